@@ -1,0 +1,1 @@
+"""The pure core: functions over frozen dataclasses; no Django, clock, network or randomness."""
