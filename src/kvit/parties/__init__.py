@@ -1,0 +1,1 @@
+"""Who is who: tenants, their sellers and branches, customers; users, memberships and roles."""

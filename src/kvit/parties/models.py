@@ -1,0 +1,191 @@
+"""Tables of the parties. Tenants, users, memberships and roles are global: they are read before
+any tenant is known. Sellers, branches and customers belong to a tenant.
+"""
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+
+from kvit.platform.ids import uuid7
+from kvit.platform.tenancy import TenantModel
+
+
+class Tenant(models.Model):
+    """A company that bills with Kvit, kept apart from all others by the database."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    code = models.CharField(max_length=60, unique=True)
+    name = models.CharField(max_length=250)
+    currency = models.CharField(max_length=3)  # of customers that name none
+    zone = models.CharField(max_length=60)  # IANA; of customers that name none
+    language = models.CharField(max_length=2)
+    vat_rounding = models.CharField(max_length=8)
+    late_events = models.CharField(max_length=12)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(vat_rounding__in=("document", "line")), name="tenant_vat_rounding"
+            ),
+            models.CheckConstraint(
+                condition=Q(late_events__in=("open_period", "correction")),
+                name="tenant_late_events",
+            ),
+            models.CheckConstraint(condition=Q(language__in=("ru", "en")), name="tenant_language"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class User(AbstractBaseUser):
+    """A person of the staff who logs in; what they may do is said by their memberships."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = models.EmailField(max_length=254, unique=True)  # in lower case: one account a person
+    name = models.CharField(max_length=150, blank=True)
+    is_active = models.BooleanField(default=True)
+
+    objects = BaseUserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Role(models.Model):
+    """A named set of rights, the same in every tenant."""
+
+    code = models.CharField(max_length=40, primary_key=True)
+    name_ru = models.CharField(max_length=80)
+    name_en = models.CharField(max_length=80)
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class RoleRight(models.Model):
+    """One right of a role, such as `invoices.issue`."""
+
+    role = models.ForeignKey(Role, on_delete=models.CASCADE, related_name="rights")
+    right = models.CharField(max_length=60)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["role", "right"], name="role_right_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role_id}: {self.right}"
+
+
+class Membership(models.Model):
+    """A user's role in a tenant. Read anew at each request, always by user."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    # Not the column `tenant_id`: that name makes a table a tenant's, hidden before the login.
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_column="tenant")
+    role = models.ForeignKey(Role, on_delete=models.PROTECT)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "tenant", "role"], name="membership_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.role_id}"
+
+
+class Seller(TenantModel):
+    """A legal entity that issues invoices, with its requisites and billing policies."""
+
+    code = models.CharField(max_length=60)
+    name = models.CharField(max_length=250)
+    inn = models.CharField(max_length=12, blank=True)
+    kpp = models.CharField(max_length=9, blank=True)
+    ogrn = models.CharField(max_length=15, blank=True)
+    vat = models.CharField(max_length=8)  # a tax code: "auto", "10", "0", "none", "usn5", "usn7"
+    price_basis = models.CharField(max_length=5)
+    account = models.CharField(max_length=34, blank=True)
+    bank = models.CharField(max_length=250, blank=True)
+    bik = models.CharField(max_length=9, blank=True)
+    correspondent = models.CharField(max_length=34, blank=True)
+    address = models.CharField(max_length=500, blank=True)
+    signer = models.CharField(max_length=200, blank=True)
+    series = models.CharField(max_length=80)  # the pattern of an invoice's number
+    split = models.CharField(max_length=10, blank=True)  # "service": an invoice a service
+    approval = models.BooleanField()  # drafts wait for a person before they are issued
+    vat_rounding = models.CharField(max_length=8, blank=True)  # "" is the tenant's
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "code"], name="seller_code_unique"),
+            models.CheckConstraint(
+                condition=Q(price_basis__in=("net", "gross")), name="seller_price_basis"
+            ),
+            models.CheckConstraint(condition=Q(split__in=("", "service")), name="seller_split"),
+            models.CheckConstraint(
+                condition=Q(vat_rounding__in=("", "document", "line")), name="seller_vat_rounding"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Branch(TenantModel):
+    """A site of a seller."""
+
+    code = models.CharField(max_length=60)
+    name = models.CharField(max_length=250)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="branches")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "code"], name="branch_code_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Customer(TenantModel):
+    """Who is billed. Everywhere else its id stands for it: names are kept here alone."""
+
+    code = models.CharField(max_length=60)
+    name = models.CharField(max_length=250)
+    kind = models.CharField(max_length=7)
+    inn = models.CharField(max_length=12, blank=True)
+    kpp = models.CharField(max_length=9, blank=True)
+    email = models.CharField(max_length=254, blank=True)
+    phone = models.CharField(max_length=40, blank=True)
+    address = models.CharField(max_length=500, blank=True)
+    zone = models.CharField(max_length=60, blank=True)  # "" is the tenant's
+    currency = models.CharField(max_length=3, blank=True)  # "" is the tenant's
+    payer = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="payees")
+    segment = models.CharField(max_length=60, blank=True)
+    branch = models.CharField(max_length=60, blank=True)  # a branch's code
+    search = models.TextField(blank=True)  # lower case, what a person may look for
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "code"], name="customer_code_unique"),
+            models.CheckConstraint(
+                condition=Q(kind__in=("company", "sole", "person")), name="customer_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(payer__isnull=True) | ~Q(payer=F("id")), name="customer_not_own_payer"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
