@@ -1,0 +1,156 @@
+"""The command line: `kvit COMMAND`, each command a module of this package.
+
+A command module has `add_arguments(parser)` and `run(args) -> int` (the exit status), and is
+imported only when it is called. Commands that need the database call `ground.ready()` first, so
+that `--help`, `--version` and `quote` start without Django.
+"""
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, NoReturn
+
+import kvit
+from kvit.core.wording import Words, say
+from kvit.platform.failures import Failure
+from kvit.web.cli.language import either, language
+
+OK, FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+
+WORDS: Words = {
+    "usage": ("Использование: kvit КОМАНДА [параметры]", "Usage: kvit COMMAND [options]"),
+    "about": ("Квит: биллинг и расчёты с точностью до копейки.", "Kvit: billing exact to the kopeck."),
+    "more": (
+        "Параметры команды: kvit КОМАНДА --help. Язык: KVIT_LANG=ru или en.",
+        "Options of a command: kvit COMMAND --help. Language: KVIT_LANG=ru or en.",
+    ),
+    "unknown": ("Нет команды «{name}». {hint}", "There is no command '{name}'. {hint}"),
+    "suggest": ("Возможно, {name}?", "Did you mean {name}?"),
+    "see_help": ("Все команды: kvit --help", "All commands: kvit --help"),
+    "interrupted": ("Прервано.", "Interrupted."),
+    "start": ("Начать", "Begin"),
+    "money": ("Деньги и объяснения", "Money and explanations"),
+    "keep": ("Содержать", "Keep"),
+    "build": ("Разрабатывать", "Develop"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A line of `kvit --help`; its module is named after it."""
+
+    name: str
+    group: str  # a key of WORDS
+    russian: str
+    english: str
+
+
+COMMANDS = (
+    Command("demo", "start", "выставить счета показательной компании", "bill the demo company"),
+    Command("new", "start", "создать свою компанию по образцу", "make a company from a preset"),
+    Command("bill", "money", "выставить счета по папке компании", "bill a company's folder"),
+    Command("quote", "money", "рассчитать цены из JSON без базы", "price JSON without a database"),
+    Command("explain", "money", "показать, из чего сложилась сумма", "open a sum to its events"),
+    Command("verify", "money", "пересчитать и сверить всё в базе", "recompute every invariant"),
+    Command("db", "keep", "база данных: запуск, копии, восстановление",
+            "the database: start, stop, backups"),
+    Command("run", "keep", "запустить исполнителя заданий", "run a worker"),
+    Command("settings", "keep", "показать настройки", "print the settings"),
+    Command("check", "build", "проверить код: формат, типы, слои", "check format, types, layers"),
+    Command("test", "build", "запустить тесты", "run the tests"),
+)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; expected failures are printed, not raised."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    # Rules of time zones come with Kvit (tzdata is locked), not from the machine it runs on.
+    os.environ.setdefault("PYTHONTZPATH", "")
+    lang = language()
+    try:
+        return _dispatch(words, lang)
+    except Failure as error:
+        print(error.text(lang), file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(say(WORDS, "interrupted", lang), file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who read us has left (`kvit … | head`): nothing more can be said, the exit flush included.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+
+
+def _dispatch(words: list[str], lang: str) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(help_text(lang))
+        return OK
+    if words[0] in ("-V", "--version"):
+        print(f"kvit {kvit.__version__}")
+        return OK
+    name, rest = words[0], words[1:]
+    known = next((command for command in COMMANDS if command.name == name), None)
+    if known is None:
+        print(_unknown(name, lang), file=sys.stderr)
+        return MISUSED
+    module = import_module(f"kvit.web.cli.{name}")
+    if getattr(module, "PASSES_ARGUMENTS_ON", False):
+        args = argparse.Namespace(arguments=rest)
+    else:
+        parser = _Parser(prog=f"kvit {name}", description=either(known.russian, known.english))
+        module.add_arguments(parser)
+        args = parser.parse_args(rest)
+    try:
+        status: int = module.run(args)
+    finally:
+        sys.stdout.flush()
+    return status
+
+
+def help_text(lang: str) -> str:
+    """Return the page of `kvit --help`."""
+    lines = [say(WORDS, "about", lang), "", say(WORDS, "usage", lang)]
+    for group in dict.fromkeys(command.group for command in COMMANDS):
+        lines += ["", f"{say(WORDS, group, lang)}:"]
+        lines += [
+            f"  {command.name:<10}{either(command.russian, command.english)}"
+            for command in COMMANDS
+            if command.group == group
+        ]
+    return "\n".join([*lines, "", say(WORDS, "more", lang)])
+
+
+def _unknown(name: str, lang: str) -> str:
+    near = difflib.get_close_matches(name, [command.name for command in COMMANDS], n=1)
+    hint = say(WORDS, "suggest", lang, name=f"kvit {near[0]}") if near else ""
+    hint = f"{hint} {say(WORDS, 'see_help', lang)}".strip()
+    return say(WORDS, "unknown", lang, name=name, hint=hint)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Argparse in the reader's language, and without abbreviated options.
+
+    An abbreviation that works today breaks somebody's script when a longer option appears.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, add_help=False, **kwargs)
+        self._positionals.title = either("что", "arguments")
+        self._optionals.title = either("параметры", "options")
+        self.add_argument(
+            "-h", "--help", action="help", help=either("показать эту справку", "show this help")
+        )
+
+    def format_usage(self) -> str:
+        return super().format_usage().replace("usage:", either("использование:", "usage:"), 1)
+
+    def format_help(self) -> str:
+        return super().format_help().replace("usage:", either("использование:", "usage:"), 1)
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(MISUSED, f"{self.prog}: {message}\n")
