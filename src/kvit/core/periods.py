@@ -114,6 +114,11 @@ class Cycle:
             return ",".join(map(str, self.dates))
         return self.interval if self.count == 1 else f"{self.count} {self.interval}s"
 
+    @property
+    def months(self) -> int:
+        """How many months one period has; 0 where it is not made of months."""
+        return self.count * _MONTHS.get(self.interval, 0)
+
     def boundary(self, anchor_date: date, k: int) -> date:
         """First day of period `k` (which may be negative).
 
@@ -128,7 +133,7 @@ class Cycle:
         origin = self._origin(anchor_date)
         if self.interval in _DAYS:
             return _add_days(origin, k * self.count * _DAYS[self.interval])
-        return add_months(origin, k * self.count * _MONTHS[self.interval])
+        return add_months(origin, k * self.months)
 
     def period(self, anchor_date: date, k: int) -> Period:
         """Period `k`, a function of (anchor, k) alone. Raises as `boundary` does."""
@@ -147,10 +152,9 @@ class Cycle:
         origin = self._origin(anchor_date)
         if self.interval in _DAYS:
             return (day - origin).days // (self.count * _DAYS[self.interval])
-        step = self.count * _MONTHS[self.interval]
-        k = (_month_number(day) - _month_number(origin)) // step
+        k = (_month_number(day) - _month_number(origin)) // self.months
         # The month alone may name the period that begins later in this same month.
-        return k - 1 if add_months(origin, k * step) > day else k
+        return k - 1 if add_months(origin, k * self.months) > day else k
 
     def periods_ending_in(self, anchor_date: date, window: Period) -> tuple[Period, ...]:
         """Periods from the 0th on that end in `window`; an end at its last midnight counts."""
@@ -185,7 +189,7 @@ class Cycle:
             return anchor_date
         if self.interval == "week":
             return _add_days(anchor_date, -anchor_date.weekday())
-        months = self.count * _MONTHS[self.interval]
+        months = self.months
         if 12 % months == 0:
             return date(anchor_date.year, (anchor_date.month - 1) // months * months + 1, 1)
         return anchor_date.replace(month=1 if months % 12 == 0 else anchor_date.month, day=1)
