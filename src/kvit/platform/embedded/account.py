@@ -1,12 +1,12 @@
 """As whom the server runs. PostgreSQL refuses root, and rightly so.
 
-    Kvit runs as        the data folder is of     the server runs as
-    a user              that user                 that user
-    root                a user                    that user (so `sudo kvit` spoils nothing)
-    root                root                      "nobody" seen from inside, root on the disk:
-                                                  a user namespace of its own (unshare); no file
-                                                  changes hands, and a 0700 home is no obstacle
-    root, and user namespaces are forbidden       nobody, to whom the data folder is given
+Kvit runs as        the data folder is of     the server runs as
+a user              that user                 that user
+root                a user                    that user (so `sudo kvit` spoils nothing)
+root                root                      "nobody" seen from inside, root on the disk:
+                                              a user namespace of its own (unshare); no file
+                                              changes hands, and a 0700 home is no obstacle
+root, and user namespaces are forbidden       nobody, to whom the data folder is given
 """
 
 import os

@@ -70,9 +70,7 @@ def make_cluster(folder: DataFolder, account: Account) -> bool:
     if version.exists():
         found = version.read_text().strip()
         if found != MAJOR:
-            raise ClusterUnusable(
-                "other_major", path=folder.cluster, found=found, wanted=MAJOR
-            )
+            raise ClusterUnusable("other_major", path=folder.cluster, found=found, wanted=MAJOR)
         return False
     new = folder.root / "pg.new"
     shutil.rmtree(new, ignore_errors=True)  # of an initialisation that was killed

@@ -35,8 +35,7 @@ WORDS = {
     "socket_folder_taken": (
         "Папка {path} принадлежит другому пользователю. Удалите её или укажите в KVIT_DATA путь"
         " покороче.",
-        "The folder {path} belongs to another user. Remove it, or put a shorter path in"
-        " KVIT_DATA.",
+        "The folder {path} belongs to another user. Remove it, or put a shorter path in KVIT_DATA.",
     ),
 }
 

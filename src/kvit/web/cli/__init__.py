@@ -9,6 +9,7 @@ import argparse
 import difflib
 import os
 import sys
+import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -69,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; expected failures are printed, not raised."""
     words = list(sys.argv[1:] if argv is None else argv)
     # Rules of time zones come with Kvit (tzdata is locked), not from the machine it runs on.
-    os.environ.setdefault("PYTHONTZPATH", "")
+    os.environ["PYTHONTZPATH"] = ""
+    zoneinfo.reset_tzpath(to=())
     lang = language()
     try:
         return _dispatch(words, lang)
