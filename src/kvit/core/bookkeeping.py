@@ -18,7 +18,7 @@ Entries name accounts by role; the chart of the seller says which code bears it.
 
 Source: план счетов и инструкция по его применению (приказ Минфина России от 31.10.2000 № 94н),
 счета 62, 68, 90, 98; the moment VAT arises: НК РФ ст. 167 п. 1 (the earlier of service and
-payment; VAT on a payment received in advance is an entry of the payment, 76.АВ, not of the invoice).
+payment; VAT on an advance received is an entry of that payment, 76.АВ, and not of the invoice).
 """
 
 from collections import defaultdict
@@ -121,7 +121,7 @@ def reverse(entries: Iterable[Entry], *, effective_on: date) -> tuple[Entry, ...
 
 
 def balances(entries: Iterable[Entry]) -> Mapping[tuple[Role, str], int]:
-    """Fold entries into debit minus credit of each (role, currency); accounts at zero are left out."""
+    """Fold entries into debit minus credit of each (role, currency); zero is left out."""
     sums: dict[tuple[Role, str], int] = defaultdict(int)
     for entry in entries:
         sums[entry.debit, entry.currency] += entry.amount_minor

@@ -1,0 +1,259 @@
+"""The books as of any day, as they were known at any moment.
+
+Every question takes the days it is about (`since` inclusive, `until` exclusive; or `on`, that day
+included) and `as_recorded_by`: a report printed in the past comes out the same today, whatever
+was learned since. All sums are minor units; a balance is debit minus credit.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+
+from kvit.core.wording import Words
+from kvit.platform.tenancy import current_tenant_id
+
+WORDS: Words = {
+    "ledger_posting_moves_nothing": (
+        "проводка без суммы или с одним счётом на обеих сторонах",
+        "a posting without a sum, or with one account on both sides",
+    ),
+    "ledger_account_unknown": (
+        "счёта проводки нет в плане счетов продавца",
+        "a posting's account is not in the seller's chart",
+    ),
+    "ledger_source_lines_broken": (
+        "проводки одного основания идут с пропуском или повтором",
+        "the postings of one source have a gap or a repeat",
+    ),
+    "ledger_source_recorded_twice": (
+        "к проводкам одного основания что-то добавлено позже",
+        "something was added later to the postings of one source",
+    ),
+    "ledger_source_of_two_sellers": (
+        "проводки одного основания относятся к разным продавцам",
+        "the postings of one source belong to different sellers",
+    ),
+}
+
+# Both sides of every posting, one row a side; the tenant stands here too, for the index.
+_SIDES = """
+    SELECT p.id, p.seller_id, s.account, s.against, p.customer_id, p.currency, p.source, p.line,
+           p.effective_on, p.recorded_at, s.debit_minor, s.credit_minor
+    FROM ledger_posting p
+    CROSS JOIN LATERAL (VALUES (p.debit, p.credit, p.amount_minor, 0::bigint),
+                               (p.credit, p.debit, 0::bigint, p.amount_minor)
+    ) AS s (account, against, debit_minor, credit_minor)
+    WHERE p.tenant_id = %(tenant)s AND p.seller_id = %(seller)s AND p.effective_on < %(until)s
+      AND (%(known)s::timestamptz IS NULL OR p.recorded_at <= %(known)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialBalanceRow:
+    """One account in one currency: what it had, what moved, what it has."""
+
+    account: str
+    name: str
+    kind: str
+    currency: str
+    opening_minor: int
+    debit_minor: int
+    credit_minor: int
+    closing_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class CardLine:
+    """One posting seen from one account; `balance_minor` runs within the currency."""
+
+    effective_on: date
+    recorded_at: datetime
+    source: str
+    line: int
+    against: str  # the account on the other side
+    customer_id: UUID | None
+    currency: str
+    debit_minor: int
+    credit_minor: int
+    balance_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receivable:
+    """What one customer owes; below zero, what we owe the customer."""
+
+    customer_id: UUID | None
+    currency: str
+    balance_minor: int
+
+
+class Problem(NamedTuple):
+    """A row that breaks an invariant: which one (a key of `WORDS`), which row, and the figures."""
+
+    code: str
+    row: str
+    detail: str
+
+
+def trial_balance(
+    seller_id: UUID, *, since: date, until: date, as_recorded_by: datetime | None = None
+) -> list[TrialBalanceRow]:
+    """Return the accounts that ever moved, by code and currency: оборотно-сальдовая ведомость.
+
+    In every currency Σ debit = Σ credit, Σ opening = Σ closing = 0.
+    """
+    rows = _read(
+        f"""
+        SELECT s.account, coalesce(a.name, ''), coalesce(a.kind, ''), s.currency,
+               coalesce(sum(debit_minor - credit_minor) FILTER (WHERE effective_on < %(since)s), 0),
+               coalesce(sum(debit_minor) FILTER (WHERE effective_on >= %(since)s), 0),
+               coalesce(sum(credit_minor) FILTER (WHERE effective_on >= %(since)s), 0),
+               sum(debit_minor - credit_minor)
+        FROM ({_SIDES}) s
+        LEFT JOIN ledger_account a ON a.tenant_id = %(tenant)s AND a.seller_id = s.seller_id
+                                  AND a.code = s.account
+        GROUP BY 1, 2, 3, 4 ORDER BY 1, 4
+        """,
+        seller_id,
+        since=since,
+        until=until,
+        as_recorded_by=as_recorded_by,
+    )
+    return [TrialBalanceRow(*row[:4], *map(int, row[4:])) for row in rows]
+
+
+def balances(
+    seller_id: UUID, *, on: date, as_recorded_by: datetime | None = None
+) -> dict[tuple[str, str], int]:
+    """Return the balance of each (account code, currency) at the end of a day; zeroes included."""
+    rows = _read(
+        f"SELECT account, currency, sum(debit_minor-credit_minor) FROM ({_SIDES}) s GROUP BY 1, 2",
+        seller_id,
+        until=on + timedelta(days=1),
+        as_recorded_by=as_recorded_by,
+    )
+    return {(account, currency): int(balance) for account, currency, balance in rows}
+
+
+def account_card(
+    seller_id: UUID,
+    account: str,
+    *,
+    since: date,
+    until: date,
+    customer_id: UUID | None = None,
+    as_recorded_by: datetime | None = None,
+) -> list[CardLine]:
+    """Return the movements of an account, of one customer if given, with its running balance.
+
+    The opening balance of a currency is the first line's balance less its own movement.
+    """
+    rows = _read(
+        f"""
+        SELECT effective_on, recorded_at, source, line, against, customer_id, currency,
+               debit_minor, credit_minor, balance
+        FROM (SELECT s.*, sum(debit_minor - credit_minor) OVER (
+                       PARTITION BY currency ORDER BY effective_on, id) AS balance
+              FROM ({_SIDES}) s
+              WHERE account = %(account)s
+                AND (%(customer)s::uuid IS NULL OR customer_id = %(customer)s)) c
+        WHERE effective_on >= %(since)s ORDER BY effective_on, id
+        """,
+        seller_id,
+        since=since,
+        until=until,
+        as_recorded_by=as_recorded_by,
+        account=account,
+        customer=customer_id,
+    )
+    return [CardLine(*row[:7], *map(int, row[7:])) for row in rows]
+
+
+def receivables_by_customer(
+    seller_id: UUID, *, on: date, as_recorded_by: datetime | None = None
+) -> list[Receivable]:
+    """Return what each customer owes at the end of a day, settled ones left out.
+
+    The claim account and the account of advances are taken together: an advance that is not yet
+    set against an invoice lowers what is owed.
+    """
+    rows = _read(
+        f"""
+        SELECT customer_id, currency, sum(debit_minor - credit_minor) AS balance
+        FROM ({_SIDES}) s
+        WHERE account IN (SELECT code FROM ledger_account a WHERE a.tenant_id = %(tenant)s
+                          AND a.seller_id = %(seller)s AND a.role IN ('receivable', 'advance'))
+        GROUP BY 1, 2 HAVING sum(debit_minor - credit_minor) <> 0 ORDER BY 1, 2
+        """,
+        seller_id,
+        until=on + timedelta(days=1),
+        as_recorded_by=as_recorded_by,
+    )
+    return [Receivable(customer, currency, int(balance)) for customer, currency, balance in rows]
+
+
+def problems() -> Iterator[Problem]:
+    """Recompute what must hold in this tenant's books; what the constraints promise included.
+
+    A constraint can be dropped by whoever owns the table: here its promise is asked of the rows.
+    """
+    for code, sql in _INVARIANTS.items():
+        with connection.cursor() as cursor:
+            cursor.execute(sql, {"tenant": current_tenant_id()})
+            for row, detail in cursor.fetchall():
+                yield Problem(code, row, detail)
+
+
+_INVARIANTS = {
+    "ledger_posting_moves_nothing": """
+        SELECT 'posting:' || id, format('%%s -> %%s %%s %%s', credit, debit, amount_minor, currency)
+        FROM ledger_posting
+        WHERE tenant_id = %(tenant)s AND (amount_minor <= 0 OR debit = credit) ORDER BY id
+    """,
+    "ledger_account_unknown": """
+        SELECT 'posting:' || p.id, format('%%s, seller %%s', c.code, seller_id)
+        FROM ledger_posting p CROSS JOIN LATERAL (VALUES (debit), (credit)) c (code)
+        WHERE p.tenant_id = %(tenant)s AND NOT EXISTS (
+            SELECT FROM ledger_account a WHERE a.tenant_id = p.tenant_id
+            AND a.seller_id = p.seller_id AND a.code = c.code)
+        ORDER BY p.id
+    """,
+    # Lines of a source run 1, 2, 3 …: one that is missing was removed, one that repeats was added.
+    "ledger_source_lines_broken": """
+        SELECT source, format('%%s postings, lines %%s to %%s', count(*), min(line), max(line))
+        FROM ledger_posting WHERE tenant_id = %(tenant)s GROUP BY source
+        HAVING min(line) <> 1 OR max(line) <> count(*) OR count(DISTINCT line) <> count(*)
+        ORDER BY source
+    """,
+    # What was posted in one go was learned at one moment; a later pair was slipped in.
+    "ledger_source_recorded_twice": """
+        SELECT source, format('recorded from %%s to %%s', min(recorded_at), max(recorded_at))
+        FROM ledger_posting WHERE tenant_id = %(tenant)s GROUP BY source
+        HAVING min(recorded_at) <> max(recorded_at) ORDER BY source
+    """,
+    "ledger_source_of_two_sellers": """
+        SELECT source, format('%%s sellers', count(DISTINCT seller_id))
+        FROM ledger_posting WHERE tenant_id = %(tenant)s GROUP BY source
+        HAVING count(DISTINCT seller_id) > 1 ORDER BY source
+    """,
+}
+
+
+def _read(
+    sql: str, seller_id: UUID, *, until: date, as_recorded_by: datetime | None, **more: Any
+) -> list[tuple[Any, ...]]:
+    """Run a question about one seller's postings."""
+    parameters = {
+        "tenant": current_tenant_id(),
+        "seller": seller_id,
+        "until": until,
+        "known": as_recorded_by,
+        **more,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()

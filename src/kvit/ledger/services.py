@@ -1,0 +1,163 @@
+"""Open a seller's chart, and post."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import transaction
+
+from kvit.core.bookkeeping import Entry
+from kvit.core.wording import Words
+from kvit.ledger.chart import RUSSIAN_CHART, AccountIn
+from kvit.ledger.models import Account, Posting
+from kvit.platform import audit
+from kvit.platform.bulk import copy_in
+from kvit.platform.failures import Failure
+
+WORDS: Words = {
+    "ledger_account_unknown": (
+        "В плане счетов продавца {seller} нет счёта «{account}» (основание {source}).",
+        "The chart of seller {seller} has no account “{account}” (source {source}).",
+    ),
+    "ledger_already_posted": (
+        "По основанию {source} проводки уже есть: исправляют другим документом.",
+        "Source {source} is posted already: it is corrected by another document.",
+    ),
+}
+
+
+class UnknownAccount(Failure):
+    """A posting names an account that the seller's chart has not."""
+
+    words = WORDS
+
+
+class AlreadyPosted(Failure):
+    """A source has postings already: its facts are corrected by another source, not repeated."""
+
+    words = WORDS
+
+
+class PostingIn(NamedTuple):
+    """A posting to write. `debit` and `credit` are roles or codes of the seller's chart."""
+
+    seller_id: UUID
+    debit: str
+    credit: str
+    customer_id: UUID | None
+    amount_minor: int  # above zero
+    currency: str
+    source: str  # "invoice:<uuid>"
+    line: int  # from 1
+    effective_on: date
+
+
+def postings_of(
+    entries: Iterable[Entry], *, seller_id: UUID, customer_id: UUID | None, source: str
+) -> list[PostingIn]:
+    """Number the entries of one source and say whose they are."""
+    return [
+        PostingIn(
+            seller_id=seller_id,
+            debit=entry.debit,
+            credit=entry.credit,
+            customer_id=customer_id,
+            amount_minor=entry.amount_minor,
+            currency=entry.currency,
+            source=source,
+            line=line,
+            effective_on=entry.effective_on,
+        )
+        for line, entry in enumerate(entries, 1)
+    ]
+
+
+@transaction.atomic
+def ensure_chart(
+    seller_id: UUID,
+    *,
+    actor: str,
+    now: datetime,
+    chart: Sequence[AccountIn] = RUSSIAN_CHART,
+) -> int:
+    """Give the seller the accounts of `chart` that it lacks; return how many were added.
+
+    An account that stands under the same code, or bears the same role, is left as it is.
+    """
+    # What another session adds in between is skipped by the constraint and counted by nobody.
+    before = Account.objects.filter(seller_id=seller_id).count()
+    Account.objects.bulk_create(
+        [Account(seller_id=seller_id, **account._asdict()) for account in chart],
+        ignore_conflicts=True,
+    )
+    added = Account.objects.filter(seller_id=seller_id).count() - before
+    if added:
+        audit.record(
+            action="ledger.chart.opened",
+            object_type="parties.seller",
+            object_id=str(seller_id),
+            after={"accounts_added": added},
+            actor=actor,
+            now=now,
+        )
+    return added
+
+
+@transaction.atomic
+def post_many(rows: Iterable[PostingIn], *, now: datetime) -> int:
+    """Write postings in one set and return their number. `now` is the moment they were learned.
+
+    No audit row: postings are append-only, name their source, and are themselves the history.
+
+    Raises:
+        UnknownAccount: a role or code is not in the chart of its seller; nothing was posted.
+        AlreadyPosted: a (source, line) stands in the books; nothing was posted.
+    """
+    rows = list(rows)
+    if not rows:
+        return 0
+    codes = _codes({row.seller_id for row in rows})
+    _refuse_posted({row.source for row in rows})
+    copy_in(
+        Posting,
+        [*PostingIn._fields, "recorded_at"],
+        (
+            (
+                row.seller_id,
+                _code(codes, row, row.debit),
+                _code(codes, row, row.credit),
+                *row[3:],
+                now,
+            )
+            for row in rows
+        ),
+    )
+    return len(rows)
+
+
+def _codes(sellers: set[UUID]) -> dict[tuple[UUID, str], str]:
+    """Map (seller, role or code) to the code."""
+    found: dict[tuple[UUID, str], str] = {}
+    accounts = Account.objects.filter(seller_id__in=sellers)
+    for seller_id, code, role in accounts.values_list("seller_id", "code", "role"):
+        found[seller_id, code] = code
+        if role:
+            found[seller_id, role] = code
+    return found
+
+
+def _code(codes: dict[tuple[UUID, str], str], row: PostingIn, account: str) -> str:
+    try:
+        return codes[row.seller_id, account]
+    except KeyError:
+        raise UnknownAccount(
+            "ledger_account_unknown", account=account, seller=row.seller_id, source=row.source
+        ) from None
+
+
+def _refuse_posted(sources: set[str]) -> None:
+    """Tell a repeat in words; the unique key holds against whoever posts beside us."""
+    posted = Posting.objects.filter(source__in=sources).values_list("source", flat=True).first()
+    if posted is not None:
+        raise AlreadyPosted("ledger_already_posted", source=posted)
