@@ -49,7 +49,7 @@ class SchemaEditor(DatabaseSchemaEditor):
         if is_tenant(model):
             self._protect_tenant_table(model, table)
         if getattr(model, "append_only", False):
-            self.execute(REFUSE_CHANGE)
+            self.execute(REFUSE_CHANGE, None)  # no parameters: its % are its own
             self.execute(
                 f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
                 "FOR EACH STATEMENT EXECUTE FUNCTION kvit_refuse_change()"
