@@ -1,0 +1,18 @@
+"""Which documents are printed already."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from kvit.documents.models import RenderedDocument
+
+Key = tuple[UUID, str]
+"""The id of the invoice, and the kind of the document."""
+
+
+def rendered_hashes(invoice_ids: Iterable[UUID]) -> dict[Key, str]:
+    """Return the SHA-256 of every printed document of these invoices."""
+    rows = RenderedDocument.objects.filter(invoice_id__in=list(invoice_ids))
+    return {
+        (invoice_id, kind): digest
+        for invoice_id, kind, digest in rows.values_list("invoice_id", "kind", "sha256")
+    }
