@@ -62,6 +62,12 @@ def prepare(
             _make_role(server, OWNER_ROLE, owner_password, "BYPASSRLS", for_tests)
             _make_role(server, APP_ROLE, app_password, "NOBYPASSRLS", False)
             _make_database(server, database)
+            # Kept with the database, outside its tables: see `backup.epoch`.
+            server.execute(
+                sql.SQL("GRANT SET ON PARAMETER kvit.epoch TO {}").format(
+                    sql.Identifier(OWNER_ROLE)
+                )
+            )
         with psycopg.connect(admin, dbname=database, autocommit=True) as inside:
             _make_extensions(inside)
     except psycopg.OperationalError as error:

@@ -1,0 +1,249 @@
+"""Backups: the database and the stored documents together, and the way back.
+
+    kvit-20261123T024500Z/
+        manifest.json    what is inside: sizes and SHA-256 of everything, versions, the epoch
+        database.dump    pg_dump's custom format, taken in one snapshot
+        files/           the documents
+
+The dump comes first and the documents after it: they are named by their hash and never change, so
+those that the dump speaks of are among them. A restore verifies every hash before it touches
+anything, replaces the database in one transaction, and raises the epoch: what carries the epoch
+(keys of outgoing calls, of mails) is then known to be older than the restore, and is not repeated.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+import psycopg
+from psycopg import sql
+
+import kvit
+from kvit.platform.connection import conninfo
+from kvit.platform.db.roles import OWNER_ROLE, Access
+from kvit.platform.embedded.binaries import program
+from kvit.platform.failures import Failure
+
+FORMAT = 1
+MANIFEST, DUMP, FILES = "manifest.json", "database.dump", "files"
+CHUNK_BYTES = 1024 * 1024
+LOCK_TIMEOUT = "10s"
+
+WORDS = {
+    "exists": ("{path} уже существует.", "{path} exists already."),
+    "no_backup": (
+        "{path}: это не резервная копия Квита ({reason}).",
+        "{path} is no backup of Kvit ({reason}).",
+    ),
+    "damaged": (
+        "Копия повреждена: {name} не совпадает с описью. Ничего не изменено.",
+        "The backup is damaged: {name} differs from the manifest. Nothing was changed.",
+    ),
+    "not_empty": (
+        "В базе уже есть данные. Чтобы заменить их копией, добавьте --force.",
+        "The database already has data. To replace them with the backup, add --force.",
+    ),
+    "tool_failed": (
+        "{tool}: {reason}. База осталась прежней.",
+        "{tool}: {reason}. The database is as it was.",
+    ),
+}
+
+
+class BackupFailed(Failure):
+    """Nothing was saved, or nothing restored."""
+
+    words = WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file of a backup."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a backup says about itself."""
+
+    made_at: str
+    kvit: str
+    postgresql: str
+    epoch: int
+    items: dict[str, Item] = field(default_factory=dict)
+    format: int = FORMAT
+
+
+def epoch(access: Access) -> int:
+    """Return how often this database was restored, plus one."""
+    with psycopg.connect(conninfo(access, OWNER_ROLE)) as connection:
+        row = connection.execute("SELECT current_setting('kvit.epoch', true)").fetchone()
+    return int(row[0]) if row and row[0] else 1
+
+
+def back_up(access: Access, files: Path, target: Path, *, now: datetime) -> Manifest:
+    """Write a backup into the new folder `target`; it has its name only when it is whole.
+
+    Raises:
+        BackupFailed: the folder exists, or pg_dump failed.
+    """
+    if target.exists():
+        raise BackupFailed("exists", path=target)
+    part = target.with_name(f"{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True, mode=0o700)
+    try:
+        # No owner's name inside: the role that restores owns what it makes.
+        words = ["--format=custom", "--no-owner", f"--file={part / DUMP}"]
+        _run("pg_dump", access, [*words, f"--dbname={_without_password(access)}"])
+        items = {DUMP: _item(part / DUMP)}
+        for source in _walk(files):
+            name = f"{FILES}/{source.relative_to(files).as_posix()}"
+            items[name] = _copy(source, part / name)
+        with psycopg.connect(conninfo(access, OWNER_ROLE)) as connection:
+            version = connection.info.parameter_status("server_version") or "?"
+        manifest = Manifest(now.isoformat(), kvit.__version__, version, epoch(access), items)
+        text = json.dumps(asdict(manifest), indent=1, ensure_ascii=False)
+        (part / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        os.sync()
+        part.rename(target)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return manifest
+
+
+def restore(access: Access, files: Path, source: Path, *, force: bool) -> int:
+    """Replace database and documents by those of a backup; return the new epoch.
+
+    Documents that the backup does not know stay: they are named by their hash and harm nobody.
+
+    Raises:
+        BackupFailed: the backup is damaged, or there are data and no `force`; nothing has changed.
+    """
+    manifest = verify(source)
+    with psycopg.connect(conninfo(access, OWNER_ROLE)) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+        ).fetchone()
+    if row and row[0] and not force:
+        raise BackupFailed("not_empty")
+    for name in manifest.items:
+        target = files / name.removeprefix(f"{FILES}/")
+        if name != DUMP and not target.exists():
+            _copy(source / name, target)
+    new_epoch = max(manifest.epoch, epoch(access)) + 1
+    _replace_database(access, source / DUMP, new_epoch)
+    return new_epoch
+
+
+def verify(source: Path) -> Manifest:
+    """Read a backup's manifest and check everything that it names.
+
+    Raises:
+        BackupFailed: it is no backup, or a byte of it has changed.
+    """
+    try:
+        said = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
+        items = {name: Item(**item) for name, item in said.pop("items").items()}
+        manifest = Manifest(**said, items=items)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BackupFailed("no_backup", path=source, reason=type(error).__name__) from error
+    if manifest.format != FORMAT or DUMP not in items:
+        raise BackupFailed("no_backup", path=source, reason=f"format {manifest.format}")
+    for name, item in items.items():
+        inside = name == DUMP or (name.startswith(f"{FILES}/") and ".." not in Path(name).parts)
+        if not inside or not (source / name).is_file() or _item(source / name) != item:
+            raise BackupFailed("damaged", name=name)
+    return manifest
+
+
+def _replace_database(access: Access, dump: Path, new_epoch: int) -> None:
+    """Drop what stands and load the dump, all in one transaction."""
+    with tempfile.TemporaryDirectory() as folder:
+        script, first, last = (Path(folder) / name for name in ("load", "first", "last"))
+        _run("pg_restore", access, ["--no-owner", f"--file={script}", str(dump)])
+        first.write_text(
+            f"SET lock_timeout = '{LOCK_TIMEOUT}';\n"
+            "DROP SCHEMA public CASCADE;\n"
+            "CREATE SCHEMA public AUTHORIZATION pg_database_owner;\n"
+            "GRANT USAGE ON SCHEMA public TO PUBLIC;\n"
+        )
+        with psycopg.connect(conninfo(access, OWNER_ROLE)) as connection:
+            command = sql.SQL("ALTER DATABASE {} SET kvit.epoch = {};\n").format(
+                sql.Identifier(access.database), sql.Literal(str(new_epoch))
+            )
+            last.write_text(command.as_string(connection))
+        words = ["--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"]
+        words += [f"--file={path}" for path in (first, script, last)]
+        _run("psql", access, [*words, f"--dbname={_without_password(access)}"])
+
+
+def _without_password(access: Access) -> str:
+    """A connection string that may stand among a process's arguments, where anybody reads it."""
+    parts = psycopg.conninfo.conninfo_to_dict(conninfo(access, OWNER_ROLE))
+    parts.pop("password", None)
+    return psycopg.conninfo.make_conninfo("", **parts)
+
+
+def _run(tool: str, access: Access, words: list[str]) -> None:
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    if access.owner_password:
+        environment["PGPASSWORD"] = access.owner_password
+    done = subprocess.run(
+        [program(tool), *words],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        reason = next((line for line in lines if "error" in line.lower()), "?")
+        raise BackupFailed("tool_failed", tool=tool, reason=reason)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def _item(path: Path) -> Item:
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as source:
+        for chunk in _chunks(source):
+            digest.update(chunk)
+            size += len(chunk)
+    return Item(size, digest.hexdigest())
+
+
+def _copy(source: Path, target: Path) -> Item:
+    """Copy so that the target is whole or absent, hashing on the way."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = target.with_name(f"{target.name}.part")
+    digest, size = hashlib.sha256(), 0
+    with source.open("rb") as reader, part.open("wb") as writer:
+        for chunk in _chunks(reader):
+            digest.update(chunk)
+            size += len(chunk)
+            writer.write(chunk)
+        writer.flush()
+        os.fsync(writer.fileno())
+    part.replace(target)
+    return Item(size, digest.hexdigest())
+
+
+def _chunks(source: IO[bytes]) -> Iterator[bytes]:
+    while chunk := source.read(CHUNK_BYTES):
+        yield chunk

@@ -1,0 +1,163 @@
+"""Every variable that an operator may set: type, default, secrecy, meaning. Said here alone.
+
+`kvit settings` prints the table, docs/reference/settings.md is generated from it.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from kvit.platform.failures import Failure
+
+PREFIX = "KVIT_"
+WORDS = {
+    "setting_wrong": ("Настройка {name}: {reason}", "Setting {name}: {reason}"),
+}
+
+
+class SettingWrong(Failure):
+    """A variable has a value that cannot be used."""
+
+    words = WORDS
+
+
+def default_data() -> Path:
+    """Return .kvit in a checkout that we may write to, else the user's data folder."""
+    checkout = Path(__file__).resolve().parents[3]
+    if (checkout / "pyproject.toml").is_file() and (checkout / "kvit").is_file():
+        inside = checkout / ".kvit"
+        if os.access(inside if inside.exists() else checkout, os.W_OK | os.X_OK):
+            return inside
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/kvit"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "kvit"
+
+
+def _setting(russian: str, english: str, default: Any = ..., **options: Any) -> Any:
+    if "default_factory" not in options:
+        options["default"] = default
+    return Field(description=english, json_schema_extra={"ru": russian}, **options)
+
+
+class Settings(BaseSettings):
+    """The table. A name here is a variable KVIT_NAME, or its alias."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    data: Path = _setting(
+        "папка данных: встроенная база, документы, пароли; по умолчанию .kvit в рабочей копии"
+        " или папка данных пользователя",
+        "the data folder: embedded database, documents, passwords; by default .kvit in a checkout,"
+        " else the user's data folder",
+        default_factory=default_data,
+    )
+    database_url: SecretStr | None = _setting(
+        "своя PostgreSQL 15 или новее, вход под ролью kvit_app; без неё работает встроенная",
+        "a PostgreSQL of your own, 15 or newer, as the role kvit_app; without it the embedded one"
+        " is used",
+        None,
+        validation_alias="DATABASE_URL",
+    )
+    owner_database_url: SecretStr | None = _setting(
+        "та же база под ролью kvit_owner: для миграций и резервных копий",
+        "the same database as the role kvit_owner: for migrations and backups",
+        None,
+    )
+    durability: Literal["safe", "test"] = _setting(
+        "safe: отказ работать, если сервер может потерять записанное; test: только для пробных баз",
+        "safe: refuse a server that may lose what was committed; test: for scratch databases only",
+        "safe",
+    )
+    linger_s: float = _setting(
+        "сколько секунд встроенная база ждёт следующей команды, прежде чем остановиться",
+        "seconds that the embedded database waits for a next command before it stops",
+        60.0,
+        ge=0,
+    )
+    lang: Literal["ru", "en"] | None = _setting(
+        "язык сообщений; по умолчанию по LC_ALL, LC_MESSAGES, LANG",
+        "the language of messages; by default from LC_ALL, LC_MESSAGES, LANG",
+        None,
+    )
+    test_database_url: SecretStr | None = _setting(
+        "для тестов: суперпользователь PostgreSQL 15 или новее, где тесты создают свои базы",
+        "for tests: a superuser of a PostgreSQL 15 or newer, where tests make their databases",
+        None,
+    )
+    venv: Path | None = _setting(
+        "читает ./kvit: где держать окружение Python вместо .venv",
+        "read by ./kvit: where to keep the Python environment instead of .venv",
+        None,
+    )
+    python: str | None = _setting(
+        "читает ./kvit: каким Python создать окружение",
+        "read by ./kvit: the Python to make the environment with",
+        None,
+    )
+
+    @field_validator("data")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()  # a socket's folder must be
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the printed table."""
+
+    variable: str
+    default: str | None
+    secret: bool
+    russian: str
+    english: str
+    value: str | None  # as it is now; "***" for a secret that is set
+
+
+@cache
+def load() -> Settings:
+    """Read the environment, once a process.
+
+    Raises:
+        SettingWrong: a value does not fit; the first one found is named.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = str(first["loc"][0]) if first["loc"] else "?"
+        raise SettingWrong("setting_wrong", name=variable(field), reason=first["msg"]) from None
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a field."""
+    info = Settings.model_fields.get(field)
+    alias = info.validation_alias if info else None
+    return alias if isinstance(alias, str) else field if field.isupper() else PREFIX + field.upper()
+
+
+def rows(settings: Settings | None = None) -> Iterator[Row]:
+    """Yield the table; without `settings`, as documentation, where no value is shown."""
+    for name, info in Settings.model_fields.items():
+        extra = info.json_schema_extra
+        value = getattr(settings, name) if settings else None
+        yield Row(
+            variable=variable(name),
+            default=None if info.default is None or info.default_factory else str(info.default),
+            secret="SecretStr" in str(info.annotation),
+            russian=str(extra["ru"]) if isinstance(extra, dict) else "",
+            english=info.description or "",
+            value=None
+            if value is None
+            else "***"
+            if isinstance(value, SecretStr)
+            else str(value),
+        )
