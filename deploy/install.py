@@ -17,12 +17,16 @@ from pathlib import Path
 RUN, DEVELOP = "requirements.lock", "requirements-dev.lock"
 MARK = "made-by-kvit"
 RUSSIAN = (
-    os.environ.get("KVIT_LANG")
-    or os.environ.get("LC_ALL")
-    or os.environ.get("LC_MESSAGES")
-    or os.environ.get("LANG")
-    or ""
-).lower().startswith("ru")
+    (
+        os.environ.get("KVIT_LANG")
+        or os.environ.get("LC_ALL")
+        or os.environ.get("LC_MESSAGES")
+        or os.environ.get("LANG")
+        or ""
+    )
+    .lower()
+    .startswith("ru")
+)
 
 
 class Refused(Exception):
@@ -172,7 +176,9 @@ def _run(words: list[str]) -> None:
     done = subprocess.run(words, stdout=sys.stderr, check=False)
     if done.returncode != 0:
         text = " ".join(words)
-        raise refuse(f"Не удалось ({done.returncode}): {text}", f"Failed ({done.returncode}): {text}")
+        raise refuse(
+            f"Не удалось ({done.returncode}): {text}", f"Failed ({done.returncode}): {text}"
+        )
 
 
 if __name__ == "__main__":

@@ -155,9 +155,5 @@ def rows(settings: Settings | None = None) -> Iterator[Row]:
             secret="SecretStr" in str(info.annotation),
             russian=str(extra["ru"]) if isinstance(extra, dict) else "",
             english=info.description or "",
-            value=None
-            if value is None
-            else "***"
-            if isinstance(value, SecretStr)
-            else str(value),
+            value=None if value is None else "***" if isinstance(value, SecretStr) else str(value),
         )

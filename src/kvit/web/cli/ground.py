@@ -1,10 +1,10 @@
 """What a command needs under its feet: a database that runs, is migrated, and Django on it.
 
-    from kvit.web.cli.ground import ready
+from kvit.web.cli.ground import ready
 
-    def run(args):
-        ready()
-        from kvit.invoicing import services   # models may be imported from here on
+def run(args):
+    ready()
+    from kvit.invoicing import services   # models may be imported from here on
 """
 
 import os
