@@ -1,0 +1,1 @@
+"""Usage events: taken in once, kept as they came, read in order."""

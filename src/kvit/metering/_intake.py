@@ -1,0 +1,233 @@
+"""The set-based path of an intake: stage a chunk, insert what is new, tell the rest apart.
+
+The caller holds the lock of the source, so between two statements nobody adds to it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
+from uuid import UUID
+
+import orjson
+from django.db import connection
+
+from kvit.metering.models import ConflictEvent, RejectedRow
+from kvit.metering.rows import MAX_KEY, MAX_RAW, EventIn, RejectedIn, fault_of, payload_of
+from kvit.platform.bulk import copy_in
+from kvit.platform.ids import uuid7
+from kvit.platform.tenancy import current_tenant_id
+
+CHUNK = 20_000
+
+_STAGE = """
+    CREATE TEMP TABLE IF NOT EXISTS stage_usage (
+        position integer, event_id text COLLATE "C", subject_kind text, subject text, meter text,
+        "time" timestamptz, value numeric, text text, dimensions jsonb, payload_hash bytea
+    ) ON COMMIT DELETE ROWS
+"""
+_COLUMNS = 'event_id, subject_kind, subject, meter, "time", value, text, dimensions, payload_hash'
+# In the order offered: of two rows with one id the first is the event.
+_INSERT = f"""
+    INSERT INTO metering_usageevent
+        (tenant_id, source, batch_id, revision, position, {_COLUMNS})
+    SELECT %(tenant)s, %(source)s, %(batch)s, 0, position, {_COLUMNS}
+    FROM pg_temp.stage_usage ORDER BY position
+    ON CONFLICT (tenant_id, source, event_id, revision) DO NOTHING
+"""
+# What was not inserted says the same as an event we have (or as a conflict already decided upon),
+# or is a conflict, new or known.
+_CLASSIFY = """
+    SELECT s.position,
+           EXISTS (SELECT FROM metering_usageevent e
+                   WHERE e.tenant_id = %(tenant)s AND e.source = %(source)s
+                     AND e.event_id = s.event_id AND e.payload_hash = s.payload_hash)
+           OR d.id IS NOT NULL AS repeated,
+           c.id IS NOT NULL AS known
+    FROM pg_temp.stage_usage s
+    LEFT JOIN metering_conflictevent c ON c.tenant_id = %(tenant)s AND c.source = %(source)s
+          AND c.event_id = s.event_id AND c.payload_hash = s.payload_hash
+    LEFT JOIN metering_conflictresolution d ON d.tenant_id = c.tenant_id AND d.conflict_id = c.id
+    WHERE NOT EXISTS (SELECT FROM metering_usageevent e
+                      WHERE e.tenant_id = %(tenant)s AND e.source = %(source)s
+                        AND e.event_id = s.event_id AND e.revision = 0
+                        AND e.batch_id = %(batch)s AND e.position = s.position)
+    ORDER BY s.position
+"""
+
+Item = TypeVar("Item")
+
+
+@dataclass(slots=True)
+class Intake:
+    """One intake under way: its counts, and the first rows of each kind that was not accepted."""
+
+    source: str
+    listed: int
+    batch_id: UUID = field(default_factory=uuid7)
+    offered: int = 0
+    accepted: int = 0
+    repeated: int = 0
+    conflicting: int = 0
+    rejected: int = 0
+    new_facts: int = 0  # rows written of any kind: without them nothing happened
+    repeats: list[EventIn] = field(default_factory=list)
+    conflicts: list[EventIn] = field(default_factory=list)
+    rejections: list[RejectedIn] = field(default_factory=list)
+
+    def take_events(self, events: Iterable[EventIn]) -> None:
+        """Store the events chunk by chunk, so that memory does not grow with the file."""
+        _execute(_STAGE)
+        for chunk in chunks(events, CHUNK):
+            self._take_chunk(chunk)
+
+    def take_rejected(self, rejected: Iterable[RejectedIn]) -> None:
+        """Keep the rows that never became events; those kept before are counted, not kept twice."""
+        for chunk in chunks(rejected, CHUNK):
+            self.offered += len(chunk)
+            self.rejected += len(chunk)
+            _list(self.rejections, chunk, self.listed)
+            self.new_facts += _keep_rejected(chunk, source=self.source, batch_id=self.batch_id)
+
+    def _take_chunk(self, chunk: Sequence[EventIn]) -> None:
+        chunk, faulty = _sift(chunk)
+        self.take_rejected(faulty)
+        first = self.offered + 1
+        self.offered += len(chunk)
+        hashes = _stage(chunk, first)
+        inserted = _execute(_INSERT, self._names())
+        self.accepted += inserted
+        self.new_facts += inserted
+        if inserted < len(chunk):
+            self._tell_apart(chunk, hashes, first)
+        _execute("TRUNCATE pg_temp.stage_usage")
+
+    def _tell_apart(self, chunk: Sequence[EventIn], hashes: Sequence[bytes], first: int) -> None:
+        fresh: list[tuple[EventIn, bytes]] = []
+        with connection.cursor() as cursor:
+            cursor.execute(_CLASSIFY, self._names())
+            for position, repeated, known in cursor.fetchall():
+                event, digest = chunk[position - first], hashes[position - first]
+                if repeated:
+                    self.repeated += 1
+                    _list(self.repeats, [event], self.listed)
+                    continue
+                self.conflicting += 1
+                _list(self.conflicts, [event], self.listed)
+                if not known:
+                    fresh.append((event, digest))
+        self.new_facts += _keep_conflicts(fresh, source=self.source, batch_id=self.batch_id)
+
+    def _names(self) -> dict[str, object]:
+        return {"tenant": current_tenant_id(), "source": self.source, "batch": self.batch_id}
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Cut a stream into lists of at most `size`."""
+    stream = iter(items)
+    while chunk := list(islice(stream, size)):
+        yield chunk
+
+
+def _stage(chunk: Sequence[EventIn], first: int) -> list[bytes]:
+    """Copy a chunk into the stage; return the hash of each event."""
+    hashes: list[bytes] = []
+    with (
+        connection.connection.cursor() as cursor,
+        cursor.copy(f"COPY pg_temp.stage_usage (position, {_COLUMNS}) FROM STDIN") as copy,
+    ):
+        for position, event in enumerate(chunk, first):
+            value, dimensions, digest = payload_of(event)
+            hashes.append(digest)
+            copy.write_row(
+                (
+                    position, event.event_id, event.subject_kind, event.subject, event.meter,
+                    event.time, value, event.text, dimensions, digest,
+                )
+            )  # fmt: skip
+    return hashes
+
+
+def _keep_conflicts(found: Sequence[tuple[EventIn, bytes]], *, source: str, batch_id: UUID) -> int:
+    kept = copy_in(
+        ConflictEvent,
+        (
+            "id", "source", "event_id", "subject_kind", "subject", "meter", "time", "value",
+            "text", "dimensions", "payload_hash", "batch_id", "row",
+        ),
+        (
+            (
+                uuid7(), source, event.event_id, event.subject_kind, event.subject, event.meter,
+                event.time, event.value, event.text, dict(event.dimensions), digest, batch_id,
+                event.row,
+            )
+            for event, digest in found
+        ),
+        on_conflict="DO NOTHING",
+        returning=["id"],
+    )  # fmt: skip
+    return len(kept)
+
+
+def _keep_rejected(rows: Sequence[RejectedIn], *, source: str, batch_id: UUID) -> int:
+    kept = copy_in(
+        RejectedRow,
+        (
+            "id", "source", "batch_id", "row", "event_id", "field", "code", "params", "raw",
+            "fingerprint",
+        ),
+        (
+            (
+                uuid7(), source, batch_id, row.row, _clean(row.event_id, MAX_KEY),
+                _clean(row.field, MAX_KEY), row.code, _params(row), _clean(row.raw, MAX_RAW),
+                _fingerprint(row),
+            )
+            for row in rows
+        ),
+        on_conflict="DO NOTHING",
+        returning=["id"],
+    )  # fmt: skip
+    return len(kept)
+
+
+def _sift(chunk: Sequence[EventIn]) -> tuple[list[EventIn], list[RejectedIn]]:
+    """Part the events that can be stored as they are from those that cannot."""
+    sound: list[EventIn] = []
+    faulty: list[RejectedIn] = []
+    for event in chunk:
+        fault = fault_of(event)
+        if fault is None:
+            sound.append(event)
+        else:
+            raw = repr(event[:-1])[:MAX_RAW]
+            faulty.append(RejectedIn(event.row, *fault, raw=raw, event_id=event.event_id))
+    return sound, faulty
+
+
+def _fingerprint(row: RejectedIn) -> bytes:
+    said = row.row, _clean(row.field, MAX_KEY), row.code, _clean(row.raw, MAX_RAW)
+    return hashlib.sha256(orjson.dumps(said)).digest()
+
+
+def _params(row: RejectedIn) -> dict[str, int | str]:
+    """Numbers stay numbers, for plurals; everything else is text for people."""
+    return {
+        _clean(name, 40): value if isinstance(value, int) else _clean(str(value), MAX_KEY)
+        for name, value in row.params.items()
+    }
+
+
+def _clean(text: str, limit: int) -> str:
+    """Cut a hostile text and replace what PostgreSQL cannot store: it is only shown to people."""
+    return text[:limit].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def _list(shown: list[Item], more: Sequence[Item], limit: int) -> None:
+    shown.extend(more[: limit - len(shown)])
+
+
+def _execute(sql: str, parameters: dict[str, object] | None = None) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.rowcount

@@ -1,0 +1,140 @@
+"""What must hold in a tenant's usage, recomputed from the rows; for `kvit verify`."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+from uuid import uuid4
+
+import orjson
+from django.db import connection, transaction
+
+from kvit.core.wording import Words
+from kvit.metering.rows import EventIn, payload_of
+from kvit.platform.tenancy import current_tenant_id
+
+WORDS: Words = {
+    "metering_batch_miscounted": (
+        "в партии не столько событий, сколько принято",
+        "a batch holds another number of events than it accepted",
+    ),
+    "metering_event_without_batch": (
+        "событие не относится ни к одной партии",
+        "an event belongs to no batch",
+    ),
+    "metering_event_twice": (
+        "событие с одним номером принято дважды",
+        "an event of one id was accepted twice",
+    ),
+    "metering_event_replaced_and_standing": (
+        "заменённое событие не отменено: оно считалось бы дважды",
+        "a replaced event is not undone: it would count twice",
+    ),
+    "metering_event_altered": (
+        "содержание события не совпадает с его отпечатком",
+        "an event does not say what its hash says",
+    ),
+    "metering_version_ahead": (
+        "версия потребления больше счётчика версий",
+        "a usage version is beyond the counter of versions",
+    ),
+    "metering_retraction_of_nothing": (
+        "отменено событие, которого нет",
+        "an event is undone that does not exist",
+    ),
+    "metering_conflict_of_nothing": (
+        "спорное событие не с чем сравнить: принятого с этим номером нет",
+        "a disputed event has no accepted one of its id beside it",
+    ),
+}
+
+_INVARIANTS = {
+    "metering_batch_miscounted": """
+        SELECT 'batch:' || b.id, format('accepted %%s, holds %%s', b.accepted, coalesce(e.n, 0))
+        FROM metering_batch b
+        LEFT JOIN (SELECT batch_id, count(*) AS n FROM metering_usageevent
+                   WHERE tenant_id = %(tenant)s GROUP BY batch_id) e ON e.batch_id = b.id
+        WHERE b.tenant_id = %(tenant)s AND b.accepted <> coalesce(e.n, 0) ORDER BY b.version
+    """,
+    "metering_event_without_batch": """
+        SELECT e.source || '/' || e.event_id, 'batch:' || e.batch_id
+        FROM metering_usageevent e WHERE e.tenant_id = %(tenant)s AND NOT EXISTS (
+            SELECT FROM metering_batch b WHERE b.tenant_id = e.tenant_id AND b.id = e.batch_id)
+        ORDER BY e.id
+    """,
+    "metering_event_twice": """
+        SELECT source || '/' || event_id, format('%%s events of revision %%s', count(*), revision)
+        FROM metering_usageevent WHERE tenant_id = %(tenant)s
+        GROUP BY source, event_id, revision HAVING count(*) > 1 ORDER BY 1
+    """,
+    "metering_event_replaced_and_standing": """
+        SELECT e.source || '/' || e.event_id, format('revision %%s stands', e.revision)
+        FROM metering_usageevent n
+        JOIN metering_usageevent e ON e.tenant_id = n.tenant_id AND e.source = n.source
+             AND e.event_id = n.event_id AND e.revision = n.revision - 1
+        WHERE n.tenant_id = %(tenant)s AND n.revision > 0 AND NOT EXISTS (
+            SELECT FROM metering_retraction r WHERE r.tenant_id = e.tenant_id AND r.event = e.id)
+        ORDER BY e.id
+    """,
+    "metering_version_ahead": """
+        SELECT what, format('version %%s, the counter stands at %%s', v.version, c.last)
+        FROM (SELECT 'batch:' || id AS what, version FROM metering_batch
+              WHERE tenant_id = %(tenant)s
+              UNION ALL SELECT 'retraction:' || id, version FROM metering_retraction
+              WHERE tenant_id = %(tenant)s) v
+        LEFT JOIN metering_usagecounter c ON c.tenant_id = %(tenant)s
+        WHERE v.version > coalesce(c.last, 0) ORDER BY v.version, what
+    """,
+    "metering_retraction_of_nothing": """
+        SELECT 'retraction:' || r.id, format('event %%s', r.event)
+        FROM metering_retraction r WHERE r.tenant_id = %(tenant)s AND NOT EXISTS (
+            SELECT FROM metering_usageevent e WHERE e.tenant_id = r.tenant_id AND e.id = r.event)
+        ORDER BY r.version
+    """,
+    "metering_conflict_of_nothing": """
+        SELECT 'conflict:' || c.id, c.source || '/' || c.event_id
+        FROM metering_conflictevent c WHERE c.tenant_id = %(tenant)s AND NOT EXISTS (
+            SELECT FROM metering_usageevent e WHERE e.tenant_id = c.tenant_id
+            AND e.source = c.source AND e.event_id = c.event_id)
+        ORDER BY c.id
+    """,
+}
+
+
+class Problem(NamedTuple):
+    """A row that breaks an invariant: which one (a key of `WORDS`), which row, and the figures."""
+
+    code: str
+    row: str
+    detail: str
+
+
+def problems() -> Iterator[Problem]:
+    """Recompute what must hold, what the constraints promise included: an owner can drop them."""
+    for code, sql in _INVARIANTS.items():
+        with connection.cursor() as cursor:
+            cursor.execute(sql, {"tenant": current_tenant_id()})
+            for row, detail in cursor.fetchall():
+                yield Problem(code, row, detail)
+    yield from _altered()
+
+
+@transaction.atomic
+def _altered() -> list[Problem]:
+    """Hash every event again: a change below the guard of append-only tables shows here."""
+    found: list[Problem] = []
+    connection.sync_tenant()
+    with connection.connection.cursor(name=f"hash_{uuid4().hex}") as cursor:
+        cursor.execute(
+            """
+            SELECT source, payload_hash, event_id, subject_kind, subject, meter, "time", value,
+                   text, dimensions::text
+            FROM metering_usageevent WHERE tenant_id = %s ORDER BY id
+            """,
+            [current_tenant_id()],
+        )
+        while rows := cursor.fetchmany(20_000):
+            for source, digest, *said, dimensions in rows:
+                event = EventIn._make([*said, orjson.loads(dimensions), 0])
+                if payload_of(event)[2] != bytes(digest):
+                    row = f"{source}/{event.event_id}"
+                    found.append(Problem("metering_event_altered", row, bytes(digest).hex()))
+    return found

@@ -1,0 +1,197 @@
+"""Usage as it came: events, the batches that brought them, and what was refused or undone.
+
+Nothing here is ever changed, except the counter of versions. No foreign key leaves metering, and
+an event has none at all: a check a row is half the price of a bulk insert, and events come in
+with their batch in one transaction.
+"""
+
+from django.db import models
+from django.db.models import Q
+
+from kvit.metering.rows import MAX_KEY, SUBJECT_KINDS
+from kvit.platform.tenancy import AppendOnly, TenantModel
+
+
+def _key(**options: object) -> models.CharField:
+    """A code of somebody else's, in byte order: sorted alike on every installation."""
+    return models.CharField(max_length=MAX_KEY, db_collation="C", **options)
+
+
+class UsageCounter(TenantModel):
+    """The last usage version of a tenant. Taken last and held until commit: versions follow it."""
+
+    last = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id"], name="usage_counter_once"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.last)
+
+
+class Batch(AppendOnly, TenantModel):
+    """What one intake brought, counted: accepted + repeated + conflicting + rejected = offered.
+
+    An intake that brings nothing new leaves no row.
+    """
+
+    source = _key()
+    version = models.BigIntegerField()
+    origin = models.CharField(max_length=500)  # where it came from, for people: a file, a request
+    actor = models.CharField(max_length=200)
+    received_at = models.DateTimeField()
+    accepted = models.BigIntegerField()
+    repeated = models.BigIntegerField()
+    conflicting = models.BigIntegerField()
+    rejected = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "version"], name="batch_version_unique"),
+            models.CheckConstraint(
+                condition=Q(accepted__gte=0, repeated__gte=0, conflicting__gte=0, rejected__gte=0),
+                name="batch_counts_not_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} v{self.version}"
+
+
+class Payload(models.Model):
+    """What an event says."""
+
+    subject_kind = models.CharField(max_length=12, db_collation="C")
+    subject = _key()
+    meter = _key()
+    time = models.DateTimeField()
+    value = models.DecimalField(max_digits=38, decimal_places=12, null=True)
+    text = models.TextField(null=True)
+    dimensions = models.JSONField()
+    payload_hash = models.BinaryField()  # SHA-256 of the fields above, as `rows.payload_of` has it
+
+    class Meta:
+        abstract = True
+
+
+class UsageEvent(AppendOnly, Payload, TenantModel):
+    """One accepted event. Whether it is billed or waits is derived elsewhere, never stored here.
+
+    `revision` is 0 for all that is taken in; an event that replaces a disputed one by a person's
+    decision has the next number.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    source = _key()
+    event_id = _key()
+    revision = models.SmallIntegerField(default=0)
+    batch_id = models.UUIDField()
+    position = models.IntegerField()  # its place in what the batch offered, from 1
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "source", "event_id", "revision"], name="usage_event_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(subject_kind__in=SUBJECT_KINDS), name="usage_subject_kind_known"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["tenant_id", "subject_kind", "subject", "meter", "time", "event_id"],
+                name="usage_in_order",
+            ),
+            models.Index(fields=["tenant_id", "batch_id"], name="usage_by_batch"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source}/{self.event_id}"
+
+
+class ConflictEvent(AppendOnly, Payload, TenantModel):
+    """An event that came under the id of another one: kept beside it, billed by nobody."""
+
+    source = _key()
+    event_id = _key()
+    batch_id = models.UUIDField()
+    row = models.IntegerField()  # its line in the file that brought it; 0 without lines
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "source", "event_id", "payload_hash"],
+                name="conflict_event_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source}/{self.event_id} in conflict"
+
+
+class ConflictResolution(AppendOnly, TenantModel):
+    """A person's decision about a conflict: the first event stands, or the other replaces it."""
+
+    conflict = models.ForeignKey(ConflictEvent, on_delete=models.PROTECT)
+    outcome = models.CharField(max_length=10)
+    reason = models.TextField()
+    actor = models.CharField(max_length=200)
+    decided_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "conflict"], name="conflict_decided_once"),
+            models.CheckConstraint(
+                condition=Q(outcome__in=["keep", "replace"]), name="conflict_outcome_known"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="conflict_reason_given"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.outcome}: {self.reason}"
+
+
+class RejectedRow(AppendOnly, TenantModel):
+    """A row that could not become an event, with what is wrong and how it began."""
+
+    source = _key()
+    batch_id = models.UUIDField()
+    row = models.IntegerField()
+    event_id = _key(blank=True)
+    field = models.CharField(max_length=MAX_KEY)
+    code = models.CharField(max_length=80)
+    params = models.JSONField()
+    raw = models.TextField()
+    fingerprint = models.BinaryField()  # SHA-256: the same row rejected again is not a new one
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "source", "fingerprint"], name="rejected_row_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.row} {self.code}"
+
+
+class Retraction(AppendOnly, TenantModel):
+    """An accepted event undone, with a reason: from `version` on it counts for nothing."""
+
+    event = models.BigIntegerField()  # UsageEvent.id
+    version = models.BigIntegerField()
+    reason = models.TextField()
+    actor = models.CharField(max_length=200)
+    retracted_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "event"], name="event_retracted_once"),
+            models.CheckConstraint(condition=~Q(reason=""), name="retraction_reason_given"),
+        ]
+        indexes = [models.Index(fields=["tenant_id", "version"], name="retraction_by_version")]
+
+    def __str__(self) -> str:
+        return f"event {self.event} from version {self.version}"

@@ -1,0 +1,223 @@
+"""Read usage: in order for rating, in sums for finding what waits, row by row for people.
+
+Usage has versions: each intake that brought something and each event undone makes the next one.
+What is asked "as of" a version comes out the same for ever.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+from typing import Any, NamedTuple, TypeAlias
+from uuid import UUID
+
+import orjson
+import pyarrow as pa
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from kvit.metering._invariants import Problem, problems
+from kvit.metering._stream import STANDING, UsageRow, parameters_of, rows, stream
+from kvit.metering.models import (
+    Batch,
+    ConflictEvent,
+    RejectedRow,
+    Retraction,
+    UsageCounter,
+    UsageEvent,
+)
+from kvit.metering.rows import EARLIEST, LATEST
+from kvit.platform.tenancy import current_tenant_id
+
+__all__ = [
+    "Counts", "EventView", "Key", "Problem", "UsageBatch", "UsageRow", "batches", "changed_since",
+    "conflicts", "counts", "distinct_keys", "event", "latest_version", "problems", "rejections",
+    "rows", "usage",
+]  # fmt: skip
+
+UsageBatch: TypeAlias = "pa.RecordBatch"
+"""Columns: `_stream.SCHEMA`; `rows(batch)` gives the same as Python values."""
+
+
+class Key(NamedTuple):
+    """Events of one subject and meter, summed up."""
+
+    subject_kind: str
+    subject: str
+    meter: str
+    events: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A tenant's usage in figures. `accepted` = events that stand + `retracted`."""
+
+    accepted: int
+    retracted: int
+    conflicts_open: int
+    rejected_open: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """One event: what it says, which intake brought it, and whether it was undone."""
+
+    source: str
+    event_id: str
+    revision: int
+    subject_kind: str
+    subject: str
+    meter: str
+    time: datetime
+    value: Decimal | None
+    text: str | None
+    dimensions: Mapping[str, str]
+    batch_id: UUID
+    position: int
+    version: int  # from it on it counts
+    received_at: datetime
+    retracted_from: int | None  # from it on it counts no more
+    retraction_reason: str
+
+
+def usage(
+    subjects: Sequence[tuple[str, str]],
+    *,
+    since: datetime,
+    until: datetime,
+    as_of: int | None = None,
+    meters: Sequence[str] | None = None,
+) -> Iterator[UsageBatch]:
+    """Yield the events of subjects in [since, until), sorted by (kind, subject, meter, time, id).
+
+    Inside a transaction, which may write between two batches; memory holds one batch. All keys
+    are in byte order. A run of one (subject, meter) may continue in the next batch.
+
+    Args:
+        subjects: pairs (kind, code), in any order.
+        as_of: a usage version; None is the latest at the first batch.
+        meters: only these; naming them spares the walk over a subject's other years and meters.
+    """
+    version = latest_version() if as_of is None else as_of
+    wanted = sorted(set(subjects))
+    for kind, pairs in groupby(wanted, key=lambda pair: pair[0]):
+        codes = [code for _, code in pairs]
+        yield from stream(kind, codes, since=since, until=until, as_of=version, meters=meters)
+
+
+def latest_version() -> int:
+    """Return the tenant's usage version; 0 before the first event."""
+    return UsageCounter.objects.values_list("last", flat=True).first() or 0
+
+
+def distinct_keys(
+    since: datetime = EARLIEST, until: datetime = LATEST, *, as_of: int | None = None
+) -> list[Key]:
+    """Return each (kind, subject, meter) with events in [since, until): to find what waits."""
+    version = latest_version() if as_of is None else as_of
+    return _keys(
+        f"""
+        SELECT subject_kind, subject, meter, count(*), min("time"), max("time")
+        FROM metering_usageevent e
+        WHERE e.tenant_id = %(tenant)s AND "time" >= %(since)s AND "time" < %(until)s AND {STANDING}
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        """,
+        parameters_of(since=since, until=until, as_of=version),
+    )
+
+
+def changed_since(version: int, *, as_of: int | None = None) -> list[Key]:
+    """Return the keys whose events were added or undone after `version`: late usage among them.
+
+    `events` counts both kinds together, first and last are the times of those events.
+    """
+    latest = latest_version() if as_of is None else as_of
+    return _keys(
+        """
+        SELECT subject_kind, subject, meter, count(*), min("time"), max("time")
+        FROM (SELECT e.subject_kind, e.subject, e.meter, e."time"
+              FROM metering_batch b JOIN metering_usageevent e
+                   ON e.tenant_id = b.tenant_id AND e.batch_id = b.id
+              WHERE b.tenant_id = %(tenant)s AND b.version > %(version)s AND b.version <= %(as_of)s
+              UNION ALL
+              SELECT e.subject_kind, e.subject, e.meter, e."time"
+              FROM metering_retraction r JOIN metering_usageevent e
+                   ON e.tenant_id = r.tenant_id AND e.id = r.event
+              WHERE r.tenant_id = %(tenant)s AND r.version > %(version)s
+                AND r.version <= %(as_of)s) changed
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        """,
+        {"tenant": current_tenant_id(), "version": version, "as_of": latest},
+    )
+
+
+def counts() -> Counts:
+    """Return the tenant's usage in figures; from the batches, not by counting events."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(accepted), 0) FROM metering_batch WHERE tenant_id = %s",
+            [current_tenant_id()],
+        )
+        accepted = int(cursor.fetchone()[0])
+    return Counts(
+        accepted=accepted,
+        retracted=Retraction.objects.count(),
+        conflicts_open=conflicts().count(),
+        rejected_open=rejections().count(),
+        version=latest_version(),
+    )
+
+
+def conflicts(*, decided: bool = False) -> QuerySet:
+    """Return disputed events as dicts, newest first: open ones, or those that were decided."""
+    found = ConflictEvent.objects.filter(conflictresolution__isnull=not decided)
+    return found.order_by("-id").values(
+        "id", "source", "event_id", "row", "batch_id", "subject_kind", "subject", "meter", "time",
+        "value", "text", "dimensions", "conflictresolution__outcome", "conflictresolution__reason",
+        "conflictresolution__actor",
+    )  # fmt: skip
+
+
+def rejections() -> QuerySet:
+    """Return rejected rows as dicts, newest first; one whose event came right since is left out."""
+    came_right = UsageEvent.objects.filter(source=OuterRef("source"), event_id=OuterRef("event_id"))
+    found = RejectedRow.objects.exclude(~Q(event_id=""), Exists(came_right))
+    return found.order_by("-id").values(
+        "id", "source", "row", "event_id", "batch_id", "field", "code", "params", "raw"
+    )
+
+
+def batches() -> QuerySet:
+    """Return intakes as dicts, newest first."""
+    return Batch.objects.order_by("-version").values()
+
+
+def event(source: str, event_id: str) -> list[EventView]:
+    """Return the event of this id, then each that replaced it; empty if there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT e.source, e.event_id, e.revision, e.subject_kind, e.subject, e.meter, e."time",
+                   e.value, e.text, e.dimensions::text, e.batch_id, e.position, b.version,
+                   b.received_at, r.version, coalesce(r.reason, '')
+            FROM metering_usageevent e
+            JOIN metering_batch b ON b.tenant_id = e.tenant_id AND b.id = e.batch_id
+            LEFT JOIN metering_retraction r ON r.tenant_id = e.tenant_id AND r.event = e.id
+            WHERE e.tenant_id = %s AND e.source = %s AND e.event_id = %s ORDER BY e.revision
+            """,
+            [current_tenant_id(), source, event_id],
+        )
+        found = [list(row) for row in cursor.fetchall()]
+    for row in found:
+        row[9] = orjson.loads(row[9])
+    return [EventView(*row) for row in found]
+
+
+def _keys(sql: str, parameters: dict[str, Any]) -> list[Key]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return [Key(*row) for row in cursor.fetchall()]

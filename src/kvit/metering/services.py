@@ -1,0 +1,357 @@
+"""Take usage in, undo an event, decide a conflict. The catalogue is never asked.
+
+    accepted + repeated + conflicting + rejected = offered
+
+holds for every intake. An intake is one transaction: killed at any moment it leaves nothing, and
+sending the same again finds only repeats of what was committed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from kvit.core.wording import Words
+from kvit.metering import queries
+from kvit.metering._intake import Intake
+from kvit.metering.events import (
+    USAGE_ACCEPTED,
+    USAGE_RETRACTED,
+    UsageAccepted,
+    UsageRetracted,
+)
+from kvit.metering.models import (
+    Batch,
+    ConflictEvent,
+    ConflictResolution,
+    Payload,
+    Retraction,
+    UsageEvent,
+)
+from kvit.metering.rows import MAX_KEY, EventIn, RejectedIn
+from kvit.platform import audit, events
+from kvit.platform.failures import Failure
+from kvit.platform.ids import uuid7
+from kvit.platform.tenancy import current_tenant_id
+
+WORDS: Words = {
+    "metering_source_invalid": (
+        "Имя источника — от 1 до {limit} знаков без нулевого байта: «{source}».",
+        "A source's name has 1 to {limit} characters and no NUL: “{source}”.",
+    ),
+    "metering_event_not_found": (
+        "События {source}/{event_id} нет, или оно уже отменено.",
+        "There is no event {source}/{event_id}, or it is undone already.",
+    ),
+    "metering_conflict_not_found": (
+        "Спорного события {conflict} нет.",
+        "There is no disputed event {conflict}.",
+    ),
+    "metering_conflict_decided": (
+        "О спорном событии {conflict} уже решено.",
+        "The disputed event {conflict} is decided already.",
+    ),
+    "metering_reason_missing": (
+        "Укажите причину: отмена и замена событий остаются в истории.",
+        "Give a reason: undone and replaced events stay in the history.",
+    ),
+}
+
+
+class InvalidSource(Failure):
+    """The source's name is empty, too long or unstorable."""
+
+    words = WORDS
+
+
+class EventNotFound(Failure):
+    """No such event, or it is undone already."""
+
+    words = WORDS
+
+
+class ConflictNotFound(Failure):
+    """No such conflict in this tenant."""
+
+    words = WORDS
+
+
+class ConflictDecided(Failure):
+    """Somebody has decided this conflict."""
+
+    words = WORDS
+
+
+class ReasonMissing(Failure):
+    """Who undoes usage says why."""
+
+    words = WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class BatchVerdict:
+    """What became of an intake. The counts are exact; the lists show the first of each kind."""
+
+    batch_id: UUID | None  # None: nothing was new, so nothing was recorded
+    version: int  # the tenant's usage version after this intake
+    offered: int
+    accepted: int
+    repeated: int
+    conflicting: int
+    rejected: int
+    repeats: tuple[EventIn, ...]
+    conflicts: tuple[EventIn, ...]
+    rejections: tuple[RejectedIn, ...]
+
+
+@transaction.atomic
+def ingest(
+    rows: Iterable[EventIn],
+    *,
+    source: str,
+    actor: str,
+    now: datetime,
+    rejected: Iterable[RejectedIn] = (),
+    origin: str = "",
+    listed: int = 1_000,
+) -> BatchVerdict:
+    """Take in a stream of events of one source; memory is bounded by a chunk of 20 000.
+
+    Args:
+        rows: in the order of their file; of two with one id the first is the event.
+        source: within it an event's id is unique; two intakes of one source take turns.
+        rejected: what the reader could not read. Looked at after the last of `rows`, so a reader
+            may append to a list while its events are being streamed.
+        origin: where it came from, for people: a file's name, a request.
+        listed: how many repeats, conflicts and rejections the verdict lists of each.
+
+    Raises:
+        InvalidSource: the source's name is empty, too long or unstorable.
+    """
+    if not source or len(source) > MAX_KEY or "\0" in source:
+        raise InvalidSource("metering_source_invalid", source=source[:MAX_KEY], limit=MAX_KEY)
+    _lock_source(source)
+    intake = Intake(source=source, listed=listed)
+    intake.take_events(rows)
+    intake.take_rejected(rejected)
+    if intake.new_facts:
+        version = _record(intake, actor=actor, now=now, origin=origin)
+    else:
+        version = queries.latest_version()
+    return BatchVerdict(
+        batch_id=intake.batch_id if intake.new_facts else None,
+        version=version,
+        offered=intake.offered,
+        accepted=intake.accepted,
+        repeated=intake.repeated,
+        conflicting=intake.conflicting,
+        rejected=intake.rejected,
+        repeats=tuple(intake.repeats),
+        conflicts=tuple(intake.conflicts),
+        rejections=tuple(intake.rejections),
+    )
+
+
+@transaction.atomic
+def retract(found: Sequence[tuple[str, str]], *, reason: str, actor: str, now: datetime) -> int:
+    """Undo events, named by (source, event id); return the version from which they do not count.
+
+    The events stay, their ids stay taken: sent again they are repeats. All are undone or none.
+
+    Raises:
+        ReasonMissing: no reason is given.
+        EventNotFound: one of them is unknown or undone already.
+    """
+    _ask_reason(reason)
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for source, event_id in found:
+        wanted[source].add(event_id)
+    standing: list[UsageEvent] = []
+    for source in sorted(wanted):  # in one order, so that two callers cannot block each other
+        _lock_source(source)
+        standing += _standing(source, wanted[source])
+    version = _take_version()
+    _undo(standing, version=version, reason=reason, actor=actor, now=now)
+    return version
+
+
+@transaction.atomic
+def resolve_conflict(
+    conflict_id: UUID,
+    *,
+    outcome: Literal["keep", "replace"],
+    reason: str,
+    actor: str,
+    now: datetime,
+) -> int:
+    """Decide which of two payloads under one id is the event; return the usage version after it.
+
+    "keep": the accepted one stands. "replace": it is undone, and the disputed one is the event
+    from this version on. Either way the disputed row, sent again, is a repeat.
+
+    Raises:
+        ReasonMissing: no reason is given.
+        ConflictDecided: it was decided before.
+        ConflictNotFound: no such conflict.
+    """
+    _ask_reason(reason)
+    conflict = ConflictEvent.objects.filter(pk=conflict_id).first()
+    if conflict is None:
+        raise ConflictNotFound("metering_conflict_not_found", conflict=conflict_id)
+    _lock_source(conflict.source)
+    if ConflictResolution.objects.filter(conflict=conflict).exists():
+        raise ConflictDecided("metering_conflict_decided", conflict=conflict_id)
+    ConflictResolution.objects.create(
+        conflict=conflict, outcome=outcome, reason=reason, actor=actor, decided_at=now
+    )
+    audit.record(
+        action="metering.conflict.resolved",
+        object_type="metering.conflict",
+        object_id=str(conflict_id),
+        after={"outcome": outcome},
+        reason=reason,
+        actor=actor,
+        now=now,
+    )
+    if outcome == "keep":
+        return queries.latest_version()
+    return _replace(conflict, reason=reason, actor=actor, now=now)
+
+
+def _replace(conflict: ConflictEvent, *, reason: str, actor: str, now: datetime) -> int:
+    same_id = UsageEvent.objects.filter(source=conflict.source, event_id=conflict.event_id)
+    last = same_id.order_by("-revision")[0]
+    batch_id = uuid7()
+    UsageEvent.objects.create(
+        source=conflict.source,
+        event_id=conflict.event_id,
+        revision=last.revision + 1,
+        batch_id=batch_id,
+        position=1,
+        **{field.name: getattr(conflict, field.name) for field in Payload._meta.fields},
+    )
+    version = _take_version()
+    Batch.objects.create(
+        id=batch_id,
+        source=conflict.source,
+        version=version,
+        origin=f"conflict:{conflict.pk}",
+        actor=actor,
+        received_at=now,
+        accepted=1,
+        repeated=0,
+        conflicting=0,
+        rejected=0,
+    )
+    if not Retraction.objects.filter(event=last.pk).exists():
+        _undo([last], version=version, reason=reason, actor=actor, now=now)
+    return version
+
+
+def _undo(
+    standing: Sequence[UsageEvent], *, version: int, reason: str, actor: str, now: datetime
+) -> None:
+    Retraction.objects.bulk_create(
+        [
+            Retraction(
+                event=event.pk, version=version, reason=reason, actor=actor, retracted_at=now
+            )
+            for event in standing
+        ]
+    )
+    audit.record(
+        action="metering.event.retracted",
+        object_type="metering.version",
+        object_id=str(version),
+        after={"events": len(standing)},
+        reason=reason,
+        actor=actor,
+        now=now,
+    )
+    # The counter's row, held until commit, is the lock of the key: facts follow versions.
+    events.publish(
+        USAGE_RETRACTED,
+        key="usage",
+        payload=UsageRetracted(version=version, events=len(standing)),
+        actor=actor,
+        now=now,
+    )
+
+
+def _standing(source: str, event_ids: set[str]) -> list[UsageEvent]:
+    """Return the last revision of each event, all of them not undone."""
+    same_ids = UsageEvent.objects.filter(source=source, event_id__in=event_ids)
+    last = {event.event_id: event for event in same_ids.order_by("revision")}
+    undone = Retraction.objects.filter(event__in=[event.pk for event in last.values()])
+    gone = set(undone.values_list("event", flat=True))
+    for event_id in sorted(event_ids):
+        if event_id not in last or last[event_id].pk in gone:
+            raise EventNotFound("metering_event_not_found", source=source, event_id=event_id)
+    return list(last.values())
+
+
+def _record(intake: Intake, *, actor: str, now: datetime, origin: str) -> int:
+    counts = {
+        "accepted": intake.accepted,
+        "repeated": intake.repeated,
+        "conflicting": intake.conflicting,
+        "rejected": intake.rejected,
+    }
+    version = _take_version()
+    Batch.objects.create(
+        id=intake.batch_id,
+        source=intake.source,
+        version=version,
+        origin=origin[:500],
+        actor=actor,
+        received_at=now,
+        **counts,
+    )
+    audit.record(
+        action="metering.usage.accepted",
+        object_type="metering.batch",
+        object_id=str(intake.batch_id),
+        after={"source": intake.source, "version": version, **counts},
+        actor=actor,
+        now=now,
+    )
+    events.publish(
+        USAGE_ACCEPTED,
+        key="usage",
+        payload=UsageAccepted(batch_id=intake.batch_id, version=version, **counts),
+        actor=actor,
+        now=now,
+    )
+    return version
+
+
+def _ask_reason(reason: str) -> None:
+    if not reason.strip():
+        raise ReasonMissing("metering_reason_missing")
+
+
+def _lock_source(source: str) -> None:
+    """Let intakes of one source take turns: unordered keys of two of them would deadlock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"metering:{current_tenant_id()}:{source}"],
+        )
+
+
+def _take_version() -> int:
+    """Return the next usage version. Its row is held until commit: versions follow commits."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO metering_usagecounter (id, tenant_id, last) VALUES (%s, %s, 1)
+            ON CONFLICT (tenant_id) DO UPDATE SET last = metering_usagecounter.last + 1
+            RETURNING last
+            """,
+            [uuid7(), current_tenant_id()],
+        )
+        return cursor.fetchone()[0]
