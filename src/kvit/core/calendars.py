@@ -1,0 +1,105 @@
+"""Holidays and moved working days: a folder's own lists over the Russian production calendar.
+
+A weekend is not a holiday by itself: prices by time of day list weekdays and "holiday" apart.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Literal
+
+CalendarFault = Literal["bad_date", "bad_kind", "contradiction"]
+KINDS = ("holiday", "working")
+
+
+class BadCalendarRow(ValueError):
+    """A row of a calendar cannot be read, or says the opposite of another.
+
+    `place` counts the rows from 0; `field` is "date" or "kind".
+    """
+
+    def __init__(self, code: CalendarFault, place: int, field: str, value: str) -> None:
+        super().__init__(f"row {place}, {field}: {code}: {value!r}")
+        self.code, self.place, self.field, self.value = code, place, field, value
+
+
+class UnknownYear(ValueError):
+    """The built-in calendar does not reach that year."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Days off that are not mere weekends, and days that are worked although they look free."""
+
+    holidays: frozenset[date] = frozenset()
+    working: frozenset[date] = frozenset()
+
+    def is_holiday(self, day: date) -> bool:
+        return day in self.holidays
+
+    def is_workday(self, day: date) -> bool:
+        """A weekday that is no holiday, or a moved working day."""
+        return day in self.working or (day.weekday() < 5 and day not in self.holidays)
+
+    def overridden_by(self, own: "Calendar") -> "Calendar":
+        """This calendar where `own` is silent: a day named by `own` is what `own` says."""
+        return Calendar(
+            (self.holidays - own.working) | own.holidays,
+            (self.working - own.holidays) | own.working,
+        )
+
+
+NO_HOLIDAYS = Calendar()
+
+
+def parse_rows(rows: Iterable[tuple[str, str]]) -> Calendar:
+    """Read (date, kind) rows of a `calendars/NAME.csv`; a row that repeats another is no fault.
+
+    Raises:
+        BadCalendarRow: see the class; the first such row.
+    """
+    kinds: dict[date, str] = {}
+    for place, (day_text, kind) in enumerate(rows):
+        try:
+            day = date.fromisoformat(day_text)
+        except ValueError:
+            raise BadCalendarRow("bad_date", place, "date", day_text) from None
+        if kind not in KINDS:
+            raise BadCalendarRow("bad_kind", place, "kind", kind)
+        if kinds.setdefault(day, kind) != kind:
+            raise BadCalendarRow("contradiction", place, "kind", kind)
+    return Calendar(
+        frozenset(day for day, kind in kinds.items() if kind == "holiday"),
+        frozenset(day for day, kind in kinds.items() if kind == "working"),
+    )
+
+
+def russian(first_year: int, last_year: int | None = None) -> Calendar:
+    """The Russian production calendar of the years from `first_year` to `last_year`, inclusive.
+
+    Holidays of ТК РФ ст. 112 with the days off that the Government moved, and the Saturdays and
+    Sundays that are worked instead. Moves are decided a year ahead, in autumn: for years later
+    than the installed `holidays` package knows, the law's own days stand without them.
+
+    Raises:
+        UnknownYear: a year before 1991 or after 2100.
+    """
+    calendar = NO_HOLIDAYS
+    for year in range(first_year, (last_year or first_year) + 1):
+        one = _russian_year(year)
+        calendar = Calendar(calendar.holidays | one.holidays, calendar.working | one.working)
+    return calendar
+
+
+@lru_cache(maxsize=256)
+def _russian_year(year: int) -> Calendar:
+    from holidays import country_holidays  # half a second that only prices by the hour need
+
+    found = country_holidays("RU", years=year)
+    if not found.start_year <= year <= found.end_year:
+        raise UnknownYear(str(year))
+    return Calendar(
+        frozenset(day for day in found if day.year == year),
+        frozenset(day for day in found.weekend_workdays if day.year == year),
+    )
