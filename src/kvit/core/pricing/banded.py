@@ -31,7 +31,7 @@ class Banded(Price):
     """Time of use: electricity by zones of the day."""
 
     model: ClassVar[str] = "banded"
-    needs: ClassVar[Needs] = "readings"
+    part: ClassVar[Needs] = "readings"
 
     bands: tuple[UnitBand, ...]
 

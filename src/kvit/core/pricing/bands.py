@@ -3,6 +3,7 @@
 On a holiday of the calendar only the bands that list "holiday" are considered, where any does.
 """
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ def read_clock(value: object, path: str) -> int:
     if match:
         hours, minutes, seconds = (int(part or 0) for part in match.groups())
         at = (hours * 60 + minutes) * 60 + seconds
-        if minutes < 60 and seconds < 60 and at * SECOND <= DAY:  # noqa: PLR2004
+        if minutes < 60 and seconds < 60 and at * SECOND <= DAY:
             return at * SECOND
     raise PriceError("bad_period", path, reason="clock", value=str(value)[:40])
 
@@ -68,8 +69,8 @@ def read_days(value: object, path: str) -> frozenset[int]:
 
 
 def _days_document(days: frozenset[int]) -> list[object]:
-    weekdays: list[object] = sorted(days - {HOLIDAY})
-    return [*weekdays, "holiday"] if HOLIDAY in days else weekdays
+    weekdays = sorted(days - {HOLIDAY})
+    return [*weekdays, *(["holiday"] if HOLIDAY in days else [])]
 
 
 Clock = Annotated[int, Reader(read_clock, clock_text)]
@@ -112,7 +113,7 @@ def check_hours(bands: Sequence[Hours], path: str) -> None:
             raise PriceError("bad_tiers", f"{path}.bands[{i}].to", reason="hours")
     for day in range(8):
         of_day = sorted((b.from_, b.to, i) for i, b in enumerate(bands) if day in b.days)
-        for (_, end, first), (start, _, second) in zip(of_day, of_day[1:], strict=False):
+        for (_, end, first), (start, _, second) in itertools.pairwise(of_day):
             if start < end:
                 raise PriceError(
                     "bad_tiers",
@@ -128,9 +129,9 @@ def band_at(
 ) -> int | None:
     """Return the index of the band that holds at `at` µs of the local `day`, if one does."""
     kind = day.isoweekday()
-    if calendar is not None and calendar.is_holiday(day):
-        if any(HOLIDAY in band.days for band in bands):
-            kind = HOLIDAY
+    observed = any(HOLIDAY in band.days for band in bands)
+    if observed and calendar is not None and calendar.is_holiday(day):
+        kind = HOLIDAY
     for i, band in enumerate(bands):
         if kind in band.days and band.start <= at < band.end:
             return i
@@ -170,7 +171,7 @@ def check_steps(steps: Sequence[TimeStep], path: str) -> None:
     Raises:
         PriceError: bad_tiers.
     """
-    for i, (one, two) in enumerate(zip(steps, steps[1:], strict=False), start=1):
+    for i, (one, two) in enumerate(itertools.pairwise(steps), start=1):
         if two.after <= one.after:
             raise PriceError(
                 "bad_tiers",
@@ -184,9 +185,7 @@ def check_steps(steps: Sequence[TimeStep], path: str) -> None:
         to_us(step.step, f"{path}.steps[{i}].step")
 
 
-def compile_rules(
-    steps: Sequence[TimeStep], rate: Fraction, per: Fraction
-) -> tuple[Rule, ...]:
+def compile_rules(steps: Sequence[TimeStep], rate: Fraction, per: Fraction) -> tuple[Rule, ...]:
     """Return the rules of a band; before the first step time is charged as it runs."""
     rules = [
         Rule(

@@ -23,7 +23,7 @@ class Capacity(Price):
     """Tiers by what a system was sized for. No tier holds: no_price."""
 
     model: ClassVar[str] = "capacity"
-    needs: ClassVar[Needs] = "peaks"
+    part: ClassVar[Needs] = "peaks"
 
     tiers: tuple[CapacityTier, ...]
 

@@ -213,9 +213,7 @@ def make_table(
 ) -> Table:
     """Scale `pieces` to integers and put the row of zero units before them."""
     rows = tuple(pieces)
-    units = scale_of(
-        [v for p in rows for v in (p.lower, p.upper, p.offset, p.package)] + [free]
-    )
+    units = scale_of([v for p in rows for v in (p.lower, p.upper, p.offset, p.package)] + [free])
     amounts = scale_of([v for p in rows for v in (p.base, p.fee)] + [at_zero])
     zero = Segment(-1, 0, 0, (0, 1), scaled(at_zero, amounts), tier=1)
     return Table(

@@ -107,7 +107,7 @@ class DestinationPrice(Price):
     """No prefix fits: no_price; the empty prefix fits everything."""
 
     model: ClassVar[str] = "destination"
-    needs: ClassVar[Needs] = "sessions"
+    part: ClassVar[Needs] = "sessions"
 
     rates: tuple[Destination, ...]
 

@@ -12,7 +12,7 @@ class Dynamic(Price):
     """The sum of the events' own amounts."""
 
     model: ClassVar[str] = "dynamic"
-    needs: ClassVar[Needs] = "dynamic"
+    part: ClassVar[Needs] = "dynamic"
 
     def compile(self) -> Compiled:
         """The event step takes the amount as it is."""

@@ -6,6 +6,7 @@ one code; the part after the dot names which, and only the part before it is sho
 
 from difflib import get_close_matches
 
+from kvit.core.expression import ExpressionError
 from kvit.core.wording import say
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -26,7 +27,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Field “{name}” is missing. Add it.",
     ),
     "not_a_number": (
-        "«{value}» не число. Запишите десятичное число строкой, например \"12.50\".",
+        '«{value}» не число. Запишите десятичное число строкой, например "12.50".',
         'Not a number: “{value}”. Write a decimal number as a string, such as "12.50".',
     ),
     "not_a_number.whole": (
@@ -34,7 +35,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Not a whole number: “{value}”. Write a whole number, such as 3.",
     ),
     "float_refused": (
-        "Дробное число JSON неточно. Запишите его строкой: \"{value}\".",
+        'Дробное число JSON неточно. Запишите его строкой: "{value}".',
         'A fractional JSON number is not exact. Write it as a string: "{value}".',
     ),
     "out_of_range": (
@@ -74,7 +75,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Bands {first} and {second} overlap. Part their days or hours.",
     ),
     "bad_tiers.hours": (
-        "Полоса должна кончаться позже, чем начинается. Ночь через полночь запишите двумя полосами.",
+        "Полоса должна кончаться позже, чем начинается. Ночь через полночь делят на две.",
         "A band must end after it starts. Write a night across midnight as two bands.",
     ),
     "bad_tiers.repeated": (
@@ -148,7 +149,12 @@ class PriceError(ValueError):
     def message(self, lang: str = "ru") -> str:
         """Say what is wrong and what to do."""
         key = f"{self.code}.{self.reason}" if self.reason else self.code
-        return say(WORDS, key, lang, **self.params)
+        # An expression's own error is said in the language asked for.
+        params = {
+            name: value.message(lang) if isinstance(value, ExpressionError) else value
+            for name, value in self.params.items()
+        }
+        return say(WORDS, key, lang, **params)
 
     def __str__(self) -> str:
         return f"{self.code} at {self.field}: {self.message('en')}"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
+from kvit.core.expression import ExpressionError
 from kvit.core.money import exact_text
 from kvit.core.pricing.bands import SECOND, HolidayCalendar, band_at
 from kvit.core.pricing.compiled import (
@@ -74,9 +75,7 @@ def evaluate(
     return Priced(exact, units, tuple(steps))
 
 
-def _steps(
-    compiled: Compiled, quantity: Quantity, calendar: HolidayCalendar | None
-) -> list[Step]:
+def _steps(compiled: Compiled, quantity: Quantity, calendar: HolidayCalendar | None) -> list[Step]:
     """Event step, aggregation, tables, adjustments."""
     match compiled.aggregation:
         case "nothing":
@@ -159,13 +158,13 @@ def _read_rows(table: Table, units: Fraction, count: int) -> list[Step]:
     if picked is None:
         raise PriceError("no_price", "units", value=exact_text(units))
     if not table.stacked or picked == 0:
-        return [_row_step(table, picked, exact, fine, ZERO, count)]
+        return [_row_step(table, picked, (exact, fine), count=count)]
     steps: list[Step] = []
     below = ZERO
     for i in range(1, picked + 1):
         upper = table.segments[i].upper
         top = exact if i == picked or upper is None else upper * fine
-        step = _row_step(table, i, top, fine, below, count)
+        step = _row_step(table, i, (top, fine), below=below, count=count)
         below += step.exact
         if steps and table.segments[i].capped and table.segments[i - 1].tier == step_tier(step):
             step = _joined(steps.pop(), step)
@@ -202,26 +201,27 @@ def _value(table: Table, row: Segment, exact: int, fine: int, count: int) -> tup
 
 
 def _row_step(
-    table: Table, index: int, exact: int, fine: int, below: Fraction, count: int
+    table: Table, index: int, units: tuple[int, int], *, below: Fraction = ZERO, count: int = 0
 ) -> Step:
-    """Return one row as a step: its value less what lies below it."""
+    """Return one row as a step: its value less what lies below it.
+
+    `units`: units × unit_scale × fine, and fine.
+    """
+    exact, fine = units
     row = table.segments[index]
     value, packages = _value(table, row, exact, fine, count)
     scale = table.unit_scale
     start = row.lower if table.stacked and index else 0
     if row.lower < 0:
         start = 0
-    units = Fraction(exact, scale * fine) - Fraction(start, scale)
+    within = Fraction(exact, scale * fine) - Fraction(start, scale)
     unit = Fraction(*row.price)
     moved = value - below
-    if row.package:
-        flat = moved - packages * unit
-    else:
-        flat = moved - units * unit
+    flat = moved - (packages if row.package else within) * unit
     return Step(
         _row_key(table, row, index),
         moved,
-        units=units,
+        units=within,
         unit=unit,
         flat=flat,
         group=table.key,
@@ -342,23 +342,24 @@ def _entry_of(event: MatchKey, item: UsageItem) -> int:
     raise PriceError("no_price", "usage", value=shown or "–")
 
 
-def _read_graph(
-    graph: Graph | None, quantity: Quantity, calendar: HolidayCalendar | None
-) -> Step:
+def _read_graph(graph: Graph | None, quantity: Quantity, calendar: HolidayCalendar | None) -> Step:
     """Price every part on the same quantity and put the sums into the expression."""
     assert graph is not None
     inside = tuple((name, tuple(_steps(part, quantity, calendar))) for name, part in graph.parts)
     sums = {name: sum((step.exact for step in steps), ZERO) for name, steps in inside}
-    value = graph.program.run(
-        {
-            "units": quantity.units,
-            "quantity": quantity.units,
-            "events": Fraction(len(quantity.events) or len(quantity.dynamic)),
-            **quantity.attributes,
-            **sums,
-        },
-        counters=quantity.counters,
-    )
+    names = {
+        **quantity.attributes,
+        "units": quantity.units,
+        "quantity": quantity.units,
+        "events": Fraction(len(quantity.events) or len(quantity.dynamic)),
+        **sums,
+    }
+    try:
+        value = graph.program.run(names, counters=quantity.counters)
+    except ExpressionError as error:
+        raise PriceError(
+            "bad_expression", "price.expression", position=error.position, detail=error
+        ) from None
     return Step(
         "formula",
         value,

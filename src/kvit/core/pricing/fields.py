@@ -14,13 +14,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import date
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from kvit.core.money import FloatRefused, NotANumber, exact_text, parse_decimal
 from kvit.core.pricing.errors import PriceError, unknown_field
 
 MAX_ROWS = 100_000
+MAX_TEXT = 4000
 _SHORT = 80
 
 
@@ -57,9 +58,7 @@ def read_number(
     return number
 
 
-def _out_of_range(
-    path: str, shown: str, low: Fraction | None, high: Fraction | None
-) -> PriceError:
+def _out_of_range(path: str, shown: str, low: Fraction | None, high: Fraction | None) -> PriceError:
     least = "" if low is None else f"≥ {exact_text(low)}"
     most = "< 10^60" if high is None else f"≤ {exact_text(high)}"
     return PriceError(
@@ -88,8 +87,8 @@ def read_whole(value: object, path: str, low: int = 0, high: int = 10**9) -> int
 
 
 def read_text(value: object, path: str) -> str:
-    """Read a text of at most 1000 characters."""
-    if not isinstance(value, str) or len(value) > 1000:  # noqa: PLR2004
+    """Read a text of at most 4000 characters."""
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
         raise PriceError("out_of_range", path, reason="kind", expected="“text”")
     return value
 
@@ -149,6 +148,14 @@ Positive = Annotated[Fraction, Reader(read_positive, exact_text)]
 Percent = Annotated[
     Fraction, Reader(lambda v, p: read_number(v, p, high=Fraction(100)), exact_text)
 ]
+Signed = Annotated[Fraction, Reader(lambda v, p: read_number(v, p, low=None), exact_text)]
+SignedAmounts = Annotated[
+    tuple[tuple[str, Fraction], ...],
+    Reader(
+        _pairs_of(lambda v, p: read_number(v, p, low=None)),
+        lambda pairs: {k: exact_text(v) for k, v in pairs},
+    ),
+]
 Texts = Annotated[tuple[tuple[str, str], ...], Reader(_pairs_of(read_dimension), dict)]
 Amounts = Annotated[
     tuple[tuple[str, Fraction], ...],
@@ -171,7 +178,7 @@ def _read_bool(value: object, path: str) -> bool:
 _PLAIN[bool] = Reader(_read_bool, bool)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _shape(row: type) -> tuple[tuple[str, str, Field[Any], Reader, bool], ...]:
     """For each field: its name in documents, in Python, itself, its reader, whether null is it."""
     hints = get_type_hints(row, include_extras=True)
@@ -197,7 +204,7 @@ def _reader(hint: Any) -> tuple[Reader, bool]:
         return _list_reader(_reader(get_args(hint)[0])[0]), False
     if own_reader := getattr(hint, "reader", None):  # a type that reads itself: a nested price
         return own_reader(), False
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return Reader(lambda value, path: read_row(hint, value, path), write_row), False
     return _PLAIN[hint], False
 
@@ -210,7 +217,9 @@ def _list_reader(item: Reader) -> Reader:
     return Reader(read, lambda rows: [item.write(row) for row in rows])
 
 
-def read_row(row: type, document: object, path: str, *, ignored: frozenset[str] = frozenset()) -> Any:
+def read_row(
+    row: type, document: object, path: str, *, ignored: frozenset[str] = frozenset()
+) -> Any:
     """Read `document` into the dataclass `row` and run its `check`.
 
     Raises:
@@ -244,7 +253,8 @@ def _required(field: Field[Any]) -> bool:
 def write_row(row: Any) -> dict[str, object]:
     """Write a dataclass back as a document; fields at their default are left out."""
     document: dict[str, object] = {}
-    for name, attribute, field, reader, _ in _shape(type(row)):
+    kind: type = type(row)
+    for name, attribute, field, reader, _ in _shape(kind):
         value = getattr(row, attribute)
         if value is None or (field.default is not MISSING and value == field.default):
             continue

@@ -13,7 +13,7 @@ class Flat(Price):
     """A fee for the period."""
 
     model: ClassVar[str] = "flat"
-    needs: ClassVar[Needs] = "nothing"
+    part: ClassVar[Needs] = "nothing"
 
     amount: Amount
 

@@ -26,7 +26,7 @@ class Matrix(Price):
     """No entry fits and there is no default: no_price."""
 
     model: ClassVar[str] = "matrix"
-    needs: ClassVar[Needs] = "usage"
+    part: ClassVar[Needs] = "usage"
 
     prices: tuple[Entry, ...]
     default: Price | None = None

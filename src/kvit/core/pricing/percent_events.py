@@ -58,10 +58,6 @@ def _bounded(event: PercentStep, paying: Fraction, rate: Fraction, fixed: Fracti
             continue
         bound = Fraction(limit, event.scale)
         if charge < bound if key == "events.least" else charge > bound:
-            return Step(
-                key, bound, units=paying, flat=bound, count=1, params=(("bound", bound),)
-            )
+            return Step(key, bound, units=paying, flat=bound, count=1, params=(("bound", bound),))
     params = (("percent", rate * 100), ("fee", fixed))
-    return Step(
-        "events.rate", charge, units=paying, unit=rate, flat=fixed, count=1, params=params
-    )
+    return Step("events.rate", charge, units=paying, unit=rate, flat=fixed, count=1, params=params)

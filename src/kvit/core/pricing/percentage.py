@@ -29,7 +29,7 @@ class Percentage(Price):
     """`rate` 2.9 means 2.9 %; `fixed` is charged for each event that is not free."""
 
     model: ClassVar[str] = "percentage"
-    needs: ClassVar[Needs] = "events"
+    part: ClassVar[Needs] = "events"
 
     rate: Amount
     fixed: Amount = ZERO

@@ -9,9 +9,7 @@ from kvit.core.pricing.compiled import Adjustment, Compiled, ratio
 from kvit.core.pricing.errors import PriceError
 from kvit.core.pricing.fields import Amount, Percent, Reader, read_object, read_row, write_row
 
-Needs = Literal[
-    "nothing", "units", "events", "peaks", "usage", "sessions", "readings", "dynamic"
-]
+Needs = Literal["nothing", "units", "events", "peaks", "usage", "sessions", "readings", "dynamic"]
 MODELS: dict[str, type["Price"]] = {}
 MAX_DEPTH = 24  # of a path: prices inside prices
 _HUNDRED = 100
@@ -22,7 +20,7 @@ class Price:
     """A price, immutable and checked. A model is a subclass: fields, `check`, `compile`."""
 
     model: ClassVar[str] = ""
-    needs: ClassVar[Needs] = "units"
+    part: ClassVar[Needs] = "units"
 
     minimum: Amount | None = None
     maximum: Amount | None = None
@@ -44,9 +42,15 @@ class Price:
         return {"model": self.model, **write_row(self)}
 
     @property
-    def reads(self) -> frozenset[str]:
-        """All parts of a quantity that are read; `needs` is the leading one."""
-        return frozenset({self.needs})
+    def reads(self) -> frozenset[Needs]:
+        """All parts of a quantity that are read: one, but for composed prices."""
+        return frozenset({self.part})
+
+    @property
+    def needs(self) -> Needs:
+        """The leading part of a quantity that is read."""
+        reads = self.reads
+        return "units" if "units" in reads else min(reads)
 
     @property
     def adjustments(self) -> tuple[Adjustment, ...]:

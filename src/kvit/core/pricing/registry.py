@@ -4,6 +4,7 @@ from kvit.core.pricing.allowance import Allowance
 from kvit.core.pricing.banded import Banded
 from kvit.core.pricing.blocks import Blocks
 from kvit.core.pricing.capacity import Capacity
+from kvit.core.pricing.composed import Composed
 from kvit.core.pricing.destination import DestinationPrice
 from kvit.core.pricing.dynamic import Dynamic
 from kvit.core.pricing.flat import Flat
@@ -35,6 +36,7 @@ _ALL: tuple[type[Price], ...] = (
     Banded,
     DestinationPrice,
     Allowance,
+    Composed,
 )
 MODELS.update({kind.model: kind for kind in _ALL})
 

@@ -87,7 +87,9 @@ def _timed_steps(
         day, of_day = clock.local(at)
         index = band_at(route.bands, day, of_day, calendar)
         if index is None:
-            moment = f"{day.isoformat()} {of_day // 3_600_000_000:02}:{of_day // 60_000_000 % 60:02}"
+            moment = (
+                f"{day.isoformat()} {of_day // 3_600_000_000:02}:{of_day // 60_000_000 % 60:02}"
+            )
             raise PriceError("no_band", "start", moment=moment)
         band = route.bands[index]
         group = ": ".join(name for name in (route.name, band.name) if name)

@@ -30,23 +30,25 @@ class Tier:
     cap: Amount | None = None  # the most that units × unit of this tier may cost, before flat
 
 
-def check_tiers(tiers: Sequence[Bounded], path: str) -> None:
-    """Refuse tiers that do not cover every quantity exactly once.
+def check_tiers(
+    tiers: Sequence[Bounded], path: str, *, name: str = "tiers", low: Fraction | None = ZERO
+) -> None:
+    """Refuse tiers that do not cover every quantity above `low` exactly once.
 
     Raises:
         PriceError: bad_tiers.
     """
     if not tiers:
-        raise PriceError("bad_tiers", f"{path}.tiers", reason="empty")
-    previous = ZERO
+        raise PriceError("bad_tiers", f"{path}.{name}", reason="empty")
+    previous = low
     last = len(tiers) - 1
     for i, tier in enumerate(tiers):
-        field = f"{path}.tiers[{i}].up_to"
+        field = f"{path}.{name}[{i}].up_to"
         if tier.up_to is None:
             if i != last:
                 raise PriceError("bad_tiers", field, reason="open_inside")
             return
-        if tier.up_to <= previous:
+        if previous is not None and tier.up_to <= previous:
             raise PriceError(
                 "bad_tiers",
                 field,
@@ -55,7 +57,7 @@ def check_tiers(tiers: Sequence[Bounded], path: str) -> None:
                 previous=exact_text(previous),
             )
         previous = tier.up_to
-    raise PriceError("bad_tiers", field, reason="not_open", value=exact_text(previous))
+    raise PriceError("bad_tiers", field, reason="not_open", value=exact_text(previous or ZERO))
 
 
 def pieces_of(tiers: Sequence[Tier], *, stacked: bool) -> list[Piece]:

@@ -19,7 +19,7 @@ class Timed(Price):
     """`precision`: decimals to which one session is rounded, where a market does so."""
 
     model: ClassVar[str] = "timed"
-    needs: ClassVar[Needs] = "sessions"
+    part: ClassVar[Needs] = "sessions"
 
     bands: tuple[TimedBand, ...]
     precision: Precision | None = None
