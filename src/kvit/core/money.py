@@ -70,7 +70,7 @@ def exponent(currency: str) -> int:
 
 
 def round_fraction(value: Fraction, rounding: Rounding = "half-up") -> int:
-    """Round to an integer: half-up is away from zero at a tie, up is towards +∞, down towards −∞."""
+    """Round to an integer: half-up away from zero at a tie, up towards +∞, down towards −∞."""
     numerator, denominator = value.numerator, value.denominator
     if denominator == 1:
         return numerator
@@ -90,7 +90,7 @@ def to_minor(major: Fraction, currency: str, rounding: Rounding = "half-up") -> 
 
 
 def minor_text(minor: int, currency: str) -> str:
-    """Write minor units as a decimal string with exactly the currency's digits: 2215009 → 22150.09."""
+    """Write minor units with exactly the currency's digits: 2215009 RUB → 22150.09."""
     digits = exponent(currency)
     sign, whole = ("-" if minor < 0 else ""), abs(minor)
     if not digits:
@@ -122,7 +122,7 @@ def parse_decimal(value: object) -> Fraction:
 
 
 def exact_text(value: Fraction) -> str:
-    """Write a fraction exactly: a plain decimal where it is finite, else "numerator/denominator"."""
+    """Write a fraction exactly: a plain decimal where it is finite, else as "74/31"."""
     rest, twos, fives = value.denominator, 0, 0
     while rest % 2 == 0:
         rest, twos = rest // 2, twos + 1
