@@ -273,6 +273,14 @@ def test_local_date_is_the_date_on_the_wall() -> None:
     assert local_date(moment, "America/Toronto") == d("2026-09-30")
 
 
+def test_a_day_that_begins_twice_begins_at_the_first() -> None:
+    # At 00:01 on 7 November 2010 clocks in St John's went back to 23:01 of the 6th.
+    start = instant_of(d("2010-11-07"), "America/St_Johns")
+    assert start.isoformat() == "2010-11-07T02:30:00+00:00"
+    assert local_date(start, "America/St_Johns") == d("2010-11-07")
+    assert local_date(start + timedelta(minutes=30), "America/St_Johns") == d("2010-11-06")
+
+
 @pytest.mark.parametrize("name", ["", "Mars/Olympus", "../etc/passwd", "/etc/passwd", "Europe"])
 def test_an_unknown_zone_is_refused(name: str) -> None:
     with pytest.raises(UnknownZone):

@@ -303,7 +303,16 @@ def instant_of(local: date | datetime, zone: str) -> datetime:
 
 
 def local_date(instant: datetime, zone: str) -> date:
-    """The date on the wall at `instant` (aware)."""
+    """The date on the wall at `instant` (aware).
+
+    To place an event in a period compare instants, not this date: where clocks were set back
+    across midnight (St John's until 2011) the wall shows the old date again for an hour after
+    the new day has begun.
+
+    Raises:
+        BadPeriod: `instant` has no zone.
+        UnknownZone: see `zone_of`.
+    """
     if instant.tzinfo is None:
         raise BadPeriod(f"{instant} has no zone")
     return instant.astimezone(zone_of(zone)).date()
