@@ -1,28 +1,49 @@
-"""Fixtures of all tests. A test that asks for none of the database's stays without it."""
+"""Fixtures of all tests. A test that asks for none of the database's does not wait for one.
 
-import os
+def test_something(tenant: Tenant, now: datetime) -> None:      a tenant, its scope entered
+@pytest.mark.django_db                                          a database, no tenant
+@pytest.mark.django_db(transaction=True)                        what is committed is seen by
+                                                                other connections; slower
+"""
+
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
+from kvit.platform import files
 from kvit.platform.db.roles import Access
 from tests import database
 
-NOW = datetime(2026, 11, 1, tzinfo=UTC)
+if TYPE_CHECKING:
+    from kvit.parties.rows import Tenant
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def tenant(db: None, now: datetime) -> Iterator["Tenant"]:
+    """A company in roubles and Moscow's time, with its scope entered."""
+    from kvit.parties.rows import TenantRow
+    from kvit.parties.services import create_tenant
+    from kvit.platform.tenancy import tenant_scope
+
+    row = TenantRow("acme", "ООО «Акме»", currency="RUB", zone="Europe/Moscow")
+    made = create_tenant(row, actor="cli:test", now=now)
+    with tenant_scope(made.id):
+        yield made
 
 
 @pytest.fixture(scope="session")
-def database_server() -> Iterator[str]:
-    """The address of an administrator of the server that the tests use."""
-    yield os.environ["KVIT_TEST_DATABASE_URL"]
-
-
-@pytest.fixture(scope="session")
-def worker_access(database_server: str, django_db_blocker: Any) -> Iterator[Access]:
-    with django_db_blocker.unblock(), database.worker_database(database_server) as access:
+def worker_access(django_db_blocker: Any) -> Iterator[Access]:
+    """How to reach this worker's own database."""
+    with django_db_blocker.unblock(), database.worker_database(database.server()) as access:
         yield access
 
 
@@ -50,12 +71,17 @@ def django_db_setup(owner: psycopg.Connection[Any]) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _cheap_passwords() -> None:
+def _session(tmp_path_factory: pytest.TempPathFactory) -> None:
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    files.use(tmp_path_factory.mktemp("files"))
 
 
 @pytest.fixture
-def now() -> datetime:
-    return NOW
+def file_store(tmp_path: Path) -> Iterator[Path]:
+    """An empty store of files, for tests that look into it."""
+    before = files.folder()
+    files.use(tmp_path / "files")
+    yield tmp_path / "files"
+    files.use(before)

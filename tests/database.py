@@ -1,7 +1,8 @@
 """The database of the tests: a server, a migrated template, a copy for each worker.
 
-`KVIT_TEST_DATABASE_URL` names an administrator of any PostgreSQL from 15 on; without it the
-embedded server is started in a temporary folder. Tests run as the application role, as Kvit does.
+`KVIT_TEST_DATABASE_URL` names a superuser of any PostgreSQL from 15 on; without it the embedded
+server works in `.kvit/tests`, shared by all workers, and goes away by itself a minute later. Tests
+run as the application role, as Kvit does.
 """
 
 import hashlib
@@ -9,37 +10,67 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from kvit.platform.db import roles
-from kvit.platform.db.provision import provision
+from kvit.platform.provision import prepare
 
-SOURCE = Path(__file__).resolve().parent.parent / "src" / "kvit"
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src" / "kvit"
 _LOCK = 77_112_904
-_PASSWORD = "tests"  # noqa: S105 - of roles that live as long as a test server
+_TEMPLATE = "kvit_template_"
 # Rows that migrations wrote: a test starts with them.
 _KEPT = ("django_migrations", "django_content_type", "auth_permission", "parties_role%")
 _FORBID = "CREATE OR REPLACE FUNCTION kvit_refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server of the tests; databases on it are reached like `access`, under other names."""
+
+    admin: str  # connection string of a superuser
+    access: roles.Access
+
+
+def server() -> Server:
+    """Return the server that the environment names, or start the embedded one."""
+    if url := os.environ.get("KVIT_TEST_DATABASE_URL"):
+        parts = {key: str(value) for key, value in conninfo_to_dict(url).items()}
+        access = roles.Access(
+            host=parts.get("host", "localhost"),
+            port=int(parts.get("port", "5432")),
+            database="",
+            app_password="tests",
+            owner_password="tests",
+            options={key: value for key, value in parts.items() if key.startswith("ssl")},
+        )
+        return Server(url, access)
+    from kvit.platform.embedded import server as embedded
+    from kvit.platform.embedded.folder import DataFolder
+
+    folder = DataFolder(ROOT / ".kvit" / "tests")
+    access = embedded.ensure(folder, for_tests=True)
+    return Server(embedded.superuser_conninfo(folder), access)
+
+
 @contextmanager
-def worker_database(admin_url: str) -> Iterator[roles.Access]:
+def worker_database(where: Server) -> Iterator[roles.Access]:
     """Make a migrated database for this process alone; gone afterwards."""
     name = f"kvit_test_{os.getpid()}_{secrets.token_hex(3)}"
-    with psycopg.connect(admin_url, autocommit=True) as admin:
-        template = _template(admin, admin_url)
+    with psycopg.connect(where.admin, autocommit=True) as admin:
+        admin.execute("SELECT pg_advisory_lock(%s)", [_LOCK])  # roles are the whole server's
         admin.execute(
-            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(roles.OWNER_ROLE), sql.Identifier(template)
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(_template(admin, where))
             )
         )
-        provision(admin, access := _access(admin_url, name))
+        access = _prepared(where, name)
     _point_django_at(access)
     try:
         yield access
@@ -47,8 +78,8 @@ def worker_database(admin_url: str) -> Iterator[roles.Access]:
         from django.db import connections
 
         connections.close_all()
-        with psycopg.connect(admin_url, autocommit=True) as admin:
-            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        with psycopg.connect(where.admin, autocommit=True) as admin:
+            _drop(admin, name)
 
 
 def owner_connection(access: roles.Access) -> psycopg.Connection[Any]:
@@ -79,33 +110,48 @@ def empty_all_tables(owner: psycopg.Connection[Any]) -> None:
             [list(_KEPT)],
         ).fetchall()
         owner.execute("TRUNCATE " + ", ".join(name for (name,) in tables) + " RESTART IDENTITY")
-        if guard:
-            owner.execute(guard[0])
+        assert guard is not None
+        owner.execute(guard[0])
 
 
-def _template(admin: psycopg.Connection[Any], admin_url: str) -> str:
+def _template(admin: psycopg.Connection[Any], where: Server) -> str:
     """Return a database with all migrations applied, made once for each state of the sources."""
-    name = f"kvit_template_{_fingerprint()}"
-    admin.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
-    try:
-        if admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-            return name
-        making = f"kvit_making_{secrets.token_hex(4)}"
-        provision(admin, access := _access(admin_url, making))
-        try:
-            _migrate(access)
-        except BaseException:
-            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(making)))
-            raise
-        # The name comes last: a half-made template is never found under it.
-        admin.execute(
-            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
-                sql.Identifier(making), sql.Identifier(name)
-            )
-        )
+    name = f"{_TEMPLATE}{_fingerprint()}"
+    if admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
         return name
-    finally:
-        admin.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+    making = f"kvit_making_{secrets.token_hex(4)}"
+    try:
+        _migrate(_prepared(where, making))
+    except BaseException:
+        _drop(admin, making)
+        raise
+    # The name comes last: a half-made template is never found under it.
+    admin.execute(
+        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+            sql.Identifier(making), sql.Identifier(name)
+        )
+    )
+    for (old,) in admin.execute(
+        "SELECT datname FROM pg_database WHERE starts_with(datname, %s) AND datname <> %s",
+        [_TEMPLATE, name],
+    ).fetchall():
+        _drop(admin, old)
+    return name
+
+
+def _prepared(where: Server, name: str) -> roles.Access:
+    access = replace(where.access, database=name)
+    prepare(
+        where.admin,
+        database=name,
+        owner_password=access.owner_password,
+        app_password=access.app_password,
+    )
+    return access
+
+
+def _drop(admin: psycopg.Connection[Any], name: str) -> None:
+    admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _migrate(access: roles.Access) -> None:
@@ -128,27 +174,9 @@ def _point_django_at(access: roles.Access) -> None:
     connection.settings_dict.update(roles.django_database())
 
 
-def _access(admin_url: str, database: str) -> roles.Access:
-    parts = conninfo_to_dict(admin_url)
-    access = roles.Access(
-        host=str(parts.get("host", "127.0.0.1")),
-        port=int(parts.get("port") or 5432),
-        database=database,
-        app_password=_PASSWORD,
-        owner_password=_PASSWORD,
-    )
-    extra = {k: str(v) for k, v in parts.items() if k.startswith("ssl")}
-    return replace(access, options=extra)
-
-
 def _fingerprint() -> str:
-    digest = hashlib.sha256(b"1")
+    digest = hashlib.sha256()
     files = [*SOURCE.glob("*/migrations/*.py"), *SOURCE.glob("platform/db/*.py")]
     for file in sorted(files):
         digest.update(str(file.relative_to(SOURCE)).encode() + file.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def with_database(admin_url: str, database: str) -> str:
-    """Return the administrator's address of another database on the same server."""
-    return make_conninfo(admin_url, dbname=database)

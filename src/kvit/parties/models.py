@@ -175,6 +175,7 @@ class Customer(TenantModel):
     segment = models.CharField(max_length=60, blank=True)
     branch = models.CharField(max_length=60, blank=True)  # a branch's code
     search = models.TextField(blank=True)  # lower case, what a person may look for
+    personal = models.CharField(max_length=64)  # the digest of its present PersonalImage
 
     class Meta:
         constraints = [
@@ -189,3 +190,24 @@ class Customer(TenantModel):
 
     def __str__(self) -> str:
         return self.code
+
+
+class PersonalImage(TenantModel):
+    """The personal fields of a customer, as an audit row means them by their digest.
+
+    Audit rows are kept for ever and hold only the salted digest. When a person is forgotten these
+    rows go, and with the salt the last tie between the digest and the person.
+    """
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="images")
+    digest = models.CharField(max_length=64)
+    salt = models.CharField(max_length=32)
+    fields = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "digest"], name="personal_digest_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.digest

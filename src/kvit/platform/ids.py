@@ -17,7 +17,7 @@ _START = 0x1FF_FFFF_FFFF  # 41 random bits at the start of a millisecond: room f
 
 def uuid7() -> uuid.UUID:
     """Return a new id that is greater than every earlier one of this process."""
-    global _last_ms, _counter
+    global _last_ms, _counter  # noqa: PLW0603 - a process has one last id
     with _lock:
         ms = time.time_ns() // 1_000_000
         if ms > _last_ms:

@@ -10,6 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from kvit.platform.catalogue_check import problems, session_problems
 from kvit.platform.db.roles import APP_ROLE, as_owner
+from kvit.platform.failures import Failure
 
 _LOCK = 2_303_168_512  # two commands that migrate at once take turns
 _LOCK_TIMEOUT = "15s"  # a migration gives up rather than queue all work behind itself
@@ -26,8 +27,18 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP_ROLE};
 """
 
 
-class UnsafeSchema(Exception):
-    """The database does not keep tenants apart as it must; the text names each place."""
+WORDS = {
+    "unsafe_schema": (
+        "База не разделяет арендаторов как должна, работать с ней нельзя:\n{faults}",
+        "The database does not keep tenants apart as it must; it cannot be used:\n{faults}",
+    ),
+}
+
+
+class UnsafeSchema(Failure):
+    """The database does not keep tenants apart; the text names each place."""
+
+    words = WORDS
 
 
 def migrate_as_owner() -> bool:
@@ -45,7 +56,7 @@ def migrate_as_owner() -> bool:
             cursor.execute(_GRANT_JOBS)
     faults = problems() + session_problems()
     if faults:
-        raise UnsafeSchema("\n".join(faults))
+        raise UnsafeSchema("unsafe_schema", faults="\n".join(faults))
     return is_behind
 
 

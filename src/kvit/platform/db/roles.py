@@ -30,13 +30,12 @@ class NoDatabase(Exception):
     """This process was not told where its database is."""
 
 
-_access: Access | None = None
+_told: list[Access] = []
 
 
 def use(access: Access) -> None:
     """Remember the database of this process; called once, before `django.setup()`."""
-    global _access
-    _access = access
+    _told[:] = [access]
 
 
 def access() -> Access:
@@ -45,9 +44,9 @@ def access() -> Access:
     Raises:
         NoDatabase: nothing was given.
     """
-    if _access is None:
+    if not _told:
         raise NoDatabase("kvit.platform.db.roles.use() was not called")
-    return _access
+    return _told[0]
 
 
 def django_database() -> dict[str, Any]:
@@ -56,18 +55,17 @@ def django_database() -> dict[str, Any]:
     Without an address models can still be loaded and migrations written; to connect fails.
     """
     settings: dict[str, Any] = {"ENGINE": "kvit.platform.db"}
-    if _access is None:
-        settings |= {"HOST": "/no-database-was-named", "NAME": "kvit", "USER": APP_ROLE}
-    else:
-        settings |= {
-            "HOST": _access.host,
-            "PORT": str(_access.port),
-            "NAME": _access.database,
-            "USER": APP_ROLE,
-            "PASSWORD": _access.app_password,
-            "OPTIONS": dict(_access.options),
-        }
-    return settings
+    if not _told:
+        return settings | {"HOST": "/no-database-was-named", "NAME": "kvit", "USER": APP_ROLE}
+    here = access()
+    return settings | {
+        "HOST": here.host,
+        "PORT": str(here.port),
+        "NAME": here.database,
+        "USER": APP_ROLE,
+        "PASSWORD": here.app_password,
+        "OPTIONS": dict(here.options),
+    }
 
 
 @contextmanager

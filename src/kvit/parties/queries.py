@@ -1,0 +1,110 @@
+"""Reads about the parties. Codes are what people use; ids are what other contexts keep."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+from uuid import UUID
+
+from kvit.parties import models
+from kvit.parties.rows import (
+    BranchRow,
+    Customer,
+    CustomerRow,
+    Seller,
+    SellerRow,
+    Tenant,
+    TenantRow,
+)
+from kvit.platform.tenancy import current_tenant_id
+
+
+def tenant_by_code(code: str) -> Tenant | None:
+    """Return the tenant of that code; needs no scope."""
+    found = models.Tenant.objects.filter(code=code).first()
+    return None if found is None else _tenant(found)
+
+
+def tenants() -> list[Tenant]:
+    """Return all tenants of the installation by code; needs no scope."""
+    return [_tenant(found) for found in models.Tenant.objects.order_by("code")]
+
+
+def tenant() -> Tenant:
+    """Return the tenant in scope."""
+    return _tenant(models.Tenant.objects.get(pk=current_tenant_id()))
+
+
+def sellers() -> dict[str, Seller]:
+    """Return all sellers by code."""
+    own = tenant().row.vat_rounding
+    return {
+        found.code: Seller(found.id, _row(SellerRow, found), found.vat_rounding or own)
+        for found in models.Seller.objects.order_by("code")
+    }
+
+
+def branches() -> dict[str, BranchRow]:
+    """Return all branches by code."""
+    rows = models.Branch.objects.order_by("code").values_list("code", "name", "seller__code")
+    return {code: BranchRow(code, name, seller) for code, name, seller in rows}
+
+
+def customers_by_code(codes: Iterable[str]) -> dict[str, Customer]:
+    """Return the customers of those codes; codes that nobody has are left out."""
+    return {one.row.code: one for one in _customers(code__in=list(codes))}
+
+
+def customers_by_id(ids: Iterable[UUID]) -> dict[UUID, Customer]:
+    """Return the customers of those ids."""
+    return {one.id: one for one in _customers(id__in=list(ids))}
+
+
+def customers() -> dict[str, Customer]:
+    """Return all customers by code."""
+    return {one.row.code: one for one in _customers()}
+
+
+def personal_images(digests: Iterable[str]) -> dict[str, Mapping[str, str]]:
+    """Return what audit rows stand for by `personal`; a forgotten person's are left out."""
+    rows = models.PersonalImage.objects.filter(digest__in=list(digests))
+    return dict(rows.values_list("digest", "fields"))
+
+
+def memberships(user_id: UUID) -> list[tuple[UUID, str]]:
+    """Return (tenant, role) of a user, who may log in still; needs no scope."""
+    rows = models.Membership.objects.filter(user=user_id, user__is_active=True)
+    return list(rows.order_by("tenant__code", "role").values_list("tenant_id", "role_id"))
+
+
+def rights(role: str) -> frozenset[str]:
+    """Return the rights of a role; needs no scope."""
+    return frozenset(models.RoleRight.objects.filter(role=role).values_list("right", flat=True))
+
+
+def _customers(**conditions: Any) -> list[Customer]:
+    own = tenant().row
+    rows = models.Customer.objects.filter(**conditions).select_related("payer").order_by("code")
+    return [
+        Customer(
+            id=found.id,
+            row=customer_row(found, payer=found.payer.code if found.payer else ""),
+            zone=found.zone or own.zone,
+            currency=found.currency or own.currency,
+            payer_id=found.payer_id or found.id,
+        )
+        for found in rows
+    ]
+
+
+def customer_row(found: models.Customer, *, payer: str) -> CustomerRow:
+    """Return the row that would leave this customer as it is."""
+    return _row(CustomerRow, found, payer=payer)
+
+
+def _tenant(found: models.Tenant) -> Tenant:
+    return Tenant(found.id, _row(TenantRow, found))
+
+
+def _row(kind: type, found: Any, **given: Any) -> Any:
+    names = [field.name for field in fields(kind) if field.name not in given]
+    return kind(**{name: getattr(found, name) for name in names}, **given)

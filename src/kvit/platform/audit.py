@@ -1,0 +1,96 @@
+"""One row for each change by a person, one for each chunk of a machine's rows.
+
+The origin (host, address, command) is said once, where a request or a command begins:
+
+    with acting_from("cli: kvit bill"):
+        ...
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kvit.platform import bulk
+from kvit.platform.ids import uuid7
+from kvit.platform.models import AuditRow
+
+_origin: ContextVar[str] = ContextVar("origin", default="")
+_COLUMNS = (
+    "id",
+    "actor",
+    "origin",
+    "at",
+    "action",
+    "object_type",
+    "object_id",
+    "before",
+    "after",
+    "reason",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to one object. Images hold what a reader needs, in JSON's types.
+
+    Personal data stays out: it lives in `parties`, so that a person can be forgotten.
+    """
+
+    action: str  # "customer.changed"
+    object_type: str  # "parties.customer"
+    object_id: str
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+
+
+@contextmanager
+def acting_from(origin: str) -> Iterator[None]:
+    """Name the place from which everything in the block is done."""
+    token = _origin.set(origin)
+    try:
+        yield
+    finally:
+        _origin.reset(token)
+
+
+def record_many(changes: Iterable[Change], *, actor: str, now: datetime, reason: str = "") -> None:
+    """Write an audit row for each change, in the caller's transaction."""
+    origin = _origin.get()
+    bulk.copy_in(
+        AuditRow,
+        _COLUMNS,
+        (
+            (
+                uuid7(),
+                actor,
+                origin,
+                now,
+                change.action,
+                change.object_type,
+                change.object_id,
+                change.before,
+                change.after,
+                reason,
+            )
+            for change in changes
+        ),
+    )
+
+
+def record(
+    *,
+    action: str,
+    object_type: str,
+    object_id: str,
+    actor: str,
+    now: datetime,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    reason: str = "",
+) -> None:
+    """Write one audit row, in the caller's transaction."""
+    change = Change(action, object_type, object_id, before, after)
+    record_many([change], actor=actor, now=now, reason=reason)

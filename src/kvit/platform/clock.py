@@ -1,0 +1,70 @@
+"""What time it is for a tenant: the real one, or that of its test clock.
+
+Only `web/` and the job runner ask; everything below is given `now`.
+"""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from kvit.platform import audit
+from kvit.platform.failures import Failure
+from kvit.platform.models import TestClock
+from kvit.platform.tenancy import tenant_scope
+
+WORDS = {
+    "clock_goes_back": (
+        "Тестовые часы идут только вперёд: на них {present}, а указано {wanted}.",
+        "A test clock only moves forward: it shows {present}, {wanted} was asked for.",
+    ),
+    "clock_without_zone": (
+        "У времени {wanted} нет часового пояса.",
+        "The time {wanted} has no zone.",
+    ),
+}
+
+
+class ClockRefused(Failure):
+    """The test clock cannot be set to that."""
+
+    words = WORDS
+
+
+def now_for(tenant_id: UUID) -> datetime:
+    """Return the tenant's present, aware, in UTC."""
+    with tenant_scope(tenant_id):
+        moment = TestClock.objects.values_list("at", flat=True).first()
+    return moment or datetime.now(UTC)
+
+
+@transaction.atomic
+def move_test_clock(tenant_id: UUID, *, to: datetime, actor: str, reason: str) -> None:
+    """Set the tenant's own clock, or start it. From then on real time is not looked at.
+
+    Raises:
+        ClockRefused: `to` lies before what the clock shows, or has no zone.
+    """
+    if to.tzinfo is None:
+        raise ClockRefused("clock_without_zone", wanted=to.isoformat())
+    with tenant_scope(tenant_id):
+        clock = TestClock.objects.select_for_update().first()
+        if clock is not None and to < clock.at:
+            raise ClockRefused(
+                "clock_goes_back", present=clock.at.isoformat(), wanted=to.isoformat()
+            )
+        before = clock.at if clock else None
+        if clock is None:
+            TestClock.objects.create(at=to)
+        else:
+            TestClock.objects.filter(pk=clock.pk).update(at=to)
+        audit.record(
+            action="clock.moved",
+            object_type="platform.test_clock",
+            object_id=str(tenant_id),
+            before={"at": before.isoformat()} if before else None,
+            after={"at": to.isoformat()},
+            actor=actor,
+            now=to,
+            reason=reason,
+        )

@@ -1,0 +1,199 @@
+"""Facts, published in the transaction that made them true.
+
+A context declares its facts in `events.py`:
+
+    @dataclass(frozen=True, slots=True)
+    class InvoiceIssued:
+        invoice: UUID
+        total_minor: int
+
+    INVOICE_ISSUED = Topic("invoicing.invoice.issued", InvoiceIssued)
+
+and tells them with `publish_many`. Payloads hold ids and figures, never names. Fields are only
+added (with a default); a change of meaning is another topic.
+
+**The rule that keeps order:** a publisher holds the row lock of the key's object until it commits.
+The next publisher of that key then gets its delivery numbers after the first has committed, and
+the numbers of one key are in the order of commits. Nobody remembers a position in the log, so a
+late commit is not lost either.
+"""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from kvit.platform import bulk
+from kvit.platform.ids import uuid7
+from kvit.platform.models import Delivery, EventLog
+from kvit.platform.tenancy import current_tenant_id
+
+SHARDS = 16
+CHANNEL = "kvit_deliveries"  # of NOTIFY: something waits for a drain
+
+
+class UnknownTopic(Exception):
+    """No context has declared that topic, or the payload is not the declared one."""
+
+
+class TopicTaken(Exception):
+    """Two declarations of one topic, or two consumers of one name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A kind of fact: `context.object.past_tense`, and the dataclass that tells it."""
+
+    name: str
+    payload: type
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        if self.name in _topics:
+            raise TopicTaken(self.name)
+        _topics[self.name] = self
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """A fact to be told. `key` names what it is about: order holds among facts of one key."""
+
+    key: str
+    payload: Any  # an instance of the topic's dataclass
+    occurred_at: datetime | None = None  # None: the publisher's `now`
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact as a consumer hears it."""
+
+    id: UUID
+    topic: Topic
+    key: str
+    payload: Any
+    actor: str
+    occurred_at: datetime
+
+
+Handler = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Who hears some topics. Its name stands in the database: it is never changed."""
+
+    name: str
+    topics: tuple[Topic, ...]
+    handle: Handler
+
+
+_topics: dict[str, Topic] = {}
+_consumers: dict[str, Consumer] = {}
+_hearers: dict[str, list[str]] = defaultdict(list)
+
+
+def consumes(*topics: Topic, name: str) -> Callable[[Handler], Handler]:
+    """Register `handler(events, now=…)`: facts of one tenant, in order within each key.
+
+    It runs in the tenant's scope and in the drain's transaction, together with the removal of the
+    deliveries: what it writes happens once for each event. What it raises parks the key.
+    """
+
+    def register(handler: Handler) -> Handler:
+        if name in _consumers:
+            raise TopicTaken(name)
+        _consumers[name] = Consumer(name, topics, handler)
+        for topic in topics:
+            _hearers[topic.name].append(name)
+        return handler
+
+    return register
+
+
+def topics() -> dict[str, Topic]:
+    """Return all declared topics by name."""
+    return dict(_topics)
+
+
+def consumers() -> dict[str, Consumer]:
+    """Return all consumers by name."""
+    return dict(_consumers)
+
+
+def schema(topic: Topic) -> dict[str, Any]:
+    """Return the JSON Schema of a topic's payload, as docs/reference/events/ has it."""
+    body, components = msgspec.json.schema_components([topic.payload])
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": topic.name,
+        "version": topic.version,
+        "payload": body[0],
+        "$defs": components,
+    }
+
+
+def shard_of(tenant_id: UUID, key: str) -> int:
+    """Return the shard in which the facts of a key are heard, one after the other."""
+    return zlib.crc32(tenant_id.bytes + key.encode()) % SHARDS
+
+
+def publish(
+    topic: Topic,
+    *,
+    key: str,
+    payload: Any,
+    actor: str,
+    now: datetime,
+    occurred_at: datetime | None = None,
+) -> UUID:
+    """Publish one fact; see `publish_many`."""
+    return publish_many(topic, [EventRow(key, payload, occurred_at)], actor=actor, now=now)[0]
+
+
+def publish_many(
+    topic: Topic, rows: Iterable[EventRow], *, actor: str, now: datetime
+) -> list[UUID]:
+    """Write facts and their deliveries in the caller's transaction; returns the ids, in order.
+
+    The caller holds the lock of each key's object (see above).
+
+    Raises:
+        UnknownTopic: a payload is not of the topic's dataclass.
+    """
+    tenant = current_tenant_id()
+    log: list[tuple[Any, ...]] = []
+    for row in rows:
+        if type(row.payload) is not topic.payload:
+            raise UnknownTopic(f"{topic.name} is told by {topic.payload.__name__}: {row.payload!r}")
+        at = row.occurred_at or now
+        body = msgspec.to_builtins(row.payload)
+        log.append((uuid7(), topic.name, row.key, body, topic.version, actor, at))
+    bulk.copy_in(
+        EventLog,
+        ("id", "topic", "key", "payload", "schema_version", "actor", "occurred_at"),
+        log,
+    )
+    bulk.copy_in(
+        Delivery,
+        ("consumer", "shard", "tenant", "event", "key"),
+        (
+            (consumer, shard_of(tenant, line[2]), tenant, line[0], line[2])
+            for consumer in _hearers[topic.name]
+            for line in log
+        ),
+    )
+    if log and _hearers[topic.name]:
+        _wake_drains()
+    return [line[0] for line in log]
+
+
+def _wake_drains() -> None:
+    """Tell listening workers at commit. Repeats within a transaction are one message."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])

@@ -1,0 +1,104 @@
+"""Stored bytes, known by their SHA-256: a reprint is the same file.
+
+A file is never overwritten: equal bytes have the same name. It is written beside its place,
+flushed to the disk and renamed, so that no half of a file is ever found under its hash.
+"""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from uuid import uuid4
+
+from kvit.platform.failures import Failure
+
+WORDS = {
+    "file_missing": (
+        "Файла {digest} нет в хранилище {folder}.",
+        "The file {digest} is not in the store {folder}.",
+    ),
+    "file_damaged": (
+        "Файл {digest} в хранилище {folder} повреждён: его содержимое не совпадает с хешем.",
+        "The file {digest} in the store {folder} is damaged: its content does not match its hash.",
+    ),
+}
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class FileUnusable(Failure):
+    """The store does not have the file, or not as it was put."""
+
+    words = WORDS
+
+
+class NoStore(Exception):
+    """This process was not told where its files lie."""
+
+
+_folder: list[Path] = []
+
+
+def use(folder: Path) -> None:
+    """Remember the store of this process; called once, at its start."""
+    _folder[:] = [folder]
+
+
+def put(content: bytes) -> str:
+    """Store the bytes and return their SHA-256 in hexadecimal; on return they are on the disk."""
+    digest = hashlib.sha256(content).hexdigest()
+    path = path_of(digest)
+    if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == digest:
+        return digest
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = path.with_name(f"{digest}.{uuid4().hex}.part")
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    _sync(path.parent)
+    return digest
+
+
+def get(digest: str) -> bytes:
+    """Return the bytes of a hash, after comparing them with it.
+
+    Raises:
+        FileUnusable: there is no such file, or its bytes have changed.
+    """
+    try:
+        content = path_of(digest).read_bytes()
+    except FileNotFoundError:
+        raise FileUnusable("file_missing", digest=digest, folder=folder()) from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise FileUnusable("file_damaged", digest=digest, folder=folder())
+    return content
+
+
+def path_of(digest: str) -> Path:
+    """Return where a file of this hash lies, or would lie."""
+    if not _DIGEST.fullmatch(digest):
+        raise ValueError(f"not a SHA-256 in hexadecimal: {digest!r}")
+    return folder() / digest[:2] / digest
+
+
+def folder() -> Path:
+    """Return the store of this process.
+
+    Raises:
+        NoStore: it was not told.
+    """
+    if not _folder:
+        raise NoStore("kvit.platform.files.use() was not called")
+    return _folder[0]
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

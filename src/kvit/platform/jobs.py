@@ -1,0 +1,155 @@
+"""Work to be done later and outside the request: PDFs, calls to the outside, schedules.
+
+    @job(name="documents.render")
+    def render(*, invoice: str, now: datetime) -> None: ...
+
+    render.defer(invoice=str(invoice.id))
+
+A job is deferred in the caller's transaction, so a fact that is rolled back leaves no job. It
+remembers the tenant in scope, runs in that scope, and is told `now` by the tenant's clock.
+Arguments are JSON: ids and figures. A job may run twice (its worker was killed after the work and
+before the note of it): what it does is idempotent.
+
+The names of jobs and of their arguments stand in the database: they are never changed.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError, connection
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from kvit.platform import clock
+from kvit.platform.consumers import drain_all
+from kvit.platform.db.base import current_tenant
+from kvit.platform.events import CHANNEL
+from kvit.platform.tenancy import tenant_scope
+
+TRIES = 6  # then the job is `failed` and waits for a person
+POLL_S = 5  # between looks at the deliveries when nobody wakes the drain
+STALLED_S = 30  # a worker silent for so long is dead
+
+_log = logging.getLogger("kvit.jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A function that workers run."""
+
+    name: str
+    run: Callable[..., None]
+    task: Any
+
+    def defer(self, *, key: str | None = None, **arguments: Any) -> None:
+        """Leave one job. Jobs of one `key` never run at the same time and keep their order."""
+        self.task.configure(lock=key).defer(**_tenant(), **arguments)
+
+    def defer_many(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Leave a job for each row of arguments, in one statement."""
+        together = _tenant()
+        given = [together | row for row in rows]
+        if given:
+            self.task.batch_defer(*given)
+
+
+def job(*, name: str, queue: str = "default") -> Callable[[Callable[..., None]], Job]:
+    """Make a function a job; what it raises has it tried again, later and later."""
+
+    def register(function: Callable[..., None]) -> Job:
+        def run(*, tenant: str | None = None, **arguments: Any) -> None:
+            scope: AbstractContextManager[Any] = nullcontext()
+            now = datetime.now(UTC)
+            if tenant is not None:
+                scope = tenant_scope(UUID(tenant), switch=True)
+            with scope:
+                if tenant is not None:
+                    now = clock.now_for(UUID(tenant))
+                function(now=now, **arguments)
+
+        retry = RetryStrategy(max_attempts=TRIES, exponential_wait=4)
+        return Job(name, function, app.task(run, name=name, queue=queue, retry=retry))
+
+    return register
+
+
+def _tenant() -> dict[str, Any]:
+    tenant = current_tenant.get()
+    return {} if tenant is None else {"tenant": str(tenant)}
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="platform.retry_stalled", queueing_lock="platform.retry_stalled", pass_context=True)
+async def retry_stalled(context: Any, timestamp: int) -> None:
+    """Take up the jobs of workers that were killed."""
+    manager = context.app.job_manager
+    for stalled in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_S):
+        _log.warning("job %s of a dead worker is tried again", stalled.id)
+        await manager.retry_job(stalled)
+
+
+def work(*, concurrency: int = 4) -> None:
+    """Run jobs and drains until a signal comes."""
+    stop = threading.Event()
+    drains = threading.Thread(target=_drain_until, args=(stop,), name="kvit-drain")
+    drains.start()
+    try:
+        _worker().run_worker(concurrency=concurrency)
+    finally:
+        stop.set()
+        drains.join()
+
+
+def work_once() -> None:
+    """Run what waits, jobs and deliveries, until nothing more can be done now."""
+    while True:
+        went = drain_all()
+        before = _jobs_to_do()
+        if before:
+            _worker().run_worker(wait=False, listen_notify=False, install_signal_handlers=False)
+        # A run stops when nothing can be fetched for a moment, though followers of a lock remain.
+        if not went and _jobs_to_do() in (0, before):
+            return
+
+
+def _worker() -> Any:
+    """Return an app that fetches jobs over connections of its own.
+
+    Not `replace_connector`: that changes the one app of the process, and a job deferred by a job
+    or by a handler would then leave the transaction that it belongs to.
+    """
+    return app.with_connector(app.connector.get_worker_connector())
+
+
+def _jobs_to_do() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'"
+            " AND (scheduled_at IS NULL OR scheduled_at <= clock_timestamp())"
+        )
+        count: int = cursor.fetchone()[0]
+        return count
+
+
+def _drain_until(stop: threading.Event) -> None:
+    """Deliver events, then sleep until a publisher's NOTIFY or the next look."""
+    while not stop.is_set():
+        try:
+            connection.ensure_connection()
+            raw = connection.connection
+            raw.execute(f"LISTEN {CHANNEL}")
+            while not stop.is_set():
+                drain_all()
+                for _ in raw.notifies(timeout=POLL_S, stop_after=1):
+                    pass
+        except DatabaseError:
+            _log.exception("the drain lost its database; it tries again")
+            connection.close()
+            stop.wait(POLL_S)
+    connection.close()
