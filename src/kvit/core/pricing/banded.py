@@ -5,6 +5,7 @@ A worked example, 07–23 h at 8.00 and 23–24 h at 3.00: 1.5 kWh from 22:00 an
 """
 
 from dataclasses import dataclass, replace
+from datetime import date
 from fractions import Fraction
 from typing import ClassVar
 
@@ -34,6 +35,7 @@ class Banded(Price):
     part: ClassVar[Needs] = "readings"
 
     bands: tuple[UnitBand, ...]
+    calendar: tuple[date, ...] = ()  # holidays, beside those of the calendar given at evaluation
 
     def check(self, path: str) -> None:
         """Bands have hours and do not overlap."""
@@ -49,4 +51,4 @@ class Banded(Price):
             for band in self.bands
         )
         bands = tuple(TimeBand(band.days, band.from_, band.to) for band in self.bands)
-        return Compiled("keys", event=BandKey(bands), tables=tables)
+        return Compiled("keys", event=BandKey(bands, frozenset(self.calendar)), tables=tables)

@@ -124,13 +124,22 @@ def check_hours(bands: Sequence[Hours], path: str) -> None:
                 )
 
 
-def band_at(
-    bands: Sequence[TimeBand], day: date, at: int, calendar: HolidayCalendar | None
-) -> int | None:
+class Banding(Protocol):
+    """Bands with the holidays that their own price names."""
+
+    @property
+    def bands(self) -> tuple[TimeBand, ...]: ...
+    @property
+    def holidays(self) -> frozenset[date]: ...
+
+
+def band_at(banding: Banding, day: date, at: int, calendar: HolidayCalendar | None) -> int | None:
     """Return the index of the band that holds at `at` µs of the local `day`, if one does."""
+    bands = banding.bands
     kind = day.isoweekday()
     observed = any(HOLIDAY in band.days for band in bands)
-    if observed and calendar is not None and calendar.is_holiday(day):
+    given = calendar is not None and calendar.is_holiday(day)
+    if observed and (given or day in banding.holidays):
         kind = HOLIDAY
     for i, band in enumerate(bands):
         if kind in band.days and band.start <= at < band.end:

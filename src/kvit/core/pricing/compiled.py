@@ -15,6 +15,7 @@ computes one.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 from math import lcm
 from typing import TYPE_CHECKING, Literal
@@ -123,6 +124,7 @@ class Route:
     most: tuple[int, int] | None = None
     precision: int | None = None
     rounding: Rounding = "half-up"
+    holidays: frozenset[date] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class BandKey:
     """Names the table of a reading by the band in which its interval starts."""
 
     bands: tuple[TimeBand, ...]
+    holidays: frozenset[date] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ by the second), 0.50 to connect; 74951234567 for 90 seconds: 0.50 + 60 × 0.02 +
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 from typing import Annotated, ClassVar
 
@@ -77,7 +78,7 @@ class Destination:
         check_steps(self.steps, path)
         to_us(self.free_seconds, f"{path}.free_seconds")
 
-    def route(self) -> Route:
+    def route(self, holidays: frozenset[date]) -> Route:
         """Return the compiled form."""
         return Route(
             name=self.name or self.prefixes[0],
@@ -86,6 +87,7 @@ class Destination:
             most=None if self.max_cost is None else ratio(self.max_cost),
             precision=self.precision,
             rounding=self.precision_rounding,
+            holidays=holidays,
         )
 
     def _any_hour(self) -> TimeBand:
@@ -110,6 +112,7 @@ class DestinationPrice(Price):
     part: ClassVar[Needs] = "sessions"
 
     rates: tuple[Destination, ...]
+    calendar: tuple[date, ...] = ()  # holidays, beside those of the calendar given at evaluation
 
     def check(self, path: str) -> None:
         """Every prefix stands once."""
@@ -126,5 +129,5 @@ class DestinationPrice(Price):
     def compile(self) -> Compiled:
         """A sorted table of prefixes over the routes."""
         prefixes = sorted((p, i) for i, rate in enumerate(self.rates) for p in rate.prefixes)
-        routes = tuple(rate.route() for rate in self.rates)
+        routes = tuple(rate.route(frozenset(self.calendar)) for rate in self.rates)
         return Compiled("amounts", event=SessionStep(tuple(prefixes), routes))

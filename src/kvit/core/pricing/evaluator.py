@@ -325,7 +325,7 @@ def _band_of(event: BandKey, reading: Reading, calendar: HolidayCalendar | None)
     if start.utcoffset() is None:
         raise PriceError("bad_period", "readings", reason="time", value=start.isoformat())
     clock = start.hour * 3600 + start.minute * 60 + start.second
-    at = band_at(event.bands, start.date(), clock * SECOND + start.microsecond, calendar)
+    at = band_at(event, start.date(), clock * SECOND + start.microsecond, calendar)
     if at is None:
         raise PriceError("no_band", "readings", moment=start.isoformat())
     return at

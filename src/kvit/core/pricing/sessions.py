@@ -85,7 +85,7 @@ def _timed_steps(
     at = 0
     while at < total:
         day, of_day = clock.local(at)
-        index = band_at(route.bands, day, of_day, calendar)
+        index = band_at(route, day, of_day, calendar)
         if index is None:
             moment = (
                 f"{day.isoformat()} {of_day // 3_600_000_000:02}:{of_day // 60_000_000 % 60:02}"

@@ -5,6 +5,7 @@ A worked example, 00–18 h at 1.00 a second and 1.00 to connect, 18–24 h at 0
 """
 
 from dataclasses import dataclass
+from datetime import date
 from typing import ClassVar
 
 from kvit.core.money import Rounding
@@ -16,7 +17,10 @@ from kvit.core.pricing.price import Needs, Price
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed(Price):
-    """`precision`: decimals to which one session is rounded, where a market does so."""
+    """`precision`: decimals to which one session is rounded, where a market does so.
+
+    `calendar`: dates that are holidays, beside those of the calendar given at evaluation.
+    """
 
     model: ClassVar[str] = "timed"
     part: ClassVar[Needs] = "sessions"
@@ -24,6 +28,7 @@ class Timed(Price):
     bands: tuple[TimedBand, ...]
     precision: Precision | None = None
     precision_rounding: Rounding = "half-up"
+    calendar: tuple[date, ...] = ()
 
     def check(self, path: str) -> None:
         """Bands have hours and do not overlap."""
@@ -36,5 +41,6 @@ class Timed(Price):
             tuple(compile_band(band) for band in self.bands),
             precision=self.precision,
             rounding=self.precision_rounding,
+            holidays=frozenset(self.calendar),
         )
         return Compiled("amounts", event=SessionStep((("", 0),), (route,)))

@@ -5,6 +5,7 @@ with a fraction keeps its text, so that the refusal can show how to write it.
 """
 
 import json
+from functools import partial
 
 from kvit.core.pricing.errors import PriceError
 
@@ -22,35 +23,43 @@ class _WrittenFloat(float):
         return self.text
 
 
-class _Refused(ValueError):
-    """JSON allows it; we do not."""
+class BadLine(PriceError):
+    """The line is no document; `identifier` is its id, where that could be read."""
+
+    identifier: object = None
 
 
 def read_line(line: bytes) -> object:
     """Read one document.
 
     Raises:
-        PriceError: bad_json, or out_of_range for a line that is too long.
+        BadLine: bad_json, or out_of_range for a line that is too long.
     """
     if len(line) > MAX_LINE:
-        raise PriceError("out_of_range", "", reason="size", limit=f"{MAX_LINE >> 20} MiB")
+        raise BadLine("out_of_range", "", reason="size", limit=f"{MAX_LINE >> 20} MiB")
+    refused: list[str] = []  # what JSON allows and we do not
+    document: object = None
     try:
-        return json.loads(
+        document = json.loads(
             line.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_constant,
+            object_pairs_hook=partial(_object, refused),
+            parse_constant=refused.append,
             parse_float=_float,
             parse_int=_int,
         )
+        if not refused:
+            return document
+        detail = refused[0]
     except UnicodeDecodeError as error:
         detail = f"UTF-8, {error.start}"
     except RecursionError:
         detail = "[[[[…"
     except json.JSONDecodeError as error:
         detail = f"{error.msg}, {error.pos + 1}"
-    except _Refused as error:
-        detail = str(error)
-    raise PriceError("bad_json", "", detail=detail)
+    error_found = BadLine("bad_json", "", detail=detail)
+    if isinstance(document, dict) and isinstance(document.get("id"), str | int):
+        error_found.identifier = document["id"]
+    raise error_found
 
 
 def write_line(document: object) -> bytes:
@@ -62,19 +71,15 @@ def write_line(document: object) -> bytes:
         return json.dumps(document).encode() + b"\n"
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _object(refused: list[str], pairs: list[tuple[str, object]]) -> dict[str, object]:
     made = dict(pairs)
     if len(made) != len(pairs):
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
-                raise _Refused(f"“{name[:60]}” × 2")
+                refused.append(f"“{name[:60]}” × 2")
             seen.add(name)
     return made
-
-
-def _constant(text: str) -> object:
-    raise _Refused(text)
 
 
 def _float(text: str) -> float:

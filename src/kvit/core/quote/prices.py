@@ -17,7 +17,7 @@ def answer_price(document: Document, context: Context) -> Answer:
     """Price one quantity."""
     price = parse_price(document["price"])
     only(document, ("price", "calendar", *QUANTITY_FIELDS))
-    sums = _priced(price, document, document, context, "")
+    sums = _priced(price, document, document.get("calendar"), context, "")
     return {"currency": context.currency, **sums.document}
 
 
@@ -40,7 +40,7 @@ def answer_prices(document: Document, context: Context) -> Answer:
         path = f"quantities[{i}]"
         quantity = read_object({} if row is None else row, path)
         only(quantity, QUANTITY_FIELDS, path)
-        answers.append(_priced(price, quantity, document, context, f"{path}."))
+        answers.append(_priced(price, quantity, document.get("calendar"), context, f"{path}."))
     return _together(answers, context, [{} for _ in answers])
 
 
@@ -65,7 +65,9 @@ def answer_plan(document: Document, context: Context) -> Answer:
         price = parse_price(row.get("price"), path=f"{where}.price")
         at, quantity = named.get(code, (f"quantities.{code}", None))
         body = _quantity_document(quantity, at, price)
-        answers.append(_priced(price, body, document, context, f"{at}."))
+        named_days = row.get("calendar", plan.get("calendar"))
+        days = document.get("calendar", named_days)
+        answers.append(_priced(price, body, days, context, f"{at}."))
         labels.append({"code": code, **({"name": row["name"]} if "name" in row else {})})
     return _together(answers, context, labels)
 
@@ -79,15 +81,17 @@ class _Sums:
         self.document = document
 
 
-def _priced(price: Price, quantity: Document, line: Document, context: Context, path: str) -> _Sums:
-    calendar = read_calendar(line, "")
+def _priced(
+    price: Price, quantity: Document, calendar: object, context: Context, path: str
+) -> _Sums:
+    days = read_calendar(calendar, "calendar")
     increment = read_quantity(price, quantity, path)
     already, billed = _already(price, quantity, context, path)
     try:
-        priced = evaluate(price, increment, already=already, calendar=calendar)
+        priced = evaluate(price, increment, already=already, calendar=days)
         minor = context.round(priced.exact)
         if already is not None and billed is not None:
-            whole = evaluate(price, already + increment, calendar=calendar)
+            whole = evaluate(price, already + increment, calendar=days)
             minor = context.round(whole.exact) - billed
     except PriceError as error:
         field = error.field if error.field.startswith("price") else f"{path}{error.field}"

@@ -6,8 +6,10 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import Annotated
 
+from kvit.core.calendars import Calendar, UnknownYear, russian
 from kvit.core.pricing import Price, PriceError
 from kvit.core.pricing.allowance import Allowance
+from kvit.core.pricing.bands import HolidayCalendar
 from kvit.core.pricing.composed import Composed
 from kvit.core.pricing.errors import unknown_field
 from kvit.core.pricing.fields import (
@@ -16,6 +18,7 @@ from kvit.core.pricing.fields import (
     Reader,
     SignedAmounts,
     Texts,
+    read_choice,
     read_days_of,
     read_list,
     read_number,
@@ -93,25 +96,27 @@ class _Peaks:
     peaks: Amounts
 
 
-@dataclass(frozen=True, slots=True)
-class Holidays:
-    """Days given with a quote. Follows `bands.HolidayCalendar`."""
-
-    days: frozenset[date]
+class _Russian:
+    """The built-in calendar, read year by year as days are asked about."""
 
     def is_holiday(self, day: date) -> bool:
-        """Whether the day was listed."""
-        return day in self.days
+        try:
+            return russian(day.year).is_holiday(day)
+        except UnknownYear:
+            raise PriceError(
+                "out_of_range", "calendar", value=day.year, bounds="1991…2100"
+            ) from None
 
 
-def read_calendar(document: Mapping[str, object], path: str) -> Holidays | None:
-    """Read `calendar`: a list of the dates that are holidays."""
-    given = document.get("calendar")
+def read_calendar(given: object, path: str) -> HolidayCalendar | None:
+    """Read `calendar`: the dates that are holidays, or "ru" for the built-in Russian one."""
     if given is None:
         return None
-    where = f"{path}calendar"
-    rows = read_list(given, where)
-    return Holidays(frozenset(read_days_of(day, f"{where}[{i}]") for i, day in enumerate(rows)))
+    if isinstance(given, str):
+        read_choice(given, path, ("ru",))
+        return _Russian()
+    rows = read_list(given, path)
+    return Calendar(frozenset(read_days_of(day, f"{path}[{i}]") for i, day in enumerate(rows)))
 
 
 def known_fields(price: Price) -> frozenset[str]:

@@ -6,7 +6,7 @@ from typing import cast
 from kvit.core.money import ROUNDINGS, Rounding
 from kvit.core.pricing.errors import PriceError, unknown_field
 from kvit.core.quote.context import COMMON, Catalogue, Context, check_currency
-from kvit.core.quote.documents import read_line
+from kvit.core.quote.documents import BadLine, read_line
 from kvit.core.quote.periods import answer_change, answer_cycles, answer_prorate
 from kvit.core.quote.prices import answer_plan, answer_price, answer_prices
 from kvit.core.quote.sums import answer_allocate, answer_invoice, answer_round, answer_tax
@@ -32,8 +32,8 @@ def answer_line(line: bytes, catalogue: Catalogue | None = None) -> Answer:
     """Answer one line of JSON; a line that cannot be read gets an error without an id."""
     try:
         document = read_line(line)
-    except PriceError as error:
-        return {"id": None, "error": refusal(error, "ru")}
+    except BadLine as error:
+        return {"id": error.identifier, "error": refusal(error, "ru")}
     return answer(document, catalogue)
 
 

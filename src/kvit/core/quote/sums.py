@@ -1,8 +1,8 @@
 """Answers `allocate`, `round`, `tax` and `invoice`."""
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 from fractions import Fraction
 from typing import Annotated
 
@@ -67,7 +67,7 @@ class _Tax:
     lines: tuple[_TaxLine, ...]
     basis: Basis = "net"
     method: Method = "document"
-    date: date | None = None
+    date: datetime.date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class _Invoice:
     discounts: tuple[_Discount, ...] = ()
     basis: Basis = "net"
     method: Method = "document"
-    date: date | None = None
+    date: datetime.date | None = None
 
 
 def answer_allocate(document: Document, context: Context) -> Answer:
@@ -187,7 +187,7 @@ def _taxed(line: TaxedLine, context: Context) -> Answer:
 
 
 def _rate(
-    rate: str | Fraction | None, day: date | None, field: str, date_field: str
+    rate: str | Fraction | None, day: datetime.date | None, field: str, date_field: str
 ) -> Fraction | None:
     """Return the percentage; a code of the dated table needs the date."""
     if rate is None or isinstance(rate, Fraction):
