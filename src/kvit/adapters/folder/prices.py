@@ -1,0 +1,148 @@
+"""Prices of a catalogue: documents of the quote contract, proved by their own examples."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kvit.adapters.folder.company import fields_of
+from kvit.adapters.folder.fields import CODE, Fields
+from kvit.adapters.folder.suggest import hints, shown
+from kvit.adapters.folder.toml import Toml
+from kvit.core.money import exact_text, exponent, minor_text, to_minor
+from kvit.core.pricing import Price, PriceError, evaluate, parse_price
+from kvit.core.proration import UnknownPolicy, check_policy
+from kvit.core.quote.quantities import QUANTITY_FIELDS, read_calendar, read_quantity
+from kvit.integrations.port import Fault, Place, PriceRow
+
+PRICE_KEYS = (
+    "code", "name", "meter", "when", "prorate", "price", "examples", "effective", "continue",
+    "filter", "group_by", "calendar", "price_basis", "phase", "quantity",
+)  # fmt: skip
+WHENS = ("arrears", "advance", "once", "milestone")
+POLICIES = ("days", "days_inclusive", "seconds", "fixed_30", "none")
+
+
+def read_price(
+    toml: Toml,
+    path: tuple[str | int, ...],
+    shown_path: str,
+    values: Mapping[str, Any],
+    *,
+    plan: str,
+    currency: str,
+    faults: list[Fault],
+) -> tuple[str, PriceRow | None]:
+    """Return a price's code and its row, None where anything about it is faulty."""
+    fields = fields_of(toml, path, shown_path, values, PRICE_KEYS, faults)
+    fields.require("code", "price")
+    code, meter = fields.code("code"), fields.code("meter")
+    when = fields.word("when", WHENS, "arrears")
+    if meter and when == "advance":  # what has not been measured yet cannot be charged
+        fields.fault("bad_word", "when", value=when, known="arrears", hint_ru="", hint_en="")
+    document = fields.table("price")
+    price = _checked_price(fields, document)
+    row = PriceRow(
+        place=fields.place(),
+        plan=plan,
+        code=code,
+        name=fields.text("name", code),
+        document=document,
+        when=when,
+        prorate=_policy(fields, "none" if meter else "days"),
+        meter=meter,
+        continues=fields.flag("continue"),
+        filters=_filters(fields),
+        group_by=fields.codes("group_by"),
+        calendar=fields.code("calendar"),
+        price_basis=fields.word("price_basis", ("net", "gross")),
+        phase=fields.code("phase"),
+        quantity=fields.flag("quantity", True),
+        examples=tuple(fields.tables("examples")),
+        effective=fields.day("effective"),
+    )
+    if price is not None:
+        _prove(fields, price, row.examples, currency)
+    return code, row if fields.sound else None
+
+
+def price_faults(document: object, place: Place) -> list[Fault]:
+    """What is wrong with a price document that stands at `place`."""
+    try:
+        parse_price(document, path=place.field)
+    except PriceError as error:
+        return [price_fault(error, place)]
+    return []
+
+
+def price_fault(error: PriceError, place: Place) -> Fault:
+    """A fault with the pricing core's own code, field and words."""
+    words = {"said_ru": error.message("ru"), "said_en": error.message("en")}
+    return Fault(error.code, Place(place.file, place.row, error.field or place.field), words)
+
+
+def _checked_price(fields: Fields, document: Mapping[str, object]) -> Price | None:
+    if not document:
+        return None
+    place = fields.place("price")
+    try:
+        return parse_price(document, path=place.field)
+    except PriceError as error:
+        fields.add(price_fault(error, place))
+        return None
+
+
+def _policy(fields: Fields, default: str) -> str:
+    policy = fields.text("prorate", default)
+    try:
+        check_policy(policy)
+    except UnknownPolicy:
+        fields.word("prorate", POLICIES)
+    return policy
+
+
+def _filters(fields: Fields) -> dict[str, tuple[str, ...]]:
+    """filter = { region = ["north", "south"] }: only events with one of these values count."""
+    filters = {}
+    for name, values in fields.table("filter").items():
+        many = [values] if isinstance(values, str) else values
+        if not isinstance(many, list) or not all(isinstance(one, str) for one in many) or not many:
+            fields.fault("wrong_type", f"filter.{name}", expected_ru="список значений",
+                         expected_en="a list of values")  # fmt: skip
+        elif not CODE.fullmatch(name):
+            fields.fault("bad_code", f"filter.{name}", value=shown(name))
+        else:
+            filters[name] = tuple(many)
+    return filters
+
+
+def _prove(
+    fields: Fields, price: Price, examples: Iterable[Mapping[str, Any]], currency: str
+) -> None:
+    """Every example gives its amount, or the price is not published."""
+    for number, example in enumerate(examples, start=1):
+        path = f"examples[{number}]"
+        inner = fields.inside(example, tuple(example), path)
+        expected = inner.number("amount", low=None)
+        inner.require("amount")
+        quantity = {name: value for name, value in example.items() if name != "amount"}
+        unknown = [name for name in quantity if name not in (*QUANTITY_FIELDS, "calendar")]
+        for name in unknown:
+            known = (*QUANTITY_FIELDS, "calendar", "amount")
+            inner.fault("unknown_key", name, name=shown(name), **hints(name, known))
+        if expected is None or unknown:
+            continue
+        place = fields.place(path)
+        try:
+            priced = evaluate(
+                price,
+                read_quantity(price, quantity, f"{place.field}."),
+                calendar=read_calendar(example.get("calendar"), f"{place.field}.calendar"),
+            )
+        except PriceError as error:
+            fields.add(price_fault(error, place))
+            continue
+        actual = to_minor(priced.exact, currency)
+        if actual != expected * 10 ** exponent(currency):
+            fields.fault(
+                "example_fails", path,
+                expected=exact_text(expected), actual=minor_text(actual, currency),
+            )  # fmt: skip
