@@ -1,0 +1,100 @@
+"""A price with what any price may carry, what was billed before, and the one rounding."""
+
+from collections.abc import Collection
+from datetime import date
+from fractions import Fraction
+
+from tests.core.oracle import events, sessions, units
+from tests.core.oracle.answers import Answer, Document, number, optional, rounded
+
+ZERO = Fraction(0)
+BY_UNITS = {
+    "per_unit": units.per_unit,
+    "graduated": units.graduated,
+    "graduated_percentage": units.graduated_percentage,
+    "volume": units.volume,
+    "stairstep": units.stairstep,
+    "package": units.package,
+    "blocks": units.blocks,
+}
+
+
+def price_document(
+    price: Document,
+    quantity: Document,
+    *,
+    minor_digits: int = 2,
+    rounding: str = "half-up",
+    holidays: Collection[date] = (),
+) -> Answer:
+    """Price a quantity of the quote contract.
+
+    Args:
+        price: the document under "price".
+        quantity: the fields beside it: `units`, `events`, `peaks`, `usage`, `start` and `seconds`,
+            `readings`, `already`; nothing for a flat price.
+        minor_digits: decimals of the currency's minor unit.
+        rounding: as the contract names it.
+        holidays: the days of the calendar.
+
+    Raises:
+        NoPrice: nothing in the price applies.
+        NoBand: a moment that is used lies in no band.
+    """
+    already = quantity.get("already")
+    if already is None:
+        exact = _cost(price, quantity, holidays, rounding)
+        return Answer(exact, rounded(exact * 10**minor_digits, rounding))
+    before = number(already, "units")
+    whole = {**quantity, "units": str(before + number(quantity, "units"))}
+    all_of_it = _cost(price, whole, holidays, rounding)
+    billed = (
+        _cost(price, {**quantity, "units": str(before)}, holidays, rounding) if before else ZERO
+    )
+    exact = all_of_it - billed
+    paid = optional(already, "amount")
+    if paid is None:
+        return Answer(exact, rounded(exact * 10**minor_digits, rounding))
+    minor = rounded(all_of_it * 10**minor_digits, rounding) - paid * 10**minor_digits
+    return Answer(exact, int(minor))
+
+
+def _cost(
+    price: Document, quantity: Document, holidays: Collection[date], rounding: str
+) -> Fraction:
+    """Discount, then maximum, then minimum."""
+    cost = _bare(price, quantity, holidays, rounding)
+    cost -= cost * number(price, "discount_percent", "0") / 100
+    most, least = optional(price, "maximum"), optional(price, "minimum")
+    if most is not None and cost > most:
+        cost = most
+    if least is not None and cost < least:
+        cost = least
+    return cost
+
+
+def _bare(
+    price: Document, quantity: Document, holidays: Collection[date], rounding: str
+) -> Fraction:
+    model = price["model"]
+    if model in BY_UNITS:
+        return BY_UNITS[model](price, number(quantity, "units"))
+    match model:
+        case "flat":
+            return units.flat(price)
+        case "capacity":
+            return units.capacity(price, quantity["peaks"])
+        case "percentage":
+            return events.percentage(price, quantity["events"])
+        case "dynamic":
+            return events.dynamic(quantity["events"])
+        case "matrix":
+            shared = events.cells(price, quantity["usage"])
+            parts = (_cost(one, {"units": str(n)}, holidays, rounding) for one, n in shared)
+            return sum(parts, ZERO)
+        case "timed":
+            seconds = number(quantity, "seconds")
+            return sessions.timed(price, quantity["start"], seconds, holidays, rounding)
+        case "banded":
+            return sessions.banded(price, quantity["readings"], holidays)
+    raise ValueError(model)
