@@ -64,7 +64,7 @@ def copy_in(
         stage = _stage(connection_, table, columns, few, map(convert, given))
         picked = sql.SQL(", ").join([*values, _names(columns)])
         body = sql.SQL("SELECT {} FROM {}").format(picked, stage)
-    tail = sql.SQL("")
+    tail = sql.Composed([])
     if on_conflict:
         tail += sql.SQL(" ON CONFLICT ") + sql.SQL(cast(Any, on_conflict))
     if returning:

@@ -47,7 +47,7 @@ _FAULTS = {
         SELECT c.relname FROM pg_class c
         LEFT JOIN pg_policies p ON p.schemaname = 'public' AND p.tablename = c.relname
         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-          AND NOT (c.relname = ANY(%(global)s))
+          AND c.relrowsecurity AND NOT (c.relname = ANY(%(global)s))
         GROUP BY c.relname
         HAVING count(p.policyname) <> 1 OR NOT bool_and(
           p.permissive = 'PERMISSIVE' AND p.cmd = 'ALL' AND p.roles = '{public}'

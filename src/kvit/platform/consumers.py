@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -176,5 +177,5 @@ def _apply(hearer: Consumer, rows: Sequence[EventLog], now: datetime) -> None:
 
 def _event(row: EventLog) -> Event:
     topic = topics()[row.topic]
-    payload = msgspec.convert(row.payload, topic.payload)
+    payload: Any = msgspec.convert(row.payload, topic.payload)
     return Event(row.id, topic, row.key, payload, row.actor, row.occurred_at)

@@ -20,7 +20,7 @@ class Failure(Exception):
 
     words: ClassVar[Words] = {}
 
-    def __init__(self, code: str, **params: Any) -> None:
+    def __init__(self, code: str, /, **params: Any) -> None:
         super().__init__(code)
         self.code = code
         self.params = params

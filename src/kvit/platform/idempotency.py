@@ -19,8 +19,8 @@ from kvit.platform.models import IdempotencyKey
 
 WORDS = {
     "idempotency_key_reused": (
-        "Ключ идемпотентности {key} уже использован с другим запросом.",
-        "The idempotency key {key} was already used with another request.",
+        "Ключ идемпотентности {name} уже использован с другим запросом.",
+        "The idempotency key {name} was already used with another request.",
     ),
 }
 
@@ -55,7 +55,7 @@ def once(
     if not taken:
         stored = IdempotencyKey.objects.get(scope=scope, key=key)
         if stored.request_hash != digest:
-            raise KeyReused("idempotency_key_reused", key=key)
+            raise KeyReused("idempotency_key_reused", name=key)
         return dict(stored.response)
     response = dict(act())
     IdempotencyKey.objects.filter(pk=taken[0][0]).update(response=response)

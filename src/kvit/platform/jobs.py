@@ -17,6 +17,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -54,7 +55,7 @@ class Job:
     def defer_many(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Leave a job for each row of arguments, in one statement."""
         together = _tenant()
-        given = [together | row for row in rows]
+        given = [{**together, **row} for row in rows]
         if given:
             self.task.batch_defer(*given)
 
@@ -74,7 +75,8 @@ def job(*, name: str, queue: str = "default") -> Callable[[Callable[..., None]],
                 function(now=now, **arguments)
 
         retry = RetryStrategy(max_attempts=TRIES, exponential_wait=4)
-        return Job(name, function, app.task(run, name=name, queue=queue, retry=retry))
+        task: Any = app.task  # its overloads know no keyword-only function
+        return Job(name, function, task(run, name=name, queue=queue, retry=retry))
 
     return register
 
@@ -97,7 +99,8 @@ async def retry_stalled(context: Any, timestamp: int) -> None:
 def work(*, concurrency: int = 4) -> None:
     """Run jobs and drains until a signal comes."""
     stop = threading.Event()
-    drains = threading.Thread(target=_drain_until, args=(stop,), name="kvit-drain")
+    # A copy of the context: what the drain changes is done from where the worker is.
+    drains = threading.Thread(target=copy_context().run, args=(_drain_until, stop))
     drains.start()
     try:
         _worker().run_worker(concurrency=concurrency)
@@ -124,7 +127,8 @@ def _worker() -> Any:
     Not `replace_connector`: that changes the one app of the process, and a job deferred by a job
     or by a handler would then leave the transaction that it belongs to.
     """
-    return app.with_connector(app.connector.get_worker_connector())
+    connector: Any = app.connector
+    return app.with_connector(connector.get_worker_connector())
 
 
 def _jobs_to_do() -> int:

@@ -1,0 +1,69 @@
+"""The store of files."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from kvit.platform import files
+
+HELLO = hashlib.sha256(b"hello").hexdigest()
+
+
+def test_what_is_put_is_got(file_store: Path) -> None:
+    assert files.put(b"hello") == HELLO
+    assert files.get(HELLO) == b"hello"
+    assert files.get(files.put(b"")) == b""
+    assert [p.name for p in (file_store / HELLO[:2]).iterdir()] == [HELLO]
+    assert (file_store / HELLO[:2] / HELLO).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_put_leaves_the_file_as_it_is(file_store: Path) -> None:
+    files.put(b"hello")
+    before = files.path_of(HELLO).stat()
+    files.put(b"hello")
+    after = files.path_of(HELLO).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_damage_is_seen_and_mended(file_store: Path) -> None:
+    files.put(b"hello")
+    files.path_of(HELLO).write_bytes(b"hellO")
+    with pytest.raises(files.FileUnusable) as caught:
+        files.get(HELLO)
+    assert caught.value.code == "file_damaged"
+    assert "повреждён" in caught.value.text("ru")
+    files.put(b"hello")
+    assert files.get(HELLO) == b"hello"
+
+
+def test_a_missing_file_is_named(file_store: Path) -> None:
+    with pytest.raises(files.FileUnusable) as caught:
+        files.get(HELLO)
+    assert (caught.value.code, HELLO in str(caught.value)) == ("file_missing", True)
+
+
+@pytest.mark.parametrize("digest", ["", "..", "../../etc/passwd", HELLO.upper(), f"{HELLO}\n"])
+def test_only_hashes_name_files(file_store: Path, digest: str) -> None:
+    with pytest.raises(ValueError, match="not a SHA-256"):
+        files.get(digest)
+
+
+def test_a_crash_before_the_rename_leaves_no_file(
+    file_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Path, target: Path) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        files.put(b"hello")
+    assert list((file_store / HELLO[:2]).iterdir()) == []
+
+
+def test_without_a_folder_nothing_is_stored(
+    file_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_folder", [])
+    with pytest.raises(files.NoStore):
+        files.put(b"hello")
