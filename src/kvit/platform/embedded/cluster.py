@@ -95,7 +95,7 @@ def _initdb(folder: DataFolder, account: Account, new: Path) -> None:
         password.write(folder.secret(SUPERUSER) + "\n")
         password.flush()
         folder.give_to_owner(Path(password.name))
-        words = [
+        words: list[str | Path] = [
             program("initdb"),
             f"--pgdata={new}",
             f"--username={SUPERUSER}",

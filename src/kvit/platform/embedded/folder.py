@@ -25,7 +25,9 @@ SECRETS = ("postgres", "kvit_owner", "kvit_app", "django")
 SOCKET = ".s.PGSQL.5432"
 LONGEST_SOCKET = 107  # bytes in sockaddr_un.sun_path, less its NUL
 PRIVATE = 0o700
-RESERVE_BYTES = 20 * 1024 * 1024
+# A recovery writes the pages and a segment or two of log that the full disk had refused: 20 MB were
+# not enough in trials, 48 were.
+RESERVE_BYTES = 64 * 1024 * 1024
 
 WORDS = {
     "data_not_writable": (
@@ -157,8 +159,9 @@ class DataFolder:
             here = self.root.stat()
             name = hashlib.sha256(f"{here.st_dev}:{here.st_ino}".encode()).hexdigest()[:12]
             path = Path(f"/tmp/kvit-{here.st_uid}-{name}")
-        path.mkdir(exist_ok=True, mode=PRIVATE)
-        self.give_to_owner(path)
+        if not path.is_symlink() and not path.exists():
+            path.mkdir(mode=PRIVATE)
+            self.give_to_owner(path)
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != self.root.stat().st_uid:
             raise FolderUnusable("socket_folder_taken", path=path)
@@ -186,8 +189,8 @@ class DataFolder:
     def fill_reserve(self) -> None:
         """Keep some space to give back on a full disk, where the disk has plenty."""
         free = os.statvfs(self.root)
-        if self.reserve.exists() or free.f_bavail * free.f_frsize < 10 * RESERVE_BYTES:
+        if self.reserve.exists() or free.f_bavail * free.f_frsize < 2 * RESERVE_BYTES:
             return
         with self.reserve.open("wb") as out:
-            out.write(bytes(RESERVE_BYTES))
+            out.write(os.urandom(RESERVE_BYTES))  # zeros might be compressed to nothing
         self.give_to_owner(self.reserve)

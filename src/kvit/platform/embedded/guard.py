@@ -106,9 +106,10 @@ class Guard:
         while True:
             if self.asked_to_stop:
                 return True
+            # Also of a server that has just died: its pid file still tells.
+            self.was_ready = self.was_ready or is_ready(self.folder)
             if self._has_ended():
                 return False
-            self.was_ready = self.was_ready or is_ready(self.folder)
             if self._has_users():
                 idle_since = None
             else:

@@ -225,9 +225,8 @@ def _start(folder: DataFolder, linger_s: float, for_tests: bool, report: Report)
         report("making", path=folder.root)
     make_cluster(folder, account_of(folder))
     since = _log_size(folder)
-    if guard_pid(folder) is None:
-        _start_guard(folder, linger_s, for_tests)
-    _wait(folder, since, report)
+    guard = None if guard_pid(folder) else _start_guard(folder, linger_s, for_tests)
+    _wait(folder, guard, since, report)
     if not folder.prepared.exists() or folder.prepared.read_text() != PREPARED:
         provision.prepare(
             superuser_conninfo(folder),
@@ -246,7 +245,10 @@ def _start(folder: DataFolder, linger_s: float, for_tests: bool, report: Report)
     return access
 
 
-def _start_guard(folder: DataFolder, linger_s: float, for_tests: bool) -> None:
+Guard = subprocess.Popen[bytes]
+
+
+def _start_guard(folder: DataFolder, linger_s: float, for_tests: bool) -> Guard:
     """Start the guard as a process of its own: no terminal, no pipe of ours, another session."""
     if _log_size(folder) > LOG_BYTES:
         folder.log.replace(folder.log.with_suffix(".log.1"))
@@ -255,7 +257,7 @@ def _start_guard(folder: DataFolder, linger_s: float, for_tests: bool) -> None:
     words += [str(folder.root.resolve()), str(linger_s), *(["test"] if for_tests else [])]
     environment = {**os.environ, "PYTHONPATH": source, "LC_ALL": "C", "TZ": "UTC"}
     with open(os.open(folder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
-        subprocess.Popen(
+        guard = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -265,13 +267,13 @@ def _start_guard(folder: DataFolder, linger_s: float, for_tests: bool) -> None:
             start_new_session=True,
         )
     folder.give_to_owner(folder.log)
+    return guard
 
 
-def _wait(folder: DataFolder, since: int, report: Report) -> None:
-    """Wait until the server answers, for as long as somebody is trying to start it."""
+def _wait(folder: DataFolder, guard: Guard | None, since: int, report: Report) -> None:
+    """Wait until the server answers, for as long as a guard, ours or another's, is at it."""
     began = told = time.monotonic()
     password = folder.secret(SUPERUSER)
-    guarded = False
     while True:
         reason = ""
         if is_ready(folder):
@@ -283,8 +285,7 @@ def _wait(folder: DataFolder, since: int, report: Report) -> None:
                 return
         if "password authentication failed" in reason:
             raise NoServer("password_refused", path=folder.root)
-        guarded = guarded or guard_pid(folder) is not None
-        if (guarded or time.monotonic() - began > TELL_AFTER_S * 5) and not guard_pid(folder):
+        if (guard.poll() is not None) if guard else (guard_pid(folder) is None):
             raise _why_not(folder, since)
         if time.monotonic() - told > TELL_AFTER_S:
             told = time.monotonic()
@@ -298,8 +299,8 @@ def _why_not(folder: DataFolder, since: int) -> NoServer:
         lines = log.read().decode(errors="replace").strip().splitlines()
     if any("No space left on device" in line for line in lines):
         return NoServer("disk_full", path=folder.root, reserve=folder.reserve)
-    loud = [line for line in lines if "FATAL" in line or "PANIC" in line or "Error" in line]
-    reason = (loud or lines or ["?"])[-1].strip()
+    telling = [line for line in lines if "kvit guard" not in line and "shut down" not in line]
+    reason = " | ".join(line.strip() for line in telling[-3:]) or "?"
     return NoServer("did_not_start", reason=reason, log=folder.log)
 
 
