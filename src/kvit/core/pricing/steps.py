@@ -218,10 +218,18 @@ class Sums:
 
 def difference(now: list[Step], earlier: list[Step]) -> list[Step]:
     """Return steps that lead from `earlier` to `now`: place by place, the rest taken back."""
-    left = {step.identity: step for step in earlier}
+    left = {step.identity: step for step in _merged(earlier)}
     steps = []
-    for step in now:
+    for step in _merged(now):
         before = left.pop(step.identity, None)
         steps.append(step if before is None else step.minus(before))
     steps.extend(step.taken_back() for step in left.values())
     return [step for step in steps if not step.is_empty]
+
+
+def _merged(steps: list[Step]) -> list[Step]:
+    """Add up steps of one place: what an allowance and a package inside it leave free, say."""
+    sums = Sums()
+    for step in steps:
+        sums.add(step)
+    return sums.steps()

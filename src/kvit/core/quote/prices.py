@@ -153,7 +153,10 @@ def _together(answers: list[_Sums], context: Context, labels: list[Answer]) -> A
     """Each price is a line of its own, rounded once; the total is the sum of its lines."""
     return {
         "currency": context.currency,
-        "prices": [{**label, **each.document} for label, each in zip(labels, answers, strict=True)],
+        "prices": [
+            {**label, "currency": context.currency, **each.document}
+            for label, each in zip(labels, answers, strict=True)
+        ],
         "exact": exact_text(sum((each.exact for each in answers), Fraction(0))),
         "amount": context.text(sum(each.minor for each in answers)),
     }
