@@ -121,6 +121,16 @@ def test_a_rejected_row_is_open_until_its_event_comes_right(tenant: UUID, now: d
     assert queries.counts().rejected_open == 1
 
 
+def test_a_rejected_row_is_known_again_on_another_line(tenant: UUID, now: datetime) -> None:
+    row = RejectedIn(2, "value", "not_a_number", raw="e1;много", event_id="e1")
+    for line in (2, 5):
+        verdict = ingest([], now, rejected=[row._replace(row=line)])
+        assert verdict.rejected == 1
+    assert [r["row"] for r in queries.rejections()] == [2]
+    ingest([], now, rejected=[RejectedIn(7, "id", "missing"), RejectedIn(8, "id", "missing")])
+    assert queries.rejections().count() == 3
+
+
 def test_a_reader_may_report_rejected_rows_while_it_streams(tenant: UUID, now: datetime) -> None:
     rejected: list[RejectedIn] = []
 
@@ -148,6 +158,27 @@ def test_an_intake_cut_off_in_the_middle_leaves_nothing(
     assert (fates(verdict), verdict.version) == ((35, 0, 0, 0), 1)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_intake_whose_process_dies_leaves_nothing(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_intake, "CHUNK", 10)
+
+    def dying() -> Iterator[EventIn]:
+        yield from map(event, range(25))
+        connection.connection.close()  # what the server sees when the process is killed
+        yield from map(event, range(25, 40))
+
+    with tenant_scope(uuid7()):
+        assert fates(ingest(map(event, range(5)), now)) == (5, 0, 0, 0)
+        with pytest.raises(DatabaseError):
+            ingest(dying(), now)
+        connection.close()
+        assert (UsageEvent.objects.count(), queries.latest_version()) == (5, 1)
+        assert fates(ingest(map(event, range(40)), now)) == (35, 5, 0, 0)
+        assert list(queries.problems()) == []
+
+
 def test_a_failure_at_the_last_step_undoes_the_first(
     tenant: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +191,7 @@ def test_a_failure_at_the_last_step_undoes_the_first(
     assert (UsageEvent.objects.count(), queries.latest_version()) == (0, 0)
 
 
-@pytest.mark.parametrize("source", ["", "x" * 201, "a\0b"])
+@pytest.mark.parametrize("source", ["", "x" * 201, "a\0b", "\udcff.csv"])
 def test_a_source_must_have_a_name(tenant: UUID, now: datetime, source: str) -> None:
     with pytest.raises(services.InvalidSource):
         ingest([event(1)], now, source=source)

@@ -1,10 +1,12 @@
 """Reading usage: in order, as of a version, in batches; and finding what waits or came late."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pyarrow as pa
 import pytest
 from django.db import connection, transaction
@@ -167,16 +169,20 @@ def test_counts_tell_every_fate(tenant: UUID, now: datetime) -> None:
     assert [b["accepted"] for b in queries.batches()] == [0, 2]
 
 
-def test_the_walk_goes_by_the_index(tenant: UUID, now: datetime) -> None:
-    """A seller's month out of many subjects touches their rows and no others."""
-    ingest([event(f"e{n}", n % 40_000, f"s-{n % 2_000}") for n in range(40_000)], now)
-    asked = _stream.parameters_of(since=OCTOBER, until=NOVEMBER, as_of=1)
-    asked |= {"kind": "subscription", "subjects": ["s-1", "s-2", "s-3"]}
-    with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN (ANALYZE, FORMAT TEXT) " + _stream.ORDERED, asked)
-        plan = "\n".join(line for (line,) in cursor.fetchall())
+@pytest.mark.django_db(transaction=True)
+def test_the_walk_goes_by_the_index(owner: psycopg.Connection[Any], now: datetime) -> None:
+    """A few subjects out of many touch their rows and no others."""
+    with tenant_scope(uuid7()):
+        ingest([event(f"e{n}", n, f"s-{n % 2_000}") for n in range(20_000)], now)
+        owner.execute("ANALYZE metering_usageevent")  # as autovacuum does soon after an import
+        asked = _stream.parameters_of(since=OCTOBER, until=NOVEMBER, as_of=1)
+        asked |= {"kind": "subscription", "subjects": ["s-1", "s-2", "s-3"]}
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN (ANALYZE, FORMAT TEXT) " + _stream.ORDERED, asked)
+            plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "usage_in_order" in plan
     assert "Seq Scan on metering_usageevent" not in plan
+    assert re.search(r"\(subject\)::text = ANY", plan.split("Index Cond", 1)[1])
 
 
 events_drawn = st.lists(

@@ -14,7 +14,15 @@ import orjson
 from django.db import connection
 
 from kvit.metering.models import ConflictEvent, RejectedRow
-from kvit.metering.rows import MAX_KEY, MAX_RAW, EventIn, RejectedIn, fault_of, payload_of
+from kvit.metering.rows import (
+    MAX_KEY,
+    MAX_RAW,
+    EventIn,
+    RejectedIn,
+    clean,
+    fault_of,
+    payload_of,
+)
 from kvit.platform.bulk import copy_in
 from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import current_tenant_id
@@ -134,6 +142,7 @@ def _stage(chunk: Sequence[EventIn], first: int) -> list[bytes]:
     """Copy a chunk into the stage; return the hash of each event."""
     hashes: list[bytes] = []
     with (
+        connection.wrap_database_errors,  # the raw connection speaks psycopg's errors
         connection.connection.cursor() as cursor,
         cursor.copy(f"COPY pg_temp.stage_usage (position, {_COLUMNS}) FROM STDIN") as copy,
     ):
@@ -179,8 +188,8 @@ def _keep_rejected(rows: Sequence[RejectedIn], *, source: str, batch_id: UUID) -
         ),
         (
             (
-                uuid7(), source, batch_id, row.row, _clean(row.event_id, MAX_KEY),
-                _clean(row.field, MAX_KEY), row.code, _params(row), _clean(row.raw, MAX_RAW),
+                uuid7(), source, batch_id, row.row, clean(row.event_id, MAX_KEY),
+                clean(row.field, MAX_KEY), row.code, _params(row), clean(row.raw, MAX_RAW),
                 _fingerprint(row),
             )
             for row in rows
@@ -206,21 +215,18 @@ def _sift(chunk: Sequence[EventIn]) -> tuple[list[EventIn], list[RejectedIn]]:
 
 
 def _fingerprint(row: RejectedIn) -> bytes:
-    said = row.row, _clean(row.field, MAX_KEY), row.code, _clean(row.raw, MAX_RAW)
+    """Know a row again when lines were added above it; its line counts where nothing else can."""
+    raw = clean(row.raw, MAX_RAW) or str(row.row)
+    said = clean(row.event_id, MAX_KEY), clean(row.field, MAX_KEY), row.code, raw
     return hashlib.sha256(orjson.dumps(said)).digest()
 
 
 def _params(row: RejectedIn) -> dict[str, int | str]:
     """Numbers stay numbers, for plurals; everything else is text for people."""
     return {
-        _clean(name, 40): value if isinstance(value, int) else _clean(str(value), MAX_KEY)
+        clean(name, 40): value if isinstance(value, int) else clean(str(value), MAX_KEY)
         for name, value in row.params.items()
     }
-
-
-def _clean(text: str, limit: int) -> str:
-    """Cut a hostile text and replace what PostgreSQL cannot store: it is only shown to people."""
-    return text[:limit].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _list(shown: list[Item], more: Sequence[Item], limit: int) -> None:

@@ -98,7 +98,7 @@ def payload_of(event: EventIn) -> tuple[str | None, str, bytes]:
     1.5 and 1.50 say the same, as do two spellings of one moment.
     """
     value = None if event.value is None else _plain(event.value)
-    dimensions = orjson.dumps(event.dimensions, option=orjson.OPT_SORT_KEYS).decode()
+    dimensions = orjson.dumps(dict(event.dimensions), option=orjson.OPT_SORT_KEYS).decode()
     microseconds = (event.time - EARLIEST) // timedelta(microseconds=1)
     said = orjson.dumps(
         (
@@ -129,12 +129,12 @@ def _text_fault(event: EventIn) -> tuple[str, str, dict[str, Any]] | None:
             return field, "usage_key_missing", {"field": field}
         if len(key) > MAX_KEY:
             return field, "usage_key_too_long", {"field": field, "limit": MAX_KEY}
-        if not _storable(key):
+        if not storable(key):
             return field, "usage_text_invalid", {"field": field}
     if event.text is not None:
         if len(event.text) > MAX_TEXT:
             return "text", "usage_key_too_long", {"field": "text", "limit": MAX_TEXT}
-        if not _storable(event.text):
+        if not storable(event.text):
             return "text", "usage_text_invalid", {"field": "text"}
     return _dimensions_fault(event.dimensions) if event.dimensions else None
 
@@ -144,7 +144,7 @@ def _dimensions_fault(dimensions: Mapping[str, str]) -> tuple[str, str, dict[str
     for name, value in dimensions.items():
         if not (isinstance(name, str) and isinstance(value, str)):
             return "dimensions", "usage_dimensions_invalid", {"limit": MAX_DIMENSIONS_BYTES}
-        if not (_storable(name) and _storable(value)):
+        if not (storable(name) and storable(value)):
             return "dimensions", "usage_text_invalid", {"field": name[:40]}
         size += len(name.encode()) + len(value.encode())
     if size > MAX_DIMENSIONS_BYTES:
@@ -179,7 +179,8 @@ def _ends_in_zeros(value: Decimal, exponent: int) -> bool:
     return not any(value.as_tuple().digits[-past:])
 
 
-def _storable(text: str) -> bool:
+def storable(text: str) -> bool:
+    """Whether PostgreSQL can keep the text as it is: no NUL, no half of a surrogate pair."""
     if "\0" in text:
         return False
     try:
@@ -187,3 +188,10 @@ def _storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def clean(text: str, limit: int) -> str:
+    """Cut a hostile text and replace what cannot be kept: it is only shown to people."""
+    return (
+        text[:limit].encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    )

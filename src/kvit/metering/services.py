@@ -32,7 +32,7 @@ from kvit.metering.models import (
     Retraction,
     UsageEvent,
 )
-from kvit.metering.rows import MAX_KEY, EventIn, RejectedIn
+from kvit.metering.rows import MAX_KEY, EventIn, RejectedIn, clean, storable
 from kvit.platform import audit, events
 from kvit.platform.failures import Failure
 from kvit.platform.ids import uuid7
@@ -132,8 +132,9 @@ def ingest(
     Raises:
         InvalidSource: the source's name is empty, too long or unstorable.
     """
-    if not source or len(source) > MAX_KEY or "\0" in source:
-        raise InvalidSource("metering_source_invalid", source=source[:MAX_KEY], limit=MAX_KEY)
+    if not source or len(source) > MAX_KEY or not storable(source):
+        shown = clean(source, MAX_KEY)
+        raise InvalidSource("metering_source_invalid", source=shown, limit=MAX_KEY)
     _lock_source(source)
     intake = Intake(source=source, listed=listed)
     intake.take_events(rows)
@@ -306,7 +307,7 @@ def _record(intake: Intake, *, actor: str, now: datetime, origin: str) -> int:
         id=intake.batch_id,
         source=intake.source,
         version=version,
-        origin=origin[:500],
+        origin=clean(origin, 500),
         actor=actor,
         received_at=now,
         **counts,
