@@ -38,11 +38,11 @@ ORDER BY d.id LIMIT %s
 _PARK = """
 INSERT INTO platform_parkedkey (consumer, tenant, key, event, reason, tries, retry_at)
 VALUES (%(consumer)s, %(tenant)s, %(key)s, %(event)s, %(reason)s, 1,
-        clock_timestamp() + make_interval(secs => %(waits)s[1]))
+        clock_timestamp() + make_interval(secs => (%(waits)s::int[])[1]))
 ON CONFLICT (consumer, tenant, key) DO UPDATE SET
   event = excluded.event, reason = excluded.reason, tries = platform_parkedkey.tries + 1,
   retry_at = clock_timestamp() + make_interval(
-    secs => %(waits)s[least(platform_parkedkey.tries + 1, cardinality(%(waits)s))])
+    secs => (%(waits)s::int[])[least(platform_parkedkey.tries + 1, %(count)s)])
 """
 
 
@@ -147,7 +147,9 @@ def _deliver_singly(
             raise
         except Exception as error:  # noqa: BLE001 - see above; the reason is kept and shown
             _log.error("parked %s of %s for %s", one.key, tenant, hearer.name, exc_info=error)
-            failed[one.key] = (one.event, f"{type(error).__name__}: {error}"[:1000])
+            # The first line only: a database's details may quote a row.
+            said = (str(error).splitlines() or [""])[0]
+            failed[one.key] = (one.event, f"{type(error).__name__}: {said}"[:500])
         else:
             done.append(one)
     return done, failed
@@ -164,6 +166,7 @@ def _park(consumer: str, tenant: UUID, key: str, event: UUID, reason: str) -> No
                 "event": event,
                 "reason": reason,
                 "waits": list(RETRY_AFTER_S),
+                "count": len(RETRY_AFTER_S),
             },
         )
 

@@ -1,0 +1,193 @@
+"""Jobs on the real queue, with a real worker in this process."""
+
+import argparse
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection, transaction
+from procrastinate.contrib.django import app
+
+from kvit.parties.models import Customer
+from kvit.platform import jobs
+from kvit.platform.clock import move_test_clock
+from kvit.platform.jobs import job, work_once
+from kvit.platform.tenancy import current_tenant_id, tenant_scope
+from kvit.web.cli import run as run_command
+from tests.platform.conftest import House
+from tests.platform.hearing import heard, listen, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ran: list[tuple[Any, ...]] = []
+
+
+@job(name="tests.note")
+def note(*, word: str, now: datetime) -> None:
+    ran.append((word, current_tenant_id(), [one.id for one in Customer.objects.all()], now))
+
+
+@job(name="tests.note_global")
+def note_global(*, word: str, now: datetime) -> None:
+    ran.append((word, now))
+
+
+@job(name="tests.fail_once")
+def fail_once(*, word: str, now: datetime) -> None:
+    ran.append((word,))
+    if len(ran) == 1:
+        raise RuntimeError("once")
+
+
+@job(name="tests.defer_and_fail")
+def defer_and_fail(*, now: datetime) -> None:
+    with transaction.atomic():
+        note_global.defer(word="never")
+        raise RuntimeError("rolled back")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_ran() -> Iterator[None]:
+    ran.clear()
+    yield
+    ran.clear()
+
+
+def statuses() -> dict[str, str]:
+    with connection.cursor() as cursor:
+        cursor.execute(  # without our own periodic job, which runs when a minute begins
+            "SELECT task_name, status FROM procrastinate_jobs WHERE task_name LIKE 'tests.%%'", []
+        )
+        return dict(cursor.fetchall())
+
+
+def test_a_job_runs_as_its_tenant_at_its_tenants_time(ours: House, theirs: House) -> None:
+    then = datetime(2031, 1, 1, tzinfo=UTC)
+    move_test_clock(ours.tenant, to=then, actor="t", reason="")
+    for house in (ours, theirs):
+        with tenant_scope(house.tenant):
+            note.defer(word="hi")
+    work_once()
+    seen = {line[1]: line for line in ran}
+    assert seen[ours.tenant] == ("hi", ours.tenant, [ours.customer], then)
+    assert seen[theirs.tenant][:3] == ("hi", theirs.tenant, [theirs.customer])
+    assert abs((datetime.now(UTC) - seen[theirs.tenant][3]).total_seconds()) < 30
+
+
+def test_a_job_without_tenant_runs_in_real_time() -> None:
+    note_global.defer(word="hi")
+    work_once()
+    assert [line[0] for line in ran] == ["hi"]
+
+
+def test_a_rollback_leaves_no_job(ours: House) -> None:
+    with pytest.raises(ZeroDivisionError), tenant_scope(ours.tenant), transaction.atomic():
+        note.defer(word="a")
+        note.defer_many([{"word": "b"}, {"word": "c"}])
+        raise ZeroDivisionError
+    work_once()
+    assert ran == []
+    assert statuses() == {}
+
+
+def test_a_job_deferred_by_a_job_belongs_to_its_transaction(ours: House) -> None:
+    defer_and_fail.defer()
+    work_once()
+    assert ran == []
+    assert statuses() == {"tests.defer_and_fail": "todo"}  # to be tried again, later
+
+
+def test_many_jobs_and_their_order_by_key(ours: House) -> None:
+    with tenant_scope(ours.tenant):
+        note.defer_many({"word": str(n)} for n in range(20))
+        note.defer_many([])
+        for n in range(5):
+            note.defer(key="one by one", word=f"k{n}")
+    work_once()
+    assert sorted(line[0] for line in ran) == sorted(
+        [*map(str, range(20)), *(f"k{n}" for n in range(5))]
+    )
+    assert [line[0] for line in ran if line[0].startswith("k")] == [f"k{n}" for n in range(5)]
+
+
+def test_a_failed_job_is_tried_again_later() -> None:
+    fail_once.defer(word="x")
+    work_once()
+    assert (len(ran), statuses()) == (1, {"tests.fail_once": "todo"})
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = now()")
+    work_once()
+    assert (len(ran), statuses()) == (2, {"tests.fail_once": "succeeded"})
+
+
+def test_the_job_of_a_killed_worker_is_taken_up_again() -> None:
+    note_global.defer(word="again")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour')"
+        )
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET status = 'doing',"
+            " worker_id = (SELECT max(id) FROM procrastinate_workers)"
+        )
+    work_once()
+    assert ran == []
+
+    async def retry() -> None:
+        worker = jobs._worker()
+        async with worker.open_async():
+            context = argparse.Namespace(app=worker)
+            await app.tasks["platform.retry_stalled"].func(context, 0)
+
+    asyncio.run(retry())
+    work_once()
+    assert [line[0] for line in ran] == ["again"]
+
+
+def test_publishing_wakes_a_drain(
+    ours: House, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listen(monkeypatch)
+    stop = threading.Event()
+    drains = threading.Thread(target=jobs._drain_until, args=(stop,))
+    drains.start()
+    try:
+        time.sleep(0.3)  # it has found nothing and listens
+        began = time.monotonic()
+        with tenant_scope(ours.tenant), transaction.atomic():
+            tell([("k", 1)], now)
+        assert wait_for_heard(ours.tenant) == [("k", 1)]
+        assert time.monotonic() - began < jobs.POLL_S / 2
+    finally:
+        stop.set()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, '')", [jobs.CHANNEL])
+        drains.join()
+
+
+def test_the_command_does_what_waits(
+    ours: House, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listen(monkeypatch)
+    monkeypatch.setattr(run_command, "ready", lambda: None)
+    parser = argparse.ArgumentParser()
+    run_command.add_arguments(parser)
+    with tenant_scope(ours.tenant), transaction.atomic():
+        note.defer(word="job")
+        tell([("k", 1)], now)
+    assert run_command.run(parser.parse_args(["worker", "--once"])) == 0
+    assert [line[0] for line in ran] == ["job"]
+    assert heard(ours.tenant) == [("k", 1)]
+
+
+def wait_for_heard(tenant: UUID) -> list[tuple[str, int]]:
+    for _ in range(100):
+        if found := heard(tenant):
+            return found
+        time.sleep(0.02)
+    return []
