@@ -96,12 +96,13 @@ def _make_room(root: Path, venv: Path) -> None:
     venv.mkdir()
     (venv / MARK).write_text("./kvit may delete this folder and make it again.\n")
     say(
-        f"Первый запуск: ставлю пакеты в {venv} (около 300 МБ, один раз)…",
-        f"First start: installing packages into {venv} (about 300 MB, once)…",
+        f"Первый запуск: ставлю пакеты в {venv} (около 500 МБ, один раз)…",
+        f"First start: installing packages into {venv} (about 500 MB, once)…",
     )
     if uv := shutil.which("uv"):
-        _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(venv)])
-        return
+        words = [uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(venv)]
+        if subprocess.run(words, stdout=sys.stderr, check=False).returncode == 0:
+            return
     if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
         _install_debian_venv()
     _run([sys.executable, "-m", "venv", str(venv)])

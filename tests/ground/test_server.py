@@ -330,6 +330,7 @@ def test_a_full_disk_loses_nothing_and_says_what_to_do(tmp_path: Path) -> None:
     try:
         use(folder)
         query(folder, "CREATE TABLE t (i int, filler text)")
+        query(folder, "ALTER TABLE t ALTER filler SET STORAGE EXTERNAL")  # not compressed
         committed = fill(folder)
         filler = disk / "filler"
         with contextlib.suppress(OSError), filler.open("wb") as out:

@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         60.0,
         ge=0,
     )
-    lang: Literal["ru", "en"] | None = _setting(
+    lang: str | None = _setting(
         "язык сообщений; по умолчанию по LC_ALL, LC_MESSAGES, LANG",
         "the language of messages; by default from LC_ALL, LC_MESSAGES, LANG",
         None,
