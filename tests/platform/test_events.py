@@ -61,9 +61,9 @@ def test_a_rollback_takes_the_fact_back(
     tenant: Tenant, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listen(monkeypatch)
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         tell([("k", 1)], now)
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     assert (EventLog.objects.filter(topic=COUNTED.name).count(), Delivery.objects.count()) == (0, 0)
 
 

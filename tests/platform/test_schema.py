@@ -112,10 +112,11 @@ def test_as_owner_gives_the_connection_back(ours: House) -> None:
             cursor.execute("SELECT current_user")
             return str(cursor.fetchone()[0])
 
-    with pytest.raises(RuntimeError), as_owner():
+    with as_owner():
         assert user() == "kvit_owner"
-        raise RuntimeError
     assert user() == "kvit_app"
+    with pytest.raises(RuntimeError), as_owner():
+        raise RuntimeError
     with transaction.atomic():
         assert user() == "kvit_app"
 
