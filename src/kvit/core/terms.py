@@ -121,6 +121,10 @@ def timeline(
         BadAmendment: an amendment stands before the start, after the end, or has a bad value.
     """
     standing = _standing(amendments)
+    for amendment in sorted(standing, key=lambda one: one.number):
+        if amendment.change == "restate":
+            given = _mapping(amendment.value).get("end")
+            end = None if given is None else datetime.fromisoformat(str(given))
     if end is not None:
         standing.append(Amendment(0, end, "cancel"))
     standing.sort(key=_order)
@@ -199,7 +203,10 @@ def _changed(terms: Terms, amendment: Amendment) -> Terms:  # noqa: PLR0911
 
 
 def _restated(terms: Terms, value: Mapping[str, object]) -> Terms:
-    """The first statement of the subscription was wrong: plan, quantity or terms from the start."""
+    """The first statement of the subscription was wrong: plan, quantity or terms from the start.
+
+    Its agreed end, if any, is in the value too: see `timeline`.
+    """
     fresh = Terms(
         plan=str(value.get("plan", terms.plan)),
         customer=str(value.get("customer", terms.customer)),

@@ -1,0 +1,1 @@
+"""Exchange with the world around: company folders today; CRM, ERP and webhooks later."""

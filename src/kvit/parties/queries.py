@@ -64,6 +64,11 @@ def customers() -> dict[str, Customer]:
     return {one.row.code: one for one in _customers()}
 
 
+def customer_codes() -> set[str]:
+    """Return the codes of all customers."""
+    return set(models.Customer.objects.values_list("code", flat=True))
+
+
 def personal_images(digests: Iterable[str]) -> dict[str, Mapping[str, str]]:
     """Return what audit rows stand for by `personal`; a forgotten person's are left out."""
     rows = models.PersonalImage.objects.filter(digest__in=list(digests))

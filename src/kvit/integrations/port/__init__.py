@@ -5,7 +5,14 @@ knows a file format, and no row is half read: what could not be understood is a 
 in `CompanyFolder.held`.
 """
 
-from kvit.integrations.port._faults import Fault, NoCompanyFolder, Notice, Place
+from kvit.integrations.port._faults import (
+    REMEDIES,
+    WORDS,
+    Fault,
+    NoCompanyFolder,
+    Notice,
+    Place,
+)
 from kvit.integrations.port._folder import CompanyFolder, UsageRow, UsageSource
 from kvit.integrations.port._rows import (
     CHANGES,
@@ -21,7 +28,6 @@ from kvit.integrations.port._rows import (
     SellerRow,
     SubscriptionRow,
 )
-from kvit.integrations.port._words import REMEDIES, WORDS
 
 __all__ = [
     "CHANGES",

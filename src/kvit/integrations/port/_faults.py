@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kvit.core.wording import say
-from kvit.integrations.port._words import REMEDIES, WORDS
+from kvit.integrations.port._import_words import IMPORT_REMEDIES, IMPORT_WORDS
+from kvit.integrations.port._words import REMEDIES as READING_REMEDIES
+from kvit.integrations.port._words import WORDS as READING_WORDS
+
+WORDS = {**READING_WORDS, **IMPORT_WORDS}
+REMEDIES = {**READING_REMEDIES, **IMPORT_REMEDIES}
 
 
 @dataclass(frozen=True, slots=True)

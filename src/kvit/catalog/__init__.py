@@ -1,0 +1,1 @@
+"""Products, plans, versioned prices, meters and discounts: what the company sells."""

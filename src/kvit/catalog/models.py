@@ -1,0 +1,185 @@
+"""What the company sells: meters, plans, prices; every statement about them dated and kept."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from kvit.platform.tenancy import TenantModel
+
+AGGREGATIONS = (
+    "sum", "count", "max", "unique", "latest", "time_weighted", "difference", "expression",
+)  # fmt: skip
+
+
+class Status(models.TextChoices):
+    """A version's life. A trigger (migration 0002) lets a published one only become obsolete."""
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    OBSOLETE = "obsolete"
+
+
+class Revision(TenantModel):
+    """Counts the changes of a tenant's catalogue: "as known at revision N" can be asked later."""
+
+    last = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id"], name="catalog_revision_once"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.last)
+
+
+class Meter(TenantModel):
+    """What is measured, and how its events add up."""
+
+    code = models.CharField(max_length=80)
+    name = models.CharField(max_length=200)
+    unit = models.CharField(max_length=40)
+    aggregation = models.CharField(max_length=20)
+    expression = models.TextField(blank=True)
+    dimensions = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "code"], name="meter_code_unique"),
+            models.CheckConstraint(
+                condition=Q(aggregation__in=AGGREGATIONS), name="meter_aggregation_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(aggregation="expression") ^ Q(expression=""),
+                name="meter_expression_iff_asked",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class HolidayCalendar(TenantModel):
+    """Days that a price treats as holidays, or as working although a calendar says otherwise."""
+
+    code = models.CharField(max_length=80)
+    days = models.JSONField(default=dict)  # {"2026-01-01": "holiday" | "working"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "code"], name="calendar_code_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Plan(TenantModel):
+    """A plan's identity; what it says stands in its versions."""
+
+    code = models.CharField(max_length=80)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "code"], name="plan_code_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Version(TenantModel):
+    """A dated statement: in force from `effective_from` until the next published one begins.
+
+    `published_revision` and `obsoleted_revision` say when the catalogue knew it, so that a bill
+    of an earlier month is explained by what was known then.
+    """
+
+    plan = models.ForeignKey("catalog.Plan", on_delete=models.PROTECT, related_name="+")
+    status = models.CharField(max_length=10, default=Status.DRAFT)
+    effective_from = models.DateField()
+    position = models.IntegerField(default=0)  # the order of declaration
+    published_revision = models.BigIntegerField(null=True)
+    obsoleted_revision = models.BigIntegerField(null=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.plan_id} from {self.effective_from} ({self.status})"
+
+
+def _life(name: str) -> list[models.BaseConstraint]:
+    """The rules that every version table keeps."""
+    return [
+        models.CheckConstraint(condition=Q(status__in=Status.values), name=f"{name}_status_known"),
+        models.CheckConstraint(
+            condition=Q(status=Status.DRAFT) ^ Q(published_revision__isnull=False),
+            name=f"{name}_published_iff_not_draft",
+        ),
+        models.CheckConstraint(
+            condition=Q(status=Status.OBSOLETE, obsoleted_revision__gte=F("published_revision"))
+            | (~Q(status=Status.OBSOLETE) & Q(obsoleted_revision__isnull=True)),
+            name=f"{name}_obsolete_iff_superseded",
+        ),
+    ]
+
+
+class PlanVersion(Version):
+    """The terms of a plan as a whole."""
+
+    name = models.CharField(max_length=200)
+    cycle = models.CharField(max_length=20)
+    anchor = models.CharField(max_length=12)
+    scheme = models.CharField(max_length=20)
+    service = models.CharField(max_length=80, blank=True)
+    seller = models.CharField(max_length=80, blank=True)  # a seller's code; empty: the first one
+    calendar = models.CharField(max_length=80, blank=True)
+    price_basis = models.CharField(max_length=5, blank=True)
+    trial_days = models.IntegerField(default=0)
+    commitment = models.DecimalField(max_digits=38, decimal_places=12, null=True)
+    includes = models.JSONField(default=list)
+    phases = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            *_life("planversion"),
+            models.UniqueConstraint(
+                fields=["tenant_id", "plan", "effective_from"],
+                condition=Q(status=Status.PUBLISHED),
+                name="planversion_one_a_day",
+            ),
+        ]
+
+
+class PriceVersion(Version):
+    """One price of a plan. `definition` is the document of the quote contract, as written."""
+
+    code = models.CharField(max_length=80)
+    name = models.CharField(max_length=200)
+    when = models.CharField(max_length=10)
+    prorate = models.CharField(max_length=20)
+    meter = models.CharField(max_length=80, blank=True)  # a meter's code; empty: a fee
+    definition = models.JSONField()
+    examples = models.JSONField(default=list)
+    continues = models.BooleanField(default=False)
+    counts_quantity = models.BooleanField(default=True)
+    price_basis = models.CharField(max_length=5, blank=True)
+    calendar = models.CharField(max_length=80, blank=True)
+    filters = models.JSONField(default=dict)
+    group_by = models.JSONField(default=list)
+    phase = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        constraints = [
+            *_life("priceversion"),
+            models.CheckConstraint(
+                condition=Q(when__in=("arrears", "advance", "once", "milestone")),
+                name="priceversion_when_known",
+            ),
+            # A conflict of two prices for one day is refused, never settled by age.
+            models.UniqueConstraint(
+                fields=["tenant_id", "plan", "code", "effective_from"],
+                condition=Q(status=Status.PUBLISHED),
+                name="priceversion_one_a_day",
+            ),
+        ]

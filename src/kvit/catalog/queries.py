@@ -1,0 +1,147 @@
+"""Reads of the catalogue: everything sold, as known now or at an earlier revision."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from fractions import Fraction
+from typing import TypeVar
+
+from django.db.models import Q
+
+from kvit.catalog.models import HolidayCalendar, Meter, PlanVersion, PriceVersion, Revision, Status
+from kvit.core import catalogue as core
+from kvit.core.calendars import Calendar
+from kvit.core.pricing import parse_price
+
+Terms = TypeVar("Terms", core.PlanTerms, core.PriceTerms)
+
+
+def latest_revision() -> int:
+    """Return the number of the last change of the catalogue; 0 before the first."""
+    return Revision.objects.values_list("last", flat=True).first() or 0
+
+
+def catalogue(*, as_of: int | None = None) -> core.Catalogue:
+    """Return what is sold.
+
+    Args:
+        as_of: the revision at which it was known: versions published since are left out, those
+            replaced since stand again. A price or plan that did not exist then is taken as known
+            now, since a backdated change may bring a plan that was made later.
+    """
+    plans = [plan_terms(row) for row in _known(PlanVersion, as_of)]
+    prices = [price_terms(row) for row in _known(PriceVersion, as_of)]
+    if as_of is not None:
+        now = catalogue()
+        plans += _missing(plans, (v for many in now.plans.values() for v in many), _plan_key)
+        prices += _missing(prices, (v for many in now.prices.values() for v in many), _price_key)
+    return core.build(
+        meters=meters().values(),
+        plans=plans,
+        prices=prices,
+        calendars=calendars(),
+        revision=latest_revision() if as_of is None else as_of,
+    )
+
+
+def meters() -> dict[str, core.Meter]:
+    """Return the meters by code."""
+    return {
+        row.code: core.Meter(
+            code=row.code,
+            name=row.name,
+            unit=row.unit,
+            aggregation=row.aggregation,
+            expression=row.expression or None,
+            dimensions=tuple(row.dimensions),
+        )
+        for row in Meter.objects.order_by("code")
+    }
+
+
+def calendars() -> dict[str, Calendar]:
+    """Return the holiday calendars by code."""
+    return {row.code: _calendar(row.days) for row in HolidayCalendar.objects.all()}
+
+
+def price_version(version_id: str) -> core.PriceTerms | None:
+    """Return one version of a price, whatever its status."""
+    row = PriceVersion.objects.select_related("plan").filter(pk=version_id).first()
+    return None if row is None else price_terms(row)
+
+
+def price_terms(row: PriceVersion) -> core.PriceTerms:
+    """Read a stored version of a price."""
+    return core.PriceTerms(
+        plan=row.plan.code,
+        code=row.code,
+        name=row.name,
+        price=parse_price(row.definition),
+        when=row.when,
+        prorate=row.prorate,
+        meter=row.meter,
+        continues=row.continues,
+        counts_quantity=row.counts_quantity,
+        price_basis=row.price_basis,
+        calendar=row.calendar,
+        filters=tuple(sorted((key, tuple(values)) for key, values in row.filters.items())),
+        group_by=tuple(row.group_by),
+        phase=row.phase,
+        effective_from=row.effective_from,
+        version_id=str(row.pk),
+    )
+
+
+def plan_terms(row: PlanVersion) -> core.PlanTerms:
+    """Read a stored version of a plan."""
+    return core.PlanTerms(
+        code=row.plan.code,
+        name=row.name,
+        cycle=row.cycle,
+        anchor=row.anchor,
+        scheme=row.scheme,
+        service=row.service,
+        seller=row.seller,
+        calendar=row.calendar,
+        price_basis=row.price_basis,
+        trial_days=row.trial_days,
+        commitment=None if row.commitment is None else Fraction(row.commitment),
+        includes=tuple(row.includes),
+        phases=tuple((code, cycles) for code, cycles in row.phases),
+        effective_from=row.effective_from,
+        version_id=str(row.pk),
+    )
+
+
+def calendar_days() -> dict[str, Mapping[str, str]]:
+    """Return the days of each calendar, as stated."""
+    return dict(HolidayCalendar.objects.values_list("code", "days"))
+
+
+def _known(model: type, as_of: int | None):  # type: ignore[no-untyped-def]
+    rows = model.objects.select_related("plan").order_by("effective_from", "position", "id")
+    if as_of is None:
+        return rows.filter(status=Status.PUBLISHED)
+    return rows.filter(published_revision__lte=as_of).filter(
+        Q(obsoleted_revision__isnull=True) | Q(obsoleted_revision__gt=as_of)
+    )
+
+
+def _missing(known: Iterable[Terms], now: Iterable[Terms], key) -> list[Terms]:  # type: ignore[no-untyped-def]
+    have = {key(one) for one in known}
+    return [one for one in now if key(one) not in have]
+
+
+def _plan_key(terms: core.PlanTerms) -> str:
+    return terms.code
+
+
+def _price_key(terms: core.PriceTerms) -> tuple[str, str]:
+    return (terms.plan, terms.code)
+
+
+def _calendar(days: Mapping[str, str]) -> Calendar:
+    kinds = {date.fromisoformat(day): kind for day, kind in days.items()}
+    return Calendar(
+        holidays=frozenset(day for day, kind in kinds.items() if kind == "holiday"),
+        working=frozenset(day for day, kind in kinds.items() if kind == "working"),
+    )

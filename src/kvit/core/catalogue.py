@@ -1,0 +1,140 @@
+"""What a company sells, as frozen facts: meters, plans and prices with the days they hold from.
+
+Only the first day of a version is stored (like the upper bound of a tier): two dates could
+overlap or leave a gap, one cannot. The version in force on a day is the latest that has begun.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+
+from kvit.core.calendars import Calendar
+from kvit.core.pricing import Price
+
+ALWAYS = date(1900, 1, 1)  # a version without an effective date holds from the beginning
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """What is measured: how its events add up to units of a period."""
+
+    code: str
+    name: str
+    unit: str
+    aggregation: str
+    expression: str | None = None
+    dimensions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTerms:
+    """One version of a plan. `cycle` and `anchor` are the words of `periods.parse_cycle`."""
+
+    code: str
+    name: str
+    cycle: str = "month"
+    anchor: str = "calendar"
+    scheme: str = "postpaid"
+    service: str = ""
+    seller: str = ""
+    calendar: str = ""
+    price_basis: str = ""
+    trial_days: int = 0
+    commitment: Fraction | None = None  # major units a full period, topped up by a true-up
+    includes: tuple[str, ...] = ()
+    phases: tuple[tuple[str, int], ...] = ()  # (code, how many cycles), in order; then none
+    effective_from: date = ALWAYS
+    version_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTerms:
+    """One version of a price of a plan, with its definition parsed."""
+
+    plan: str
+    code: str
+    name: str
+    price: Price
+    when: str = "arrears"
+    prorate: str = "days"
+    meter: str = ""
+    continues: bool = False
+    counts_quantity: bool = True  # whether the subscription's quantity is a fee's units
+    price_basis: str = ""
+    calendar: str = ""
+    filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    group_by: tuple[str, ...] = ()
+    phase: str = ""
+    effective_from: date = ALWAYS
+    version_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Everything sold, as it was known at one revision."""
+
+    meters: Mapping[str, Meter] = field(default_factory=dict)
+    plans: Mapping[str, tuple[PlanTerms, ...]] = field(default_factory=dict)
+    prices: Mapping[str, tuple[PriceTerms, ...]] = field(default_factory=dict)  # by plan
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    revision: int = 0
+
+    def plan_on(self, code: str, day: date) -> PlanTerms | None:
+        """Return the version of the plan in force on `day`; its first one on an earlier day."""
+        versions = self.plans.get(code, ())
+        begun = [one for one in versions if one.effective_from <= day]
+        return begun[-1] if begun else (versions[0] if versions else None)
+
+    def prices_on(self, plan: str, day: date) -> tuple[PriceTerms, ...]:
+        """Return the prices of `plan` in force on `day`, in the order they were first declared."""
+        chosen: dict[str, PriceTerms] = {}
+        for one in self.prices.get(plan, ()):
+            if one.effective_from <= day or one.code not in chosen:
+                chosen[one.code] = one
+        return tuple(one for one in chosen.values() if one.effective_from <= day)
+
+    def first_days(self, plan: str) -> tuple[date, ...]:
+        """Return the days on which a version of a price of `plan` begins, rising."""
+        return tuple(sorted({one.effective_from for one in self.prices.get(plan, ())} - {ALWAYS}))
+
+    def plans_within(self, plan: str, day: date) -> tuple[str, ...]:
+        """Return the plan and the plans bundled into it, each once, the plan itself first."""
+        found: list[str] = []
+        waiting = [plan]
+        while waiting:
+            code = waiting.pop(0)
+            terms = self.plan_on(code, day)
+            if code in found or terms is None:
+                continue
+            found.append(code)
+            waiting += terms.includes
+        return tuple(found)
+
+
+def build(
+    *,
+    meters: Iterable[Meter],
+    plans: Iterable[PlanTerms],
+    prices: Iterable[PriceTerms],
+    calendars: Mapping[str, Calendar],
+    revision: int,
+) -> Catalogue:
+    """Arrange versions by plan, rising by their first day; declared order is kept within a day."""
+    by_plan: dict[str, list[PlanTerms]] = {}
+    for plan in plans:
+        by_plan.setdefault(plan.code, []).append(plan)
+    priced: dict[str, list[PriceTerms]] = {}
+    for price in prices:
+        priced.setdefault(price.plan, []).append(price)
+    return Catalogue(
+        meters={meter.code: meter for meter in meters},
+        plans={code: tuple(sorted(many, key=_first_day)) for code, many in by_plan.items()},
+        prices={code: tuple(sorted(many, key=_first_day)) for code, many in priced.items()},
+        calendars=calendars,
+        revision=revision,
+    )
+
+
+def _first_day(terms: PlanTerms | PriceTerms) -> date:
+    return terms.effective_from

@@ -1,0 +1,152 @@
+"""An issued document as it is printed: sums from invoicing, names from the parties."""
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from uuid import UUID
+
+from kvit.core.money import minor_text
+from kvit.core.wording import Words, number_text, say
+from kvit.documents.document import (
+    Discount,
+    DocumentKind,
+    DocumentLine,
+    InvoiceDocument,
+    Party,
+    Reference,
+)
+from kvit.invoicing import queries as invoicing
+from kvit.invoicing.rows import InvoiceInfo, LineInfo
+from kvit.parties import queries as parties
+from kvit.parties.rows import Customer, Seller
+
+WORDS: Words = {
+    "purpose": (
+        "Оплата по счёту № {number} от {date}",
+        "Payment of invoice {number} of {date}",
+    ),
+    "discount": ("Скидка {value}", "Discount {value}"),
+    "unit": ("шт.", "pcs"),
+}
+_KINDS: dict[str, DocumentKind] = {
+    "invoice": "invoice",
+    "credit_note": "credit_note",
+    "debit_note": "debit_note",
+    "void": "reversal",
+}
+
+
+def compose(
+    ids: Iterable[UUID], *, with_act: bool = True
+) -> list[tuple[UUID, DocumentKind, InvoiceDocument]]:
+    """Return what is to be printed of issued documents: the document, and its act.
+
+    An invoice below zero has no form of its own and is printed as a credit note would be; one
+    that waits for a person is not printed.
+    """
+    infos = [one for one in invoicing.by_ids(ids) if one.status == "issued"]
+    originals = {
+        one.id: one for one in invoicing.by_ids({i.corrects_id for i in infos if i.corrects_id})
+    }
+    sellers = {seller.id: seller for seller in parties.sellers().values()}
+    customers = parties.customers_by_id({one.customer_id for one in infos})
+    lang = parties.tenant().row.language
+    found = []
+    for info in infos:
+        document = _document(info, sellers, customers, originals, lang, _KINDS[info.kind])
+        found.append((info.id, document.kind, document))
+        if with_act and info.kind == "invoice" and info.total_minor >= 0:
+            act = _document(info, sellers, customers, originals, lang, "act")
+            found.append((info.id, act.kind, act))
+    return found
+
+
+def _document(
+    info: InvoiceInfo,
+    sellers: dict[UUID, Seller],
+    customers: dict[UUID, Customer],
+    originals: dict[UUID, InvoiceInfo],
+    lang: str,
+    kind: DocumentKind,
+) -> InvoiceDocument:
+    assert info.issued_on is not None  # only issued documents are printed
+    original = originals.get(info.corrects_id) if info.corrects_id else None
+    gross = all(line.basis == "gross" for line in info.lines)
+    return InvoiceDocument(
+        kind=kind,
+        number=info.number,
+        issued_on=info.issued_on,
+        seller=_seller(sellers[info.seller_id]),
+        customer=_customer(customers[info.customer_id]),
+        currency=info.currency,
+        lines=tuple(_line(line, info.currency, lang, gross) for line in info.lines),
+        net_minor=info.net_minor,
+        vat_minor=info.vat_minor,
+        total_minor=info.total_minor,
+        price_basis="gross" if gross else "net",
+        lang="en" if lang == "en" else "ru",
+        period_start=info.period_start,
+        period_end=info.period_end,
+        corrects=None
+        if original is None or original.issued_on is None
+        else Reference(original.number, original.issued_on),
+        reason=info.reason or ("" if original is None else _default_reason(lang)),
+        purpose=say(WORDS, "purpose", lang, number=info.number, date=info.issued_on),
+    )
+
+
+def _default_reason(lang: str) -> str:
+    return "Recalculation" if lang == "en" else "Перерасчёт"
+
+
+def _seller(seller: Seller) -> Party:
+    row = seller.row
+    return Party(
+        name=row.name, inn=row.inn, kpp=row.kpp, address=row.address, account=row.account,
+        bank=row.bank, bik=row.bik, correspondent=row.correspondent, signer=row.signer,
+    )  # fmt: skip
+
+
+def _customer(customer: Customer) -> Party:
+    row = customer.row
+    return Party(
+        name=row.name, kind=row.kind, inn=row.inn, kpp=row.kpp, address=row.address,  # type: ignore[arg-type]
+        phone=row.phone, email=row.email,
+    )  # fmt: skip
+
+
+def _line(line: LineInfo, currency: str, lang: str, gross: bool) -> DocumentLine:
+    units = Fraction(line.units)
+    shown = line.total_minor if gross else line.net_minor
+    return DocumentLine(
+        name=line.name,
+        units_text=number_text(units, lang),
+        unit_name=line.unit or say(WORDS, "unit", lang),
+        net_minor=line.net_minor,
+        vat_minor=line.vat_minor,
+        total_minor=line.total_minor,
+        vat_rate=None if line.vat_rate is None else Fraction(line.vat_rate),
+        price_text=_price(line, units, currency, shown),
+        discounts=tuple(_discounts(line.discounts, line, lang, gross)),
+    )
+
+
+def _price(line: LineInfo, units: Fraction, currency: str, shown: int) -> str:
+    """A price is printed only where quantity × price is the sum to the kopeck."""
+    before = shown + sum(int(str(one["amount_minor"])) for one in line.discounts)
+    if not units or (before / units).denominator != 1:
+        return ""
+    return minor_text(int(before / units), currency)
+
+
+def _discounts(
+    rows: Sequence[object], line: LineInfo, lang: str, gross: bool
+) -> Iterable[Discount]:
+    # What a discount took is known in the line's own basis only.
+    if (line.basis == "gross") != gross:
+        return
+    for row in rows:
+        assert isinstance(row, dict)
+        if not row["amount_minor"]:
+            continue
+        value = f"{row['percent']} %" if "percent" in row else ""
+        yield Discount(say(WORDS, "discount", lang, value=value).strip(), int(row["amount_minor"]))

@@ -1,0 +1,98 @@
+"""What can be wrong when a folder meets the company as it stands, and what to do."""
+
+from kvit.core.wording import Words
+
+IMPORT_WORDS: Words = {
+    "changed_elsewhere": (
+        "Объект «{code}» ({kind}) с прошлого раза изменили не из папки: {fields}.",
+        "The {kind} “{code}” was changed outside the folder since: {fields}.",
+    ),
+    "amendment_refused": (
+        "Изменение не подходит подписке «{code}»: {detail}.",
+        "The change does not fit subscription “{code}”: {detail}.",
+    ),
+    "currency_of_transfer": (
+        "Подписка «{code}» считается в {currency}, а новый плательщик платит в {other}.",
+        "Subscription “{code}” is billed in {currency}, the new payer pays in {other}.",
+    ),
+    "usage_waits": (
+        "Событие «{id}» ждёт: {kind} «{value}» не найден(а).",
+        "Event “{id}” waits: the {kind} “{value}” is not known.",
+    ),
+    "usage_ambiguous": (
+        "Событие «{id}» ждёт: счётчик «{meter}» у клиента «{value}» не ровно в одной подписке.",
+        "Event “{id}” waits: not exactly one subscription of customer “{value}” has meter “{meter}”.",
+    ),
+    "usage_conflict": (
+        "Под идентификатором «{id}» уже принято событие с другим содержанием.",
+        "Another event is already accepted under the id “{id}”.",
+    ),
+    "usage_held": (
+        "Событие «{id}» ждёт: {kind} «{value}» задерживает ошибка.",
+        "Event “{id}” waits: the {kind} “{value}” is held back by a fault.",
+    ),
+    "unpriced_usage": (
+        "Подписка «{code}»: у {events:plural:события|событий|событий} счётчика «{meter}» "
+        "({events}) нет цены в это время.",
+        "Subscription “{code}”: no price asks for {events} {events:plural:event|events} of "
+        "meter “{meter}” at their time.",
+    ),
+    "not_priced": (
+        "Подписка «{code}», цена «{price}»: {detail}",
+        "Subscription “{code}”, price “{price}”: {detail}",
+    ),
+    "waits_for_approval": (
+        "Документ клиента «{code}» на {total} ждёт утверждения: так решил продавец.",
+        "The document of customer “{code}” for {total} waits for approval, as the seller decided.",
+    ),
+    "waits_for_outlier": (
+        "Документ клиента «{code}» на {total} намного больше прежних и ждёт проверки.",
+        "The document of customer “{code}” for {total} is far above earlier ones and waits.",
+    ),
+}
+IMPORT_REMEDIES: Words = {
+    "changed_elsewhere": (
+        "Перенесите изменение в папку или запустите с --take folder, чтобы вернуть как в папке.",
+        "Bring the change into the folder, or run with --take folder to restore the folder's.",
+    ),
+    "amendment_refused": (
+        "Проверьте дату, вид и значение строки в changes.csv.",
+        "Check the date, the kind and the value of the row in changes.csv.",
+    ),
+    "currency_of_transfer": (
+        "Закройте подписку и откройте новую у нового плательщика.",
+        "Close the subscription and open a new one for the new payer.",
+    ),
+    "usage_waits": (
+        "Исправьте код или добавьте недостающее: событие будет учтено при следующем запуске.",
+        "Correct the code or add what is missing: the next run takes the event up.",
+    ),
+    "usage_ambiguous": (
+        "Назовите в строке подписку вместо клиента.",
+        "Name the subscription in the row instead of the customer.",
+    ),
+    "usage_conflict": (
+        "Дайте исправленному событию новый идентификатор или отмените прежнее событие.",
+        "Give the corrected event an id of its own, or retract the earlier event.",
+    ),
+    "usage_held": (
+        "Исправьте ошибку, на которую указано выше.",
+        "Mend the fault that is named above.",
+    ),
+    "unpriced_usage": (
+        "Добавьте в тариф цену этого счётчика или проверьте время событий.",
+        "Add a price of this meter to the plan, or check the time of the events.",
+    ),
+    "not_priced": (
+        "Исправьте цену или события, затем запустите расчёт снова.",
+        "Correct the price or the events, then run again.",
+    ),
+    "waits_for_approval": (
+        "Проверьте и утвердите: ./kvit approve {document}.",
+        "Check and approve it: ./kvit approve {document}.",
+    ),
+    "waits_for_outlier": (
+        "Если сумма верна, утвердите: ./kvit approve {document}.",
+        "If the sum is right, approve it: ./kvit approve {document}.",
+    ),
+}

@@ -1,0 +1,90 @@
+"""Bring a company to what its folder states: read → plan → apply.
+
+The folder was read by an adapter; here the three contents of every object meet (wanted, last
+wanted, standing), and the difference is applied in one transaction. Usage follows file by file.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from kvit.integrations.port import CompanyFolder, Fault
+from kvit.integrations.services._objects import (
+    REASON,
+    Outcome,
+    apply_catalogue,
+    apply_customers,
+    apply_sellers,
+    customer_ids,
+)
+from kvit.integrations.services._subscriptions import apply_changes, apply_subscriptions
+from kvit.integrations.services._usage import UsageOutcome, ingest_usage, waiting
+from kvit.parties import queries as parties
+from kvit.parties import services as parties_services
+from kvit.parties.rows import Tenant, TenantRow
+
+__all__ = ["Imported", "Outcome", "UsageOutcome", "apply_objects", "ensure_tenant",
+           "ingest_usage", "waiting"]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What is held after an import, from the folder's faults and from the company as it stands."""
+
+    outcome: Outcome
+    held_subscriptions: frozenset[str]
+    held_prices: frozenset[tuple[str, str]]
+
+    @property
+    def faults(self) -> list[Fault]:
+        return self.outcome.faults
+
+
+def ensure_tenant(folder: CompanyFolder, *, actor: str, now: datetime) -> Tenant:
+    """Return the folder's tenant, made if there is none."""
+    wanted = _tenant_row(folder)
+    found = parties.tenant_by_code(wanted.code)
+    if found is None:
+        return parties_services.create_tenant(wanted, actor=actor, now=now, reason=REASON)
+    return found
+
+
+@transaction.atomic
+def apply_objects(
+    folder: CompanyFolder, *, take_folder: bool, actor: str, now: datetime
+) -> Imported:
+    """Apply everything but usage, in the tenant's scope: all of it or nothing."""
+    outcome = Outcome()
+    _apply_tenant(folder, outcome, actor=actor, now=now)
+    apply_sellers(folder, outcome, take_folder=take_folder, actor=actor, now=now)
+    apply_catalogue(folder, outcome, take_folder=take_folder, actor=actor, now=now)
+    apply_customers(folder, outcome, take_folder=take_folder, actor=actor, now=now)
+    customers = customer_ids(folder)
+    apply_subscriptions(
+        folder, customers, outcome, take_folder=take_folder, actor=actor, now=now
+    )
+    apply_changes(folder, customers, outcome, actor=actor, now=now)
+    held = {row.code for row in folder.subscriptions if folder.holds("subscription", row.code)}
+    return Imported(
+        outcome,
+        frozenset(held | outcome.held_subscriptions | folder.held.get("subscription", frozenset())),
+        folder.held_prices | frozenset(outcome.held_prices),
+    )
+
+
+def _apply_tenant(
+    folder: CompanyFolder, outcome: Outcome, *, actor: str, now: datetime
+) -> None:
+    wanted = _tenant_row(folder)
+    if wanted != parties.tenant().row:
+        parties_services.change_tenant(wanted, actor=actor, now=now, reason=REASON)
+        outcome.changed["company"] = 1
+
+
+def _tenant_row(folder: CompanyFolder) -> TenantRow:
+    assert folder.company is not None  # a folder without it is no company folder
+    row = folder.company
+    return TenantRow(
+        row.code, row.name, row.currency, row.zone, row.language, row.vat_rounding, row.late_events
+    )

@@ -1,0 +1,228 @@
+"""Bring a company to what its folder states: sellers, catalogue, customers, subscriptions."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from kvit.catalog import queries as catalog
+from kvit.catalog import services as catalog_services
+from kvit.catalog.services import CatalogueIn, PriceIn
+from kvit.core import catalogue as core
+from kvit.core.pricing import parse_price
+from kvit.integrations.port import (
+    CompanyFolder,
+    CustomerRow,
+    Fault,
+    MeterRow,
+    PlanRow,
+    PriceRow,
+    SellerRow,
+)
+from kvit.integrations.services._merge import Merged, Wanted, commitment, merge, plain, remember
+from kvit.ledger import services as ledger
+from kvit.parties import queries as parties
+from kvit.parties import services as parties_services
+from kvit.parties.rows import BranchRow
+from kvit.parties.rows import CustomerRow as PartyCustomer
+from kvit.parties.rows import SellerRow as PartySeller
+
+REASON = "import of the company folder"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an import did, by kind: counts, and the faults it met."""
+
+    created: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, int] = field(default_factory=dict)
+    unchanged: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    # Subscription codes, and (plan, price code), that must wait for a person's decision.
+    held_subscriptions: set[str] = field(default_factory=set)
+    held_prices: set[tuple[str, str]] = field(default_factory=set)
+
+    def count(self, kind: str, merged: Merged[Any]) -> None:
+        self.created[kind] = self.created.get(kind, 0) + len(merged.create)
+        self.changed[kind] = self.changed.get(kind, 0) + len(merged.change)
+        self.unchanged += len(merged.keep)
+        self.faults += merged.faults
+
+
+def apply_sellers(
+    folder: CompanyFolder, outcome: Outcome, *, take_folder: bool, actor: str, now: datetime
+) -> None:
+    """State the sellers, in their order, and open the books of new ones."""
+    rows = [row for row in folder.sellers if not folder.holds("seller", row.code)]
+    wanted = [_wanted(row.code, _seller(row), row.place) for row in rows]
+    present = {code: plain(asdict(one.row)) for code, one in parties.sellers().items()}
+    merged = merge("seller", wanted, present, take_folder=take_folder)
+    parties_services.apply_sellers(
+        [one.row for one in merged.write], actor=actor, now=now, reason=REASON
+    )
+    for one in parties.sellers().values():
+        ledger.ensure_chart(one.id, actor=actor, now=now)
+    remember("seller", merged.write)
+    outcome.count("seller", merged)
+    _branches(folder, actor=actor, now=now)
+
+
+def apply_catalogue(
+    folder: CompanyFolder, outcome: Outcome, *, take_folder: bool, actor: str, now: datetime
+) -> None:
+    """Publish what of the catalogue is new or stated otherwise, in one revision."""
+    known = catalog.catalogue()
+    meters = merge(
+        "meter",
+        [_wanted(r.code, _meter(r), r.place) for r in folder.meters if not folder.holds("meter", r.code)],
+        {code: plain(asdict(one)) for code, one in known.meters.items()},
+        take_folder=take_folder,
+    )  # fmt: skip
+    plans = merge(
+        "plan",
+        [_wanted(r.code, _plan(r), r.place) for r in folder.plans if not folder.holds("plan", r.code)],
+        {code: _image(versions[0]) for code, versions in known.plans.items()},
+        take_folder=take_folder,
+    )  # fmt: skip
+    prices = merge(
+        "price",
+        [_priced(row) for row in folder.prices if not folder.holds_price(row.plan, row.code)],
+        {_key(one): _image(one) for many in known.prices.values() for one in many},
+        take_folder=take_folder,
+    )
+    calendars = merge(
+        "calendar",
+        [
+            _wanted(row.code, row.days, row.place, plain(row.days))
+            for row in folder.calendars
+            if not folder.holds("calendar", row.code)
+        ],
+        catalog.calendar_days(),
+        take_folder=take_folder,
+    )
+    stated = CatalogueIn(
+        meters=tuple(one.row for one in meters.write),
+        calendars={one.code: one.row for one in calendars.write},
+        plans=tuple(one.row for one in plans.write),
+        prices=tuple(one.row for one in prices.write),
+    )
+    if stated != CatalogueIn():
+        catalog_services.publish(stated, actor=actor, now=now, reason=REASON)
+    for kind, merged in (("meter", meters), ("plan", plans), ("price", prices),
+                         ("calendar", calendars)):  # fmt: skip
+        remember(kind, merged.write)
+        outcome.count(kind, merged)
+    outcome.held_prices |= {(one.row.terms.plan, one.row.terms.code) for one in prices.conflict}
+
+
+def apply_customers(
+    folder: CompanyFolder, outcome: Outcome, *, take_folder: bool, actor: str, now: datetime
+) -> None:
+    """State the customers; those who pay for others come first."""
+    rows = [row for row in folder.customers if not folder.holds("customer", row.code)]
+    rows.sort(key=lambda row: bool(row.payer))
+    stated = [(_customer(row), row.place) for row in rows]
+    wanted = [
+        _wanted(row.code, row, place, commitment(plain(asdict(row)))) for row, place in stated
+    ]
+    known = parties.customers_by_code([row.code for row in rows])
+    shown = {code: plain(asdict(one.row)) for code, one in known.items()}
+    present = {code: commitment(content) for code, content in shown.items()}
+    merged = merge("customer", wanted, present, take_folder=take_folder, shown=shown)
+    parties_services.apply_customers(
+        [one.row for one in merged.write], actor=actor, now=now, reason=REASON
+    )
+    remember("customer", merged.write)
+    outcome.count("customer", merged)
+
+
+def customer_ids(folder: CompanyFolder) -> dict[str, UUID]:
+    """Return the ids of the customers that the folder names."""
+    codes = {row.code for row in folder.customers} | {row.customer for row in folder.subscriptions}
+    codes |= {str(row.value) for row in folder.changes if row.change == "transfer"}
+    return {code: one.id for code, one in parties.customers_by_code(codes).items()}
+
+
+def _branches(folder: CompanyFolder, *, actor: str, now: datetime) -> None:
+    """A branch is known by being named; it belongs to the first seller."""
+    named = {row.branch for row in folder.customers if row.branch} - set(parties.branches())
+    if named and folder.sellers:
+        seller = folder.sellers[0].code
+        parties_services.apply_branches(
+            [BranchRow(code, code, seller) for code in sorted(named)],
+            actor=actor,
+            now=now,
+            reason=REASON,
+        )
+
+
+def _wanted(code: str, row: Any, place: Any, content: Any = None) -> Wanted[Any]:
+    return Wanted(code, plain(asdict(row)) if content is None else content, row, place)
+
+
+def _priced(row: PriceRow) -> Wanted[PriceIn]:
+    price = PriceIn(_price(row), row.examples)
+    return Wanted(_key(price.terms), _image(price.terms), price, row.place)
+
+
+def _key(terms: core.PriceTerms) -> str:
+    return f"{terms.plan}/{terms.code}/{terms.effective_from}"
+
+
+def _image(terms: core.PriceTerms | core.PlanTerms) -> Mapping[str, Any]:
+    """Return what a version says, without which version it is."""
+    if isinstance(terms, core.PlanTerms):
+        return plain(asdict(replace(terms, version_id="")))  # type: ignore[no-any-return]
+    fields = {name: getattr(terms, name) for name in _PRICE_FIELDS}
+    return plain({**fields, "price": terms.price.document()})  # type: ignore[no-any-return]
+
+
+_PRICE_FIELDS = (
+    "plan", "code", "name", "when", "prorate", "meter", "continues", "counts_quantity",
+    "price_basis", "calendar", "filters", "group_by", "phase", "effective_from",
+)  # fmt: skip
+
+
+def _seller(row: SellerRow) -> PartySeller:
+    return PartySeller(**_fields(PartySeller, row))
+
+
+def _customer(row: CustomerRow) -> PartyCustomer:
+    return PartyCustomer(**_fields(PartyCustomer, row))
+
+
+def _fields(kind: type, row: Any) -> dict[str, Any]:
+    """Take the fields that two dataclasses share by name."""
+    names: Iterable[str] = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    return {name: getattr(row, name) for name in names if hasattr(row, name)}
+
+
+def _meter(row: MeterRow) -> core.Meter:
+    return core.Meter(
+        row.code, row.name, row.unit, row.aggregation, row.expression or None, row.dimensions
+    )
+
+
+def _plan(row: PlanRow) -> core.PlanTerms:
+    return core.PlanTerms(**_fields(core.PlanTerms, row))
+
+
+def _price(row: PriceRow) -> core.PriceTerms:
+    return core.PriceTerms(
+        plan=row.plan,
+        code=row.code,
+        name=row.name,
+        price=parse_price(row.document),
+        when=row.when,
+        prorate=row.prorate,
+        meter=row.meter,
+        continues=row.continues,
+        counts_quantity=row.quantity,
+        price_basis=row.price_basis,
+        calendar=row.calendar,
+        filters=tuple(sorted((key, tuple(values)) for key, values in row.filters.items())),
+        group_by=row.group_by,
+        phase=row.phase,
+        effective_from=row.effective or core.ALWAYS,
+    )

@@ -1,0 +1,1 @@
+"""Bill runs, invoices, their numbers and corrections."""

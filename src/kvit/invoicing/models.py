@@ -1,0 +1,182 @@
+"""Bill runs, invoices with their lines, and the counters that number them."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from kvit.platform.tenancy import TenantModel
+
+
+class NumberSeries(TenantModel):
+    """The last number given in a series. Its row is locked last and held until commit: no gaps."""
+
+    seller_id = models.UUIDField()
+    key = models.CharField(max_length=80)  # the seller's pattern with year and branch filled in
+    last = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "seller_id", "key"], name="series_key_unique"
+            ),
+            models.CheckConstraint(condition=Q(last__gte=0), name="series_last_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.last}"
+
+
+class BillRun(TenantModel):
+    """One run over a billing period; how far it came, so that it resumes where it was killed."""
+
+    period_start = models.DateField()
+    period_end = models.DateField()
+    status = models.CharField(max_length=10, default="running")  # running, done
+    clock = models.DateTimeField()  # the business moment it bills at
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    author = models.CharField(max_length=120)
+    # Usage up to this version was read; changes of usage were looked for from `looked_from` on.
+    usage_version = models.BigIntegerField(default=0)
+    looked_from = models.BigIntegerField(default=0)
+    put_off = models.BooleanField(default=False)  # something found must be looked at again
+    charges = models.BigIntegerField(default=0)
+    invoices = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=("running", "done")), name="billrun_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(period_end__gt=F("period_start")), name="billrun_period"
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant_id", "period_start"], name="billrun_period_start")]
+
+    def __str__(self) -> str:
+        return f"{self.period_start}: {self.status}"
+
+
+class Invoice(TenantModel):
+    """A demand for payment, or a document that corrects one.
+
+    A draft may change or be dropped; once issued, a trigger (migration 0002) refuses any change.
+    A correction's sums are signed: a credit note is negative.
+    """
+
+    class Kind(models.TextChoices):
+        INVOICE = "invoice"
+        CREDIT_NOTE = "credit_note"
+        DEBIT_NOTE = "debit_note"
+        VOID = "void"  # the reversal of a whole invoice
+
+    kind = models.CharField(max_length=12, default=Kind.INVOICE)
+    status = models.CharField(max_length=8, default="draft")  # draft, issued
+    waits_for = models.CharField(max_length=20, blank=True)  # approval, outlier
+    seller_id = models.UUIDField()
+    customer_id = models.UUIDField()
+    currency = models.CharField(max_length=3)
+    billed_in = models.DateField()
+    period_start = models.DateField()
+    period_end = models.DateField()
+    split_key = models.CharField(max_length=80, blank=True)
+    series = models.CharField(max_length=80, blank=True)
+    number = models.IntegerField(null=True)
+    number_text = models.CharField(max_length=80, blank=True)
+    issued_on = models.DateField(null=True)
+    issued_at = models.DateTimeField(null=True)
+    net_minor = models.BigIntegerField()
+    vat_minor = models.BigIntegerField()
+    total_minor = models.BigIntegerField()
+    vat_rounding = models.CharField(max_length=8)
+    corrects = models.ForeignKey(
+        "invoicing.Invoice", on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    reason = models.TextField(blank=True)
+    author = models.CharField(max_length=120)
+    approver = models.CharField(max_length=120, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # The rule lives in the database because bulk statements and psql skip Python.
+            models.CheckConstraint(
+                condition=Q(status="draft", number=None, issued_at=None, issued_on=None)
+                | Q(
+                    status="issued", number__isnull=False, issued_at__isnull=False,
+                    issued_on__isnull=False,
+                ),
+                name="invoice_numbered_iff_issued",
+            ),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("net_minor") + F("vat_minor")), name="invoice_adds_up"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="invoice", corrects=None) | (~Q(kind="invoice") & Q(corrects__isnull=False)),
+                name="invoice_correction_names_its_original",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="credit_note") | Q(total_minor__lte=0),
+                name="invoice_credit_not_positive",
+            ),
+            models.UniqueConstraint(
+                fields=["tenant_id", "seller_id", "series", "number"], name="invoice_number_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["tenant_id", "corrects"], condition=Q(kind="void"), name="invoice_void_once"
+            ),
+        ]  # fmt: skip
+        indexes = [
+            models.Index(fields=["tenant_id", "billed_in", "customer_id"], name="invoice_period"),
+            models.Index(fields=["tenant_id", "customer_id", "issued_on"], name="invoice_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number_text or f"draft {self.id}"
+
+
+class InvoiceLine(TenantModel):
+    """One line. `net + vat == total` on every line and, by allocation, in sum.
+
+    A draft's lines may go with it; those of an issued document stand for ever (migration 0002).
+    """
+
+    invoice = models.ForeignKey("invoicing.Invoice", on_delete=models.PROTECT, related_name="+")
+    position = models.IntegerField()  # 1, 2, …
+    charge_id = models.UUIDField(null=True)  # a correction's line has none of its own
+    corrects_line_id = models.UUIDField(null=True)
+    subscription_id = models.UUIDField(null=True)
+    subscription_code = models.CharField(max_length=80, blank=True)
+    price_code = models.CharField(max_length=80, blank=True)
+    name = models.CharField(max_length=400)
+    unit = models.CharField(max_length=40, blank=True)
+    starts_on = models.DateField()
+    ends_on = models.DateField()
+    units = models.DecimalField(max_digits=38, decimal_places=12)
+    gross_minor = models.BigIntegerField()  # before discounts, in the line's basis
+    discounts = models.JSONField(default=list)  # [{"code", …, "amount_minor"}], in order
+    basis = models.CharField(max_length=5)
+    vat_code = models.CharField(max_length=10)
+    vat_rate = models.DecimalField(max_digits=5, decimal_places=2, null=True)  # null: without VAT
+    net_minor = models.BigIntegerField()
+    vat_minor = models.BigIntegerField()
+    total_minor = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "invoice", "position"], name="line_position_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["tenant_id", "charge_id"],
+                condition=Q(charge_id__isnull=False),
+                name="line_charge_billed_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("net_minor") + F("vat_minor")), name="line_adds_up"
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant_id", "corrects_line_id"], name="line_corrects")]
+
+    def __str__(self) -> str:
+        return f"{self.position}. {self.name}"

@@ -1,0 +1,79 @@
+"""Reads of invoices."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+from uuid import UUID
+
+from kvit.invoicing.models import Invoice, InvoiceLine
+from kvit.invoicing.rows import InvoiceInfo, LineInfo
+
+_LINE = (
+    "invoice_id", "id", "position", "charge_id", "subscription_id", "subscription_code",
+    "price_code", "name", "unit", "starts_on", "ends_on", "units", "gross_minor", "discounts",
+    "basis", "vat_rate", "net_minor", "vat_minor", "total_minor",
+)  # fmt: skip
+
+
+def of_period(billed_in: date) -> list[InvoiceInfo]:
+    """Return the documents of a billing period, drafts included: issued ones by number first."""
+    rows = Invoice.objects.filter(billed_in=billed_in)
+    return _infos(rows.order_by("seller_id", "series", "number", "created_at", "id"))
+
+
+def by_ids(ids: Iterable[UUID]) -> list[InvoiceInfo]:
+    """Return documents in order of id."""
+    return _infos(Invoice.objects.filter(pk__in=list(ids)).order_by("pk"))
+
+
+def by_number(number: str) -> list[InvoiceInfo]:
+    """Return the issued documents of this number: one for each seller that has it."""
+    return _infos(Invoice.objects.filter(number_text=number, status="issued").order_by("pk"))
+
+
+def corrections_of(invoice_id: UUID) -> list[InvoiceInfo]:
+    """Return the documents that correct an invoice, in order of issue."""
+    return _infos(Invoice.objects.filter(corrects_id=invoice_id).order_by("issued_at", "pk"))
+
+
+def drafts() -> list[InvoiceInfo]:
+    """Return the documents that wait for a person."""
+    return _infos(Invoice.objects.filter(status="draft").order_by("created_at", "pk"))
+
+
+def _infos(rows: Iterable[Invoice]) -> list[InvoiceInfo]:
+    invoices = list(rows)
+    lines = _lines([one.pk for one in invoices])
+    return [
+        InvoiceInfo(
+            id=one.pk,
+            kind=one.kind,
+            status=one.status,
+            waits_for=one.waits_for,
+            number=one.number_text,
+            seller_id=one.seller_id,
+            customer_id=one.customer_id,
+            currency=one.currency,
+            billed_in=one.billed_in,
+            period_start=one.period_start,
+            period_end=one.period_end,
+            issued_on=one.issued_on,
+            net_minor=one.net_minor,
+            vat_minor=one.vat_minor,
+            total_minor=one.total_minor,
+            vat_rounding=one.vat_rounding,
+            corrects_id=one.corrects_id,
+            reason=one.reason,
+            author=one.author,
+            lines=tuple(lines[one.pk]),
+        )
+        for one in invoices
+    ]
+
+
+def _lines(ids: Sequence[UUID]) -> dict[UUID, list[LineInfo]]:
+    found: dict[UUID, list[LineInfo]] = defaultdict(list)
+    rows = InvoiceLine.objects.filter(invoice_id__in=ids).order_by("invoice_id", "position")
+    for key, *values in rows.values_list(*_LINE):
+        found[key].append(LineInfo(*values))
+    return found

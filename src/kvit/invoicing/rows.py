@@ -1,0 +1,119 @@
+"""What a bill run is asked and what it answers; invoices as others see them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from kvit.core.periods import Period
+from kvit.rating.rows import RatingProblem, RatingResult
+
+Progress = Callable[[str, int, int], None]
+"""Called with a stage ("rating", "invoicing"), how much is done and how much there is."""
+
+
+def silent(stage: str, done: int, whole: int) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A billing period to bill.
+
+    `issue_on` is the date that the documents bear. What is held waits for its faults to be mended:
+    subscription codes, and (plan, price code) pairs.
+    """
+
+    window: Period
+    clock: datetime
+    issue_on: date
+    held_subscriptions: frozenset[str] = frozenset()
+    held_prices: frozenset[tuple[str, str]] = frozenset()
+    chunk: int = 500
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a run did. `issued` and `drafts` are documents of this run, corrections included."""
+
+    run_id: UUID
+    rated: RatingResult
+    issued: list[UUID] = field(default_factory=list)
+    drafts: list[UUID] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[RatingProblem]:
+        return self.rated.problems
+
+
+@dataclass(frozen=True, slots=True)
+class DraftLine:
+    """A line before it is taxed."""
+
+    charge_id: UUID | None
+    subscription_id: UUID | None
+    subscription_code: str
+    price_code: str
+    name: str
+    unit: str
+    starts_on: date
+    ends_on: date
+    vat_on: date
+    units: Decimal
+    gross_minor: int
+    amount_minor: int
+    discounts: list[dict[str, object]]
+    basis: str
+    vat_code: str
+    corrects_line_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineInfo:
+    """A line of an invoice."""
+
+    id: UUID
+    position: int
+    charge_id: UUID | None
+    subscription_id: UUID | None
+    subscription: str
+    price: str
+    name: str
+    unit: str
+    starts_on: date
+    ends_on: date
+    units: Decimal
+    gross_minor: int
+    discounts: list[Mapping[str, object]]
+    basis: str
+    vat_rate: Decimal | None
+    net_minor: int
+    vat_minor: int
+    total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceInfo:
+    """An invoice, or a document that corrects one, with its lines."""
+
+    id: UUID
+    kind: str
+    status: str
+    waits_for: str
+    number: str
+    seller_id: UUID
+    customer_id: UUID
+    currency: str
+    billed_in: date
+    period_start: date
+    period_end: date
+    issued_on: date | None
+    net_minor: int
+    vat_minor: int
+    total_minor: int
+    vat_rounding: str
+    corrects_id: UUID | None
+    reason: str
+    author: str
+    lines: tuple[LineInfo, ...]

@@ -1,0 +1,139 @@
+"""Issue: number, postings, event. Many at once; the single form calls it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from kvit.core.bookkeeping import InvoiceFact, Share, invoice_entries
+from kvit.core.numbering import number_text, series_of
+from kvit.invoicing.events import INVOICE_ISSUED, InvoiceIssued
+from kvit.invoicing.models import Invoice, InvoiceLine, NumberSeries
+from kvit.ledger import services as ledger
+from kvit.parties import queries as parties
+from kvit.platform import audit, events
+from kvit.platform.bulk import update_in
+
+
+class InvoiceNotDraft(Exception):
+    """The document has left the draft state; correct it with a credit or debit note."""
+
+
+@transaction.atomic
+def issue_many(
+    invoice_ids: Sequence[UUID],
+    *,
+    issue_on: date,
+    actor: str,
+    now: datetime,
+    approver: str = "",
+) -> list[UUID]:
+    """Number the drafts in the given order, post them and announce them: all or none.
+
+    Raises:
+        InvoiceNotDraft: one was issued already, perhaps by a request running beside this one.
+    """
+    if not invoice_ids:
+        return []
+    # Lock first, then look: a check made before the lock may be false by the time it is used.
+    locked = Invoice.objects.select_for_update().filter(pk__in=invoice_ids)
+    found = {invoice.pk: invoice for invoice in locked.order_by("pk")}
+    drafts = [found[key] for key in invoice_ids if key in found]
+    gone = [draft for draft in drafts if draft.status != "draft"]
+    if gone or len(drafts) != len(invoice_ids):
+        raise InvoiceNotDraft(", ".join(str(one.number_text or one.pk) for one in gone) or "dropped")
+    _post(drafts, issue_on=issue_on, now=now)
+    # Numbers come last: their rows are the ones that every other issuer waits for.
+    _number(drafts, issue_on=issue_on)
+    columns = ("status", "waits_for", "series", "number", "number_text", "issued_on",
+               "issued_at", "approver")  # fmt: skip
+    update_in(
+        Invoice,
+        columns,
+        (
+            (one.pk, "issued", "", one.series, one.number, one.number_text, issue_on, now, approver)
+            for one in drafts
+        ),
+    )
+    _tell(drafts, issue_on=issue_on, actor=actor, now=now)
+    return [draft.pk for draft in drafts]
+
+
+def _post(drafts: Iterable[Invoice], *, issue_on: date, now: datetime) -> None:
+    drafts = list(drafts)
+    shares: dict[UUID, list[Share]] = defaultdict(list)
+    lines = InvoiceLine.objects.filter(invoice_id__in=[draft.pk for draft in drafts])
+    for key, net, vat, ends_on in lines.order_by("position").values_list(
+        "invoice_id", "net_minor", "vat_minor", "ends_on"
+    ):
+        shares[key].append(Share(net, vat, ends_on - timedelta(days=1)))
+    rows: list[ledger.PostingIn] = []
+    for draft in drafts:
+        fact = InvoiceFact(draft.currency, issue_on, tuple(shares[draft.pk]))
+        rows += ledger.postings_of(
+            invoice_entries(fact),
+            seller_id=draft.seller_id,
+            customer_id=draft.customer_id,
+            source=f"invoice:{draft.pk}",
+        )
+    ledger.post_many(rows, now=now)
+
+
+def _number(drafts: Sequence[Invoice], *, issue_on: date) -> None:
+    """Give each draft the next number of its series. The series' rows are held until commit, so
+    a rollback leaves no gap; they are locked in one order, so two issuers cannot deadlock."""
+    sellers = {seller.id: seller.row for seller in parties.sellers().values()}
+    customers = parties.customers_by_id({draft.customer_id for draft in drafts})
+    waiting: dict[tuple[UUID, str], list[Invoice]] = defaultdict(list)
+    for draft in drafts:
+        pattern = sellers[draft.seller_id].series
+        branch = customers[draft.customer_id].row.branch
+        waiting[draft.seller_id, series_of(pattern, on=issue_on, branch=branch)].append(draft)
+    for (seller_id, key), members in sorted(waiting.items(), key=lambda one: (str(one[0][0]), one[0][1])):
+        NumberSeries.objects.get_or_create(seller_id=seller_id, key=key)
+        row = NumberSeries.objects.select_for_update().get(seller_id=seller_id, key=key)
+        for number, draft in enumerate(members, row.last + 1):
+            draft.series, draft.number = key, number
+            draft.number_text = number_text(key, number)
+        row.last += len(members)
+        row.save(update_fields=["last"])
+
+
+def _tell(drafts: Sequence[Invoice], *, issue_on: date, actor: str, now: datetime) -> None:
+    events.publish_many(
+        INVOICE_ISSUED,
+        (
+            events.EventRow(
+                # The row that is locked: a correction is about the document that it corrects.
+                str(one.corrects_id or one.pk),
+                InvoiceIssued(
+                    invoice_id=one.pk,
+                    kind=one.kind,
+                    number=one.number_text,
+                    seller_id=one.seller_id,
+                    customer_id=one.customer_id,
+                    currency=one.currency,
+                    net_minor=one.net_minor,
+                    vat_minor=one.vat_minor,
+                    total_minor=one.total_minor,
+                    issued_on=issue_on,
+                    period_start=one.period_start,
+                    period_end=one.period_end,
+                    corrects_id=one.corrects_id,
+                ),
+            )
+            for one in drafts
+        ),
+        actor=actor,
+        now=now,
+    )
+    audit.record(
+        action="invoicing.invoices.issued",
+        object_type="invoicing.invoice",
+        object_id=str(drafts[0].pk),
+        after={"first": drafts[0].number_text, "last": drafts[-1].number_text, "count": len(drafts)},
+        actor=actor,
+        now=now,
+    )

@@ -1,0 +1,265 @@
+"""The bill run: rate in chunks, then invoice in chunks. Killed anywhere, it is started again.
+
+A chunk is one transaction. What it charged is charged, what it invoiced is invoiced, and the next
+start finds both and goes on; two runs at once take turns chunk by chunk and the later one finds
+nothing left to do.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from kvit.catalog import queries as catalog
+from kvit.invoicing.events import DRAFT_WAITS, RUN_FINISHED, BillRunFinished, DraftWaits
+from kvit.invoicing.models import BillRun, Invoice, InvoiceLine
+from kvit.invoicing.rows import Progress, RunReport, RunRequest, silent
+from kvit.invoicing.services import _draft, _outliers
+from kvit.invoicing.services._issue import issue_many
+from kvit.metering import queries as metering
+from kvit.parties import queries as parties
+from kvit.parties.rows import Seller
+from kvit.platform import audit, events
+from kvit.platform.tenancy import current_tenant_id
+from kvit.rating import queries as rating
+from kvit.rating import services as rating_services
+from kvit.rating.rows import ChargeInfo, RatingResult, RatingRun, SellerTerms
+from kvit.subscriptions import queries as subscriptions
+
+LIMITATION_YEARS = 3  # how far back a change may reach (ГК РФ ст. 196)
+
+
+class NoSeller(Exception):
+    """The tenant has no seller: nobody could issue an invoice."""
+
+
+def run(
+    request: RunRequest, *, actor: str, now: datetime, progress: Progress = silent
+) -> RunReport:
+    """Bill a period: charge what is due, gather charges into documents, issue them.
+
+    Runs its own transactions where it is not inside one already (a preview is).
+
+    Raises:
+        NoSeller: see the class.
+    """
+    rating_run = _begin(request, actor=actor, now=now)
+    record = BillRun.objects.create(
+        period_start=request.window.start,
+        period_end=request.window.end,
+        clock=request.clock,
+        started_at=now,
+        author=actor,
+        usage_version=rating_run.usage_version,
+        looked_from=_looked_from(),
+    )
+    report = RunReport(record.pk, RatingResult())
+    _rate(request, rating_run, report, progress)
+    _invoice(request, report, actor=actor, now=now, progress=progress)
+    _finish(record, request, report, actor=actor, now=now)
+    return report
+
+
+def _begin(request: RunRequest, *, actor: str, now: datetime) -> RatingRun:
+    sellers = parties.sellers()
+    if not sellers:
+        raise NoSeller
+    terms = {code: _seller_terms(seller) for code, seller in sellers.items()}
+    version = metering.latest_version()
+    late = metering.changed_since(_looked_from(), as_of=version)
+    return RatingRun(
+        window=request.window,
+        now=now,
+        actor=actor,
+        catalogue=catalog.catalogue(),
+        usage_version=version,
+        sellers=terms,
+        default_seller=next(iter(terms.values())),
+        late=parties.tenant().row.late_events,
+        late_usage={
+            (key.subject_kind, key.subject, key.meter): (key.first, key.last) for key in late
+        },
+        held_prices=request.held_prices,
+        held_subscriptions=request.held_subscriptions,
+    )
+
+
+def _seller_terms(seller: Seller) -> SellerTerms:
+    return SellerTerms(seller.id, seller.row.code, seller.row.price_basis, seller.row.vat)
+
+
+def _looked_from() -> int:
+    """The usage version up to which every change has been charged or found to change nothing."""
+    last = BillRun.objects.filter(status="done").order_by("-finished_at", "-id").first()
+    if last is None:
+        return 0
+    return last.looked_from if last.put_off else last.usage_version
+
+
+def _rate(
+    request: RunRequest, rating_run: RatingRun, report: RunReport, progress: Progress
+) -> None:
+    start = request.window.start
+    since = start.replace(year=start.year - LIMITATION_YEARS, day=min(start.day, 28))
+    whole = subscriptions.count_alive(before=request.window.end, since=since)
+    progress("rating", 0, whole)
+    for ids in subscriptions.due_chunks(
+        before=request.window.end, since=since, size=request.chunk
+    ):
+        report.rated.add(rating_services.rate_many(ids, rating_run))
+        progress("rating", report.rated.subscriptions, whole)
+
+
+def _invoice(
+    request: RunRequest, report: RunReport, *, actor: str, now: datetime, progress: Progress
+) -> None:
+    billed_in = request.window.start
+    whole, done = rating.payer_count(billed_in), 0
+    progress("invoicing", 0, whole)
+    for payers in rating.payer_chunks(billed_in, size=request.chunk):
+        issued, drafts = _invoice_chunk(request, payers, actor=actor, now=now)
+        report.issued += issued
+        report.drafts += drafts
+        done += len(payers)
+        progress("invoicing", done, whole)
+
+
+@transaction.atomic
+def _invoice_chunk(
+    request: RunRequest, payers: Sequence[UUID], *, actor: str, now: datetime
+) -> tuple[list[UUID], list[UUID]]:
+    """Gather, write and issue the documents of some payers; returns (issued, drafts)."""
+    _take_turn(request.window.start)
+    charges = _not_invoiced(rating.charges_of_payers(request.window.start, payers))
+    if not charges:
+        return [], []
+    tenant = parties.tenant()
+    sellers = {seller.id: seller for seller in parties.sellers().values()}
+    corrected = _originals(charges)
+    drafts = [
+        _draft.make(
+            group,
+            lines,
+            window=request.window,
+            vat_rounding=sellers[group.seller_id].vat_rounding,
+        )
+        for group, lines in _draft.gather(
+            charges, sellers, corrected, tenant.row.language
+        ).items()
+    ]
+    drafts = _outliers.held(drafts, sellers)
+    drafts = [_credit_where_negative(draft) for draft in drafts]
+    _draft.write(drafts, actor=actor, now=now)
+    ready = [draft.id for draft in drafts if not draft.waits_for]
+    waiting = [draft for draft in drafts if draft.waits_for]
+    issued = issue_many(ready, issue_on=request.issue_on, actor=actor, now=now)
+    events.publish_many(
+        DRAFT_WAITS,
+        (
+            events.EventRow(
+                str(draft.id), DraftWaits(draft.id, draft.group.customer_id, draft.waits_for)
+            )
+            for draft in waiting
+        ),
+        actor=actor,
+        now=now,
+    )
+    return issued, [draft.id for draft in waiting]
+
+
+def _take_turn(billed_in: date) -> None:
+    """Let two runs of one period invoice one after the other: a charge is billed once."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"invoicing:{current_tenant_id()}:{billed_in}"],
+        )
+
+
+def _not_invoiced(charges: Sequence[ChargeInfo]) -> list[ChargeInfo]:
+    known = set(
+        InvoiceLine.objects.filter(charge_id__in=[one.id for one in charges]).values_list(
+            "charge_id", flat=True
+        )
+    )
+    return [one for one in charges if one.id not in known]
+
+
+def _originals(charges: Sequence[ChargeInfo]) -> dict[UUID, UUID]:
+    """Return charge id → the issued document that billed the stretch which the charge corrects."""
+    wanted = [one for one in charges if one.reason == "correction"]
+    if not wanted:
+        return {}
+    earlier = rating.original_charges(wanted)
+    ids = [key for keys in earlier.values() for key in keys]
+    billed: Mapping[UUID, UUID] = dict(
+        InvoiceLine.objects.filter(
+            charge_id__in=ids, invoice__status="issued", invoice__corrects__isnull=True
+        ).values_list("charge_id", "invoice_id")
+    )
+    found = {}
+    for one in wanted:
+        documents = [billed[key] for key in earlier[one.id] if key in billed]
+        if documents:
+            found[one.id] = documents[0]
+    return found
+
+
+def _credit_where_negative(draft: _draft.Draft) -> _draft.Draft:
+    """A document that asks for less than nothing is a credit note of what it takes back from."""
+    if draft.kind != Invoice.Kind.INVOICE or draft.totals.total >= 0:
+        return draft
+    group = draft.group
+    original = (
+        Invoice.objects.filter(
+            customer_id=group.customer_id, seller_id=group.seller_id, currency=group.currency,
+            kind=Invoice.Kind.INVOICE, status="issued",
+        )
+        .order_by("-issued_at", "-number")
+        .values_list("pk", flat=True)
+        .first()
+    )  # fmt: skip
+    if original is None:
+        return draft
+    return _draft.make(
+        group._replace(corrects_id=original),
+        draft.lines,
+        window=draft.window,
+        vat_rounding=draft.vat_rounding,
+    )
+
+
+def _finish(
+    record: BillRun, request: RunRequest, report: RunReport, *, actor: str, now: datetime
+) -> None:
+    rated = report.rated
+    held = bool(request.held_subscriptions or request.held_prices or rated.problems)
+    with transaction.atomic():
+        record.status = "done"
+        record.finished_at = now
+        record.charges = rated.charges + rated.differences
+        record.invoices = len(report.issued) + len(report.drafts)
+        # What was held or put off must be looked at again, however old the usage is by then.
+        record.put_off = bool(rated.put_off) or held
+        record.save(
+            update_fields=["status", "finished_at", "charges", "invoices", "put_off"]
+        )
+        events.publish(
+            RUN_FINISHED,
+            key=str(record.pk),
+            payload=BillRunFinished(
+                record.pk, record.period_start, record.period_end, record.charges, record.invoices
+            ),
+            actor=actor,
+            now=now,
+        )
+        audit.record(
+            action="invoicing.run.finished",
+            object_type="invoicing.run",
+            object_id=str(record.pk),
+            after={"period": str(request.window), "charges": record.charges,
+                   "invoices": record.invoices},
+            actor=actor,
+            now=now,
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Usage and terms turned into explained charges."""

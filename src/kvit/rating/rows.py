@@ -1,0 +1,133 @@
+"""What a rating run is told, and what it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from uuid import UUID
+
+from kvit.core.catalogue import Catalogue
+from kvit.core.periods import Period
+
+
+@dataclass(frozen=True, slots=True)
+class SellerTerms:
+    """What of a seller decides a charge."""
+
+    id: UUID
+    code: str
+    price_basis: str
+    vat_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class RatingRun:
+    """One run's view of the world, frozen before its first chunk.
+
+    Every chunk reads the same catalogue and the same usage version, so a run that was killed and
+    resumed with them gives what it would have given.
+    """
+
+    window: Period
+    now: datetime
+    actor: str
+    catalogue: Catalogue
+    usage_version: int
+    sellers: Mapping[str, SellerTerms]
+    default_seller: SellerTerms
+    # "open_period": differences of billed periods join this one; "correction": each goes to a
+    # document that corrects the original.
+    late: str = "open_period"
+    # Time span of events that came since the last run, by (kind, subject code, meter).
+    late_usage: Mapping[tuple[str, str, str], tuple[datetime, datetime]] = field(
+        default_factory=dict
+    )
+    held_prices: frozenset[tuple[str, str]] = frozenset()
+    held_subscriptions: frozenset[str] = frozenset()
+
+    def seller_of(self, code: str) -> SellerTerms:
+        """Return the plan's seller; the first one where the plan names none."""
+        return self.sellers.get(code, self.default_seller)
+
+
+@dataclass(frozen=True, slots=True)
+class RatingProblem:
+    """Something that could not be charged, and waits. `code` is an error code of pricing, or
+    "unpriced_usage" for events that no price of the subscription asks for."""
+
+    code: str
+    subscription: str
+    price: str = ""
+    meter: str = ""
+    events: int = 0
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RatingResult:
+    """What a chunk, or a whole run, brought."""
+
+    subscriptions: int = 0
+    charges: int = 0
+    differences: int = 0
+    put_off: int = 0  # differences that the next period's run will bring
+    problems: list[RatingProblem] = field(default_factory=list)
+
+    def add(self, other: "RatingResult") -> None:
+        self.subscriptions += other.subscriptions
+        self.charges += other.charges
+        self.differences += other.differences
+        self.put_off += other.put_off
+        self.problems += other.problems
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeInfo:
+    """A charge as invoicing sees it."""
+
+    id: UUID
+    subscription_id: UUID
+    subscription_code: str
+    customer_id: UUID
+    seller_id: UUID
+    service: str
+    price_key: str
+    price_code: str
+    name: str
+    unit: str
+    period_start: date
+    period_end: date
+    starts_on: date
+    ends_on: date
+    revision: int
+    reason: str
+    currency: str
+    basis: str
+    vat_code: str
+    vat_on: date
+    units: Decimal
+    gross_minor: int
+    amount_minor: int
+    discounts: list[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class ChargePins:
+    """What a charge was computed from, and what it came to: enough to do it again."""
+
+    id: UUID
+    subscription_id: UUID
+    price_key: str
+    period_start: date
+    period_end: date
+    starts_at: datetime
+    customer_id: UUID
+    revision: int
+    exact: Fraction
+    amount_minor: int
+    currency: str
+    usage_version: int
+    terms_number: int
+    catalogue_revision: int
+    billed_in: date

@@ -1,0 +1,1 @@
+"""Who takes which plan on what terms, and every change of that as an amendment."""

@@ -1,0 +1,178 @@
+"""Reads of subscriptions: contracts for the arithmetic, infos for everybody else."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from kvit.core.schedule import Contract
+from kvit.core.terms import Amendment as Change
+from kvit.core.terms import milestones, timeline
+from kvit.subscriptions.models import Amendment, Subscription
+from kvit.subscriptions.rows import AmendmentInfo, SubscriptionInfo, first_terms
+
+
+def by_codes(codes: Iterable[str]) -> dict[str, SubscriptionInfo]:
+    """Return the subscriptions of these codes; unknown codes are absent."""
+    return {row.code: _info(row) for row in Subscription.objects.filter(code__in=list(codes))}
+
+
+def by_ids(ids: Iterable[UUID]) -> dict[UUID, SubscriptionInfo]:
+    """Return the subscriptions of these ids."""
+    return {row.pk: _info(row) for row in Subscription.objects.filter(pk__in=list(ids))}
+
+
+def of_customers(customer_ids: Iterable[UUID]) -> list[SubscriptionInfo]:
+    """Return every subscription that these customers pay for now."""
+    rows = Subscription.objects.filter(customer_id__in=list(customer_ids)).order_by("id")
+    return [_info(row) for row in rows]
+
+
+def all_codes() -> dict[str, UUID]:
+    """Return code → customer id of every subscription of the tenant."""
+    return dict(Subscription.objects.values_list("code", "customer_id"))
+
+
+def due_chunks(*, before: date, since: date | None, size: int) -> Iterator[list[UUID]]:
+    """Yield ids of subscriptions alive in [since, before), in chunks, in order of id.
+
+    Those that ended on `since` are included: their last day's end may belong to the period. The
+    next chunk is asked for after the last id, so rows that are added meanwhile do no harm.
+    """
+    alive = _alive(before, since)
+    last: UUID | None = None
+    while True:
+        rows = alive if last is None else alive.filter(pk__gt=last)
+        ids = list(rows.order_by("pk").values_list("pk", flat=True)[:size])
+        if not ids:
+            return
+        yield ids
+        last = ids[-1]
+
+
+def count_alive(*, before: date, since: date | None) -> int:
+    """How many subscriptions `due_chunks` will yield."""
+    return int(_alive(before, since).count())
+
+
+def contracts(
+    ids: Sequence[UUID],
+    currencies: Mapping[UUID, str],
+    *,
+    known: Mapping[UUID, int] | None = None,
+    lock: bool = False,
+) -> list[Contract]:
+    """Return subscriptions with their amendments folded into spells, in order of id.
+
+    Args:
+        currencies: by customer id; the currency of the customer who took the subscription.
+        known: only amendments up to this number, by subscription: the terms as they were known
+            when a charge was made.
+        lock: hold the rows until the transaction ends, so that no amendment slips in between.
+    """
+    rows = Subscription.objects.filter(pk__in=ids).order_by("pk")
+    if lock:
+        rows = rows.select_for_update(of=("self",))
+    changes: dict[UUID, list[Change]] = defaultdict(list)
+    subscriptions = list(rows)
+    told = Amendment.objects.filter(subscription_id__in=ids).order_by("subscription_id", "number")
+    for key, number, at, change, value in told.values_list(
+        "subscription_id", "number", "at", "change", "value"
+    ):
+        if known is None or number <= known.get(key, number):
+            changes[key].append(Change(number, at, change, value))
+    return [_contract(row, changes[row.pk], currencies, known) for row in subscriptions]
+
+
+def amendments_of(subscription_id: UUID) -> list[AmendmentInfo]:
+    """Return the amendments of a subscription in order of recording."""
+    rows = Amendment.objects.filter(subscription_id=subscription_id).order_by("number")
+    return [_amendment(row) for row in rows]
+
+
+def amendments_of_codes(codes: Iterable[str]) -> dict[str, list[AmendmentInfo]]:
+    """Return the amendments by subscription code, each list in order of recording."""
+    found: dict[str, list[AmendmentInfo]] = defaultdict(list)
+    rows = Amendment.objects.filter(subscription__code__in=list(codes)).select_related(
+        "subscription"
+    )
+    for row in rows.order_by("subscription_id", "number"):
+        found[row.subscription.code].append(_amendment(row))
+    return found
+
+
+def stated(codes: Iterable[str]) -> dict[str, dict[str, object]]:
+    """Return what was stated about each subscription, as last restated: its document with
+    "start" and "end"."""
+    rows = {row.pk: row for row in Subscription.objects.filter(code__in=list(codes))}
+    found: dict[str, dict[str, object]] = {}
+    for row in rows.values():
+        end = None if row.ends_at is None else row.ends_at.isoformat()
+        found[row.code] = {**row.first, "start": row.starts_on.isoformat(), "end": end}
+    again = Amendment.objects.filter(subscription_id__in=rows, change="restate")
+    for key, value in again.order_by("number").values_list("subscription_id", "value"):
+        found[rows[key].code] |= value
+    return found
+
+
+def _alive(before: date, since: date | None) -> "QuerySet[Subscription]":
+    alive = Subscription.objects.filter(starts_on__lt=before)
+    if since is not None:
+        alive = alive.filter(Q(ends_on__isnull=True) | Q(ends_on__gte=since))
+    return alive
+
+
+def _contract(
+    row: Subscription,
+    changes: Sequence[Change],
+    currencies: Mapping[UUID, str],
+    known: Mapping[UUID, int] | None,
+) -> Contract:
+    customer = UUID(str(row.first["customer"]))
+    spells = timeline(
+        start=row.starts_at,
+        end=row.ends_at,
+        first=first_terms(row.first, customer),
+        amendments=changes,
+    )
+    number = row.amendments if known is None else known.get(row.pk, row.amendments)
+    return Contract(
+        id=str(row.pk),
+        code=row.code,
+        zone=row.zone,
+        currency=currencies[customer],
+        spells=spells,
+        milestones=milestones(changes),
+        terms_number=number,
+        changes=tuple((change.number, change.at) for change in changes),
+    )
+
+
+def _info(row: Subscription) -> SubscriptionInfo:
+    return SubscriptionInfo(
+        id=row.pk,
+        code=row.code,
+        customer_id=row.customer_id,
+        zone=row.zone,
+        starts_at=row.starts_at,
+        starts_on=row.starts_on,
+        ends_at=row.ends_at,
+        ends_on=row.ends_on,
+        first=row.first,
+        amendments=row.amendments,
+    )
+
+
+def _amendment(row: Amendment) -> AmendmentInfo:
+    return AmendmentInfo(
+        subscription_id=row.subscription_id,
+        number=row.number,
+        at=row.at,
+        change=row.change,
+        value=row.value,
+        reason=row.reason,
+        author=row.author,
+        recorded_at=row.recorded_at,
+    )
