@@ -56,7 +56,8 @@ def _cell(price: Document, dimensions: dict[str, str]) -> Document:
 
 
 def _bounded(price: Document, fee: Fraction) -> Fraction:
+    """The maximum, then the minimum, as for a price."""
     least, most = optional(price, "event_min"), optional(price, "event_max")
-    if least is not None:
-        fee = max(fee, least)
-    return fee if most is None else min(fee, most)
+    if most is not None:
+        fee = min(fee, most)
+    return fee if least is None else max(fee, least)

@@ -9,9 +9,7 @@ from tests.core.oracle.answers import Document, NoBand, number, rounded
 ZERO = Fraction(0)
 
 
-def timed(
-    price: Document, start: str, seconds: Fraction, holidays: Collection[date], rounding: str
-) -> Fraction:
+def timed(price: Document, start: str, seconds: Fraction, holidays: Collection[date]) -> Fraction:
     """Walk from the first second to the last, charging each stretch at the band it begins in."""
     if not seconds:
         return ZERO
@@ -34,8 +32,10 @@ def timed(
     precision = price.get("precision")
     if precision is None:
         return total
+    # The price says how many decimals; "rounding" of a line is about its `amount` alone, and may
+    # not change the exact sum beside it. So a session is rounded half-up, whatever the line says.
     scale = 10 ** int(precision)
-    return Fraction(rounded(total * scale, rounding), scale)
+    return Fraction(rounded(total * scale, "half-up"), scale)
 
 
 def banded(price: Document, readings: list[Document], holidays: Collection[date]) -> Fraction:

@@ -59,23 +59,22 @@ def package(price: Document, units: Fraction) -> Fraction:
 
 
 def blocks(price: Document, units: Fraction) -> Fraction:
-    """Fill tier after tier with whole blocks; pay for all of them, or all at the last's price."""
+    """Fill tier after tier with whole blocks; pay for all of them, or all at the last's price.
+
+    Units beyond the limit of the last tier stay in it: no unit may be lost.
+    """
+    tiers: Tiers = price["tiers"]
     total, left = ZERO, units
-    tier: Document = {}
-    for tier in price["tiers"]:
+    for i, tier in enumerate(tiers):
         if left <= 0:
             break
         size, limit = number(tier, "size"), optional(tier, "max_blocks")
-        inside = left if limit is None else min(left, size * limit)
+        inside = left if limit is None or i == len(tiers) - 1 else min(left, size * limit)
         total += whole_up(inside / size) * number(tier, "unit")
         left -= inside
         if left <= 0 and price.get("mode") == "top":
             return whole_up(units / size) * number(tier, "unit")
-    if left <= 0:
-        return total
-    if price.get("mode") == "top":  # above the last tier's limit it is still the tier reached
-        return whole_up(units / number(tier, "size")) * number(tier, "unit")
-    raise NoPrice
+    return total
 
 
 def capacity(price: Document, peaks: dict[str, str]) -> Fraction:

@@ -43,14 +43,12 @@ def price_document(
     """
     already = quantity.get("already")
     if already is None:
-        exact = _cost(price, quantity, holidays, rounding)
+        exact = _cost(price, quantity, holidays)
         return Answer(exact, rounded(exact * 10**minor_digits, rounding))
     before = number(already, "units")
     whole = {**quantity, "units": str(before + number(quantity, "units"))}
-    all_of_it = _cost(price, whole, holidays, rounding)
-    billed = (
-        _cost(price, {**quantity, "units": str(before)}, holidays, rounding) if before else ZERO
-    )
+    all_of_it = _cost(price, whole, holidays)
+    billed = _cost(price, {**quantity, "units": str(before)}, holidays) if before else ZERO
     exact = all_of_it - billed
     paid = optional(already, "amount")
     if paid is None:
@@ -59,11 +57,9 @@ def price_document(
     return Answer(exact, int(minor))
 
 
-def _cost(
-    price: Document, quantity: Document, holidays: Collection[date], rounding: str
-) -> Fraction:
+def _cost(price: Document, quantity: Document, holidays: Collection[date]) -> Fraction:
     """Discount, then maximum, then minimum."""
-    cost = _bare(price, quantity, holidays, rounding)
+    cost = _bare(price, quantity, holidays)
     cost -= cost * number(price, "discount_percent", "0") / 100
     most, least = optional(price, "maximum"), optional(price, "minimum")
     if most is not None and cost > most:
@@ -73,9 +69,7 @@ def _cost(
     return cost
 
 
-def _bare(
-    price: Document, quantity: Document, holidays: Collection[date], rounding: str
-) -> Fraction:
+def _bare(price: Document, quantity: Document, holidays: Collection[date]) -> Fraction:
     model = price["model"]
     if model in BY_UNITS:
         return BY_UNITS[model](price, number(quantity, "units"))
@@ -90,11 +84,11 @@ def _bare(
             return events.dynamic(quantity["events"])
         case "matrix":
             shared = events.cells(price, quantity["usage"])
-            parts = (_cost(one, {"units": str(n)}, holidays, rounding) for one, n in shared)
+            parts = (_cost(one, {"units": str(n)}, holidays) for one, n in shared)
             return sum(parts, ZERO)
         case "timed":
             seconds = number(quantity, "seconds")
-            return sessions.timed(price, quantity["start"], seconds, holidays, rounding)
+            return sessions.timed(price, quantity["start"], seconds, holidays)
         case "banded":
             return sessions.banded(price, quantity["readings"], holidays)
     raise ValueError(model)

@@ -5,7 +5,7 @@ A worked example, 1.3 % + 2 an event, the first 3 events and 250 in all free; ev
     50 and 100 are free; 250 crosses the free sum of 250 by 150 → 150 × 1.3 % + 2 = 3.95
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar
 
@@ -43,7 +43,11 @@ class Percentage(Price):
         limits = (self.free_amount, self.event_min, self.event_max)
         if self.free_events is None and limits == (None, None, None):
             row = Piece(ZERO, None, ZERO, self.rate / 100, ZERO, fee=self.fixed, tier=1)
-            return Compiled("events", tables=(make_table([row], shape="percent"),))
+            table = make_table([row], shape="percent")
+            zero, rated = table.segments
+            # An event of nothing is an event and pays its fee: the row of zero charges it too.
+            own = replace(rated, lower=zero.lower, upper=zero.upper)
+            return Compiled("events", tables=(replace(table, segments=(own, rated)),))
         scale = scale_of([self.fixed, *limits])
         free, least, most = (None if v is None else scaled(v, scale) for v in limits)
         step = PercentStep(
