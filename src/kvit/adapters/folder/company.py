@@ -99,8 +99,9 @@ def fields_of(
     """Read a table whose fields are shown as `shown_path`.field at their own lines."""
 
     def at(name: str) -> Place:
-        line = toml.line(*path, name) if name else toml.line(*path)
-        return Place(toml.file, line, f"{shown_path}.{name}" if name else shown_path)
+        key = re.split(r"[.\[]", name)[0]
+        line = toml.line(*path, key) if key else toml.line(*path)
+        return Place(toml.file, line, ".".join(part for part in (shown_path, name) if part))
 
     return Fields(values, known=known, at=at, faults=faults)
 

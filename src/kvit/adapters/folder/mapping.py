@@ -97,12 +97,17 @@ class Layout:
         return list(dict.fromkeys(named))
 
     @property
+    def whose(self) -> list[str]:
+        """The columns of which one says whose it is; none where that is the same for all rows."""
+        if self.subscription.always or self.customer.always:
+            return []
+        return [part.column for part in (self.subscription, self.customer) if part.column]
+
+    @property
     def required(self) -> list[str]:
-        """The columns without which nothing can be read; whose it is may stand in either of two."""
-        whose = {self.subscription.column, self.customer.column}
-        optional = whose if all(whose) else set()
-        return [name for name in self.columns
-                if name not in optional | set(self.dimensions)]  # fmt: skip
+        """The columns without which nothing can be read, those of `whose` apart."""
+        optional = {*self.whose, *(part.column for part in self.dimensions.values())}
+        return [name for name in self.columns if name not in optional]
 
 
 def standard_layout(world: World) -> Layout:

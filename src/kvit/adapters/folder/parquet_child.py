@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-MEMORY = 1 << 30  # bytes of data; the decoder with its libraries needs a fifth of it
+MEMORY = 512 << 20  # bytes of data; the decoder with its libraries needs a third of it
 BATCH_ROWS = 8192
 BATCH_BYTES = 64 << 20
 

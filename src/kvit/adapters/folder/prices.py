@@ -5,12 +5,12 @@ from typing import Any
 
 from kvit.adapters.folder.company import fields_of
 from kvit.adapters.folder.fields import CODE, Fields
-from kvit.adapters.folder.suggest import hints, shown
+from kvit.adapters.folder.suggest import shown
 from kvit.adapters.folder.toml import Toml
-from kvit.core.money import exact_text, exponent, minor_text, to_minor
-from kvit.core.pricing import Price, PriceError, evaluate, parse_price
+from kvit.core.examples import check_examples
+from kvit.core.pricing import Price, PriceError, parse_price
 from kvit.core.proration import UnknownPolicy, check_policy
-from kvit.core.quote.quantities import QUANTITY_FIELDS, read_calendar, read_quantity
+from kvit.core.quote.quantities import QUANTITY_FIELDS
 from kvit.integrations.port import Fault, Place, PriceRow
 
 PRICE_KEYS = (
@@ -118,31 +118,19 @@ def _prove(
     fields: Fields, price: Price, examples: Iterable[Mapping[str, Any]], currency: str
 ) -> None:
     """Every example gives its amount, or the price is not published."""
+    known = (*QUANTITY_FIELDS, "calendar", "amount")
     for number, example in enumerate(examples, start=1):
         path = f"examples[{number}]"
-        inner = fields.inside(example, tuple(example), path)
-        expected = inner.number("amount", low=None)
+        inner = fields.inside(example, known, path)
         inner.require("amount")
-        quantity = {name: value for name, value in example.items() if name != "amount"}
-        unknown = [name for name in quantity if name not in (*QUANTITY_FIELDS, "calendar")]
-        for name in unknown:
-            known = (*QUANTITY_FIELDS, "calendar", "amount")
-            inner.fault("unknown_key", name, name=shown(name), **hints(name, known))
-        if expected is None or unknown:
+        if inner.number("amount", low=None) is None or not inner.sound:
             continue
-        place = fields.place(path)
         try:
-            priced = evaluate(
-                price,
-                read_quantity(price, quantity, f"{place.field}."),
-                calendar=read_calendar(example.get("calendar"), f"{place.field}.calendar"),
-            )
+            failures = check_examples(price, [example], currency)
         except PriceError as error:
-            fields.add(price_fault(error, place))
+            place = fields.place(path + error.field.removeprefix("examples[1]"))
+            said = price_fault(error, place)
+            fields.add(Fault(said.code, place, said.params))
             continue
-        actual = to_minor(priced.exact, currency)
-        if actual != expected * 10 ** exponent(currency):
-            fields.fault(
-                "example_fails", path,
-                expected=exact_text(expected), actual=minor_text(actual, currency),
-            )  # fmt: skip
+        for failure in failures:
+            fields.fault("example_fails", path, expected=failure.expected, actual=failure.actual)

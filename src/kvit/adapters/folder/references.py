@@ -153,7 +153,8 @@ class _Check:
     def spread(self) -> None:
         """Follow the references until nothing more is held."""
         if self.held["company"]:
-            self.held["seller"].add("*")
+            for kind in ("seller", "plan", "subscription"):
+                self.held[kind].add("*")
         before = -1
         while before != (before := sum(map(len, self.held.values())) + len(self.held_prices)):
             self._spread_catalogue()

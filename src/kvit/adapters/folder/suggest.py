@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 # Cyrillic letters that look like Latin ones: a name typed on the wrong keyboard looks right.
-_LOOK_ALIKE = str.maketrans("авекмнорстухіѕԁјԛԝ", "abekmhopctyxisdjqw")
+_LOOK_ALIKE = str.maketrans("авекмнорстухіѕԁјԛԝпг", "abekmhopctyxisdjqwnr")
 _RUSSIAN = {
     "инн": "inn", "кпп": "kpp", "огрн": "ogrn", "бик": "bik", "код": "code", "имя": "name",
     "название": "name", "наименование": "name", "вид": "kind", "тип": "kind", "почта": "email",
@@ -28,7 +28,7 @@ def closest(name: str, known: Iterable[str]) -> str:
     if folded in options:
         return options[folded]
     for candidate in (plain, folded):
-        if close := get_close_matches(candidate[:_SHOWN], options, n=1, cutoff=0.7):
+        if close := get_close_matches(candidate[:_SHOWN], options, n=1, cutoff=0.6):
             return options[close[0]]
     return ""
 

@@ -18,7 +18,7 @@ from kvit.integrations.port import Fault, Place
 
 LINE_LIMIT = 1 << 20
 GZIP_RATIO = 300  # usage compresses 5 to 60 times; deflate can reach 1 032
-_GZIP_FREE = 64 << 20  # so much may be unpacked before the ratio is looked at
+_GZIP_FREE = 8 << 20  # so much may be unpacked before the ratio is looked at
 _BOM = b"\xef\xbb\xbf"
 _CYRILLIC_1251 = frozenset([*range(0xC0, 0x100), 0xA8, 0xB8])
 _CYRILLIC_866 = frozenset([*range(0x80, 0xB0), *range(0xE0, 0xF2)])
@@ -75,7 +75,7 @@ def wrong_encoding(raw: bytes) -> str:
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or raw[:4096].count(0) > len(raw[:4096]) // 4 > 0:
         return "UTF-16"
     high = [byte for byte in raw[:4096] if byte >= 0x80]
-    if not high:
+    if len(high) < 3:  # a stray byte says nothing
         return ""
     for name, letters in (("windows-1251", _CYRILLIC_1251), ("cp866", _CYRILLIC_866)):
         if sum(byte in letters for byte in high) >= 0.9 * len(high):

@@ -174,10 +174,13 @@ class UsageFile:
                 faults.append(Fault("unknown_column", place, params))
             elif name in columns[:position]:
                 faults.append(Fault("duplicate_column", place, {"name": name}))
+        missing = [name for name in self.layout.required if name not in columns]
+        whose = self.layout.whose
+        if whose and not any(name in columns for name in whose):
+            missing.append(whose[0])
         faults += [
             Fault("missing_column", Place(self.file, row, name), {"name": shown(name)})
-            for name in self.layout.required
-            if name not in columns
+            for name in missing
         ]
         return faults
 
