@@ -170,6 +170,33 @@ def test_publishing_wakes_a_drain(
         drains.join()
 
 
+def test_a_drain_survives_its_connection(
+    ours: House, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listen(monkeypatch)
+    monkeypatch.setattr(jobs, "RETRY_S", 0.05)
+    stop = threading.Event()
+    drains = threading.Thread(target=jobs._drain_until, args=(stop,))
+    drains.start()
+    try:
+        time.sleep(0.3)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE usename = current_user AND datname = current_database()"
+                " AND pid <> pg_backend_pid()"
+            )
+            assert cursor.fetchall() == [(True,)]
+        with tenant_scope(ours.tenant), transaction.atomic():
+            tell([("k", 1)], now)
+        assert wait_for_heard(ours.tenant) == [("k", 1)]
+    finally:
+        stop.set()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, '')", [jobs.CHANNEL])
+        drains.join()
+
+
 def test_the_command_does_what_waits(
     ours: House, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, connection
+from django.db import connection
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
@@ -35,6 +35,7 @@ from kvit.platform.tenancy import tenant_scope
 
 TRIES = 6  # then the job is `failed` and waits for a person
 POLL_S = 5  # between looks at the deliveries when nobody wakes the drain
+RETRY_S = 1  # after the drain lost its database
 STALLED_S = 30  # a worker silent for so long is dead
 
 _log = logging.getLogger("kvit.jobs")
@@ -152,8 +153,8 @@ def _drain_until(stop: threading.Event) -> None:
                 drain_all()
                 for _ in raw.notifies(timeout=POLL_S, stop_after=1):
                     pass
-        except DatabaseError:
-            _log.exception("the drain lost its database; it tries again")
+        except Exception as error:  # noqa: BLE001 - lost connections among them: it must go on
+            _log.error("the drain stumbled and tries again", exc_info=error)
             connection.close()
-            stop.wait(POLL_S)
+            stop.wait(RETRY_S)
     connection.close()

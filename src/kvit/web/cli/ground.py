@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from kvit.core.wording import say
-from kvit.platform import connection, settings
+from kvit.platform import connection, files, settings
 from kvit.platform.db import roles
 from kvit.platform.db.roles import Access
 from kvit.platform.embedded import server
+from kvit.platform.embedded.folder import DataFolder
 from kvit.web.cli.language import language
 
 LOW_BYTES = 2 * 1024**3
@@ -42,6 +43,7 @@ def ready() -> None:
     if apps.ready:
         return
     roles.use(database())
+    files.use(DataFolder(settings.load().data).files)
     os.environ["DJANGO_SETTINGS_MODULE"] = "kvit.web.settings"
     django.setup()
 
