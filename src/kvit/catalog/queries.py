@@ -9,8 +9,9 @@ from django.db.models import Q
 
 from kvit.catalog.models import HolidayCalendar, Meter, PlanVersion, PriceVersion, Revision, Status
 from kvit.core import catalogue as core
-from kvit.core.calendars import Calendar
+from kvit.core.calendars import RUSSIAN, Calendar
 from kvit.core.pricing import parse_price
+from kvit.parties import queries as parties
 
 Terms = TypeVar("Terms", core.PlanTerms, core.PriceTerms)
 
@@ -40,6 +41,7 @@ def catalogue(*, as_of: int | None = None) -> core.Catalogue:
         prices=prices,
         calendars=calendars(),
         revision=latest_revision() if as_of is None else as_of,
+        default_calendar=RUSSIAN if parties.tenant().row.currency == "RUB" else "",
     )
 
 

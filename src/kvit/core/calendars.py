@@ -9,6 +9,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Literal
 
+RUSSIAN = "ru"  # the name of the built-in calendar
 CalendarFault = Literal["bad_date", "bad_kind", "contradiction"]
 KINDS = ("holiday", "working")
 
@@ -90,6 +91,25 @@ def russian(first_year: int, last_year: int | None = None) -> Calendar:
         one = _russian_year(year)
         calendar = Calendar(calendar.holidays | one.holidays, calendar.working | one.working)
     return calendar
+
+
+@dataclass(frozen=True, slots=True)
+class RussianCalendar:
+    """The built-in Russian calendar, read year by year as days are asked about.
+
+    Days that `own` names are what it says. Outside the years that the built-in one reaches only
+    `own` knows holidays.
+    """
+
+    own: Calendar | None = None
+
+    def is_holiday(self, day: date) -> bool:
+        if self.own is not None and (day in self.own.holidays or day in self.own.working):
+            return day in self.own.holidays
+        try:
+            return _russian_year(day.year).is_holiday(day)
+        except UnknownYear:
+            return False
 
 
 @lru_cache(maxsize=256)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
-from kvit.core.calendars import Calendar
+from kvit.core.calendars import RUSSIAN, Calendar, RussianCalendar
 from kvit.core.pricing import Price
+from kvit.core.pricing.bands import HolidayCalendar
 
 ALWAYS = date(1900, 1, 1)  # a version without an effective date holds from the beginning
 
@@ -79,6 +80,16 @@ class Catalogue:
     prices: Mapping[str, tuple[PriceTerms, ...]] = field(default_factory=dict)  # by plan
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     revision: int = 0
+    default_calendar: str = ""  # of prices and plans that name none
+
+    def calendar(self, code: str) -> HolidayCalendar | None:
+        """Return the holidays of a calendar: the company's own, or the built-in Russian one.
+
+        Days of an own calendar "ru" override the built-in one, day by day.
+        """
+        name = code or self.default_calendar
+        own = self.calendars.get(name)
+        return RussianCalendar(own) if name == RUSSIAN else own
 
     def plan_on(self, code: str, day: date) -> PlanTerms | None:
         """Return the version of the plan in force on `day`; its first one on an earlier day."""
@@ -119,6 +130,7 @@ def build(
     prices: Iterable[PriceTerms],
     calendars: Mapping[str, Calendar],
     revision: int,
+    default_calendar: str = "",
 ) -> Catalogue:
     """Arrange versions by plan, rising by their first day; declared order is kept within a day."""
     by_plan: dict[str, list[PlanTerms]] = {}
@@ -133,6 +145,7 @@ def build(
         prices={code: tuple(sorted(many, key=_first_day)) for code, many in priced.items()},
         calendars=calendars,
         revision=revision,
+        default_calendar=default_calendar,
     )
 
 

@@ -45,6 +45,7 @@ class Stretch:
     start: datetime
     end: datetime
     days: Period
+    when: str  # when it is charged: see `charged_when`
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,18 @@ class Rated:
     unpriced: tuple[tuple[str, PriceError], ...]  # price key, why it could not be applied
 
 
-def charged_when(terms: PriceTerms) -> str:
-    """Return when a price is charged; usage cannot be charged before it was used."""
-    if terms.meter and terms.when in ("advance", "once"):
+def charged_when(terms: PriceTerms, scheme: str) -> str:
+    """Return when a price is charged under a billing scheme.
+
+    Usage cannot be charged before it was used. A prepaid or hybrid subscription pays its fees in
+    advance; postpaid and advance + balance settle them when the service was rendered.
+    """
+    if terms.when == "milestone":
+        return terms.when
+    if terms.meter:
         return "arrears"
+    if terms.when == "arrears" and scheme in ("prepaid", "hybrid"):
+        return "advance"
     return terms.when
 
 
@@ -131,7 +140,7 @@ def rate(
         due = [
             one
             for one in chain
-            if charged_when(one.terms) in whens and not _is_held(one.terms, held)
+            if one.when in whens and not _is_held(one.terms, held)
         ]
         try:
             charges = _rate_chain(contract, service, catalogue, measured, due)
@@ -232,6 +241,7 @@ def _prices_of(
                 start=start,
                 end=end,
                 days=days,
+                when=charged_when(one, terms.scheme or plan.scheme),
             )
 
 
@@ -266,6 +276,7 @@ def _same(one: Stretch, other: Stretch) -> bool:
         one.terms.version_id == other.terms.version_id
         and one.price == other.price
         and one.customer == other.customer
+        and one.when == other.when
         and one.discounts == other.discounts
         and one.plan.seller == other.plan.seller
         and (one.quantity == other.quantity or not _reads_quantity(one))
@@ -333,7 +344,7 @@ def _rate_usage(  # noqa: PLR0913
     chain_start: datetime,
 ) -> list[Charge]:
     """One charge a group; `used` carries what was counted before within this chain, by group."""
-    calendar = catalogue.calendars.get(stretch.terms.calendar or stretch.plan.calendar)
+    calendar = catalogue.calendar(stretch.terms.calendar or stretch.plan.calendar)
     charges = []
     found = quantities(
         stretch.price,

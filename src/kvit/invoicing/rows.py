@@ -21,7 +21,8 @@ def silent(stage: str, done: int, whole: int) -> None:
 class RunRequest:
     """A billing period to bill.
 
-    `issue_on` is the date that the documents bear. What is held waits for its faults to be mended:
+    `issue_on` is the date that the documents bear. `gate` is a business clock inside the period:
+    what is not over by then is not charged; None bills the whole period. What is held waits for its faults to be mended:
     subscription codes, and (plan, price code) pairs.
     """
 
@@ -30,6 +31,7 @@ class RunRequest:
     issue_on: date
     held_subscriptions: frozenset[str] = frozenset()
     held_prices: frozenset[tuple[str, str]] = frozenset()
+    gate: datetime | None = None
     chunk: int = 500
 
 

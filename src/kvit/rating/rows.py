@@ -30,6 +30,7 @@ class RatingRun:
     """
 
     window: Period
+    clock: datetime | None  # what is not over by then is not due; None: the period's local end
     now: datetime
     actor: str
     catalogue: Catalogue

@@ -116,13 +116,15 @@ def _jobs(
 
 def _due(contract: Contract, service: ServicePeriod, run: RatingRun) -> frozenset[str]:
     whens: set[str] = set()
-    if due_in_arrears(service, run.window):
-        whens |= {"arrears"}
-    if due_in_advance(service, run.window):
-        whens |= {"advance", "once"}
     window_end = run.window.end_instant(contract.zone)
+    clock = window_end if run.clock is None else min(run.clock, window_end)
+    # A clock inside the period (`--now`) leaves what is not over yet to a later run.
+    if due_in_arrears(service, run.window) and service.end <= clock:
+        whens |= {"arrears"}
+    if due_in_advance(service, run.window) and service.start <= clock:
+        whens |= {"advance", "once"}
     window_start = run.window.start_instant(contract.zone)
-    if any(window_start <= at < window_end for at, _ in contract.milestones):
+    if any(window_start <= at < clock for at, _ in contract.milestones):
         whens |= {"milestone"}
     return frozenset(whens)
 
@@ -154,7 +156,7 @@ def _settle(
         for meter, events in rated.uncovered.items()
         if events and "arrears" in job.whens
     ]
-    if changed and not _may_differ(job.known, run):
+    if changed and not _may_differ(job, run):
         result.put_off += len(changed)
         changed = []
         if not fresh:
@@ -167,11 +169,13 @@ def _settle(
     return rows, _memory(job, run, rated)
 
 
-def _may_differ(known: RatedPeriod | None, run: RatingRun) -> bool:
-    """Differences wait for the next period, unless the seller's policy is to correct at once."""
-    if known is None or run.late == "correction":
+def _may_differ(job: _Job, run: RatingRun) -> bool:
+    """Differences wait for the next period, unless this one is still being billed for the service
+    (its fee was in advance, its usage is charged now) or the policy is to correct at once."""
+    known = job.known
+    if known is None or run.late == "correction" or known.billed_in < run.window.start:
         return True
-    return known.billed_in < run.window.start
+    return not job.whens <= frozenset(known.whens)
 
 
 def _row(job: _Job, run: RatingRun, due: Due, reason: str) -> tuple[object, ...]:

@@ -130,6 +130,7 @@ def _bill(
             window=options.window,
             clock=clock,
             issue_on=_issue_on(options, zone),
+            gate=options.now,
             held_subscriptions=imported.held_subscriptions,
             held_prices=imported.held_prices,
         )

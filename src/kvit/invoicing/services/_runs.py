@@ -70,6 +70,7 @@ def _begin(request: RunRequest, *, actor: str, now: datetime) -> RatingRun:
     late = metering.changed_since(_looked_from(), as_of=version)
     return RatingRun(
         window=request.window,
+        clock=request.gate,
         now=now,
         actor=actor,
         catalogue=catalog.catalogue(),
