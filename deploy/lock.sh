@@ -5,11 +5,12 @@ set -eu
 cd "$(dirname "$0")/.."
 uv=$(command -v uv || echo .venv/bin/uv)
 lock() {
-  out=$1; shift
+  out=$1 command=$2; shift 2
   "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-    --custom-compile-command deploy/lock.sh pyproject.toml -o "$out" "$@"
+    --custom-compile-command "$command" pyproject.toml -o "$out" "$@"
 }
-lock requirements.lock "$@"
+lock requirements.lock deploy/lock.sh "$@"
 # The other two hold the same versions and something more.
-lock requirements-dev.lock --group dev --constraint requirements.lock "$@"
-lock requirements-extras.lock --all-extras --constraint requirements.lock "$@"
+lock requirements-dev.lock deploy/lock.sh --group dev --constraint requirements.lock "$@"
+lock requirements-extras.lock "deploy/lock.sh (no extra stands yet: the same as requirements.lock)" \
+  --all-extras --constraint requirements.lock "$@"

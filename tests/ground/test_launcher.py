@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,7 +51,7 @@ def run(
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout that two first starts at once have installed, by a path with a space and «ё»."""
     made = copy_checkout(tmp_path_factory.mktemp("launcher") / "мой счётчик")
     starts = [
@@ -70,7 +70,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert [out for out, _ in told] == ["kvit 0.1.0\n"] * 2
     assert sorted("Installed in" in err for _, err in told) == [False, True]
     assert sum("is being installed, waiting" in err for _, err in told) <= 1
-    yield made
+    return made
 
 
 def test_the_environment_is_what_the_lock_says_and_no_more(checkout: Path) -> None:

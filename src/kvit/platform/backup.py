@@ -36,6 +36,7 @@ FORMAT = 1
 MANIFEST, DUMP, FILES = "manifest.json", "database.dump", "files"
 CHUNK_BYTES = 1024 * 1024
 LOCK_TIMEOUT = "10s"
+SINCE_TRANSACTION_TIMEOUT = 170000  # a parameter that pg_dump 17 and later sets
 
 WORDS = {
     "exists": ("{path} уже существует.", "{path} exists already."),
@@ -143,7 +144,9 @@ def restore(access: Access, files: Path, source: Path, *, force: bool) -> int:
         if name != DUMP and not target.exists():
             _copy(source / name, target)
     new_epoch = max(manifest.epoch, epoch(access)) + 1
-    _replace_database(access, source / DUMP, new_epoch)
+    # The script is as large as the data: it lies beside them, not in /tmp, which may be memory.
+    with tempfile.TemporaryDirectory(dir=files.parent) as folder:
+        _replace_database(access, source / DUMP, new_epoch, Path(folder))
     return new_epoch
 
 
@@ -168,25 +171,35 @@ def verify(source: Path) -> Manifest:
     return manifest
 
 
-def _replace_database(access: Access, dump: Path, new_epoch: int) -> None:
+def _replace_database(access: Access, dump: Path, new_epoch: int, folder: Path) -> None:
     """Drop what stands and load the dump, all in one transaction."""
-    with tempfile.TemporaryDirectory() as folder:
-        script, first, last = (Path(folder) / name for name in ("load", "first", "last"))
-        _run("pg_restore", access, ["--no-owner", f"--file={script}", str(dump)])
-        first.write_text(
-            f"SET lock_timeout = '{LOCK_TIMEOUT}';\n"
-            "DROP SCHEMA public CASCADE;\n"
-            "CREATE SCHEMA public AUTHORIZATION pg_database_owner;\n"
-            "GRANT USAGE ON SCHEMA public TO PUBLIC;\n"
+    script, first, last = folder / "load", folder / "first", folder / "last"
+    _run("pg_restore", access, ["--no-owner", f"--file={script}", str(dump)])
+    first.write_text(
+        f"SET lock_timeout = '{LOCK_TIMEOUT}';\n"
+        "DROP SCHEMA public CASCADE;\n"
+        "CREATE SCHEMA public AUTHORIZATION pg_database_owner;\n"
+        "GRANT USAGE ON SCHEMA public TO PUBLIC;\n"
+    )
+    with psycopg.connect(conninfo(access, OWNER_ROLE)) as connection:
+        command = sql.SQL("ALTER DATABASE {} SET kvit.epoch = {};\n").format(
+            sql.Identifier(access.database), sql.Literal(str(new_epoch))
         )
-        with psycopg.connect(conninfo(access, OWNER_ROLE)) as connection:
-            command = sql.SQL("ALTER DATABASE {} SET kvit.epoch = {};\n").format(
-                sql.Identifier(access.database), sql.Literal(str(new_epoch))
-            )
-            last.write_text(command.as_string(connection))
-        words = ["--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"]
-        words += [f"--file={path}" for path in (first, script, last)]
-        _run("psql", access, [*words, f"--dbname={_without_password(access)}"])
+        last.write_text(command.as_string(connection))
+        if connection.info.server_version < SINCE_TRANSACTION_TIMEOUT:
+            _comment_out(script, b"SET transaction_timeout")
+    words = ["--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"]
+    words += [f"--file={path}" for path in (first, script, last)]
+    _run("psql", access, [*words, f"--dbname={_without_password(access)}"])
+
+
+def _comment_out(script: Path, statement: bytes) -> None:
+    """Disarm a statement in the head of a script that an older server does not know."""
+    with script.open("r+b") as file:
+        at = file.read(4096).find(statement)
+        if at >= 0:
+            file.seek(at)
+            file.write(b"--")
 
 
 def _without_password(access: Access) -> str:

@@ -47,7 +47,7 @@ def _setting(russian: str, english: str, default: Any = ..., **options: Any) -> 
 
 
 class Settings(BaseSettings):
-    """The table. A name here is a variable KVIT_NAME, or its alias."""
+    """The table. The variable of a field has the prefix KVIT_, or is its alias."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True

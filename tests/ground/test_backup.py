@@ -1,0 +1,190 @@
+"""Backup and restore, on the embedded server and on the system's: all comes back, or nothing."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from kvit.platform import backup, provision
+from kvit.platform.backup import BackupFailed
+from kvit.platform.connection import conninfo
+from kvit.platform.db.roles import APP_ROLE, OWNER_ROLE, Access
+
+pytestmark = [pytest.mark.slow, pytest.mark.embedded]
+NOW = datetime(2026, 11, 23, 2, 45, tzinfo=UTC)
+
+
+@pytest.fixture
+def access(admin_url: str) -> Iterator[Access]:
+    """A database that holds a table under row-level security, as Kvit's do."""
+    made = provision.prepare_external(admin_url, database="kvit_backup")
+    execute(
+        made,
+        """
+        CREATE TABLE account (tenant_id int, balance bigint, word text);
+        ALTER TABLE account ENABLE ROW LEVEL SECURITY;
+        ALTER TABLE account FORCE ROW LEVEL SECURITY;
+        CREATE POLICY tenant ON account USING (tenant_id = 1);
+        CREATE INDEX ON account USING gin (word gin_trgm_ops);
+        GRANT SELECT ON account TO kvit_app;
+        INSERT INTO account VALUES (1, 2215009, 'яблоко'), (2, 646363, 'груша');
+        """,
+    )
+    yield made
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        name = sql.Identifier(made.database)
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    folder = tmp_path / "files"
+    (folder / "ab").mkdir(parents=True)
+    (folder / "ab/abcd").write_bytes(b"%PDF-1.7 first")
+    return folder
+
+
+def execute(access: Access, text: str, role: str = OWNER_ROLE) -> list[tuple[Any, ...]]:
+    with psycopg.connect(conninfo(access, role)) as connection:
+        cursor = connection.execute(text)  # type: ignore[call-overload]
+        return list(cursor.fetchall()) if cursor.description else []
+
+
+def balances(access: Access, role: str = OWNER_ROLE) -> list[tuple[Any, ...]]:
+    return execute(access, "SELECT balance FROM account ORDER BY balance", role)
+
+
+def test_everything_comes_back_with_its_rights_and_the_epoch_rises(
+    access: Access, files: Path, tmp_path: Path
+) -> None:
+    manifest = backup.back_up(access, files, tmp_path / "saved", now=NOW)
+    assert manifest.epoch == 1
+    assert sorted(manifest.items) == ["database.dump", "files/ab/abcd"]
+    execute(access, "DROP TABLE account; CREATE TABLE newer (i int)")
+    shutil.rmtree(files)
+    assert backup.restore(access, files, tmp_path / "saved", force=True) == 2
+    assert balances(access) == [(646363,), (2215009,)]
+    assert balances(access, APP_ROLE) == [(2215009,)]  # the policy stands, and so does the grant
+    assert execute(access, "SELECT to_regclass('newer')") == [(None,)]
+    assert execute(access, "SELECT word FROM account WHERE word ILIKE '%блок%'") == [("яблоко",)]
+    assert (files / "ab/abcd").read_bytes() == b"%PDF-1.7 first"
+    assert backup.epoch(access) == 2
+    assert backup.restore(access, files, tmp_path / "saved", force=True) == 3
+
+
+def test_a_database_with_data_is_not_overwritten_unasked(
+    access: Access, files: Path, tmp_path: Path
+) -> None:
+    backup.back_up(access, files, tmp_path / "saved", now=NOW)
+    execute(access, "UPDATE account SET balance = 0")
+    with pytest.raises(BackupFailed) as refusal:
+        backup.restore(access, files, tmp_path / "saved", force=False)
+    assert refusal.value.code == "not_empty"
+    assert balances(access) == [(0,), (0,)]
+    assert backup.epoch(access) == 1
+
+
+@pytest.mark.parametrize("name", ["database.dump", "files/ab/abcd"])
+def test_a_changed_byte_is_found_before_anything_is_touched(
+    access: Access, files: Path, tmp_path: Path, name: str
+) -> None:
+    backup.back_up(access, files, tmp_path / "saved", now=NOW)
+    damaged = tmp_path / "saved" / name
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    execute(access, "UPDATE account SET balance = 0")
+    with pytest.raises(BackupFailed) as refusal:
+        backup.restore(access, files, tmp_path / "saved", force=True)
+    assert (refusal.value.code, refusal.value.params["name"]) == ("damaged", name)
+    assert balances(access) == [(0,), (0,)]
+
+
+def test_a_load_that_fails_at_its_end_leaves_the_database_as_it_was(
+    access: Access, files: Path, tmp_path: Path, admin_url: str
+) -> None:
+    with psycopg.connect(admin_url) as admin:
+        admin.execute("CREATE ROLE auditor")
+    execute(access, "GRANT SELECT ON account TO auditor")
+    backup.back_up(access, files, tmp_path / "saved", now=NOW)
+    execute(access, "REVOKE ALL ON account FROM auditor")
+    with psycopg.connect(admin_url) as admin:
+        admin.execute("DROP ROLE auditor")
+    execute(access, "UPDATE account SET balance = 0")
+    with pytest.raises(BackupFailed) as refusal:
+        backup.restore(access, files, tmp_path / "saved", force=True)
+    assert refusal.value.code == "tool_failed"
+    assert 'role "auditor" does not exist' in refusal.value.params["reason"]
+    assert balances(access) == [(0,), (0,)]
+    assert backup.epoch(access) == 1
+
+
+def test_a_database_in_use_is_not_torn_away(
+    access: Access, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "LOCK_TIMEOUT", "200ms")
+    backup.back_up(access, files, tmp_path / "saved", now=NOW)
+    with psycopg.connect(conninfo(access, APP_ROLE)) as reader:
+        reader.execute("SELECT balance FROM account")
+        with pytest.raises(BackupFailed) as refusal:
+            backup.restore(access, files, tmp_path / "saved", force=True)
+    assert "lock timeout" in refusal.value.params["reason"]
+    assert len(balances(access)) == 2
+
+
+def test_a_backup_never_replaces_another(access: Access, files: Path, tmp_path: Path) -> None:
+    backup.back_up(access, files, tmp_path / "saved", now=NOW)
+    before = (tmp_path / "saved/manifest.json").read_bytes()
+    with pytest.raises(BackupFailed) as refusal:
+        backup.back_up(access, files, tmp_path / "saved", now=NOW)
+    assert refusal.value.code == "exists"
+    assert (tmp_path / "saved/manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"format": 9, "items": {}}',
+        '{"made_at": "", "kvit": "", "postgresql": "", "epoch": 1, "format": 1, "items": {}}',
+    ],
+)
+def test_what_is_no_backup_is_called_so(tmp_path: Path, manifest: str) -> None:
+    (tmp_path / "manifest.json").write_text(manifest)
+    with pytest.raises(BackupFailed) as refusal:
+        backup.verify(tmp_path)
+    assert refusal.value.code == "no_backup"
+
+
+def test_a_manifest_cannot_reach_outside_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(
+        json.dumps(
+            {
+                "made_at": "",
+                "kvit": "",
+                "postgresql": "",
+                "epoch": 1,
+                "format": 1,
+                "items": {
+                    "database.dump": {"bytes": 0, "sha256": ""},
+                    "files/../../secrets.json": {"bytes": 0, "sha256": ""},
+                },
+            }
+        )
+    )
+    (tmp_path / "database.dump").touch()
+    with pytest.raises(BackupFailed):
+        backup.verify(tmp_path)
+
+
+def test_no_password_stands_among_the_arguments_of_a_process(access: Access) -> None:
+    assert access.owner_password not in backup._without_password(access)
+    assert access.owner_password in conninfo(access, OWNER_ROLE)

@@ -1,0 +1,156 @@
+"""The command line as a person meets it: help, languages, mistakes, broken pipes."""
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kvit.platform.failures import Failure
+from kvit.web import cli
+
+KVIT = [sys.executable, "-P", "-m", "kvit"]
+
+
+def kvit(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "KVIT_LANG": "en", **variables}
+    return subprocess.run(
+        [*KVIT, *words], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["quote", "--help"]])
+def test_light_commands_import_no_heavy_package(words: list[str]) -> None:
+    code = (
+        "import sys; from kvit.web.cli import main\n"
+        f"try: main({words!r})\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'django', 'duckdb', 'psycopg', 'pyarrow', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_help_names_every_command_in_both_languages() -> None:
+    for lang, word in (("ru", "Использование"), ("en", "Usage")):
+        shown = kvit("--help", KVIT_LANG=lang).stdout
+        assert word in shown
+        for command in cli.COMMANDS:
+            assert f"  {command.name}" in shown
+            assert (command.russian if lang == "ru" else command.english) in shown
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)
+def test_every_command_of_the_table_stands(command: cli.Command) -> None:
+    module = importlib.import_module(f"kvit.web.cli.{command.name}")
+    assert callable(module.run)
+    assert callable(getattr(module, "add_arguments", None)) or module.PASSES_ARGUMENTS_ON
+
+
+@pytest.mark.parametrize(
+    ("variables", "word"),
+    [
+        ({"KVIT_LANG": "ru", "LANG": "en_US.UTF-8"}, "Использование"),
+        (
+            {"KVIT_LANG": "", "LC_ALL": "", "LC_MESSAGES": "", "LANG": "ru_RU.UTF-8"},
+            "Использование",
+        ),
+        ({"KVIT_LANG": "", "LC_ALL": "C", "LANG": "ru_RU.UTF-8"}, "Usage"),
+        ({"KVIT_LANG": "en", "LANG": "ru_RU.UTF-8"}, "Usage"),
+    ],
+)
+def test_the_language_follows_the_locale_unless_said_otherwise(
+    variables: dict[str, str], word: str
+) -> None:
+    assert word in kvit("--help", **variables).stdout
+
+
+def test_an_unknown_command_gets_a_suggestion() -> None:
+    done = kvit("verfy")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Did you mean kvit verify?" in done.stderr
+
+
+def test_a_wrong_option_is_refused_in_the_language_of_the_reader() -> None:
+    done = kvit("settings", "--jso", KVIT_LANG="ru")
+    assert done.returncode == 2
+    assert done.stderr.startswith("использование: kvit settings")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_expected_failure_is_a_sentence_and_status_one() -> None:
+    done = kvit("settings", KVIT_LINGER_S="-1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Setting KVIT_LINGER_S: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kvit.web.cli import settings
+
+    def crash(_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(settings, "run", crash)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["settings"])
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    with subprocess.Popen(
+        [*KVIT, "settings", "--reference"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(30) == cli.PIPE_CLOSED
+        assert process.stderr.read() == b""
+
+
+def test_an_interrupt_ends_with_a_word_and_status_130(tmp_path: Path) -> None:
+    environment = {**os.environ, "KVIT_LANG": "en", "KVIT_DATA": str(tmp_path)}
+    code = (
+        "import sys, time\nfrom kvit.web import cli\nfrom kvit.web.cli import settings\n"
+        "def wait(args):\n    print('waiting', flush=True)\n    time.sleep(60)\n"
+        "settings.run = wait\nsys.exit(cli.main(['settings']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", code],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "waiting\n"
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == cli.INTERRUPTED
+        assert process.stderr.read() == "Interrupted.\n"
+
+
+def test_zone_rules_come_from_the_locked_package() -> None:
+    code = (
+        "import zoneinfo\nfrom kvit.web import cli\ncli.main(['--version'])\n"
+        "print(zoneinfo.TZPATH, zoneinfo.ZoneInfo('Europe/Moscow'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1] == "() Europe/Moscow"
+
+
+class Refused(Failure):
+    words = {"no": ("нет: {n} {n:plural:строка|строки|строк}", "no: {n} {n:plural:row|rows}")}
+
+
+def test_a_failure_speaks_both_languages_and_keeps_its_code() -> None:
+    refused = Refused("no", n=2)
+    assert (refused.code, refused.text("ru"), str(refused)) == ("no", "нет: 2 строки", "no: 2 rows")
