@@ -40,7 +40,7 @@ class UnsafeDurability(Failure):
 def read(connection: "psycopg.Connection[tuple[object, ...]]") -> dict[str, str]:
     """Return the effective settings of this session."""
     columns = ", ".join(f"current_setting('{name}')" for name in SETTINGS)
-    row = connection.execute(f"SELECT {columns}").fetchone()  # type: ignore[call-overload]
+    row = connection.execute(f"SELECT {columns}").fetchone()
     return dict(zip(SETTINGS, map(str, row or ()), strict=True))
 
 

@@ -132,7 +132,7 @@ def _make_role(server: Server, name: str, password: str, bypass: str, makes: boo
         sql.SQL("{verb} ROLE {name} WITH {wish} PASSWORD {password}").format(
             verb=sql.SQL("ALTER" if exists else "CREATE"),
             name=sql.Identifier(name),
-            wish=sql.SQL(wish),  # type: ignore[arg-type]
+            wish=sql.SQL(wish),
             password=sql.Literal(password),
         )
     )

@@ -24,7 +24,10 @@ OK, FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
 WORDS: Words = {
     "usage": ("Использование: kvit КОМАНДА [параметры]", "Usage: kvit COMMAND [options]"),
-    "about": ("Квит: биллинг и расчёты с точностью до копейки.", "Kvit: billing exact to the kopeck."),
+    "about": (
+        "Квит: биллинг и расчёты с точностью до копейки.",
+        "Kvit: billing exact to the kopeck.",
+    ),
     "more": (
         "Параметры команды: kvit КОМАНДА --help. Язык: KVIT_LANG=ru или en.",
         "Options of a command: kvit COMMAND --help. Language: KVIT_LANG=ru or en.",
@@ -37,7 +40,7 @@ WORDS: Words = {
     "money": ("Деньги и объяснения", "Money and explanations"),
     "keep": ("Содержать", "Keep"),
     "build": ("Разрабатывать", "Develop"),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
