@@ -14,56 +14,19 @@ that it continues. Each charge is rounded once.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from fractions import Fraction
-from itertools import pairwise
 
-from kvit.core.catalogue import Catalogue, PlanTerms, PriceTerms
-from kvit.core.discounts import Applied, Line, apply_discounts
+from kvit.core.catalogue import Catalogue, PriceTerms
+from kvit.core.discounts import Line, apply_discounts
 from kvit.core.measured import Measured, quantities
 from kvit.core.money import to_minor
-from kvit.core.periods import Period, instant_of, local_date
-from kvit.core.pricing import Price, Priced, PriceError, Quantity, evaluate, parse_price
+from kvit.core.pricing import Priced, PriceError, Quantity, evaluate
 from kvit.core.proration import Moments, share
 from kvit.core.schedule import Contract, ServicePeriod
-from kvit.core.terms import Discount, Terms
+from kvit.core.stretches import Charge, Stretch, reads_quantity, stretches
 
 ZERO = Fraction(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A part [start, end) of a service period under one price, and what decides it there."""
-
-    key: str  # the price's code; "plan/code" within an add-on or a bundled plan
-    terms: PriceTerms
-    price: Price
-    plan: PlanTerms
-    customer: str
-    quantity: Fraction
-    discounts: tuple[Discount, ...]
-    start: datetime
-    end: datetime
-    days: Period
-    when: str  # when it is charged: see `charged_when`
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """What a stretch costs. `gross` and `exact` are unrounded major units, before and after
-    discounts; `amount_minor` is `exact` rounded once, in the price's basis (net or gross)."""
-
-    stretch: Stretch
-    group: str  # the value of the price's group-by dimensions, empty without
-    units: Fraction
-    events: int
-    share: Fraction
-    gross: Fraction
-    exact: Fraction
-    gross_minor: int
-    amount_minor: int
-    discounts: tuple[Applied, ...]
-    priced: Priced
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,41 +38,6 @@ class Rated:
     covered: Mapping[str, int]
     uncovered: Mapping[str, int]
     unpriced: tuple[tuple[str, PriceError], ...]  # price key, why it could not be applied
-
-
-def charged_when(terms: PriceTerms, scheme: str) -> str:
-    """Return when a price is charged under a billing scheme.
-
-    Usage cannot be charged before it was used. A prepaid or hybrid subscription pays its fees in
-    advance; postpaid and advance + balance settle them when the service was rendered.
-    """
-    if terms.when == "milestone":
-        return terms.when
-    if terms.meter:
-        return "arrears"
-    if terms.when == "arrears" and scheme in ("prepaid", "hybrid"):
-        return "advance"
-    return terms.when
-
-
-def stretches(
-    contract: Contract, service: ServicePeriod, catalogue: Catalogue
-) -> dict[str, list[Stretch]]:
-    """Return, by price key, the stretches of the service period, each list in order of time.
-
-    Neighbours that nothing distinguishes are one stretch: a change of quantity does not split a
-    price that does not depend on it.
-    """
-    found: dict[str, list[Stretch]] = {}
-    for start, end, terms in _elementary(contract, service, catalogue):
-        for stretch in _prices_of(contract, service, catalogue, terms, start, end):
-            chain = found.setdefault(stretch.key, [])
-            if chain and chain[-1].end == start and _same(chain[-1], stretch):
-                days = Period(chain[-1].days.start, stretch.days.end)
-                chain[-1] = replace(chain[-1], end=end, days=days)
-            else:
-                chain.append(stretch)
-    return found
 
 
 def rate(
@@ -137,11 +65,7 @@ def rate(
     marks = measured.marks()
     unpriced: list[tuple[str, PriceError]] = []
     for key, chain in stretches(contract, service, catalogue).items():
-        due = [
-            one
-            for one in chain
-            if one.when in whens and not _is_held(one.terms, held)
-        ]
+        due = [one for one in chain if one.when in whens and not _is_held(one.terms, held)]
         try:
             charges = _rate_chain(contract, service, catalogue, measured, due)
         except PriceError as error:
@@ -168,126 +92,6 @@ def _is_held(terms: PriceTerms, held: frozenset[tuple[str, str]]) -> bool:
     return bool({(terms.plan, terms.code), (terms.plan, "*")} & held)
 
 
-def _elementary(
-    contract: Contract, service: ServicePeriod, catalogue: Catalogue
-) -> Iterable[tuple[datetime, datetime, Terms]]:
-    """Cut the service at every moment at which anything could change."""
-    for spell in contract.spells:
-        start = max(spell.start, service.start)
-        end = service.end if spell.end is None else min(spell.end, service.end)
-        if start >= end or spell.terms.state == "ended":
-            continue
-        cuts = {start, end}
-        plans = (spell.terms.plan, *(plan for plan, _ in spell.terms.add_ons))
-        for plan in plans:
-            for code in catalogue.plans_within(plan, local_date(start, contract.zone)):
-                for day in catalogue.first_days(code):
-                    cuts.add(instant_of(day, contract.zone))
-        cuts |= {one.until for one in spell.terms.discounts if one.until is not None}
-        trial = _trial_end(contract, spell.terms, catalogue)
-        cuts |= {trial} if trial else set()
-        inside = sorted(cut for cut in cuts if start <= cut <= end)
-        for early, late in pairwise(inside):
-            yield early, late, spell.terms
-
-
-def _trial_end(contract: Contract, terms: Terms, catalogue: Catalogue) -> datetime | None:
-    """The moment fees begin: agreed, or the plan's days counted from the subscription's start."""
-    if terms.trial_until is not None:
-        return terms.trial_until
-    start = contract.spells[0].start
-    first_day = local_date(start, contract.zone)
-    plan = catalogue.plan_on(terms.plan, first_day)
-    if plan is None or not plan.trial_days:
-        return None
-    return instant_of(first_day + timedelta(days=plan.trial_days), contract.zone)
-
-
-def _prices_of(
-    contract: Contract,
-    service: ServicePeriod,
-    catalogue: Catalogue,
-    terms: Terms,
-    start: datetime,
-    end: datetime,
-) -> Iterable[Stretch]:
-    day = local_date(start, contract.zone)
-    on = day if terms.pinned_on is None else min(day, date.fromisoformat(terms.pinned_on))
-    trial = _trial_end(contract, terms, catalogue)
-    fees = terms.state == "active" and (trial is None or start >= trial)
-    taken = [(code, terms.quantity, index == 0) for index, code in
-             enumerate(catalogue.plans_within(terms.plan, day))]  # fmt: skip
-    for add_on, quantity in terms.add_ons:
-        taken += [(code, quantity, False) for code in catalogue.plans_within(add_on, day)]
-    # A day on which terms change at noon counts wholly for the new terms: shares tile the period.
-    days = Period(day, local_date(end, contract.zone))
-    for code, quantity, main in taken:
-        plan = catalogue.plan_on(code, day)
-        if plan is None:
-            continue
-        phase = phase_of(plan, service.index)
-        for one in catalogue.prices_on(code, on):
-            if (one.phase and one.phase != phase) or not (one.meter or fees):
-                continue
-            override = terms.overrides.get(one.code) if main else None
-            yield Stretch(
-                key=one.code if main else f"{code}/{one.code}",
-                terms=one,
-                price=one.price if override is None else parse_price(override, path=one.code),
-                plan=plan,
-                customer=terms.customer,
-                quantity=quantity,
-                discounts=_discounts_of(service, terms, one.code, start, contract.zone),
-                start=start,
-                end=end,
-                days=days,
-                when=charged_when(one, terms.scheme or plan.scheme),
-            )
-
-
-def phase_of(plan: PlanTerms, index: int) -> str:
-    """Return the phase that period `index` of the plan falls in; empty after the last."""
-    for code, cycles in plan.phases:
-        if index < cycles:
-            return code
-        index -= cycles
-    return ""
-
-
-def _discounts_of(
-    service: ServicePeriod, terms: Terms, price: str, at: datetime, zone: str
-) -> tuple[Discount, ...]:
-    return tuple(
-        one
-        for one in terms.discounts
-        if one.price in (None, price)
-        and (one.until is None or at < one.until)
-        and (
-            one.periods is None
-            or one.since is None
-            or service.periods_since(local_date(one.since, zone)) < one.periods
-        )
-    )
-
-
-def _same(one: Stretch, other: Stretch) -> bool:
-    """Whether nothing that decides the price differs. A quantity counts only where it is read."""
-    return (
-        one.terms.version_id == other.terms.version_id
-        and one.price == other.price
-        and one.customer == other.customer
-        and one.when == other.when
-        and one.discounts == other.discounts
-        and one.plan.seller == other.plan.seller
-        and (one.quantity == other.quantity or not _reads_quantity(one))
-    )
-
-
-def _reads_quantity(stretch: Stretch) -> bool:
-    terms = stretch.terms
-    return not terms.meter and terms.counts_quantity and stretch.price.needs != "nothing"
-
-
 def _rate_chain(
     contract: Contract,
     service: ServicePeriod,
@@ -300,13 +104,13 @@ def _rate_chain(
     chain_start = service.start
     before: Stretch | None = None
     for stretch in chain:
-        goes_on = before is not None and (
-            before.price == stretch.price or stretch.terms.continues
-        )
+        goes_on = before is not None and (before.price == stretch.price or stretch.terms.continues)
         if not goes_on:
             used, chain_start = {}, stretch.start
         if stretch.terms.meter:
-            charges += _rate_usage(contract, service, catalogue, measured, stretch, used, chain_start)
+            charges += _rate_usage(
+                contract, service, catalogue, measured, stretch, used, chain_start
+            )
         elif stretch.terms.when == "milestone":
             charges += _rate_milestones(contract, stretch)
         elif stretch.terms.when != "once" or _enters(contract, service, stretch, before):
@@ -331,10 +135,10 @@ def _rate_milestones(contract: Contract, stretch: Stretch) -> Iterable[Charge]:
 def _fee(stretch: Stretch) -> Priced:
     quantity = stretch.quantity if stretch.terms.counts_quantity else Fraction(1)
     priced = evaluate(stretch.price, Quantity(units=quantity))
-    return priced if _reads_quantity(stretch) else replace(priced, units=Fraction(1))
+    return priced if reads_quantity(stretch) else replace(priced, units=Fraction(1))
 
 
-def _rate_usage(  # noqa: PLR0913
+def _rate_usage(
     contract: Contract,
     service: ServicePeriod,
     catalogue: Catalogue,
@@ -353,11 +157,14 @@ def _rate_usage(  # noqa: PLR0913
         measured,
         start=stretch.start,
         end=stretch.end,
-        period=(service.period.start_instant(contract.zone), service.period.end_instant(contract.zone)),
+        period=(
+            service.period.start_instant(contract.zone),
+            service.period.end_instant(contract.zone),
+        ),
         zone=contract.zone,
         chain_start=chain_start,
         attributes={"quantity": stretch.quantity},
-    )  # fmt: skip
+    )
     for group, quantity, events in found:
         already = used.get(group)
         priced = evaluate(stretch.price, quantity, already=already, calendar=calendar)
@@ -369,7 +176,7 @@ def _rate_usage(  # noqa: PLR0913
     return charges
 
 
-def _charge(  # noqa: PLR0913
+def _charge(
     contract: Contract,
     stretch: Stretch,
     *,
@@ -380,7 +187,9 @@ def _charge(  # noqa: PLR0913
 ) -> Charge:
     gross = priced.exact * part
     minor = to_minor(gross, contract.currency)
-    return Charge(stretch, group, priced.units, events, part, gross, gross, minor, minor, (), priced)
+    return Charge(
+        stretch, group, priced.units, events, part, gross, gross, minor, minor, (), priced
+    )
 
 
 def _share(contract: Contract, service: ServicePeriod, stretch: Stretch) -> Fraction:

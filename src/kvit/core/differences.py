@@ -16,7 +16,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import NamedTuple
 
-from kvit.core.charges import Charge
+from kvit.core.stretches import Charge
 
 
 class Slot(NamedTuple):

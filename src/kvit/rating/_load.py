@@ -12,10 +12,10 @@ from django.db.models import Q
 from kvit.core.catalogue import Catalogue
 from kvit.core.differences import Due, Slot, Standing
 from kvit.core.measured import CARRYING, Measured, event, meters_read
-from kvit.core.usage import UsageEvent
 from kvit.core.money import round_fraction
 from kvit.core.periods import Period, parse_cycle
 from kvit.core.schedule import Contract, ServicePeriod, service_periods
+from kvit.core.usage import UsageEvent
 from kvit.metering import queries as metering
 from kvit.parties import queries as parties
 from kvit.parties.rows import Customer

@@ -57,10 +57,16 @@ class Charge(AppendOnly, TenantModel):
         constraints = [
             # What makes a second run harmless: a stretch is charged once, a difference once.
             models.UniqueConstraint(
-                fields=["tenant_id", "subscription_id", "price_key", "period_start", "starts_at",
-                        "revision"],
+                fields=[
+                    "tenant_id",
+                    "subscription_id",
+                    "price_key",
+                    "period_start",
+                    "starts_at",
+                    "revision",
+                ],
                 name="charge_once",
-            ),  # fmt: skip
+            ),
             models.CheckConstraint(
                 condition=Q(period_end__gte=F("period_start")), name="charge_period"
             ),

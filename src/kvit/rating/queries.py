@@ -38,7 +38,9 @@ def payer_chunks(billed_in: date, *, size: int) -> Iterator[list[UUID]]:
         rows = Charge.objects.filter(billed_in=billed_in)
         if last is not None:
             rows = rows.filter(customer_id__gt=last)
-        ids = list(rows.order_by("customer_id").values_list("customer_id", flat=True).distinct()[:size])
+        ids = list(
+            rows.order_by("customer_id").values_list("customer_id", flat=True).distinct()[:size]
+        )
         if not ids:
             return
         yield ids
@@ -47,7 +49,9 @@ def payer_chunks(billed_in: date, *, size: int) -> Iterator[list[UUID]]:
 
 def payer_count(billed_in: date) -> int:
     """How many payers `payer_chunks` will yield."""
-    found = Charge.objects.filter(billed_in=billed_in).aggregate(n=Count("customer_id", distinct=True))
+    found = Charge.objects.filter(billed_in=billed_in).aggregate(
+        n=Count("customer_id", distinct=True)
+    )
     return int(found["n"])
 
 
@@ -92,7 +96,9 @@ def original_charges(infos: Iterable[ChargeInfo]) -> dict[UUID, list[UUID]]:
 
 def first_unbilled_before(day: date) -> tuple[int, date | None]:
     """Return how many periods ended before `day` and when the first of them was remembered."""
-    found = RatedPeriod.objects.filter(period_end__lte=day).aggregate(n=Count("id"), m=Min("period_start"))
+    found = RatedPeriod.objects.filter(period_end__lte=day).aggregate(
+        n=Count("id"), m=Min("period_start")
+    )
     return int(found["n"]), found["m"]
 
 

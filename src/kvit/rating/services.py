@@ -7,11 +7,11 @@ from uuid import UUID
 
 from django.db import transaction
 
-from kvit.core.charges import Charge as Rated
-from kvit.core.charges import rate
-from kvit.core.differences import Due, Slot, differences, slot_of
+from kvit.core.charges import Rated, rate
+from kvit.core.differences import Due, Slot, Standing, differences, slot_of
 from kvit.core.measured import Measured
 from kvit.core.schedule import Contract, ServicePeriod, due_in_advance, due_in_arrears
+from kvit.core.stretches import Charge as Priced
 from kvit.parties import queries as parties
 from kvit.parties.rows import Customer
 from kvit.platform import audit
@@ -26,16 +26,16 @@ _COLUMNS = (
     "id", "subscription_id", "subscription_code", "customer_id", "seller_id", "service",
     "price_key", "price_code", "price_version_id", "name", "unit", "billed_in", "period_start",
     "period_end", "starts_at", "ends_at", "starts_on", "ends_on", "revision", "reason",
-    "currency", "basis", "vat_code", "vat_on", "units", "events", "exact_num", "exact_den", "gross_minor",
-    "amount_minor", "discounts", "usage_version", "terms_number", "catalogue_revision", "rated_at",
+    "currency", "basis", "vat_code", "vat_on", "units", "events", "exact_num", "exact_den",
+    "gross_minor", "amount_minor", "discounts", "usage_version", "terms_number",
+    "catalogue_revision", "rated_at",
 )  # fmt: skip
 _PERIOD_COLUMNS = (
     "id", "subscription_id", "period_start", "period_end", "starts_at", "ends_at", "billed_in",
     "whens", "events", "uncovered", "usage_version", "terms_number", "catalogue_revision",
 )  # fmt: skip
-_REMEMBER = (
-    "(tenant_id, subscription_id, period_start) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in _PERIOD_COLUMNS[3:])
+_REMEMBER = "(tenant_id, subscription_id, period_start) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in _PERIOD_COLUMNS[3:]
 )
 
 
@@ -95,19 +95,17 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
 def _jobs(
     contracts: Iterable[Contract],
     run: RatingRun,
-    known: Mapping[tuple[str, object], RatedPeriod],
-    late: Mapping[str, tuple[object, object]],
+    known: Mapping[_load.Key, RatedPeriod],
+    late: Mapping[str, _load.Span],
 ) -> list[_Job]:
     jobs = []
     for contract in contracts:
         if contract.code in run.held_subscriptions:
             continue
-        looked_at = set()
-        for service in _load.periods_to_rate(contract, run.catalogue, run.window, known):
+            for service in _load.periods_to_rate(contract, run.catalogue, run.window, known):
             rated = known.get((contract.id, service.period.start))
             whens = _due(contract, service, run)
             stale = rated is not None and _load.is_stale(rated, contract, late.get(contract.id))
-            looked_at.add(service.period.start)
             if whens or stale:
                 billed = frozenset() if rated is None else frozenset(rated.whens)
                 jobs.append(_Job(contract, service, whens | billed, rated))
@@ -133,7 +131,7 @@ def _settle(
     job: _Job,
     run: RatingRun,
     measured: Measured,
-    standing: Mapping[Slot, object],
+    standing: Mapping[Slot, Standing],
     payers: Mapping[UUID, Customer],
     result: RatingResult,
 ) -> tuple[list[tuple[object, ...]], tuple[object, ...]] | None:
@@ -149,7 +147,12 @@ def _settle(
     fresh, changed = differences(wanted, standing)
     for price, error in rated.unpriced:
         result.problems.append(
-            RatingProblem(error.code, job.contract.code, price, params={"ru": error.message("ru"), "en": error.message("en")})
+            RatingProblem(
+                error.code,
+                job.contract.code,
+                price,
+                params={"ru": error.message("ru"), "en": error.message("en")},
+            )
         )
     result.problems += [
         RatingProblem("unpriced_usage", job.contract.code, meter=meter, events=events)
@@ -193,8 +196,8 @@ def _row(job: _Job, run: RatingRun, due: Due, reason: str) -> tuple[object, ...]
         job.service.period.end, stretch.start, stretch.end, stretch.days.start, stretch.days.end,
         due.revision, reason, job.contract.currency,
         stretch.terms.price_basis or stretch.plan.price_basis or seller.price_basis,
-        seller.vat_code, _last_day(job.service), _load.quantized(due.units), due.events, exact.numerator,
-        exact.denominator, due.gross_minor, due.amount_minor,
+        seller.vat_code, _last_day(job.service), _load.quantized(due.units), due.events,
+        exact.numerator, exact.denominator, due.gross_minor, due.amount_minor,
         [one.document() for one in charge.discounts] if not due.revision else [],
         run.usage_version, job.contract.terms_number, run.catalogue.revision, run.now,
     )  # fmt: skip
@@ -205,13 +208,15 @@ def _last_day(service: ServicePeriod) -> date:
     return max(service.served.start, service.served.end - timedelta(days=1))
 
 
-def _name(charge: Rated) -> str:
+def _name(charge: Priced) -> str:
     name = charge.stretch.terms.name
     return f"{name} ({charge.group})" if charge.group else name
 
 
-def _memory(job: _Job, run: RatingRun, rated: object) -> tuple[object, ...]:
-    billed_in = run.window.start if job.known is None else max(job.known.billed_in, run.window.start)
+def _memory(job: _Job, run: RatingRun, rated: Rated) -> tuple[object, ...]:
+    billed_in = (
+        run.window.start if job.known is None else max(job.known.billed_in, run.window.start)
+    )
     return (
         uuid7(), UUID(job.contract.id), job.service.period.start, job.service.period.end,
         job.service.start, job.service.end, billed_in, sorted(job.whens),
