@@ -72,6 +72,28 @@ class PriceTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class StandingDiscount:
+    """A discount for every customer. `scope`: "" all prices, "plan", or "plan/price".
+
+    With `from_units` it is a volume discount: taken off the whole of a price once a service
+    period uses that many units of it.
+    """
+
+    code: str
+    name: str
+    percent: Fraction | None = None
+    fixed: Fraction | None = None
+    scope: str = ""
+    from_units: Fraction | None = None
+    order: int = 0
+
+    def covers(self, terms: PriceTerms, units: Fraction) -> bool:
+        """Whether a price of so many units in the period gets it."""
+        named = self.scope in ("", terms.plan, f"{terms.plan}/{terms.code}")
+        return named and (self.from_units is None or units >= self.from_units)
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """Everything sold, as it was known at one revision."""
 
@@ -79,6 +101,7 @@ class Catalogue:
     plans: Mapping[str, tuple[PlanTerms, ...]] = field(default_factory=dict)
     prices: Mapping[str, tuple[PriceTerms, ...]] = field(default_factory=dict)  # by plan
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    discounts: tuple[StandingDiscount, ...] = ()  # in the order in which they are taken
     revision: int = 0
     default_calendar: str = ""  # of prices and plans that name none
 
@@ -130,6 +153,7 @@ def build(
     prices: Iterable[PriceTerms],
     calendars: Mapping[str, Calendar],
     revision: int,
+    discounts: Iterable[StandingDiscount] = (),
     default_calendar: str = "",
 ) -> Catalogue:
     """Arrange versions by plan, rising by their first day; declared order is kept within a day."""
@@ -144,6 +168,7 @@ def build(
         plans={code: tuple(sorted(many, key=_first_day)) for code, many in by_plan.items()},
         prices={code: tuple(sorted(many, key=_first_day)) for code, many in priced.items()},
         calendars=calendars,
+        discounts=tuple(sorted(discounts, key=lambda one: (one.order, one.code))),
         revision=revision,
         default_calendar=default_calendar,
     )

@@ -13,20 +13,33 @@ that it continues. Each charge is rounded once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 
 from kvit.core.catalogue import Catalogue, PriceTerms
 from kvit.core.discounts import Line, apply_discounts
+from kvit.core.extras import NOT_ADVANCED, Advanced, advances, true_ups
 from kvit.core.measured import Measured, quantities
 from kvit.core.money import to_minor
 from kvit.core.pricing import Priced, PriceError, Quantity, evaluate
 from kvit.core.proration import Moments, share
 from kvit.core.schedule import Contract, ServicePeriod
 from kvit.core.stretches import Charge, Stretch, reads_quantity, stretches
+from kvit.core.terms import Discount
 
 ZERO = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was charged before and bears on the period."""
+
+    advanced: Advanced = NOT_ADVANCED
+    spent: Mapping[str, int] = field(default_factory=dict)  # minor units by discount code
+
+
+NO_PAST = Past()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,7 @@ def rate(
     *,
     whens: frozenset[str],
     held: frozenset[tuple[str, str]] = frozenset(),
+    past: Past = NO_PAST,
 ) -> Rated:
     """Price the service period for the prices whose `when` is asked for.
 
@@ -56,36 +70,97 @@ def rate(
             period; others are ignored.
         whens: of "arrears", "advance", "once", "milestone".
         held: (plan, price code) that wait for a fault to be mended; the price "*" is all of a plan.
+        past: what the period was charged in advance, and what earlier periods drew from balances.
 
     Returns:
         One charge a stretch (and group), zero amounts included: a lost zero line would be a
         silent loss. What a price refuses is named and does not stop the others.
     """
-    lines: list[Line[Charge]] = []
     marks = measured.marks()
+    chains = stretches(contract, service, catalogue)
+    due = {
+        key: [one for one in chain if one.when in whens and not _is_held(one.terms, held)]
+        for key, chain in chains.items()
+    }
+    found: list[Charge] = []
     unpriced: list[tuple[str, PriceError]] = []
-    for key, chain in stretches(contract, service, catalogue).items():
-        due = [one for one in chain if one.when in whens and not _is_held(one.terms, held)]
+    for key, chain in due.items():
         try:
-            charges = _rate_chain(contract, service, catalogue, measured, due)
+            found += _rate_chain(contract, service, catalogue, measured, chain)
         except PriceError as error:
             unpriced.append((key, error))
             continue
-        for charge in charges:
-            lines.append(Line(charge, charge.gross, charge.stretch.discounts))
-        for stretch in due:
+        for stretch in chain:
             marks.cover(stretch.price, stretch.terms, stretch.start, stretch.end)
-    priced = [
+    charges = _discounted(contract, catalogue, found, past)
+    if "arrears" in whens and not unpriced:
+        charges += true_ups(contract, service, charges)
+    if {"arrears", "advance"} & whens and _is_advance_balance(contract, service, chains):
+        fees = charges
+        if "arrears" not in whens:
+            owed = [one for chain in chains.values() for one in chain if not one.terms.meter]
+            fees = _discounted(
+                contract,
+                catalogue,
+                [_rate_fee(contract, service, one) for one in owed if one.when == "arrears"],
+                past,
+            )
+        fees = [
+            one for one in fees if not one.stretch.terms.meter and one.stretch.when == "arrears"
+        ]
+        charges += advances(contract, service, fees, past.advanced, is_settled="arrears" in whens)
+    covered, uncovered = marks.counts(service.start, service.end)
+    return Rated(tuple(charges), covered, uncovered, tuple(unpriced))
+
+
+def _discounted(
+    contract: Contract, catalogue: Catalogue, charges: Sequence[Charge], past: Past
+) -> list[Charge]:
+    """Take the company's discounts and then the subscription's; round each charge once."""
+    units: dict[str, Fraction] = {}
+    for charge in charges:
+        key = charge.stretch.key
+        units[key] = units.get(key, ZERO) + charge.units
+    lines = [
+        Line(
+            charge,
+            charge.gross,
+            (
+                *_standing(catalogue, charge.stretch.terms, units[charge.stretch.key]),
+                *charge.stretch.discounts,
+            ),
+        )
+        for charge in charges
+    ]
+    return [
         replace(
             line.item,
             exact=line.exact,
             amount_minor=to_minor(line.exact, contract.currency),
             discounts=line.applied,
         )
-        for line in apply_discounts(lines, contract.currency)
+        for line in apply_discounts(lines, contract.currency, past.spent)
     ]
-    covered, uncovered = marks.counts(service.start, service.end)
-    return Rated(tuple(priced), covered, uncovered, tuple(unpriced))
+
+
+def _standing(catalogue: Catalogue, terms: PriceTerms, units: Fraction) -> Iterable[Discount]:
+    for one in catalogue.discounts:
+        if one.covers(terms, units):
+            yield Discount(one.code, percent=one.percent, fixed=one.fixed)
+
+
+def _is_advance_balance(
+    contract: Contract, service: ServicePeriod, chains: Mapping[str, Sequence[Stretch]]
+) -> bool:
+    """Whether the period began under the scheme advance + balance."""
+    terms = next(
+        one.terms for one in contract.spells if one.end is None or one.end > service.start
+    )
+    firsts = [
+        chain[0] for chain in chains.values() if chain and chain[0].key == chain[0].terms.code
+    ]
+    scheme = terms.scheme or (firsts[0].plan.scheme if firsts else "")
+    return scheme == "advance_balance"
 
 
 def _is_held(terms: PriceTerms, held: frozenset[tuple[str, str]]) -> bool:

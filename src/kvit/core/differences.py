@@ -11,7 +11,7 @@ that no longer exists (its amendment was withdrawn) is taken back to zero in the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from typing import NamedTuple
@@ -35,14 +35,17 @@ class Standing:
     units: Fraction
     events: int
     revision: int  # the last one
+    taken: Mapping[str, int] = field(default_factory=dict)  # by discount code, minor units
+
+    @property
+    def gross_minor(self) -> int:
+        """What it would be without discounts."""
+        return self.amount_minor + sum(self.taken.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A charge to be written. `charge` is None when a stretch is taken back.
-
-    A difference has no discounts of its own: they are in the amounts it lies between.
-    """
+    """A charge to be written. `charge` is None when a stretch is taken back."""
 
     slot: Slot
     charge: Charge | None
@@ -51,6 +54,7 @@ class Due:
     gross_minor: int
     units: Fraction
     events: int
+    taken: Mapping[str, int] = field(default_factory=dict)  # by discounts, in earlier revisions
 
 
 NOTHING = Standing(0, Fraction(0), 0, -1)
@@ -84,19 +88,30 @@ def differences(
         elif charge.amount_minor != known.amount_minor:
             changed.append(
                 Due(
-                    slot, charge, _next(numbers, slot),
+                    slot,
+                    charge,
+                    _next(numbers, slot),
                     charge.amount_minor - known.amount_minor,
-                    charge.amount_minor - known.amount_minor,
+                    charge.gross_minor - known.gross_minor,
                     charge.units - known.units,
                     charge.events - known.events,
+                    known.taken,
                 )
-            )  # fmt: skip
+            )
     for slot, known in standing.items():
         if slot not in wanted and known.amount_minor:
             changed.append(
-                Due(slot, None, _next(numbers, slot), -known.amount_minor, -known.amount_minor,
-                    -known.units, -known.events)
-            )  # fmt: skip
+                Due(
+                    slot,
+                    None,
+                    _next(numbers, slot),
+                    -known.amount_minor,
+                    -known.gross_minor,
+                    -known.units,
+                    -known.events,
+                    known.taken,
+                )
+            )
     return fresh, changed
 
 

@@ -10,7 +10,7 @@ A fixed sum is divided in minor units, so that its parts add up to it; percentag
 until the line is rounded. No discount drives a line below zero.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Generic, TypeVar
@@ -45,8 +45,14 @@ class Line(Generic[Item]):
     applied: tuple[Applied, ...] = ()
 
 
-def apply_discounts(lines: Sequence[Line[Item]], currency: str) -> list[Line[Item]]:
-    """Return the lines with every discount taken, in the order in which they were declared."""
+def apply_discounts(
+    lines: Sequence[Line[Item]], currency: str, spent: Mapping[str, int] | None = None
+) -> list[Line[Item]]:
+    """Return the lines with every discount taken, in the order in which they were declared.
+
+    Args:
+        spent: what earlier periods drew from balances, in minor units by the discount's code.
+    """
     done = list(lines)
     for discount in _declared(lines):
         places = [i for i, line in enumerate(done) if discount in line.discounts]
@@ -54,7 +60,10 @@ def apply_discounts(lines: Sequence[Line[Item]], currency: str) -> list[Line[Ite
             rest = 1 - discount.percent / 100
             after = {i: done[i].exact * rest for i in places}
         else:
-            after = _less_fixed(done, places, discount.fixed or Fraction(0), currency)
+            left = to_minor(discount.fixed or Fraction(0), currency)
+            if discount.balance:
+                left = max(0, left - (spent or {}).get(discount.code, 0))
+            after = _less_fixed(done, places, left, currency)
         for i, exact in after.items():
             took = to_minor(done[i].exact, currency) - to_minor(exact, currency)
             applied = (*done[i].applied, Applied(discount, took))
@@ -71,14 +80,16 @@ def _declared(lines: Sequence[Line[Item]]) -> list[Discount]:
 
 
 def _less_fixed(
-    lines: Sequence[Line[Item]], places: Sequence[int], fixed: Fraction, currency: str
+    lines: Sequence[Line[Item]], places: Sequence[int], fixed_minor: int, currency: str
 ) -> dict[int, Fraction]:
     scale = 10 ** exponent(currency)
     weights = [max(lines[i].exact, Fraction(0)) for i in places]
     # Rounded down: what is left of a kopeck cannot be given away.
     available = int(sum(weights, Fraction(0)) * scale)
-    take = min(to_minor(fixed, currency), available)
+    take = min(fixed_minor, available)
     if not take:
         return {}
     parts = allocate(take, weights)
-    return {i: lines[i].exact - Fraction(part, scale) for i, part in zip(places, parts, strict=True)}
+    return {
+        i: lines[i].exact - Fraction(part, scale) for i, part in zip(places, parts, strict=True)
+    }

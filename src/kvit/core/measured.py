@@ -34,7 +34,7 @@ def event(
 ) -> UsageEvent:
     """Make an event from what is stored; one without a value counts and has its text."""
     number: Fraction | str = Fraction(value) if value is not None else (text or "")
-    return UsageEvent(time, event_id, number, tuple(sorted(dimensions.items())) if dimensions else ())
+    return UsageEvent(time, event_id, number, tuple(sorted(dimensions.items())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,8 @@ class Marks:
         covered, uncovered = {}, {}
         for meter, sheet in self.sheet.items():
             events = self.measured.events[meter]
-            part = sheet[bisect_left(events, start, key=_time) : bisect_left(events, end, key=_time)]
+            first = bisect_left(events, start, key=_time)
+            part = sheet[first : bisect_left(events, end, key=_time)]
             covered[meter] = sum(part)
             uncovered[meter] = len(part) - covered[meter]
         return covered, uncovered
@@ -106,7 +107,7 @@ def meters_read(contract: Contract, catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(code for code in found if code in catalogue.meters)
 
 
-def quantities(  # noqa: PLR0913
+def quantities(
     price: Price,
     terms: PriceTerms,
     meters: Mapping[str, Meter],
@@ -237,9 +238,7 @@ def _limited(price: Price) -> tuple[str, ...]:
 
 
 def _aggregation(meter: Meter) -> Aggregation:
-    return aggregation(
-        meter.aggregation, expression=meter.expression, dimensions=meter.dimensions
-    )
+    return aggregation(meter.aggregation, expression=meter.expression, dimensions=meter.dimensions)
 
 
 def _time(one: UsageEvent) -> datetime:

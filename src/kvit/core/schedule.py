@@ -74,7 +74,7 @@ def service_periods(
     One that ends on the window's first day is returned as well: its last midnight is the
     window's, and the caller decides by `due_in_arrears`.
     """
-    found = []
+    found: list[ServicePeriod] = []
     for epoch in _epochs(contract, catalogue):
         found += _periods_of(epoch, contract.zone, window)
     return tuple(found)
@@ -118,7 +118,7 @@ def _periods_of(epoch: _Epoch, zone: str, window: Period) -> Sequence[ServicePer
     # The period before may end exactly on the window's first day.
     index = max(begin - 1, epoch.cycle.index_of(epoch.anchor, first_day))
     origin = epoch.cycle.index_of(epoch.anchor, first_day)
-    found = []
+    found: list[ServicePeriod] = []
     while True:
         period = epoch.cycle.period(epoch.anchor, index)
         if period.start >= window.end or (last_day is not None and period.start >= last_day):

@@ -55,6 +55,7 @@ class Discount:
     since: datetime | None = None
     until: datetime | None = None
     periods: int | None = None
+    balance: bool = False  # `fixed` is a balance (bonus points) drawn down until it is spent
 
     def document(self) -> dict[str, str]:
         """Return the discount as decimal strings, for storage beside a charge."""
@@ -169,7 +170,7 @@ def _merged(spells: Sequence[Spell]) -> tuple[Spell, ...]:
     return tuple(kept)
 
 
-def _changed(terms: Terms, amendment: Amendment) -> Terms:  # noqa: PLR0911
+def _changed(terms: Terms, amendment: Amendment) -> Terms:  # noqa: PLR0912
     value = amendment.value
     if terms.state == "ended" and amendment.change not in ("restate", "resume", "cancel"):
         raise BadAmendment("ended", amendment.change)
@@ -241,9 +242,11 @@ def _discounted(terms: Terms, value: Mapping[str, object], since: datetime | Non
         gone = str(value["remove"])
         kept = tuple(one for one in terms.discounts if gone not in ("all", one.code))
         return replace(terms, discounts=kept)
-    percent, fixed = value.get("percent"), value.get("fixed")
-    if (percent is None) == (fixed is None):
-        raise BadAmendment("bad_value", "a discount has either percent or fixed")
+    percent, fixed, bonus = value.get("percent"), value.get("fixed"), value.get("bonus")
+    if [percent, fixed, bonus].count(None) != 2:
+        raise BadAmendment("bad_value", "a discount has one of percent, fixed and bonus")
+    if bonus is not None:
+        fixed = bonus
     code = str(value.get("code") or f"d{len(terms.discounts) + 1}")
     until = value.get("until")
     added = Discount(
@@ -254,6 +257,7 @@ def _discounted(terms: Terms, value: Mapping[str, object], since: datetime | Non
         since=since,
         until=None if until is None else datetime.fromisoformat(str(until)),
         periods=None if value.get("periods") is None else int(str(value["periods"])),
+        balance=bonus is not None,
     )
     kept = tuple(one for one in terms.discounts if one.code != code)
     return replace(terms, discounts=(*kept, added))

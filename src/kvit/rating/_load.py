@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from kvit.core.catalogue import Catalogue
 from kvit.core.differences import Due, Slot, Standing
+from kvit.core.extras import ADVANCE, Advanced
 from kvit.core.measured import CARRYING, Measured, event, meters_read
 from kvit.core.money import round_fraction
 from kvit.core.periods import Period, parse_cycle
@@ -121,10 +122,10 @@ def usage_of(
         subjects = sorted({(kind, code) for kind, code, _ in owners})
         batches = metering.usage(subjects, since=since, until=until, as_of=run.usage_version)
         for batch in batches:
-            for kind, code, meter, *rest in metering.rows(batch):
-                owner = owners.get((kind, code, meter))
+            for row in metering.rows(batch):
+                owner = owners.get((row.subject_kind, row.subject, row.meter))
                 if owner is not None:
-                    events[owner][meter].append(event(*rest))
+                    events[owner][row.meter].append(_event(row))
     carried = _carried(owners, since, run)
     return {
         (contract.id, service.period.start): _measured(
@@ -132,6 +133,10 @@ def usage_of(
         )
         for contract, service in wanted
     }
+
+
+def _event(row: metering.UsageRow) -> UsageEvent:
+    return event(row.time, row.event_id, row.value, row.text, row.dimensions)
 
 
 def _measured(
@@ -212,10 +217,10 @@ def _carried(
     for batch in metering.usage(
         subjects, since=back, until=since, as_of=run.usage_version, meters=meters
     ):
-        for kind, code, meter, *rest in metering.rows(batch):
-            owner = owners.get((kind, code, meter))
+        for row in metering.rows(batch):
+            owner = owners.get((row.subject_kind, row.subject, row.meter))
             if owner is not None:
-                found[owner][meter].append(event(*rest))
+                found[owner][row.meter].append(_event(row))
     return found
 
 
@@ -229,23 +234,67 @@ def standing_charges(
         period_start__in={service.period.start for _, service in wanted},
     ).values_list(
         "subscription_id", "period_start", "price_key", "starts_at", "customer_id",
-        "amount_minor", "units", "events", "revision",
+        "amount_minor", "units", "events", "revision", "discounts",
     )  # fmt: skip
-    for subscription, start, price, at, customer, amount, units, events, revision in rows:
+    for subscription, start, price, at, customer, amount, units, events, revision, taken in rows:
         slots = found[str(subscription), start]
         slot = Slot(price, at, str(customer))
         before = slots.get(slot, Standing(0, Fraction(0), 0, -1))
+        by_code = dict(before.taken)
+        for one in taken:
+            by_code[one["code"]] = by_code.get(one["code"], 0) + one["amount_minor"]
         slots[slot] = Standing(
             before.amount_minor + amount,
             before.units + Fraction(units),
             before.events + events,
             max(before.revision, revision),
+            by_code,
         )
     return found
 
 
+def advanced(standing: Mapping[Slot, Standing]) -> Advanced:
+    """Return what was asked for in advance of a service period."""
+    asked = [known for slot, known in standing.items() if slot.price_key == ADVANCE]
+    return Advanced(sum(known.amount_minor for known in asked) if asked else None)
+
+
+def spent_balances(
+    wanted: Sequence[tuple[Contract, ServicePeriod]],
+) -> dict[str, dict[date, dict[str, int]]]:
+    """Return what periods before each wanted one drew from balances, by discount code."""
+    codes = {
+        contract.id: {one.code for spell in contract.spells for one in spell.terms.discounts
+                      if one.balance}
+        for contract, _ in wanted
+    }  # fmt: skip
+    drawing = [key for key, found in codes.items() if found]
+    if not drawing:
+        return {}
+    rows = list(
+        Charge.objects.filter(subscription_id__in=drawing)
+        .exclude(discounts=[])
+        .values_list("subscription_id", "period_start", "discounts")
+    )
+    spent: dict[str, dict[date, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    for contract, service in wanted:
+        mine = spent[contract.id][service.period.start]
+        for subscription, start, taken in rows:
+            if str(subscription) != contract.id or start >= service.period.start:
+                continue
+            for one in taken:
+                if one["code"] in codes[contract.id]:
+                    mine[one["code"]] = mine.get(one["code"], 0) + one["amount_minor"]
+    return spent
+
+
 def reversal(
-    contract: Contract, service: ServicePeriod, run: RatingRun, due: Due, reason: str
+    contract: Contract,
+    service: ServicePeriod,
+    run: RatingRun,
+    due: Due,
+    reason: str,
+    discounts: list[dict[str, object]],
 ) -> tuple[object, ...]:
     """Take a stretch back: the row of its first charge with the sums turned."""
     first = (
@@ -260,13 +309,12 @@ def reversal(
         .first()
     )
     assert first is not None
-    minor = due.amount_minor
     return (
         uuid7(), first.subscription_id, first.subscription_code, first.customer_id,
         first.seller_id, first.service, first.price_key, first.price_code,
         first.price_version_id, first.name, first.unit, run.window.start, first.period_start,
         first.period_end, first.starts_at, first.ends_at, first.starts_on, first.ends_on,
         due.revision, reason, first.currency, first.basis, first.vat_code, first.vat_on,
-        quantized(due.units), due.events, 0, 1, minor, minor, [],
+        quantized(due.units), due.events, 0, 1, due.gross_minor, due.amount_minor, discounts,
         run.usage_version, contract.terms_number, run.catalogue.revision, run.now,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 from uuid import UUID
 
 from kvit.core.catalogue import Catalogue
@@ -37,6 +38,7 @@ class RatingRun:
     usage_version: int
     sellers: Mapping[str, SellerTerms]
     default_seller: SellerTerms
+    lang: str = "ru"  # of names that are not the catalogue's
     # "open_period": differences of billed periods join this one; "correction": each goes to a
     # document that corrects the original.
     late: str = "open_period"
@@ -63,6 +65,13 @@ class RatingProblem:
     meter: str = ""
     events: int = 0
     params: Mapping[str, str] = field(default_factory=dict)
+
+
+class Unbilled(NamedTuple):
+    """What an earlier billing month left to a run of its own."""
+
+    month: date  # its first day
+    subscriptions: int
 
 
 @dataclass(slots=True)

@@ -7,11 +7,13 @@ from uuid import UUID
 
 from django.db import transaction
 
-from kvit.core.charges import Rated, rate
+from kvit.core import extras
+from kvit.core.charges import Past, Rated, rate
 from kvit.core.differences import Due, Slot, Standing, differences, slot_of
 from kvit.core.measured import Measured
 from kvit.core.schedule import Contract, ServicePeriod, due_in_advance, due_in_arrears
 from kvit.core.stretches import Charge as Priced
+from kvit.core.wording import Words, say
 from kvit.parties import queries as parties
 from kvit.parties.rows import Customer
 from kvit.platform import audit
@@ -22,6 +24,11 @@ from kvit.rating.models import Charge, RatedPeriod
 from kvit.rating.rows import RatingProblem, RatingResult, RatingRun
 from kvit.subscriptions import queries as subscriptions
 
+WORDS: Words = {
+    extras.COMMITMENT: ("Доначисление до минимального объёма", "True-up to the commitment"),
+    extras.ADVANCE: ("Аванс", "Advance"),
+    extras.OFFSET: ("Зачёт аванса", "Advance taken into account"),
+}
 _COLUMNS = (
     "id", "subscription_id", "subscription_code", "customer_id", "seller_id", "service",
     "price_key", "price_code", "price_version_id", "name", "unit", "billed_in", "period_start",
@@ -69,6 +76,7 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
         return result
     measured = _load.usage_of([(job.contract, job.service) for job in jobs], infos, payers, run)
     standing = _load.standing_charges([(job.contract, job.service) for job in jobs])
+    spent = _load.spent_balances([(job.contract, job.service) for job in jobs])
     everybody = parties.customers_by_id(
         {UUID(spell.terms.customer) for one in contracts for spell in one.spells}
     )
@@ -76,7 +84,10 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
     remembered: list[tuple[object, ...]] = []
     for job in jobs:
         key = (job.contract.id, job.service.period.start)
-        made = _settle(job, run, measured[key], standing.get(key, {}), everybody, result)
+        made = _settle(
+            job, run, measured[key], standing.get(key, {}),
+            spent.get(job.contract.id, {}), everybody, result,
+        )  # fmt: skip
         if made is None:
             continue
         fresh, memory = made
@@ -102,7 +113,7 @@ def _jobs(
     for contract in contracts:
         if contract.code in run.held_subscriptions:
             continue
-            for service in _load.periods_to_rate(contract, run.catalogue, run.window, known):
+        for service in _load.periods_to_rate(contract, run.catalogue, run.window, known):
             rated = known.get((contract.id, service.period.start))
             whens = _due(contract, service, run)
             stale = rated is not None and _load.is_stale(rated, contract, late.get(contract.id))
@@ -132,13 +143,20 @@ def _settle(
     run: RatingRun,
     measured: Measured,
     standing: Mapping[Slot, Standing],
+    spent: Mapping[date, Mapping[str, int]],
     payers: Mapping[UUID, Customer],
     result: RatingResult,
 ) -> tuple[list[tuple[object, ...]], tuple[object, ...]] | None:
     """Return the charges to write and the memory of the period; None when all is put off."""
     catalogue = run.catalogue
     rated = rate(
-        job.contract, job.service, catalogue, measured, whens=job.whens, held=run.held_prices
+        job.contract,
+        job.service,
+        catalogue,
+        measured,
+        whens=job.whens,
+        held=run.held_prices,
+        past=Past(_load.advanced(standing), spent.get(job.service.period.start, {})),
     )
     wanted = {
         slot_of(charge, str(payers[UUID(charge.stretch.customer)].payer_id)): charge
@@ -184,7 +202,7 @@ def _may_differ(job: _Job, run: RatingRun) -> bool:
 def _row(job: _Job, run: RatingRun, due: Due, reason: str) -> tuple[object, ...]:
     charge = due.charge
     if charge is None:
-        return _load.reversal(job.contract, job.service, run, due, reason)
+        return _load.reversal(job.contract, job.service, run, due, reason, _discounts(due))
     stretch = charge.stretch
     seller = run.seller_of(stretch.plan.seller)
     meter = run.catalogue.meters.get(stretch.terms.meter)
@@ -192,15 +210,32 @@ def _row(job: _Job, run: RatingRun, due: Due, reason: str) -> tuple[object, ...]
     return (
         uuid7(), UUID(job.contract.id), job.contract.code, UUID(due.slot.customer), seller.id,
         stretch.plan.service, due.slot.price_key, stretch.terms.code, stretch.terms.version_id,
-        _name(charge), meter.unit if meter else "", run.window.start, job.service.period.start,
-        job.service.period.end, stretch.start, stretch.end, stretch.days.start, stretch.days.end,
+        _name(charge, run.lang), meter.unit if meter else "", run.window.start,
+        job.service.period.start, job.service.period.end, stretch.start, stretch.end,
+        stretch.days.start, stretch.days.end,
         due.revision, reason, job.contract.currency,
         stretch.terms.price_basis or stretch.plan.price_basis or seller.price_basis,
         seller.vat_code, _last_day(job.service), _load.quantized(due.units), due.events,
         exact.numerator, exact.denominator, due.gross_minor, due.amount_minor,
-        [one.document() for one in charge.discounts] if not due.revision else [],
+        _discounts(due),
         run.usage_version, job.contract.terms_number, run.catalogue.revision, run.now,
     )  # fmt: skip
+
+
+def _discounts(due: Due) -> list[dict[str, object]]:
+    """Tell what each discount took; of a difference, what it takes more than before."""
+    applied = () if due.charge is None else due.charge.discounts
+    told: list[dict[str, object]] = [
+        {**one.document(), "amount_minor": one.amount_minor - due.taken.get(one.discount.code, 0)}
+        for one in applied
+    ]
+    known = {one.discount.code for one in applied}
+    told += [
+        {"code": code, "amount_minor": -minor}
+        for code, minor in due.taken.items()
+        if minor and code not in known
+    ]
+    return told
 
 
 def _last_day(service: ServicePeriod) -> date:
@@ -208,8 +243,8 @@ def _last_day(service: ServicePeriod) -> date:
     return max(service.served.start, service.served.end - timedelta(days=1))
 
 
-def _name(charge: Priced) -> str:
-    name = charge.stretch.terms.name
+def _name(charge: Priced, lang: str) -> str:
+    name = charge.stretch.terms.name or say(WORDS, charge.stretch.terms.code, lang)
     return f"{name} ({charge.group})" if charge.group else name
 
 

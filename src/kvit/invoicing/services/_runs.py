@@ -77,6 +77,7 @@ def _begin(request: RunRequest, *, actor: str, now: datetime) -> RatingRun:
         usage_version=version,
         sellers=terms,
         default_seller=next(iter(terms.values())),
+        lang=parties.tenant().row.language,
         late=parties.tenant().row.late_events,
         late_usage={
             (key.subject_kind, key.subject, key.meter): (key.first, key.last) for key in late
