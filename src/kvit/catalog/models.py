@@ -183,3 +183,69 @@ class PriceVersion(Version):
                 name="priceversion_one_a_day",
             ),
         ]
+
+
+class Discount(TenantModel):
+    """A discount for every customer, from one revision of the catalogue until another.
+
+    Rows are only closed, never edited, so that an earlier bill is explained by what held then.
+    """
+
+    code = models.CharField(max_length=80)
+    name = models.CharField(max_length=200)
+    percent = models.DecimalField(max_digits=15, decimal_places=12, null=True)
+    fixed = models.DecimalField(max_digits=38, decimal_places=12, null=True)
+    scope = models.CharField(max_length=170, blank=True)  # "", "plan" or "plan/price"
+    from_units = models.DecimalField(max_digits=38, decimal_places=12, null=True)
+    position = models.IntegerField(default=0)
+    published_revision = models.BigIntegerField()
+    obsoleted_revision = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "code"],
+                condition=Q(obsoleted_revision__isnull=True),
+                name="discount_code_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(percent__isnull=True, fixed__gte=0)
+                | Q(fixed__isnull=True, percent__gte=0, percent__lte=100),
+                name="discount_percent_or_fixed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Coupon(TenantModel):
+    """A code that gives its discount when it is redeemed, at most `limit` times in all."""
+
+    code = models.CharField(max_length=80)
+    name = models.CharField(max_length=200)
+    percent = models.DecimalField(max_digits=15, decimal_places=12, null=True)
+    fixed = models.DecimalField(max_digits=38, decimal_places=12, null=True)
+    limit = models.IntegerField(null=True)
+    expires_on = models.DateField(null=True)  # the first day on which it is refused
+    periods = models.IntegerField(null=True)  # how many service periods it lasts; null: for ever
+    redeemed = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "code"], name="coupon_code_unique"),
+            # The limit holds in the database: two redemptions at once cannot both be the last.
+            models.CheckConstraint(
+                condition=Q(redeemed__gte=0)
+                & (Q(limit__isnull=True) | Q(redeemed__lte=F("limit"))),
+                name="coupon_limit",
+            ),
+            models.CheckConstraint(
+                condition=Q(percent__isnull=True, fixed__gte=0)
+                | Q(fixed__isnull=True, percent__gte=0, percent__lte=100),
+                name="coupon_percent_or_fixed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code

@@ -1,13 +1,24 @@
 """Reads of the catalogue: everything sold, as known now or at an earlier revision."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db.models import Q
 
-from kvit.catalog.models import HolidayCalendar, Meter, PlanVersion, PriceVersion, Revision, Status
+from kvit.catalog.models import (
+    Coupon,
+    Discount,
+    HolidayCalendar,
+    Meter,
+    PlanVersion,
+    PriceVersion,
+    Revision,
+    Status,
+)
+from kvit.catalog.rows import CouponTerms
 from kvit.core import catalogue as core
 from kvit.core.calendars import RUSSIAN, Calendar
 from kvit.core.pricing import parse_price
@@ -40,6 +51,7 @@ def catalogue(*, as_of: int | None = None) -> core.Catalogue:
         plans=plans,
         prices=prices,
         calendars=calendars(),
+        discounts=discounts(as_of=as_of),
         revision=latest_revision() if as_of is None else as_of,
         default_calendar=RUSSIAN if parties.tenant().row.currency == "RUB" else "",
     )
@@ -63,6 +75,45 @@ def meters() -> dict[str, core.Meter]:
 def calendars() -> dict[str, Calendar]:
     """Return the holiday calendars by code."""
     return {row.code: _calendar(row.days) for row in HolidayCalendar.objects.all()}
+
+
+def discounts(*, as_of: int | None = None) -> list[core.StandingDiscount]:
+    """Return the discounts for every customer, as known now or at an earlier revision."""
+    rows = Discount.objects.order_by("position", "code")
+    if as_of is None:
+        rows = rows.filter(obsoleted_revision__isnull=True)
+    else:
+        rows = rows.filter(published_revision__lte=as_of).filter(
+            Q(obsoleted_revision__isnull=True) | Q(obsoleted_revision__gt=as_of)
+        )
+    return [
+        core.StandingDiscount(
+            code=row.code,
+            name=row.name,
+            percent=_fraction(row.percent),
+            fixed=_fraction(row.fixed),
+            scope=row.scope,
+            from_units=_fraction(row.from_units),
+            order=row.position,
+        )
+        for row in rows
+    ]
+
+
+def coupons() -> dict[str, CouponTerms]:
+    """Return the coupons by code."""
+    return {
+        row.code: CouponTerms(
+            code=row.code,
+            name=row.name,
+            percent=_fraction(row.percent),
+            fixed=_fraction(row.fixed),
+            limit=row.limit,
+            expires=row.expires_on,
+            periods=row.periods,
+        )
+        for row in Coupon.objects.order_by("code")
+    }
 
 
 def price_version(version_id: str) -> core.PriceTerms | None:
@@ -106,7 +157,7 @@ def plan_terms(row: PlanVersion) -> core.PlanTerms:
         calendar=row.calendar,
         price_basis=row.price_basis,
         trial_days=row.trial_days,
-        commitment=None if row.commitment is None else Fraction(row.commitment),
+        commitment=_fraction(row.commitment),
         includes=tuple(row.includes),
         phases=tuple((code, cycles) for code, cycles in row.phases),
         effective_from=row.effective_from,
@@ -119,7 +170,7 @@ def calendar_days() -> dict[str, Mapping[str, str]]:
     return dict(HolidayCalendar.objects.values_list("code", "days"))
 
 
-def _known(model: type, as_of: int | None):  # type: ignore[no-untyped-def]
+def _known(model: Any, as_of: int | None) -> Any:
     rows = model.objects.select_related("plan").order_by("effective_from", "position", "id")
     if as_of is None:
         return rows.filter(status=Status.PUBLISHED)
@@ -128,7 +179,9 @@ def _known(model: type, as_of: int | None):  # type: ignore[no-untyped-def]
     )
 
 
-def _missing(known: Iterable[Terms], now: Iterable[Terms], key) -> list[Terms]:  # type: ignore[no-untyped-def]
+def _missing(
+    known: Iterable[Terms], now: Iterable[Terms], key: Callable[[Terms], Hashable]
+) -> list[Terms]:
     have = {key(one) for one in known}
     return [one for one in now if key(one) not in have]
 
@@ -147,3 +200,7 @@ def _calendar(days: Mapping[str, str]) -> Calendar:
         holidays=frozenset(day for day, kind in kinds.items() if kind == "holiday"),
         working=frozenset(day for day, kind in kinds.items() if kind == "working"),
     )
+
+
+def _fraction(value: Decimal | None) -> Fraction | None:
+    return None if value is None else Fraction(value)

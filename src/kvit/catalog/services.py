@@ -1,14 +1,17 @@
 """Draft, publish and replace what is sold. A published version is never edited, only replaced."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
+from fractions import Fraction
 from uuid import UUID
 
 from django.db import transaction
 
+from kvit.catalog import queries
 from kvit.catalog.events import CATALOGUE_PUBLISHED, CataloguePublished
 from kvit.catalog.models import (
+    Coupon,
+    Discount,
     HolidayCalendar,
     Meter,
     Plan,
@@ -17,9 +20,10 @@ from kvit.catalog.models import (
     Revision,
     Status,
 )
+from kvit.catalog.rows import CatalogueIn, CouponTerms, PriceIn
 from kvit.core import catalogue as core
-from kvit.core.money import exact_text
 from kvit.core.examples import check_examples
+from kvit.core.money import exact_text
 from kvit.parties import queries as parties
 from kvit.platform import audit, events
 from kvit.platform.ids import uuid7
@@ -39,22 +43,12 @@ class NotADraft(Exception):
     """The version is published already, or has been replaced."""
 
 
-@dataclass(frozen=True, slots=True)
-class PriceIn:
-    """A price to publish, with the examples that must hold before it may be."""
+class CouponRefused(Exception):
+    """The coupon is unknown, expired, or was redeemed as often as it may be: see `code`."""
 
-    terms: core.PriceTerms
-    examples: tuple[Mapping[str, object], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueIn:
-    """What to state about the catalogue; what is not named stays as it is."""
-
-    meters: tuple[core.Meter, ...] = ()
-    calendars: Mapping[str, Mapping[date, str]] = field(default_factory=dict)
-    plans: tuple[core.PlanTerms, ...] = ()
-    prices: tuple[PriceIn, ...] = ()
+    def __init__(self, code: str, coupon: str) -> None:
+        super().__init__(f"{coupon}: {code}")
+        self.code, self.coupon = code, coupon
 
 
 @transaction.atomic
@@ -72,6 +66,8 @@ def publish(stated: CatalogueIn, *, actor: str, now: datetime, reason: str = "")
     revision = _take_revision()
     _put_meters(stated.meters)
     _put_calendars(stated.calendars)
+    _put_discounts(stated.discounts, revision)
+    _put_coupons(stated.coupons)
     plans = _plan_ids(
         [plan.code for plan in stated.plans] + [price.terms.plan for price in stated.prices]
     )
@@ -123,12 +119,10 @@ def publish_draft(version_id: UUID, *, actor: str, now: datetime, reason: str = 
         NotADraft: it was published or replaced, perhaps by a request running beside this one.
         ExampleFails: the draft stays a draft.
     """
-    from kvit.catalog.queries import price_terms
-
     draft = PriceVersion.objects.select_for_update().select_related("plan").get(pk=version_id)
     if draft.status != Status.DRAFT:
         raise NotADraft(str(version_id))
-    price = PriceIn(price_terms(draft), tuple(draft.examples))
+    price = PriceIn(queries.price_terms(draft), tuple(draft.examples))
     _hold_examples(price)
     revision = _take_revision()
     _replace(PriceVersion, draft.plan_id, draft.effective_from, revision, code=draft.code)
@@ -136,6 +130,59 @@ def publish_draft(version_id: UUID, *, actor: str, now: datetime, reason: str = 
     draft.save(update_fields=["status", "published_revision"])
     _tell(CatalogueIn(prices=(price,)), revision, actor=actor, now=now, reason=reason)
     return revision
+
+
+@transaction.atomic
+def redeem(code: str, *, on: date) -> CouponTerms:
+    """Use a coupon once and return what it gives. Its row is held until commit.
+
+    Raises:
+        CouponRefused: "unknown", "expired" or "used_up"; nothing was redeemed.
+    """
+    coupon = Coupon.objects.select_for_update().filter(code=code).first()
+    if coupon is None:
+        raise CouponRefused("unknown", code)
+    if coupon.expires_on is not None and on >= coupon.expires_on:
+        raise CouponRefused("expired", code)
+    if coupon.limit is not None and coupon.redeemed >= coupon.limit:
+        raise CouponRefused("used_up", code)
+    Coupon.objects.filter(pk=coupon.pk).update(redeemed=coupon.redeemed + 1)
+    return queries.coupons()[code]
+
+
+def _put_discounts(discounts: Iterable[core.StandingDiscount], revision: int) -> None:
+    for one in discounts:
+        standing = Discount.objects.filter(code=one.code, obsoleted_revision__isnull=True)
+        standing.update(obsoleted_revision=revision)
+        Discount.objects.create(
+            code=one.code,
+            name=one.name,
+            percent=_decimal(one.percent),
+            fixed=_decimal(one.fixed),
+            scope=one.scope,
+            from_units=_decimal(one.from_units),
+            position=one.order,
+            published_revision=revision,
+        )
+
+
+def _put_coupons(coupons: Iterable[CouponTerms]) -> None:
+    for one in coupons:
+        Coupon.objects.update_or_create(
+            code=one.code,
+            defaults={
+                "name": one.name,
+                "percent": _decimal(one.percent),
+                "fixed": _decimal(one.fixed),
+                "limit": one.limit,
+                "expires_on": one.expires,
+                "periods": one.periods,
+            },
+        )
+
+
+def _decimal(value: Fraction | None) -> str | None:
+    return None if value is None else exact_text(value)
 
 
 def _hold_examples(price: PriceIn) -> None:
@@ -200,7 +247,7 @@ def _plan_columns(plan: core.PlanTerms) -> dict[str, object]:
         "calendar": plan.calendar,
         "price_basis": plan.price_basis,
         "trial_days": plan.trial_days,
-        "commitment": None if plan.commitment is None else exact_text(plan.commitment),
+        "commitment": _decimal(plan.commitment),
         "includes": list(plan.includes),
         "phases": [list(phase) for phase in plan.phases],
     }
@@ -232,12 +279,35 @@ def _image(price: PriceIn) -> dict[str, object]:
     return {**columns, "effective_from": price.terms.effective_from.isoformat()}
 
 
-def _tell(
-    stated: CatalogueIn, revision: int, *, actor: str, now: datetime, reason: str
-) -> None:
+def _tell(stated: CatalogueIn, revision: int, *, actor: str, now: datetime, reason: str) -> None:
     changes = [
-        audit.Change("catalog.meter.stated", "catalog.meter", meter.code, after={"aggregation": meter.aggregation})
+        audit.Change(
+            "catalog.meter.stated",
+            "catalog.meter",
+            meter.code,
+            after={"aggregation": meter.aggregation, "expression": meter.expression},
+        )
         for meter in stated.meters
+    ]
+    changes += [
+        audit.Change(
+            "catalog.discount.stated",
+            "catalog.discount",
+            one.code,
+            after={"percent": _decimal(one.percent), "fixed": _decimal(one.fixed),
+                   "scope": one.scope, "from_units": _decimal(one.from_units)},
+        )
+        for one in stated.discounts
+    ]  # fmt: skip
+    changes += [
+        audit.Change(
+            "catalog.coupon.stated",
+            "catalog.coupon",
+            one.code,
+            after={"percent": _decimal(one.percent), "fixed": _decimal(one.fixed),
+                   "limit": one.limit, "periods": one.periods},
+        )
+        for one in stated.coupons
     ]  # fmt: skip
     changes += [
         audit.Change(

@@ -112,7 +112,8 @@ class Invoice(TenantModel):
                 condition=Q(total_minor=F("net_minor") + F("vat_minor")), name="invoice_adds_up"
             ),
             models.CheckConstraint(
-                condition=Q(kind="invoice", corrects=None) | (~Q(kind="invoice") & Q(corrects__isnull=False)),
+                condition=Q(kind="invoice", corrects=None)
+                | (~Q(kind="invoice") & Q(corrects__isnull=False)),
                 name="invoice_correction_names_its_original",
             ),
             models.CheckConstraint(

@@ -22,8 +22,8 @@ class RunRequest:
     """A billing period to bill.
 
     `issue_on` is the date that the documents bear. `gate` is a business clock inside the period:
-    what is not over by then is not charged; None bills the whole period. What is held waits for its faults to be mended:
-    subscription codes, and (plan, price code) pairs.
+    what is not over by then is not charged; None bills the whole period. What is held waits for
+    its faults to be mended: subscription codes, and (plan, price code) pairs.
     """
 
     window: Period

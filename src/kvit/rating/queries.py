@@ -14,9 +14,16 @@ from kvit.metering.queries import Key
 from kvit.metering.rows import EARLIEST
 from kvit.parties import queries as parties
 from kvit.rating._load import sole_owners
+from kvit.rating._waiting import events_on_hold, unbilled_before, unpriced_events
 from kvit.rating.models import Charge, RatedPeriod
 from kvit.rating.rows import ChargeInfo, ChargePins
 from kvit.subscriptions import queries as subscriptions
+
+__all__ = [
+    "billed_events", "charged_since", "charges_of_payers", "events_on_hold", "original_charges",
+    "outside_life", "payer_chunks", "payer_count", "pins", "siblings", "sole_meters",
+    "unbilled_before", "unpriced_events",
+]  # fmt: skip
 
 _FIELDS = (
     "id", "subscription_id", "subscription_code", "customer_id", "seller_id", "service",
@@ -92,14 +99,6 @@ def original_charges(infos: Iterable[ChargeInfo]) -> dict[UUID, list[UUID]]:
         ).exclude(pk=info.id)
         found[info.id] = list(rows.order_by("revision").values_list("pk", flat=True))
     return found
-
-
-def first_unbilled_before(day: date) -> tuple[int, date | None]:
-    """Return how many periods ended before `day` and when the first of them was remembered."""
-    found = RatedPeriod.objects.filter(period_end__lte=day).aggregate(
-        n=Count("id"), m=Min("period_start")
-    )
-    return int(found["n"]), found["m"]
 
 
 def charged_since(subscription_ids: Sequence[UUID]) -> dict[UUID, date]:

@@ -11,6 +11,15 @@ IMPORT_WORDS: Words = {
         "Изменение не подходит подписке «{code}»: {detail}.",
         "The change does not fit subscription “{code}”: {detail}.",
     ),
+    "coupon_unknown": ("Купона «{value}» нет.", "There is no coupon “{value}”."),
+    "coupon_expired": (
+        "Срок купона «{value}» истёк: подписке «{code}» он не дан.",
+        "Coupon “{value}” has expired: subscription “{code}” does not get it.",
+    ),
+    "coupon_used_up": (
+        "Купон «{value}» использован столько раз, сколько разрешено; подписке «{code}» он не дан.",
+        "Coupon “{value}” was redeemed as often as it may be; subscription “{code}” gets none.",
+    ),
     "currency_of_transfer": (
         "Подписка «{code}» считается в {currency}, а новый плательщик платит в {other}.",
         "Subscription “{code}” is billed in {currency}, the new payer pays in {other}.",
@@ -58,6 +67,18 @@ IMPORT_REMEDIES: Words = {
     "amendment_refused": (
         "Проверьте дату, вид и значение строки в changes.csv.",
         "Check the date, the kind and the value of the row in changes.csv.",
+    ),
+    "coupon_unknown": (
+        "Опишите его в [[coupon]] или исправьте код.",
+        "Declare it as [[coupon]], or correct the code.",
+    ),
+    "coupon_expired": (
+        "Продлите expires или уберите строку.",
+        "Move `expires`, or remove the row.",
+    ),
+    "coupon_used_up": (
+        "Увеличьте limit или уберите строку.",
+        "Raise `limit`, or remove the row.",
     ),
     "currency_of_transfer": (
         "Закройте подписку и откройте новую у нового плательщика.",

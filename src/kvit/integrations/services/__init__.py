@@ -61,9 +61,7 @@ def apply_objects(
     apply_catalogue(folder, outcome, take_folder=take_folder, actor=actor, now=now)
     apply_customers(folder, outcome, take_folder=take_folder, actor=actor, now=now)
     customers = customer_ids(folder)
-    apply_subscriptions(
-        folder, customers, outcome, take_folder=take_folder, actor=actor, now=now
-    )
+    apply_subscriptions(folder, customers, outcome, take_folder=take_folder, actor=actor, now=now)
     apply_changes(folder, customers, outcome, actor=actor, now=now)
     held = {row.code for row in folder.subscriptions if folder.holds("subscription", row.code)}
     return Imported(
@@ -73,9 +71,7 @@ def apply_objects(
     )
 
 
-def _apply_tenant(
-    folder: CompanyFolder, outcome: Outcome, *, actor: str, now: datetime
-) -> None:
+def _apply_tenant(folder: CompanyFolder, outcome: Outcome, *, actor: str, now: datetime) -> None:
     wanted = _tenant_row(folder)
     if wanted != parties.tenant().row:
         parties_services.change_tenant(wanted, actor=actor, now=now, reason=REASON)

@@ -1,14 +1,14 @@
 """Bring a company to what its folder states: sellers, catalogue, customers, subscriptions."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from kvit.catalog import queries as catalog
 from kvit.catalog import services as catalog_services
-from kvit.catalog.services import CatalogueIn, PriceIn
+from kvit.catalog.rows import CatalogueIn, CouponTerms, PriceIn
 from kvit.core import catalogue as core
 from kvit.core.pricing import parse_price
 from kvit.integrations.port import (
@@ -28,6 +28,7 @@ from kvit.parties.rows import BranchRow
 from kvit.parties.rows import CustomerRow as PartyCustomer
 from kvit.parties.rows import SellerRow as PartySeller
 
+Stated = TypeVar("Stated")
 REASON = "import of the company folder"
 
 
@@ -75,16 +76,24 @@ def apply_catalogue(
     known = catalog.catalogue()
     meters = merge(
         "meter",
-        [_wanted(r.code, _meter(r), r.place) for r in folder.meters if not folder.holds("meter", r.code)],
+        [
+            _wanted(row.code, _meter(row), row.place)
+            for row in folder.meters
+            if not folder.holds("meter", row.code)
+        ],
         {code: plain(asdict(one)) for code, one in known.meters.items()},
         take_folder=take_folder,
-    )  # fmt: skip
+    )
     plans = merge(
         "plan",
-        [_wanted(r.code, _plan(r), r.place) for r in folder.plans if not folder.holds("plan", r.code)],
+        [
+            _wanted(row.code, _plan(row), row.place)
+            for row in folder.plans
+            if not folder.holds("plan", row.code)
+        ],
         {code: _image(versions[0]) for code, versions in known.plans.items()},
         take_folder=take_folder,
-    )  # fmt: skip
+    )
     prices = merge(
         "price",
         [_priced(row) for row in folder.prices if not folder.holds_price(row.plan, row.code)],
@@ -101,7 +110,29 @@ def apply_catalogue(
         catalog.calendar_days(),
         take_folder=take_folder,
     )
+    discounts = merge(
+        "discount",
+        [
+            _wanted(row.code, _same_fields(core.StandingDiscount, row), row.place)
+            for row in folder.discounts
+            if not folder.holds("discount", row.code)
+        ],
+        {one.code: plain(asdict(one)) for one in known.discounts},
+        take_folder=take_folder,
+    )
+    coupons = merge(
+        "coupon",
+        [
+            _wanted(row.code, _same_fields(CouponTerms, row), row.place)
+            for row in folder.coupons
+            if not folder.holds("coupon", row.code)
+        ],
+        {code: plain(asdict(one)) for code, one in catalog.coupons().items()},
+        take_folder=take_folder,
+    )
     stated = CatalogueIn(
+        discounts=tuple(one.row for one in discounts.write),
+        coupons=tuple(one.row for one in coupons.write),
         meters=tuple(one.row for one in meters.write),
         calendars={one.code: one.row for one in calendars.write},
         plans=tuple(one.row for one in plans.write),
@@ -110,7 +141,8 @@ def apply_catalogue(
     if stated != CatalogueIn():
         catalog_services.publish(stated, actor=actor, now=now, reason=REASON)
     for kind, merged in (("meter", meters), ("plan", plans), ("price", prices),
-                         ("calendar", calendars)):  # fmt: skip
+                         ("calendar", calendars), ("discount", discounts),
+                         ("coupon", coupons)):  # fmt: skip
         remember(kind, merged.write)
         outcome.count(kind, merged)
     outcome.held_prices |= {(one.row.terms.plan, one.row.terms.code) for one in prices.conflict}
@@ -173,9 +205,9 @@ def _key(terms: core.PriceTerms) -> str:
 def _image(terms: core.PriceTerms | core.PlanTerms) -> Mapping[str, Any]:
     """Return what a version says, without which version it is."""
     if isinstance(terms, core.PlanTerms):
-        return plain(asdict(replace(terms, version_id="")))  # type: ignore[no-any-return]
+        return plain(asdict(replace(terms, version_id="")))
     fields = {name: getattr(terms, name) for name in _PRICE_FIELDS}
-    return plain({**fields, "price": terms.price.document()})  # type: ignore[no-any-return]
+    return plain({**fields, "price": terms.price.document()})
 
 
 _PRICE_FIELDS = (
@@ -185,17 +217,17 @@ _PRICE_FIELDS = (
 
 
 def _seller(row: SellerRow) -> PartySeller:
-    return PartySeller(**_fields(PartySeller, row))
+    return _same_fields(PartySeller, row)
 
 
 def _customer(row: CustomerRow) -> PartyCustomer:
-    return PartyCustomer(**_fields(PartyCustomer, row))
+    return _same_fields(PartyCustomer, row)
 
 
-def _fields(kind: type, row: Any) -> dict[str, Any]:
-    """Take the fields that two dataclasses share by name."""
-    names: Iterable[str] = kind.__dataclass_fields__  # type: ignore[attr-defined]
-    return {name: getattr(row, name) for name in names if hasattr(row, name)}
+def _same_fields(kind: type[Stated], row: Any) -> Stated:
+    """Make a `kind` of the fields that it shares with the folder's row by name."""
+    names = [field.name for field in fields(kind) if hasattr(row, field.name)]  # type: ignore[arg-type]
+    return kind(**{name: getattr(row, name) for name in names})
 
 
 def _meter(row: MeterRow) -> core.Meter:
@@ -205,7 +237,7 @@ def _meter(row: MeterRow) -> core.Meter:
 
 
 def _plan(row: PlanRow) -> core.PlanTerms:
-    return core.PlanTerms(**_fields(core.PlanTerms, row))
+    return _same_fields(core.PlanTerms, row)
 
 
 def _price(row: PriceRow) -> core.PriceTerms:

@@ -1,12 +1,13 @@
 """Bring subscriptions and their amendments to what the folder states."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from kvit.catalog import services as catalog_services
 from kvit.core.money import parse_decimal
 from kvit.core.periods import instant_of
 from kvit.integrations.models import ImportedObject
@@ -76,7 +77,7 @@ def apply_changes(
     A row that does not fit holds its subscription: half of a history would be billed wrongly.
     """
     stated = [
-        _change(row, customers, folder)
+        _change(row, customers)
         for row in folder.changes
         if row.change != "reading" and not folder.holds("subscription", row.subscription)
     ]
@@ -150,9 +151,7 @@ def _new(row: SubscriptionRow, customer_id: UUID, zone: str) -> NewSubscription:
     )
 
 
-def _restate(
-    changed: Sequence[Wanted[NewSubscription]], *, actor: str, now: datetime
-) -> None:
+def _restate(changed: Sequence[Wanted[NewSubscription]], *, actor: str, now: datetime) -> None:
     """The first statement was corrected in the folder: it holds from the start."""
     rows = [
         NewAmendment(
@@ -168,25 +167,32 @@ def _restate(
         services.amend_many(rows, actor=actor, now=now)
 
 
-def _change(
-    row: ChangeRow, customers: Mapping[str, UUID], folder: CompanyFolder
-) -> _Change:
+def _change(row: ChangeRow, customers: Mapping[str, UUID]) -> _Change:
     value: object = plain(row.value)
     change = row.change
     if change == "transfer":
         value = str(customers[str(row.value)])
-    elif change == "coupon":
-        value = _coupon(str(row.value), folder)
     told = "" if change in _ONE_A_MOMENT else f"/{value}"
     key = f"{row.subscription}/{row.at.isoformat()}/{change}{told}"[:400]
     amendment = NewAmendment(row.subscription, row.at, change, value, row.reason)
     return _Change(key, amendment, row.place)
 
 
-def _coupon(code: str, folder: CompanyFolder) -> dict[str, object]:
-    row = next(one for one in folder.coupons if one.code == code)
-    amount = {"percent": row.percent} if row.percent is not None else {"fixed": row.fixed}
-    return plain({"code": code, **amount, "periods": row.periods})  # type: ignore[no-any-return]
+def _redeemed(change: _Change, last: Mapping[str, Any], outcome: Outcome) -> NewAmendment | None:
+    """Use a coupon up when its change is new; None when it is refused, with a fault."""
+    amendment = change.amendment
+    if amendment.change != "coupon" or change.key in last:
+        return amendment
+    code = str(amendment.value)
+    try:
+        coupon = catalog_services.redeem(code, on=amendment.at.date())
+    except catalog_services.CouponRefused as error:
+        params = {"value": code, "code": amendment.subscription}
+        outcome.faults.append(Fault(f"coupon_{error.code}", change.place, params))
+        outcome.held_subscriptions.add(amendment.subscription)
+        return None
+    amount = {"fixed": coupon.fixed} if coupon.percent is None else {"percent": coupon.percent}
+    return replace(amendment, value=plain({"code": code, **amount, "periods": coupon.periods}))
 
 
 def _amend(
@@ -198,7 +204,9 @@ def _amend(
     now: datetime,
 ) -> list[tuple[_Change, int]]:
     """Record the amendments; those that do not fit become faults and the others go on."""
-    rest = list(fresh)
+    ready = [(one, _redeemed(one, last, outcome)) for one in fresh]
+    amendments = {id(one): amendment for one, amendment in ready if amendment is not None}
+    rest = [one for one, amendment in ready if amendment is not None]
     while rest:
         rows: list[NewAmendment] = []
         owner: list[_Change] = []
@@ -206,7 +214,7 @@ def _amend(
             if one.key in last:
                 rows.append(_withdrawal(one, last[one.key]["number"]))
                 owner.append(one)
-            rows.append(one.amendment)
+            rows.append(amendments[id(one)])
             owner.append(one)
         try:
             recorded = services.amend_many(rows, actor=actor, now=now)

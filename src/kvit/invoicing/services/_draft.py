@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from kvit.core.periods import Period
-from kvit.core.tax import TaxableLine, TaxedLine, tax_lines, vat_rate
+from kvit.core.tax import Basis, TaxableLine, TaxedLine, tax_lines, vat_rate
 from kvit.core.wording import Words, period_text, say
 from kvit.invoicing.models import Invoice, InvoiceLine
 from kvit.invoicing.rows import DraftLine
@@ -115,7 +115,7 @@ def make(
 
 def taxable(line: DraftLine) -> TaxableLine:
     """Return what is taxed of a line, at the rate of the day that holds for it."""
-    basis = "gross" if line.basis == "gross" else "net"
+    basis: Basis = "gross" if line.basis == "gross" else "net"
     return TaxableLine(line.amount_minor, vat_rate(line.vat_code, line.vat_on), basis)
 
 
@@ -128,9 +128,7 @@ def write(drafts: Sequence[Draft], *, actor: str, now: datetime) -> None:
         (
             _line_row(draft, position, line, taxed)
             for draft in drafts
-            for position, (line, taxed) in enumerate(
-                zip(draft.lines, draft.taxed, strict=True), 1
-            )
+            for position, (line, taxed) in enumerate(zip(draft.lines, draft.taxed, strict=True), 1)
         ),
     )
 

@@ -43,7 +43,8 @@ def issue_many(
     drafts = [found[key] for key in invoice_ids if key in found]
     gone = [draft for draft in drafts if draft.status != "draft"]
     if gone or len(drafts) != len(invoice_ids):
-        raise InvoiceNotDraft(", ".join(str(one.number_text or one.pk) for one in gone) or "dropped")
+        names = ", ".join(str(one.number_text or one.pk) for one in gone)
+        raise InvoiceNotDraft(names or "dropped")
     _post(drafts, issue_on=issue_on, now=now)
     # Numbers come last: their rows are the ones that every other issuer waits for.
     _number(drafts, issue_on=issue_on)
@@ -91,7 +92,8 @@ def _number(drafts: Sequence[Invoice], *, issue_on: date) -> None:
         pattern = sellers[draft.seller_id].series
         branch = customers[draft.customer_id].row.branch
         waiting[draft.seller_id, series_of(pattern, on=issue_on, branch=branch)].append(draft)
-    for (seller_id, key), members in sorted(waiting.items(), key=lambda one: (str(one[0][0]), one[0][1])):
+    for seller_id, key in sorted(waiting, key=str):
+        members = waiting[seller_id, key]
         NumberSeries.objects.get_or_create(seller_id=seller_id, key=key)
         row = NumberSeries.objects.select_for_update().get(seller_id=seller_id, key=key)
         for number, draft in enumerate(members, row.last + 1):
@@ -133,7 +135,11 @@ def _tell(drafts: Sequence[Invoice], *, issue_on: date, actor: str, now: datetim
         action="invoicing.invoices.issued",
         object_type="invoicing.invoice",
         object_id=str(drafts[0].pk),
-        after={"first": drafts[0].number_text, "last": drafts[-1].number_text, "count": len(drafts)},
+        after={
+            "first": drafts[0].number_text,
+            "last": drafts[-1].number_text,
+            "count": len(drafts),
+        },
         actor=actor,
         now=now,
     )

@@ -50,4 +50,8 @@ def _largest(customers: set[UUID]) -> dict[tuple[UUID, UUID, str], int]:
         )
         for customer, seller, currency, total in cursor.fetchall():
             found[customer, seller, currency].append(total)
-    return {key: max(totals) for key, totals in found.items() if len(totals) >= ENOUGH and max(totals) > 0}
+    return {
+        key: max(totals)
+        for key, totals in found.items()
+        if len(totals) >= ENOUGH and max(totals) > 0
+    }
