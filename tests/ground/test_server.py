@@ -274,6 +274,25 @@ def test_a_server_that_cannot_start_says_why(folder: DataFolder) -> None:
     assert server.guard_pid(folder) is None
 
 
+def test_a_recovery_is_waited_for_however_long_and_told_about(folder: DataFolder) -> None:
+    use(folder)
+    query(folder, "CREATE TABLE t AS SELECT 7 AS i")
+    server.stop(folder)
+    # Recovery from an archive that is slow to answer, asked twice.
+    with (folder.cluster / "postgresql.conf").open("a") as conf:
+        conf.write("restore_command = 'sleep 5.5; exit 1'\n")
+    signal_file = folder.cluster / "recovery.signal"
+    signal_file.touch()
+    folder.give_to_owner(signal_file)
+    told: list[tuple[str, int]] = []
+    began = time.monotonic()
+    server.ensure(folder, report=lambda key, **params: told.append((key, params["seconds"])))
+    assert time.monotonic() - began > 10  # where the wheel's own wrapper gives up
+    assert [key for key, _ in told] == ["waiting"] * len(told)
+    assert told[0][1] == 3
+    assert query(folder, "SELECT i FROM t") == [(7,)]
+
+
 def test_root_runs_the_server_without_giving_files_away(folder: DataFolder) -> None:
     if os.geteuid() != 0 or not account._namespaces_allowed():
         pytest.skip("needs root and user namespaces")

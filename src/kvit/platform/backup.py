@@ -229,7 +229,9 @@ def _run(tool: str, access: Access, words: list[str]) -> None:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+    # A document that is just being written (.part) is of no fact that the dump knows.
+    found = sorted(folder.rglob("*"))
+    return (path for path in found if path.suffix != ".part" and path.is_file())
 
 
 def _item(path: Path) -> Item:
