@@ -4,185 +4,236 @@ The one path of `kvit bill` and `kvit demo`. A dry run goes the same way inside 
 is rolled back, so what it shows is what a real run would bill.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from kvit.adapters.folder import read_folder
-from kvit.core.money import minor_text
-from kvit.core.periods import Period, local_date
-from kvit.core.wording import money_text, number_text
-from kvit.documents import queries as documents
-from kvit.documents import services as documents_services
-from kvit.documents.compose import compose
+from kvit.core.periods import Period, local_date, zone_of
+from kvit.core.wording import Words, money_text
 from kvit.integrations import services as integrations
-from kvit.integrations.port import CompanyFolder, Fault, Notice, Place
+from kvit.integrations.port import CompanyFolder, Fault, Notice, Place, UsageRow, UsageSource
 from kvit.invoicing import queries as invoicing
 from kvit.invoicing import services as invoicing_services
 from kvit.invoicing.rows import InvoiceInfo, Progress, RunReport, RunRequest, silent
 from kvit.parties import queries as parties
-from kvit.platform import files
+from kvit.platform.failures import Failure
 from kvit.platform.tenancy import tenant_scope
-from kvit.rating.rows import RatingProblem
+from kvit.rating import queries as rating
+from kvit.rating.rows import RatingProblem, Unbilled
+from kvit.web.paper import Papers, print_documents
 
 DONE, FAILED, NOTHING, WAITS = 0, 1, 2, 3
+TOLD_EVERY = 5_000  # rows of usage between two looks at the progress
+WORDS: Words = {
+    "other_company": (
+        "В папке {directory} компания «{found}», а в --tenant указана «{wanted}».",
+        "The folder {directory} is of company “{found}”, --tenant names “{wanted}”.",
+    ),
+}
+
+
+class OtherCompany(Failure):
+    """The folder is of another company than the one asked for."""
+
+    words = WORDS
 
 
 @dataclass(frozen=True, slots=True)
 class BillOptions:
-    """What `kvit bill` was asked. `now` is the business clock; None is the period's end."""
+    """What `kvit bill` was asked.
+
+    `now` is the business clock; None is the period's end, a time without zone is the company's.
+    `lang` is the reader's language.
+    """
 
     directory: Path
     window: Period
     actor: str
+    lang: str = "ru"
     dry_run: bool = False
     strict: bool = False
     take_folder: bool = False
     now: datetime | None = None
+    tenant: str = ""
 
 
 @dataclass(slots=True)
 class BillAnswer:
-    """What was billed, what is wrong, what waits."""
+    """What was billed, what is wrong, what waits. `invoices` are all of the period, drafts too."""
 
     folder: CompanyFolder
     invoices: list[InvoiceInfo] = field(default_factory=list)
     new: frozenset[UUID] = frozenset()
     customers: Mapping[UUID, str] = field(default_factory=dict)
-    pdfs: Mapping[UUID, str] = field(default_factory=dict)
+    papers: Papers | None = None
     faults: list[Fault] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     waiting: int = 0
     unchanged: int = 0
-    put_off: int = 0
+    put_off: int = 0  # late differences that the next period's run will bring
+    earlier: tuple[Unbilled, ...] = ()  # what earlier periods left to runs of their own
     usage: integrations.UsageOutcome | None = None
+
+    @property
+    def issued(self) -> list[InvoiceInfo]:
+        return [one for one in self.invoices if one.status == "issued"]
+
+    @property
+    def drafts(self) -> list[InvoiceInfo]:
+        return [one for one in self.invoices if one.status != "issued"]
 
     @property
     def status(self) -> int:
         """Return the exit status of the contract."""
-        issued = [one for one in self.invoices if one.status == "issued"]
-        if not issued and self.faults:
+        if self.faults and not self.invoices:
             return NOTHING
         return WAITS if self.faults or self.waiting else DONE
 
 
-class _DryRun(Exception):
-    """Raised to roll a dry run back."""
+class _RolledBack(Exception):
+    """Raised to leave nothing behind: a dry run, or a strict one that met a fault."""
 
 
 def bill_folder(options: BillOptions, *, progress: Progress = silent) -> BillAnswer:
-    """Read, plan, apply, bill. Faults are in the answer, never raised.
+    """Read, plan, apply, bill, print. Faults are in the answer, never raised.
 
     Raises:
         NoCompanyFolder: there is nothing to read.
+        OtherCompany: the folder is not of the company asked for.
     """
+    progress("reading", 0, 0)
     folder = read_folder(options.directory)
     answer = BillAnswer(folder, faults=list(folder.faults))
-    if folder.company is None or folder.holds("company", "*"):
+    company = folder.company
+    if company is None or folder.holds("company", "*"):
         return answer
+    if options.tenant not in ("", company.code):
+        raise OtherCompany(
+            "other_company", directory=options.directory, found=company.code, wanted=options.tenant
+        )
+    clock = _clock(options, company.zone)
     if options.strict and answer.faults:
-        return answer
-    clock = options.now or options.window.end_instant(folder.company.zone)
-    if not (options.dry_run or options.strict):
-        _bill(options, folder, answer, clock, progress)
-        return answer
-    try:
-        with transaction.atomic():
-            _bill(options, folder, answer, clock, progress)
-            if options.dry_run or answer.faults:
-                raise _DryRun
-    except _DryRun:
-        if not options.dry_run:
-            answer.invoices, answer.new, answer.unchanged = [], frozenset(), 0
+        _as_it_stands(options, answer)
+    elif options.dry_run or options.strict:
+        _bill_or_roll_back(options, answer, clock, progress)
+    else:
+        _bill(options, answer, clock, progress)
     if not options.dry_run:
-        _print(answer, clock, options.actor)
+        _print(options, answer, clock, progress)
     return answer
 
 
-def _bill(
-    options: BillOptions,
-    folder: CompanyFolder,
-    answer: BillAnswer,
-    clock: datetime,
-    progress: Progress,
+def _clock(options: BillOptions, zone: str) -> datetime:
+    now = options.now
+    if now is None:
+        return options.window.end_instant(zone)
+    return (now if now.tzinfo else now.replace(tzinfo=zone_of(zone))).astimezone(UTC)
+
+
+def _bill_or_roll_back(
+    options: BillOptions, answer: BillAnswer, clock: datetime, progress: Progress
 ) -> None:
+    try:
+        with transaction.atomic():
+            _bill(options, answer, clock, progress)
+            if options.dry_run or answer.faults:
+                raise _RolledBack
+    except _RolledBack:
+        if not options.dry_run:
+            _as_it_stands(options, answer)
+
+
+def _as_it_stands(options: BillOptions, answer: BillAnswer) -> None:
+    """Nothing was billed: the period's invoices are those of earlier runs."""
+    answer.invoices, answer.new, answer.unchanged = [], frozenset(), 0
+    assert answer.folder.company is not None
+    tenant = parties.tenant_by_code(answer.folder.company.code)
+    if tenant is not None:
+        with tenant_scope(tenant.id):
+            _read_invoices(options, answer)
+
+
+def _bill(options: BillOptions, answer: BillAnswer, clock: datetime, progress: Progress) -> None:
+    folder, actor = answer.folder, options.actor
     assert folder.company is not None
-    actor, zone = options.actor, folder.company.zone
+    zone = folder.company.zone
     tenant = integrations.ensure_tenant(folder, actor=actor, now=clock)
     with tenant_scope(tenant.id):
-        progress("reading", 0, 1)
         imported = integrations.apply_objects(
             folder, take_folder=options.take_folder, actor=actor, now=clock
         )
         answer.faults += imported.faults
         until = options.window.end_instant(zone)
-        answer.usage = integrations.ingest_usage(folder, until=until, actor=actor, now=clock)
+        counted = replace(folder, usage=tuple(_Counted(one, progress) for one in folder.usage))
+        answer.usage = integrations.ingest_usage(counted, until=until, actor=actor, now=clock)
         answer.faults += answer.usage.faults
         answer.notices += answer.usage.notices
         answer.unchanged = imported.outcome.unchanged + answer.usage.repeated
-        progress("reading", 1, 1)
+        if not parties.sellers():
+            return  # the fault that holds them is in the answer
         request = RunRequest(
             window=options.window,
             clock=clock,
-            issue_on=_issue_on(options, zone),
-            gate=options.now,
+            issue_on=_issue_on(options, clock, zone),
+            gate=None if options.now is None else clock,
             held_subscriptions=imported.held_subscriptions,
             held_prices=imported.held_prices,
         )
         report = invoicing_services.run(request, actor=actor, now=clock, progress=progress)
-        _answer(options, answer, report, until)
-    if not (options.dry_run or options.strict):
-        with tenant_scope(tenant.id):
-            _print(answer, clock, actor)
+        _tell(options, answer, report)
+        answer.waiting = (
+            integrations.waiting(until)
+            + rating.unpriced_events(until)
+            + rating.events_on_hold(imported.held_subscriptions, until)
+        )
+        answer.earlier = rating.unbilled_before(options.window)
 
 
-def _issue_on(options: BillOptions, zone: str) -> date:
+def _issue_on(options: BillOptions, clock: datetime, zone: str) -> date:
     """The date that documents bear: the last day of the period, or the day of the given clock."""
     if options.now is not None:
-        return local_date(options.now, zone)
+        return local_date(clock, zone)
     return date.fromordinal(options.window.end.toordinal() - 1)
 
 
-def _answer(
-    options: BillOptions, answer: BillAnswer, report: RunReport, until: datetime
-) -> None:
-    answer.invoices = invoicing.of_period(options.window.start)
+def _tell(options: BillOptions, answer: BillAnswer, report: RunReport) -> None:
+    _read_invoices(options, answer)
     answer.new = frozenset(report.issued)
-    people = parties.customers_by_id({one.customer_id for one in answer.invoices})
-    answer.customers = {key: one.row.code for key, one in people.items()}
     answer.put_off = report.rated.put_off
-    answer.waiting = integrations.waiting(until) + sum(
-        one.events for one in report.problems if one.code == "unpriced_usage"
-    )
-    answer.faults += [_problem(one) for one in report.problems]
+    answer.faults += [_problem(one, options.lang) for one in report.problems]
     answer.faults += [
         Fault(
             f"waits_for_{one.waits_for}",
             Place(""),
             {
                 "code": answer.customers[one.customer_id],
-                "total": money_text(one.total_minor, one.currency, "ru"),
+                "total": money_text(one.total_minor, one.currency, options.lang),
                 "document": str(one.id),
             },
         )
-        for one in answer.invoices
-        if one.waits_for
+        for one in answer.drafts
     ]
 
 
-def _problem(problem: RatingProblem) -> Fault:
+def _read_invoices(options: BillOptions, answer: BillAnswer) -> None:
+    answer.invoices = invoicing.of_period(options.window.start)
+    people = parties.customers_by_id({one.customer_id for one in answer.invoices})
+    answer.customers = {key: one.row.code for key, one in people.items()}
+
+
+def _problem(problem: RatingProblem, lang: str) -> Fault:
     if problem.code == "unpriced_usage":
         return Fault(
             "unpriced_usage",
             Place("subscriptions.csv", None, "plan"),
             {"code": problem.subscription, "meter": problem.meter, "events": str(problem.events)},
         )
-    detail = problem.params.get("ru", problem.code)
+    detail = problem.params.get(lang, problem.code)
     return Fault(
         "not_priced",
         Place("catalogue.toml", None, problem.price),
@@ -190,80 +241,39 @@ def _problem(problem: RatingProblem) -> Fault:
     )
 
 
-def _print(answer: BillAnswer, clock: datetime, actor: str) -> None:
-    """Render what has no paper yet. Bytes are kept under their hash: a reprint is the same file."""
-    ids = [one.id for one in answer.invoices if one.status == "issued"]
-    have = documents.rendered_hashes(ids)
-    missing = [key for key in ids if not any(known == key for known, _ in have)]
-    made = documents_services.render_many(compose(missing), actor=actor, now=clock)
-    kinds = {"act"}
-    answer.pdfs = {
-        key: str(files.path_of(digest))
-        for (key, kind), digest in {**have, **made}.items()
-        if kind not in kinds
-    }
+def _print(options: BillOptions, answer: BillAnswer, clock: datetime, progress: Progress) -> None:
+    if not answer.issued:
+        return
+    assert answer.folder.company is not None
+    tenant = parties.tenant_by_code(answer.folder.company.code)
+    assert tenant is not None  # somebody's invoices
+    with tenant_scope(tenant.id):
+        answer.papers = print_documents(
+            answer.issued,
+            f"{options.window.start:%Y-%m}",
+            actor=options.actor,
+            now=clock,
+            progress=lambda done, whole: progress("printing", done, whole),
+        )
 
 
-def document(answer: BillAnswer, period: str) -> dict[str, Any]:
-    """Return the contract's JSON answer."""
-    return {
-        "period": period,
-        "invoices": [
-            _invoice(one, answer) for one in answer.invoices if one.status == "issued"
-        ],
-        "drafts": [_invoice(one, answer) for one in answer.invoices if one.status != "issued"],
-        "faults": [_fault(one, answer) for one in answer.faults],
-        "notices": [_fault(one, answer) for one in answer.notices],
-        "waiting": answer.waiting,
-        "unchanged": answer.unchanged,
-    }
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A usage file that tells how far it is read. How many rows it has nobody knows before."""
 
+    source: UsageSource
+    progress: Progress
 
-def _invoice(info: InvoiceInfo, answer: BillAnswer) -> dict[str, Any]:
-    def text(minor: int) -> str:
-        return minor_text(minor, info.currency)
+    @property
+    def name(self) -> str:
+        return self.source.name
 
-    return {
-        "number": info.number,
-        "kind": info.kind,
-        "customer": answer.customers[info.customer_id],
-        "currency": info.currency,
-        "net": text(info.net_minor),
-        "vat": text(info.vat_minor),
-        "total": text(info.total_minor),
-        "pdf": answer.pdfs.get(info.id),
-        "new": info.id in answer.new,
-        "lines": [
-            {
-                "subscription": line.subscription,
-                "price": line.price,
-                "name": line.name,
-                "units": decimal_text(line.units),
-                "net": text(line.net_minor),
-                "vat": text(line.vat_minor),
-                "total": text(line.total_minor),
-            }
-            for line in info.lines
-        ],
-    }
+    @property
+    def file(self) -> str:
+        return self.source.file
 
-
-def decimal_text(units: object) -> str:
-    """Write a stored decimal without trailing zeros and without an exponent."""
-    text = f"{units:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _fault(fault: Fault, answer: BillAnswer) -> dict[str, Any]:
-    lang = answer.folder.company.language if answer.folder.company else "ru"
-    return {
-        "code": fault.code,
-        "file": fault.place.file,
-        "row": fault.place.row,
-        "field": fault.place.field,
-        "message": fault.message(lang),
-        "remedy": fault.remedy(lang),
-    }
-
-
-__all__: Sequence[str] = ["BillAnswer", "BillOptions", "bill_folder", "document", "number_text"]
+    def rows(self) -> Iterator[UsageRow | Fault | Notice]:
+        for number, row in enumerate(self.source.rows(), 1):
+            if not number % TOLD_EVERY:
+                self.progress("reading", number, 0)
+            yield row

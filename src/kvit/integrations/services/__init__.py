@@ -7,7 +7,7 @@ wanted, standing), and the difference is applied in one transaction. Usage follo
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from kvit.integrations.port import CompanyFolder, Fault
 from kvit.integrations.services._objects import (
@@ -41,9 +41,11 @@ class Imported:
         return self.outcome.faults
 
 
+@transaction.atomic
 def ensure_tenant(folder: CompanyFolder, *, actor: str, now: datetime) -> Tenant:
     """Return the folder's tenant, made if there is none."""
     wanted = _tenant_row(folder)
+    _take_turn(wanted.code)
     found = parties.tenant_by_code(wanted.code)
     if found is None:
         return parties_services.create_tenant(wanted, actor=actor, now=now, reason=REASON)
@@ -55,6 +57,7 @@ def apply_objects(
     folder: CompanyFolder, *, take_folder: bool, actor: str, now: datetime
 ) -> Imported:
     """Apply everything but usage, in the tenant's scope: all of it or nothing."""
+    _take_turn(_tenant_row(folder).code)
     outcome = Outcome()
     _apply_tenant(folder, outcome, actor=actor, now=now)
     apply_sellers(folder, outcome, take_folder=take_folder, actor=actor, now=now)
@@ -69,6 +72,14 @@ def apply_objects(
         frozenset(held | outcome.held_subscriptions | folder.held.get("subscription", frozenset())),
         folder.held_prices | frozenset(outcome.held_prices),
     )
+
+
+def _take_turn(code: str) -> None:
+    """Let two imports of one company go one after the other: the later one finds all done."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"integrations:{code}"]
+        )
 
 
 def _apply_tenant(folder: CompanyFolder, outcome: Outcome, *, actor: str, now: datetime) -> None:

@@ -1,0 +1,145 @@
+"""`kvit bill DIR --period 2026-10`: a company's month, billed from its own files."""
+
+import argparse
+import getpass
+import json
+import os
+import re
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kvit.core.periods import BadPeriod, Period, parse_billing_period
+from kvit.core.wording import Words, say
+from kvit.integrations.port import NoCompanyFolder
+from kvit.web.cli.ground import ready
+from kvit.web.cli.language import either, language
+from kvit.web.cli.progress import bar
+
+if TYPE_CHECKING:
+    from kvit.web.billing import BillAnswer, BillOptions
+
+NOTHING_BILLED = 2
+WORDS: Words = {
+    "bad_period": (
+        "период «{text}» не понят: год и месяц, например 2026-10",
+        "the period “{text}” is not understood: year and month, such as 2026-10",
+    ),
+    "bad_now": (
+        "время «{text}» не понято: например 2026-11-01 или 2026-11-01T09:00:00+03:00",
+        "the time “{text}” is not understood: such as 2026-11-01 or 2026-11-01T09:00:00+03:00",
+    ),
+}
+_MONTH = re.compile(r"\d{4}-\d{2}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", type=Path, metavar="DIR",
+                        help=either("папка компании", "the company's folder"))  # fmt: skip
+    parser.add_argument("--period", type=billing_month, required=True, metavar="YYYY-MM",
+                        help=either("за какой месяц", "which month"))  # fmt: skip
+    parser.add_argument("--dry-run", action="store_true",
+                        help=either("показать, что было бы, и ничего не оставить",
+                                    "show what would be, and leave nothing behind"))  # fmt: skip
+    parser.add_argument("--strict", action="store_true",
+                        help=either("не выставлять ничего, пока есть хоть одна ошибка",
+                                    "bill nothing while any fault stands"))  # fmt: skip
+    parser.add_argument("--take", choices=["folder"],
+                        help=either("folder: изменённое не из папки сделать как в папке",
+                                    "folder: what was changed elsewhere becomes the folder's")
+                        )  # fmt: skip
+    parser.add_argument("--now", type=moment, metavar="ISO",
+                        help=either("считать, что сейчас это время (конец периода)",
+                                    "take this for the present (the period's end)"))  # fmt: skip
+    parser.add_argument("--tenant", default="", metavar="CODE",
+                        help=either("код компании: отказать, если в папке другая",
+                                    "the company's code: refuse a folder of another one")
+                        )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help=either("объект JSON", "a JSON object"))
+
+
+def run(args: argparse.Namespace) -> int:
+    if not (args.directory / "company.toml").is_file():
+        # Not worth a database: what is missing is said before one is started.
+        return _no_folder(args)
+    ready()
+    from kvit.web.billing import BillOptions
+
+    options = BillOptions(
+        directory=args.directory,
+        window=args.period,
+        actor=os_actor(),
+        lang=language(),
+        dry_run=args.dry_run,
+        strict=args.strict,
+        take_folder=args.take == "folder",
+        now=args.now,
+        tenant=args.tenant,
+    )
+    answer = bill(options, origin="kvit bill")
+    if args.json:
+        print_json(answer, args.period)
+    else:
+        from kvit.web.cli.bill_report import report
+
+        print(report(answer, options))
+    return answer.status
+
+
+def bill(options: "BillOptions", *, origin: str) -> "BillAnswer":
+    """Bill a folder, with a bar where there is a terminal."""
+    from kvit.platform.audit import acting_from
+    from kvit.web.billing import bill_folder
+
+    with acting_from(origin), bar() as progress:
+        return bill_folder(options, progress=progress)
+
+
+def print_json(answer: "BillAnswer", window: Period, **more: Any) -> None:
+    """Print the contract's answer, with more fields if given."""
+    from kvit.web.bill_json import document
+
+    said = document(answer, f"{window.start:%Y-%m}", language()) | more
+    print(json.dumps(said, ensure_ascii=False))
+
+
+def os_actor() -> str:
+    """Return who works at this terminal, for the history."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user without a name
+        return f"cli:{os.getuid()}"
+
+
+def billing_month(text: str) -> Period:
+    """Read YYYY-MM; for argparse."""
+    try:
+        if _MONTH.fullmatch(text):
+            return parse_billing_period(text)
+    except BadPeriod:
+        pass
+    raise argparse.ArgumentTypeError(say(WORDS, "bad_period", language(), text=text))
+
+
+def moment(text: str) -> datetime:
+    """Read an ISO time; for argparse. Without a zone it is the company's."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        problem = say(WORDS, "bad_now", language(), text=text)
+        raise argparse.ArgumentTypeError(problem) from None
+
+
+def _no_folder(args: argparse.Namespace) -> int:
+    reason = "no_company" if args.directory.is_dir() else "no_folder"
+    error, lang = NoCompanyFolder(str(args.directory), reason=reason), language()
+    if args.json:
+        fault = {"code": reason, "file": "company.toml", "row": None, "field": "",
+                 "message": error.message(lang), "remedy": error.remedy(lang)}  # fmt: skip
+        period = f"{args.period.start:%Y-%m}"
+        said = {"period": period, "invoices": [], "faults": [fault], "waiting": 0, "unchanged": 0}
+        print(json.dumps(said, ensure_ascii=False))
+    else:
+        print(f"{error.message(lang)}\n{error.remedy(lang)}", file=sys.stderr)
+    return NOTHING_BILLED
