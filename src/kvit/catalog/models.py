@@ -137,6 +137,7 @@ class PlanVersion(Version):
     price_basis = models.CharField(max_length=5, blank=True)
     trial_days = models.IntegerField(default=0)
     commitment = models.DecimalField(max_digits=38, decimal_places=12, null=True)
+    threshold = models.DecimalField(max_digits=38, decimal_places=12, null=True)
     includes = models.JSONField(default=list)
     phases = models.JSONField(default=list)
 

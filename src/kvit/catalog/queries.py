@@ -158,6 +158,7 @@ def plan_terms(row: PlanVersion) -> core.PlanTerms:
         price_basis=row.price_basis,
         trial_days=row.trial_days,
         commitment=_fraction(row.commitment),
+        threshold=_fraction(row.threshold),
         includes=tuple(row.includes),
         phases=tuple((code, cycles) for code, cycles in row.phases),
         effective_from=row.effective_from,

@@ -248,6 +248,7 @@ def _plan_columns(plan: core.PlanTerms) -> dict[str, object]:
         "price_basis": plan.price_basis,
         "trial_days": plan.trial_days,
         "commitment": _decimal(plan.commitment),
+        "threshold": _decimal(plan.threshold),
         "includes": list(plan.includes),
         "phases": [list(phase) for phase in plan.phases],
     }

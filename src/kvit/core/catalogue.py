@@ -43,6 +43,8 @@ class PlanTerms:
     price_basis: str = ""
     trial_days: int = 0
     commitment: Fraction | None = None  # major units a full period, topped up by a true-up
+    # Usage that is not billed yet is billed at once when it costs so much (major units).
+    threshold: Fraction | None = None
     includes: tuple[str, ...] = ()
     phases: tuple[tuple[str, int], ...] = ()  # (code, how many cycles), in order; then none
     effective_from: date = ALWAYS

@@ -37,6 +37,8 @@ class Past:
 
     advanced: Advanced = NOT_ADVANCED
     spent: Mapping[str, int] = field(default_factory=dict)  # minor units by discount code
+    # Unused allowance of earlier periods by price key, the oldest first.
+    carried: Mapping[str, tuple[Fraction, ...]] = field(default_factory=dict)
 
 
 NO_PAST = Past()
@@ -68,7 +70,8 @@ def rate(
     Args:
         measured: the subscription's events by meter, in (time, id) order, of the whole service
             period; others are ignored.
-        whens: of "arrears", "advance", "once", "milestone".
+        whens: of "arrears", "advance", "once", "milestone"; "interim" is usage so far, before
+            its period is over.
         held: (plan, price code) that wait for a fault to be mended; the price "*" is all of a plan.
         past: what the period was charged in advance, and what earlier periods drew from balances.
 
@@ -76,17 +79,18 @@ def rate(
         One charge a stretch (and group), zero amounts included: a lost zero line would be a
         silent loss. What a price refuses is named and does not stop the others.
     """
+    case = _Case(contract, service, catalogue, measured)
     marks = measured.marks()
     chains = stretches(contract, service, catalogue)
     due = {
-        key: [one for one in chain if one.when in whens and not _is_held(one.terms, held)]
+        key: [one for one in chain if _is_due(one, whens) and not _is_held(one.terms, held)]
         for key, chain in chains.items()
     }
     found: list[Charge] = []
     unpriced: list[tuple[str, PriceError]] = []
     for key, chain in due.items():
         try:
-            found += _rate_chain(contract, service, catalogue, measured, chain)
+            found += _rate_chain(case, chain, past.carried.get(key, ()))
         except PriceError as error:
             unpriced.append((key, error))
             continue
@@ -153,9 +157,7 @@ def _is_advance_balance(
     contract: Contract, service: ServicePeriod, chains: Mapping[str, Sequence[Stretch]]
 ) -> bool:
     """Whether the period began under the scheme advance + balance."""
-    terms = next(
-        one.terms for one in contract.spells if one.end is None or one.end > service.start
-    )
+    terms = next(one.terms for one in contract.spells if one.end is None or one.end > service.start)
     firsts = [
         chain[0] for chain in chains.values() if chain and chain[0].key == chain[0].terms.code
     ]
@@ -163,17 +165,28 @@ def _is_advance_balance(
     return scheme == "advance_balance"
 
 
+def _is_due(stretch: Stretch, whens: frozenset[str]) -> bool:
+    return stretch.when in whens or ("interim" in whens and bool(stretch.terms.meter))
+
+
 def _is_held(terms: PriceTerms, held: frozenset[tuple[str, str]]) -> bool:
     return bool({(terms.plan, terms.code), (terms.plan, "*")} & held)
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What every price of a service period is rated from."""
+
+    contract: Contract
+    service: ServicePeriod
+    catalogue: Catalogue
+    measured: Measured
+
+
 def _rate_chain(
-    contract: Contract,
-    service: ServicePeriod,
-    catalogue: Catalogue,
-    measured: Measured,
-    chain: Sequence[Stretch],
+    case: _Case, chain: Sequence[Stretch], carried: tuple[Fraction, ...]
 ) -> list[Charge]:
+    contract, service = case.contract, case.service
     charges: list[Charge] = []
     used: dict[str, Quantity] = {}
     chain_start = service.start
@@ -183,9 +196,7 @@ def _rate_chain(
         if not goes_on:
             used, chain_start = {}, stretch.start
         if stretch.terms.meter:
-            charges += _rate_usage(
-                contract, service, catalogue, measured, stretch, used, chain_start
-            )
+            charges += _rate_usage(case, stretch, chain_start, used, carried)
         elif stretch.terms.when == "milestone":
             charges += _rate_milestones(contract, stretch)
         elif stretch.terms.when != "once" or _enters(contract, service, stretch, before):
@@ -214,39 +225,36 @@ def _fee(stretch: Stretch) -> Priced:
 
 
 def _rate_usage(
-    contract: Contract,
-    service: ServicePeriod,
-    catalogue: Catalogue,
-    measured: Measured,
+    case: _Case,
     stretch: Stretch,
-    used: dict[str, Quantity],
     chain_start: datetime,
+    used: dict[str, Quantity],
+    carried: tuple[Fraction, ...],
 ) -> list[Charge]:
     """One charge a group; `used` carries what was counted before within this chain, by group."""
+    catalogue, zone = case.catalogue, case.contract.zone
     calendar = catalogue.calendar(stretch.terms.calendar or stretch.plan.calendar)
-    charges = []
+    part = _share(case.contract, case.service, stretch)
     found = quantities(
         stretch.price,
         stretch.terms,
         catalogue.meters,
-        measured,
+        case.measured,
         start=stretch.start,
         end=stretch.end,
-        period=(
-            service.period.start_instant(contract.zone),
-            service.period.end_instant(contract.zone),
-        ),
-        zone=contract.zone,
+        period=(case.service.period.start_instant(zone), case.service.period.end_instant(zone)),
+        zone=zone,
         chain_start=chain_start,
         attributes={"quantity": stretch.quantity},
     )
+    charges = []
     for group, quantity, events in found:
+        quantity = replace(quantity, carried=carried)
         already = used.get(group)
         priced = evaluate(stretch.price, quantity, already=already, calendar=calendar)
         used[group] = quantity if already is None else already + quantity
-        part = _share(contract, service, stretch)
         charges.append(
-            _charge(contract, stretch, part=part, priced=priced, events=events, group=group)
+            _charge(case.contract, stretch, part=part, priced=priced, events=events, group=group)
         )
     return charges
 

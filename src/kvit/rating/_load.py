@@ -2,25 +2,25 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
 
 from kvit.core.catalogue import Catalogue
-from kvit.core.differences import Due, Slot, Standing
+from kvit.core.differences import Slot, Standing
 from kvit.core.extras import ADVANCE, Advanced
 from kvit.core.measured import CARRYING, Measured, event, meters_read
-from kvit.core.money import round_fraction
 from kvit.core.periods import Period, parse_cycle
+from kvit.core.pricing.allowance import Allowance, carry_over
 from kvit.core.schedule import Contract, ServicePeriod, service_periods
 from kvit.core.usage import UsageEvent
 from kvit.metering import queries as metering
 from kvit.parties import queries as parties
 from kvit.parties.rows import Customer
-from kvit.platform.ids import uuid7
 from kvit.rating.models import Charge, RatedPeriod
 from kvit.rating.rows import RatingRun
 from kvit.subscriptions import queries as subscriptions
@@ -28,13 +28,7 @@ from kvit.subscriptions.rows import SubscriptionInfo
 
 Span = tuple[datetime, datetime]
 Key = tuple[str, date]  # subscription id, first day of the service period
-SCALE = 12
 LOOK_BACK_YEARS = 3  # how far a reading before the period is looked for
-
-
-def quantized(units: Fraction) -> Decimal:
-    """Return units at the scale they are shown with; the exact sum is kept apart."""
-    return Decimal(round_fraction(units * 10**SCALE, "half-even")).scaleb(-SCALE)
 
 
 def rated_periods(
@@ -117,6 +111,8 @@ def usage_of(
     owners = _owners(wanted, infos, payers, run.catalogue)
     since = min(service.start for _, service in wanted)
     until = max(service.end for _, service in wanted)
+    if run.clock is not None:
+        until = min(until, run.clock)  # an interim bill takes what was used by then
     events: dict[str, dict[str, list[UsageEvent]]] = defaultdict(lambda: defaultdict(list))
     if owners and since < until:
         subjects = sorted({(kind, code) for kind, code, _ in owners})
@@ -259,62 +255,78 @@ def advanced(standing: Mapping[Slot, Standing]) -> Advanced:
     return Advanced(sum(known.amount_minor for known in asked) if asked else None)
 
 
-def spent_balances(
-    wanted: Sequence[tuple[Contract, ServicePeriod]],
-) -> dict[str, dict[date, dict[str, int]]]:
-    """Return what periods before each wanted one drew from balances, by discount code."""
-    codes = {
-        contract.id: {one.code for spell in contract.spells for one in spell.terms.discounts
-                      if one.balance}
-        for contract, _ in wanted
-    }  # fmt: skip
-    drawing = [key for key, found in codes.items() if found]
-    if not drawing:
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What earlier periods left to a service period."""
+
+    spent: Mapping[str, int] = field(default_factory=dict)  # drawn from balances, minor units
+    carried: Mapping[str, tuple[Fraction, ...]] = field(default_factory=dict)  # by price key
+
+
+def memories(
+    wanted: Sequence[tuple[Contract, ServicePeriod]], catalogue: Catalogue
+) -> dict[Key, Memory]:
+    """Return what each period inherits, for subscriptions whose terms inherit anything."""
+    codes = {contract.id: _balances(contract) for contract, _ in wanted}
+    allowances = {contract.id: _allowances(contract, catalogue) for contract, _ in wanted}
+    heirs = [key for key in codes if codes[key] or allowances[key]]
+    if not heirs:
         return {}
-    rows = list(
-        Charge.objects.filter(subscription_id__in=drawing)
-        .exclude(discounts=[])
-        .values_list("subscription_id", "period_start", "discounts")
-    )
-    spent: dict[str, dict[date, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    history: dict[str, list[tuple[date, str, Fraction, list[dict[str, Any]]]]] = defaultdict(list)
+    rows = Charge.objects.filter(subscription_id__in=heirs).order_by("period_start")
+    for subscription, start, price, units, taken in rows.values_list(
+        "subscription_id", "period_start", "price_key", "units", "discounts"
+    ):
+        history[str(subscription)].append((start, price, Fraction(units), taken))
+    found = {}
     for contract, service in wanted:
-        mine = spent[contract.id][service.period.start]
-        for subscription, start, taken in rows:
-            if str(subscription) != contract.id or start >= service.period.start:
-                continue
-            for one in taken:
-                if one["code"] in codes[contract.id]:
-                    mine[one["code"]] = mine.get(one["code"], 0) + one["amount_minor"]
+        before = [one for one in history[contract.id] if one[0] < service.period.start]
+        found[contract.id, service.period.start] = Memory(
+            _spent(before, codes[contract.id]),
+            {
+                key: _carried_over(price, key, before, service)
+                for key, price in allowances[contract.id].items()
+            },
+        )
+    return found
+
+
+def _balances(contract: Contract) -> set[str]:
+    return {one.code for spell in contract.spells for one in spell.terms.discounts if one.balance}
+
+
+def _allowances(contract: Contract, catalogue: Catalogue) -> dict[str, Allowance]:
+    """Return, by price key, the allowances of the main plan that carry units over."""
+    plan = contract.spells[-1].terms.plan
+    return {
+        one.code: one.price
+        for one in catalogue.prices.get(plan, ())
+        if isinstance(one.price, Allowance) and one.price.carry_periods
+    }
+
+
+def _spent(before: Iterable[tuple[Any, ...]], codes: set[str]) -> dict[str, int]:
+    spent: dict[str, int] = {}
+    for _, _, _, taken in before:
+        for one in taken:
+            if one["code"] in codes:
+                spent[one["code"]] = spent.get(one["code"], 0) + one["amount_minor"]
     return spent
 
 
-def reversal(
-    contract: Contract,
-    service: ServicePeriod,
-    run: RatingRun,
-    due: Due,
-    reason: str,
-    discounts: list[dict[str, object]],
-) -> tuple[object, ...]:
-    """Take a stretch back: the row of its first charge with the sums turned."""
-    first = (
-        Charge.objects.filter(
-            subscription_id=contract.id,
-            period_start=service.period.start,
-            price_key=due.slot.price_key,
-            starts_at=due.slot.starts_at,
-            customer_id=due.slot.customer,
-        )
-        .order_by("revision")
-        .first()
-    )
-    assert first is not None
-    return (
-        uuid7(), first.subscription_id, first.subscription_code, first.customer_id,
-        first.seller_id, first.service, first.price_key, first.price_code,
-        first.price_version_id, first.name, first.unit, run.window.start, first.period_start,
-        first.period_end, first.starts_at, first.ends_at, first.starts_on, first.ends_on,
-        due.revision, reason, first.currency, first.basis, first.vat_code, first.vat_on,
-        quantized(due.units), due.events, 0, 1, due.gross_minor, due.amount_minor, discounts,
-        run.usage_version, contract.terms_number, run.catalogue.revision, run.now,
-    )  # fmt: skip
+def _carried_over(
+    price: Allowance, key: str, before: Iterable[tuple[Any, ...]], service: ServicePeriod
+) -> tuple[Fraction, ...]:
+    """Fold the allowance through the periods that were charged, the first of them with nothing."""
+    used: dict[date, Fraction] = defaultdict(Fraction)
+    for start, charged, units, _ in before:
+        if charged == key:
+            used[start] += units
+    carried: tuple[Fraction, ...] = ()
+    if not used:
+        return carried
+    first = service.cycle.index_of(service.anchor, min(used))
+    for index in range(first, service.cycle.index_of(service.anchor, service.period.start)):
+        start = service.cycle.period(service.anchor, index).start
+        carried = carry_over(price, used=used[start], carried=carried)
+    return carried

@@ -1,0 +1,134 @@
+"""Charges and the memory of a period, as rows."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from uuid import UUID
+
+from kvit.core import extras
+from kvit.core.differences import Due
+from kvit.core.money import round_fraction
+from kvit.core.schedule import Contract, ServicePeriod
+from kvit.core.stretches import Charge as Priced
+from kvit.core.wording import Words, say
+from kvit.platform.bulk import copy_in
+from kvit.platform.ids import uuid7
+from kvit.rating.models import Charge, RatedPeriod
+from kvit.rating.rows import RatingRun
+
+Row = tuple[object, ...]
+SCALE = 12  # decimals of units as they are shown
+WORDS: Words = {
+    extras.COMMITMENT: ("Доначисление до минимального объёма", "True-up to the commitment"),
+    extras.ADVANCE: ("Аванс", "Advance"),
+    extras.OFFSET: ("Зачёт аванса", "Advance taken into account"),
+}
+COLUMNS = (
+    "id", "subscription_id", "subscription_code", "customer_id", "seller_id", "service",
+    "price_key", "price_code", "price_version_id", "name", "unit", "billed_in", "period_start",
+    "period_end", "starts_at", "ends_at", "starts_on", "ends_on", "revision", "reason",
+    "currency", "basis", "vat_code", "vat_on", "units", "events", "exact_num", "exact_den",
+    "gross_minor", "amount_minor", "discounts", "usage_version", "terms_number",
+    "catalogue_revision", "rated_at",
+)  # fmt: skip
+PERIOD_COLUMNS = (
+    "id", "subscription_id", "period_start", "period_end", "starts_at", "ends_at", "billed_in",
+    "whens", "events", "uncovered", "usage_version", "terms_number", "catalogue_revision",
+)  # fmt: skip
+REMEMBER = "(tenant_id, subscription_id, period_start) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in PERIOD_COLUMNS[3:]
+)
+
+
+def write(charges: Iterable[Row], periods: Sequence[Row]) -> None:
+    """Store both in the caller's transaction, a statement each."""
+    copy_in(Charge, COLUMNS, charges)
+    copy_in(RatedPeriod, PERIOD_COLUMNS, periods, on_conflict=REMEMBER)
+
+
+def charge_row(
+    contract: Contract, service: ServicePeriod, run: RatingRun, due: Due, reason: str
+) -> Row:
+    """Return the row of a charge; a stretch that is taken back is the turned row of its first."""
+    charge = due.charge
+    if charge is None:
+        return _reversal(contract, service, run, due, reason)
+    stretch = charge.stretch
+    seller = run.seller_of(stretch.plan.seller)
+    meter = run.catalogue.meters.get(stretch.terms.meter)
+    exact = charge.exact
+    return (
+        uuid7(), UUID(contract.id), contract.code, UUID(due.slot.customer), seller.id,
+        stretch.plan.service, due.slot.price_key, stretch.terms.code, stretch.terms.version_id,
+        _name(charge, run.lang), meter.unit if meter else "", run.window.start,
+        service.period.start, service.period.end, stretch.start, stretch.end,
+        stretch.days.start, stretch.days.end, due.revision, reason, contract.currency,
+        stretch.terms.price_basis or stretch.plan.price_basis or seller.price_basis,
+        seller.vat_code, _last_day(service), quantized(due.units), due.events, exact.numerator,
+        exact.denominator, due.gross_minor, due.amount_minor, _discounts(due),
+        run.usage_version, contract.terms_number, run.catalogue.revision, run.now,
+    )  # fmt: skip
+
+
+def quantized(units: Fraction) -> Decimal:
+    """Return units at the scale they are shown with; the exact sum is kept apart."""
+    return Decimal(round_fraction(units * 10**SCALE, "half-even")).scaleb(-SCALE)
+
+
+def _reversal(
+    contract: Contract,
+    service: ServicePeriod,
+    run: RatingRun,
+    due: Due,
+    reason: str,
+) -> tuple[object, ...]:
+    """Take a stretch back: the row of its first charge with the sums turned."""
+    first = (
+        Charge.objects.filter(
+            subscription_id=contract.id,
+            period_start=service.period.start,
+            price_key=due.slot.price_key,
+            starts_at=due.slot.starts_at,
+            customer_id=due.slot.customer,
+        )
+        .order_by("revision")
+        .first()
+    )
+    assert first is not None
+    return (
+        uuid7(), first.subscription_id, first.subscription_code, first.customer_id,
+        first.seller_id, first.service, first.price_key, first.price_code,
+        first.price_version_id, first.name, first.unit, run.window.start, first.period_start,
+        first.period_end, first.starts_at, first.ends_at, first.starts_on, first.ends_on,
+        due.revision, reason, first.currency, first.basis, first.vat_code, first.vat_on,
+        quantized(due.units), due.events, 0, 1, due.gross_minor, due.amount_minor,
+        _discounts(due),
+        run.usage_version, contract.terms_number, run.catalogue.revision, run.now,
+    )  # fmt: skip
+
+
+def _discounts(due: Due) -> list[dict[str, object]]:
+    """Tell what each discount took; of a difference, what it takes more than before."""
+    applied = () if due.charge is None else due.charge.discounts
+    told: list[dict[str, object]] = [
+        {**one.document(), "amount_minor": one.amount_minor - due.taken.get(one.discount.code, 0)}
+        for one in applied
+    ]
+    known = {one.discount.code for one in applied}
+    told += [
+        {"code": code, "amount_minor": -minor}
+        for code, minor in due.taken.items()
+        if minor and code not in known
+    ]
+    return told
+
+
+def _last_day(service: ServicePeriod) -> date:
+    """The last day of the service: its rate of VAT holds for all of it."""
+    return max(service.served.start, service.served.end - timedelta(days=1))
+
+
+def _name(charge: Priced, lang: str) -> str:
+    name = charge.stretch.terms.name or say(WORDS, charge.stretch.terms.code, lang)
+    return f"{name} ({charge.group})" if charge.group else name
