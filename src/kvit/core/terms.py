@@ -6,19 +6,22 @@ amendments take effect at one moment, a discount of 15 % and five seats instead 
     [1 Sep, 16 Oct)   pro, 3 seats
     [16 Oct, …)       pro, 5 seats, −15 %
 
-Amendments of one moment are applied together, whatever order they were written in; an amendment
-that was recorded later but counts from an earlier day simply stands earlier in the fold, so a
-backdated change needs no code of its own.
+Amendments of one moment are applied together, by their kind (`CHANGES`) and not by the order of a
+file; of two of one kind the one recorded later has the last word. An amendment that was recorded
+later but counts from an earlier day simply stands earlier in the fold, so a backdated change needs
+no code of its own.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, date, datetime
 from fractions import Fraction
-from itertools import groupby
+from itertools import count, groupby
 from typing import Literal
 
 from kvit.core.money import exact_text, parse_decimal
+from kvit.core.pricing import parse_price
 
 State = Literal["active", "paused", "ended"]
 # The order in which changes of one moment are applied: a state change has the last word.
@@ -26,6 +29,8 @@ CHANGES = (
     "restate", "plan", "quantity", "transfer", "scheme", "terms", "discount", "coupon", "addon",
     "trial", "milestone", "resume", "pause", "cancel",
 )  # fmt: skip
+
+_WHOLE = 100  # percent
 
 
 class BadAmendment(ValueError):
@@ -116,21 +121,22 @@ def timeline(
         amendments: in any order; those withdrawn by a later "withdraw" are left out.
 
     Returns:
-        Spells; a spell whose state is "ended" is the last one and has no end.
+        Spells. What counts from before the start counts from the start; after an "ended" spell
+        only a "resume" may follow.
 
     Raises:
-        BadAmendment: an amendment stands before the start, after the end, or has a bad value.
+        BadAmendment: an amendment stands after the end, or has a bad value.
     """
     standing = _standing(amendments)
     for amendment in sorted(standing, key=lambda one: one.number):
         if amendment.change == "restate":
             given = _mapping(amendment.value).get("end")
-            end = None if given is None else datetime.fromisoformat(str(given))
+            end = None if given is None else _moment(given)
     if end is not None:
         standing.append(Amendment(0, end, "cancel"))
-    standing.sort(key=_order)
     spells = [Spell(start, None, first)]
-    for at, changes in groupby(standing, key=lambda amendment: max(amendment.at, start)):
+    standing.sort(key=lambda one: _place(one, start))
+    for at, changes in groupby(standing, key=lambda one: _place(one, start)[0]):
         last = spells.pop()
         terms = last.terms
         for amendment in changes:
@@ -144,20 +150,71 @@ def timeline(
 def milestones(amendments: Iterable[Amendment]) -> tuple[tuple[datetime, str], ...]:
     """Return (moment, price code) of each milestone reached, in order of time."""
     reached = [one for one in _standing(amendments) if one.change == "milestone"]
-    return tuple((one.at, str(one.value)) for one in sorted(reached, key=_order))
+    return tuple((one.at, str(one.value)) for one in sorted(reached, key=_when))
+
+
+def counts_from(amendments: Iterable[Amendment]) -> tuple[tuple[int, datetime], ...]:
+    """Return (number, first moment whose terms it may have changed) of each amendment.
+
+    A withdrawal reaches back to what it withdraws, a restatement to the beginning.
+    """
+    told = list(amendments)
+    moments = {one.number: one.at for one in told}
+    found = []
+    for one in told:
+        at = one.at
+        if one.change == "withdraw":
+            at = min(at, moments.get(_withdrawn(one), at))
+        elif one.change == "restate":
+            at = datetime.min.replace(tzinfo=UTC)
+        moments[one.number] = at
+        found.append((one.number, at))
+    return tuple(found)
+
+
+def together(amendment: Amendment) -> tuple[bool, datetime, int, bool, str]:
+    """Return the sort key by which amendments recorded in one set are numbered.
+
+    It reads their content alone, so the order of a file's rows cannot matter: withdrawals come
+    first, and what takes a discount away comes before what gives one.
+    """
+    value = amendment.value
+    gives = not (isinstance(value, Mapping) and "remove" in value)
+    written = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return (amendment.change != "withdraw", amendment.at, _rank(amendment), gives, written)
 
 
 def _standing(amendments: Iterable[Amendment]) -> list[Amendment]:
     told = list(amendments)
-    withdrawn = {int(str(one.value)) for one in told if one.change == "withdraw"}
+    known = {one.number for one in told if one.change != "withdraw"}
+    withdrawn = {_withdrawn(one) for one in told if one.change == "withdraw"}
+    if not withdrawn <= known:
+        raise BadAmendment("bad_value", f"nothing to withdraw: {sorted(withdrawn - known)}")
     return [one for one in told if one.change != "withdraw" and one.number not in withdrawn]
 
 
-def _order(amendment: Amendment) -> tuple[datetime, int, str, int]:
+def _withdrawn(amendment: Amendment) -> int:
+    number = str(amendment.value)
+    if not number.isascii() or not number.isdigit():
+        raise BadAmendment("bad_value", f"withdraw names an amendment by its number: {number}")
+    return int(number)
+
+
+def _place(amendment: Amendment, start: datetime) -> tuple[datetime, int, int]:
+    at = start if amendment.change == "restate" else max(amendment.at, start)
+    return (at, _rank(amendment), amendment.number)
+
+
+def _when(amendment: Amendment) -> tuple[datetime, int]:
+    return (amendment.at, amendment.number)
+
+
+def _rank(amendment: Amendment) -> int:
+    if amendment.change == "withdraw":
+        return -1
     if amendment.change not in CHANGES:
         raise BadAmendment("unknown_change", amendment.change)
-    # Values break the tie of equal kinds, so that the order of writing cannot matter.
-    return (amendment.at, CHANGES.index(amendment.change), str(amendment.value), amendment.number)
+    return CHANGES.index(amendment.change)
 
 
 def _merged(spells: Sequence[Spell]) -> tuple[Spell, ...]:
@@ -180,7 +237,7 @@ def _changed(terms: Terms, amendment: Amendment) -> Terms:  # noqa: PLR0912
         case "plan":
             return replace(terms, plan=str(value))
         case "quantity":
-            return replace(terms, quantity=parse_decimal(value))
+            return replace(terms, quantity=_not_negative(value))
         case "transfer":
             return replace(terms, customer=str(value))
         case "scheme":
@@ -192,7 +249,7 @@ def _changed(terms: Terms, amendment: Amendment) -> Terms:  # noqa: PLR0912
         case "addon":
             return _with_add_on(terms, value)
         case "trial":
-            return replace(terms, trial_until=datetime.fromisoformat(str(value)))
+            return replace(terms, trial_until=_moment(value))
         case "pause":
             return replace(terms, state="paused")
         case "resume":
@@ -211,7 +268,7 @@ def _restated(terms: Terms, value: Mapping[str, object]) -> Terms:
     fresh = Terms(
         plan=str(value.get("plan", terms.plan)),
         customer=str(value.get("customer", terms.customer)),
-        quantity=parse_decimal(value.get("quantity", terms.quantity)),
+        quantity=_not_negative(value["quantity"]) if "quantity" in value else terms.quantity,
         scheme=terms.scheme,
     )
     return with_terms(fresh, _mapping(value.get("terms") or {}), since=None)
@@ -229,12 +286,18 @@ def with_terms(terms: Terms, value: Mapping[str, object], *, since: datetime | N
             for one in many:
                 terms = _discounted(terms, _mapping(one), since)
         elif key == "pin":
-            terms = replace(terms, pinned_on=None if given is None else str(given))
+            terms = replace(terms, pinned_on=None if given is None else _day(given))
         elif given is None:
             overrides.pop(key, None)
         else:
             overrides[key] = _mapping(given)
     return replace(terms, overrides=overrides)
+
+
+def check_prices(terms: Terms) -> None:
+    """Raise `PriceError` unless every price that replaces one of the plan can be read."""
+    for code, document in terms.overrides.items():
+        parse_price(document, path=code)
 
 
 def _discounted(terms: Terms, value: Mapping[str, object], since: datetime | None) -> Terms:
@@ -247,16 +310,22 @@ def _discounted(terms: Terms, value: Mapping[str, object], since: datetime | Non
         raise BadAmendment("bad_value", "a discount has one of percent, fixed and bonus")
     if bonus is not None:
         fixed = bonus
-    code = str(value.get("code") or f"d{len(terms.discounts) + 1}")
-    until = value.get("until")
+    taken = {one.code for one in terms.discounts}
+    free = next(code for place in count(1) if (code := f"d{place}") not in taken)
+    code = str(value.get("code") or free)
+    until, periods = value.get("until"), value.get("periods")
+    if percent is not None and _not_negative(percent) > _WHOLE:
+        raise BadAmendment("bad_value", f"a discount of {percent} %")
+    if periods is not None and _not_negative(periods) < 1:
+        raise BadAmendment("bad_value", f"a discount of {periods} periods")
     added = Discount(
         code=code,
         percent=None if percent is None else parse_decimal(percent),
-        fixed=None if fixed is None else parse_decimal(fixed),
+        fixed=None if fixed is None else _not_negative(fixed),
         price=None if value.get("price") is None else str(value["price"]),
         since=since,
-        until=None if until is None else datetime.fromisoformat(str(until)),
-        periods=None if value.get("periods") is None else int(str(value["periods"])),
+        until=None if until is None else _moment(until),
+        periods=None if periods is None else int(str(periods)),
         balance=bonus is not None,
     )
     kept = tuple(one for one in terms.discounts if one.code != code)
@@ -265,7 +334,9 @@ def _discounted(terms: Terms, value: Mapping[str, object], since: datetime | Non
 
 def _with_add_on(terms: Terms, value: object) -> Terms:
     given = _mapping(value) if isinstance(value, Mapping) else {"plan": value}
-    plan, quantity = str(given["plan"]), parse_decimal(given.get("quantity", 1))
+    if not given.get("plan"):
+        raise BadAmendment("bad_value", "an add-on names its plan")
+    plan, quantity = str(given["plan"]), _not_negative(given.get("quantity", 1))
     kept = tuple(one for one in terms.add_ons if one[0] != plan)
     return replace(terms, add_ons=kept if not quantity else (*kept, (plan, quantity)))
 
@@ -274,3 +345,21 @@ def _mapping(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
         raise BadAmendment("bad_value", f"expected an object, not {value!r}")
     return value
+
+
+def _not_negative(value: object) -> Fraction:
+    number = parse_decimal(value)
+    if number < 0:
+        raise BadAmendment("bad_value", f"{value} is below zero")
+    return number
+
+
+def _moment(value: object) -> datetime:
+    moment = datetime.fromisoformat(str(value))
+    if moment.tzinfo is None:
+        raise BadAmendment("bad_value", f"{value} has no time zone")
+    return moment
+
+
+def _day(value: object) -> str:
+    return date.fromisoformat(str(value)).isoformat()

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from kvit.core.schedule import Contract
 from kvit.core.terms import Amendment as Change
-from kvit.core.terms import milestones, timeline
+from kvit.core.terms import counts_from, milestones, timeline
 from kvit.subscriptions.models import Amendment, Subscription
 from kvit.subscriptions.rows import AmendmentInfo, SubscriptionInfo, first_terms
 
@@ -146,7 +146,7 @@ def _contract(
         spells=spells,
         milestones=milestones(changes),
         terms_number=number,
-        changes=tuple((change.number, change.at) for change in changes),
+        changes=counts_from(changes),
     )
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from kvit.core.periods import instant_of, local_date
 from kvit.core.terms import Amendment as Change
-from kvit.core.terms import BadAmendment, Spell, timeline
+from kvit.core.terms import BadAmendment, Spell, check_prices, timeline, together
 from kvit.platform import audit, events
 from kvit.platform.bulk import copy_in
 from kvit.platform.ids import uuid7
@@ -25,6 +25,14 @@ from kvit.subscriptions.rows import NewAmendment, NewSubscription, first_terms
 
 class SubscriptionExists(Exception):
     """A subscription with this code stands already; amend it instead."""
+
+
+class TermsRefused(Exception):
+    """The terms of a new subscription cannot be read: a price, a discount, a quantity."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code, self.detail = code, detail
 
 
 class SubscriptionNotFound(Exception):
@@ -47,8 +55,11 @@ def open_many(rows: Sequence[NewSubscription], *, actor: str, now: datetime) -> 
 
     Raises:
         SubscriptionExists: one of the codes is taken; nothing was opened.
+        TermsRefused: the terms of one of them cannot be read; nothing was opened.
     """
     codes = [row.code for row in rows]
+    for row in rows:
+        _check(row)
     taken = Subscription.objects.filter(code__in=codes).values_list("code", flat=True).first()
     if taken is not None or len(set(codes)) != len(codes):
         raise SubscriptionExists(taken or "twice in one set")
@@ -92,6 +103,15 @@ def open_many(rows: Sequence[NewSubscription], *, actor: str, now: datetime) -> 
     return ids
 
 
+def _check(row: NewSubscription) -> None:
+    try:
+        if row.quantity < 0:
+            raise BadAmendment("bad_value", f"quantity {row.quantity}")
+        check_prices(first_terms(row.document(), row.customer_id))
+    except ValueError as error:  # BadAmendment and PriceError among them
+        raise TermsRefused(row.code, str(error)) from error
+
+
 @transaction.atomic
 def amend_many(
     rows: Sequence[NewAmendment], *, actor: str, now: datetime
@@ -109,9 +129,10 @@ def amend_many(
     locked = Subscription.objects.select_for_update().filter(code__in=codes).order_by("id")
     known = {one.code: one for one in locked}
     history = _history(list(known.values()))
-    recorded: list[tuple[UUID, int]] = []
+    numbered: dict[int, tuple[UUID, int]] = {}
     written = []
-    for index, row in enumerate(rows):
+    for index in _numbering(rows):
+        row = rows[index]
         subscription = known.get(row.subscription)
         if subscription is None:
             raise SubscriptionNotFound(row.subscription)
@@ -119,9 +140,10 @@ def amend_many(
         change = Change(subscription.amendments, row.at, row.change, row.value)
         history[subscription.pk].append(change)
         _follow(subscription, _fold(subscription, history[subscription.pk], index))
-        recorded.append((subscription.pk, subscription.amendments))
+        numbered[index] = (subscription.pk, subscription.amendments)
         written.append((uuid7(), subscription.pk, subscription.amendments, row.at, row.change,
                         row.value, row.reason, actor, now))  # fmt: skip
+    recorded = [numbered[index] for index in range(len(rows))]
     copy_in(
         Amendment,
         ("id", "subscription_id", "number", "at", "change", "value", "reason", "author",
@@ -135,6 +157,19 @@ def amend_many(
     return recorded
 
 
+def _numbering(rows: Sequence[NewAmendment]) -> list[int]:
+    """Return the places of the rows in the order in which they are numbered: see `together`."""
+
+    def place(index: int) -> tuple[bool, datetime, int, bool, str]:
+        row = rows[index]
+        try:
+            return together(Change(0, row.at, row.change, row.value))
+        except BadAmendment as error:
+            raise AmendmentRefused(index, error.code, error.detail) from error
+
+    return sorted(range(len(rows)), key=place)
+
+
 def _history(subscriptions: Sequence[Subscription]) -> dict[UUID, list[Change]]:
     found: dict[UUID, list[Change]] = defaultdict(list)
     rows = Amendment.objects.filter(subscription__in=subscriptions).order_by("number")
@@ -143,16 +178,17 @@ def _history(subscriptions: Sequence[Subscription]) -> dict[UUID, list[Change]]:
     return found
 
 
-def _fold(
-    subscription: Subscription, changes: Iterable[Change], index: int
-) -> tuple[Spell, ...]:
+def _fold(subscription: Subscription, changes: Iterable[Change], index: int) -> tuple[Spell, ...]:
     try:
-        return timeline(
+        spells = timeline(
             start=subscription.starts_at,
             end=subscription.ends_at,
             first=first_terms(subscription.first, UUID(str(subscription.first["customer"]))),
             amendments=changes,
         )
+        for spell in spells:
+            check_prices(spell.terms)
+        return spells
     except BadAmendment as error:
         raise AmendmentRefused(index, error.code, error.detail) from error
     except ValueError as error:  # a value that is no number, no date
