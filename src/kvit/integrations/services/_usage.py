@@ -140,7 +140,9 @@ def _event(row: UsageRow) -> EventIn:
 
 def _waits(row: UsageRow, kind: str, code: str) -> Fault:
     place = Place(row.file, row.row, kind)
-    return Fault(f"unknown_{kind}", place, {"value": code, "id": row.id})
+    # The reader's words for an unknown code may go on with a guess; for usage none is made.
+    told = {"value": code, "id": row.id, "hint_ru": "", "hint_en": ""}
+    return Fault(f"unknown_{kind}", place, told)
 
 
 def _conflict(file: str, event: EventIn) -> Fault:
