@@ -82,11 +82,17 @@ def money_text(minor: int, currency: str, lang: str) -> str:
         UnknownCurrency: see `money.exponent`.
     """
     sign = MINUS if minor < 0 else ""
-    number = _grouped(minor_text(abs(minor), currency), lang)
+    number = amount_text(abs(minor), currency, lang)
     symbol = _SYMBOLS.get(currency, currency)
     if lang == "ru":
         return f"{sign}{number}{NBSP}{symbol}"
     return f"{sign}{symbol}{NBSP if symbol.isalpha() else ''}{number}"
+
+
+def amount_text(minor: int, currency: str, lang: str) -> str:
+    """Write a sum without the currency's sign, with all its digits: «1 234,50», "1,234.50"."""
+    number = _grouped(minor_text(abs(minor), currency), lang)
+    return MINUS + number if minor < 0 else number
 
 
 def number_text(number: Fraction | int, lang: str) -> str:

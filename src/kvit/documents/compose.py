@@ -1,11 +1,11 @@
 """An issued document as it is printed: sums from invoicing, names from the parties."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 from uuid import UUID
 
-from kvit.core.money import minor_text
-from kvit.core.wording import Words, number_text, say
+from kvit.core.periods import Period
+from kvit.core.wording import Words, amount_text, number_text, say
 from kvit.documents.document import (
     Discount,
     DocumentKind,
@@ -24,7 +24,7 @@ WORDS: Words = {
         "Оплата по счёту № {number} от {date}",
         "Payment of invoice {number} of {date}",
     ),
-    "discount": ("Скидка {value}", "Discount {value}"),
+    "partly": ("{name} ({period})", "{name} ({period})"),
     "unit": ("шт.", "pcs"),
 }
 _KINDS: dict[str, DocumentKind] = {
@@ -78,7 +78,7 @@ def _document(
         seller=_seller(sellers[info.seller_id]),
         customer=_customer(customers[info.customer_id]),
         currency=info.currency,
-        lines=tuple(_line(line, info.currency, lang, gross) for line in info.lines),
+        lines=tuple(_line(line, info, lang, gross) for line in info.lines),
         net_minor=info.net_minor,
         vat_minor=info.vat_minor,
         total_minor=info.total_minor,
@@ -114,39 +114,41 @@ def _customer(customer: Customer) -> Party:
     )  # fmt: skip
 
 
-def _line(line: LineInfo, currency: str, lang: str, gross: bool) -> DocumentLine:
+def _line(line: LineInfo, info: InvoiceInfo, lang: str, gross: bool) -> DocumentLine:
     units = Fraction(line.units)
+    name, period = line.name, Period(line.starts_on, line.ends_on)
+    if period != Period(info.period_start, info.period_end):
+        name = say(WORDS, "partly", lang, name=name, period=period)
     shown = line.total_minor if gross else line.net_minor
     return DocumentLine(
-        name=line.name,
+        name=name,
         units_text=number_text(units, lang),
         unit_name=line.unit or say(WORDS, "unit", lang),
         net_minor=line.net_minor,
         vat_minor=line.vat_minor,
         total_minor=line.total_minor,
         vat_rate=None if line.vat_rate is None else Fraction(line.vat_rate),
-        price_text=_price(line, units, currency, shown),
-        discounts=tuple(_discounts(line.discounts, line, lang, gross)),
+        price_text=_price(line, units, info.currency, shown, lang),
+        discounts=tuple(_discounts(line, gross, lang)),
     )
 
 
-def _price(line: LineInfo, units: Fraction, currency: str, shown: int) -> str:
+def _price(line: LineInfo, units: Fraction, currency: str, shown: int, lang: str) -> str:
     """A price is printed only where quantity × price is the sum to the kopeck."""
     before = shown + sum(int(str(one["amount_minor"])) for one in line.discounts)
     if not units or (before / units).denominator != 1:
         return ""
-    return minor_text(int(before / units), currency)
+    return amount_text(int(before / units), currency, lang)
 
 
-def _discounts(
-    rows: Sequence[object], line: LineInfo, lang: str, gross: bool
-) -> Iterable[Discount]:
+def _discounts(line: LineInfo, gross: bool, lang: str) -> Iterable[Discount]:
     # What a discount took is known in the line's own basis only.
     if (line.basis == "gross") != gross:
         return
-    for row in rows:
-        assert isinstance(row, dict)
-        if not row["amount_minor"]:
+    for row in line.discounts:
+        minor = int(str(row["amount_minor"]))
+        if not minor:
             continue
-        value = f"{row['percent']} %" if "percent" in row else ""
-        yield Discount(say(WORDS, "discount", lang, value=value).strip(), int(row["amount_minor"]))
+        value = row.get("percent")
+        name = str(row["code"]) if value is None else f"{number_text(Fraction(str(value)), lang)} %"
+        yield Discount(name, minor)

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from fractions import Fraction
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Count, Min, Sum
 
 from kvit.catalog import queries as catalog
@@ -122,6 +123,7 @@ def sole_meters(customer_codes: Iterable[str]) -> dict[str, frozenset[str]]:
     return {customers[key].row.code: frozenset(owners) for key, owners in alone.items()}
 
 
+@transaction.atomic
 def outside_life(keys: Iterable[Key], until: datetime) -> int:
     """Count events of known subscriptions that lie before their start or after their end."""
     told = [key for key in keys if key.subject_kind == "subscription"]

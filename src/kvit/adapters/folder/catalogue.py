@@ -21,7 +21,7 @@ _TOP = ("meter", "plan", "discount", "coupon")
 _METER = ("code", "name", "unit", "aggregation", "expression", "dimensions")
 _PLAN = (
     "code", "name", "cycle", "anchor", "scheme", "service", "seller", "calendar", "price_basis",
-    "trial", "includes", "commitment", "phase", "price",
+    "trial", "includes", "commitment", "threshold", "phase", "price",
 )  # fmt: skip
 _DISCOUNT = ("code", "name", "percent", "fixed", "scope", "from_units", "order")
 _COUPON = ("code", "name", "percent", "fixed", "limit", "expires", "periods")
@@ -171,6 +171,7 @@ def _plan(fields: Fields) -> PlanRow:
         price_basis=fields.word("price_basis", ("net", "gross")),
         trial_days=_trial(fields),
         commitment=fields.number("commitment"),
+        threshold=fields.number("threshold"),
         includes=fields.codes("includes"),
         phases=_phases(fields),
     )

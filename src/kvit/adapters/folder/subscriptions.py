@@ -16,7 +16,7 @@ from kvit.integrations.port import Place, SubscriptionRow
 
 SUBSCRIPTION_COLUMNS = ("code", "customer", "plan", "start", "end", "quantity", "terms")
 SUBSCRIPTION_REQUIRED = ("code", "customer", "plan", "start")
-_DISCOUNT = ("code", "percent", "fixed", "price", "until", "periods", "remove")
+_DISCOUNT = ("code", "percent", "fixed", "bonus", "price", "until", "periods", "remove")
 _RESERVED = ("discount", "pin")
 
 
@@ -115,7 +115,9 @@ def read_terms(
 
 
 def read_discount(fields: Fields, value: object, path: str, *, zone: str) -> dict[str, object]:
-    """Check a discount: `{"percent": "15"}` or `{"fixed": "100.00"}`, or `{"remove": code}`.
+    """Check a discount: `{"percent": "15"}`, `{"fixed": "100.00"}` or `{"remove": code}`.
+
+    `{"bonus": "500.00"}` is a balance of bonus points, worth money, drawn down until it is spent.
 
     `until` is a local day, the first without the discount; it is returned as a moment in UTC.
     """
@@ -126,14 +128,16 @@ def read_discount(fields: Fields, value: object, path: str, *, zone: str) -> dic
     if inner.given("remove"):
         return {"remove": inner.code("remove")}
     percent = inner.number("percent", high=Fraction(100))
-    fixed = inner.number("fixed")
-    if inner.given("percent") == inner.given("fixed"):
+    fixed, bonus = inner.number("fixed"), inner.number("bonus")
+    if [inner.given(kind) for kind in ("percent", "fixed", "bonus")].count(True) != 1:
         inner.fault("percent_or_fixed", "percent")
     found: dict[str, object] = {}
     if percent is not None:
         found["percent"] = exact_text(percent)
     if fixed is not None:
         found["fixed"] = exact_text(fixed)
+    if bonus is not None:
+        found["bonus"] = exact_text(bonus)
     for key in ("code", "price"):
         if inner.given(key):
             found[key] = inner.code(key)

@@ -30,7 +30,7 @@ IMPORT_WORDS: Words = {
     ),
     "usage_ambiguous": (
         "Событие «{id}» ждёт: счётчик «{meter}» у клиента «{value}» не ровно в одной подписке.",
-        "Event “{id}” waits: not exactly one subscription of customer “{value}” has meter “{meter}”.",
+        "Event “{id}” waits: not exactly one subscription of “{value}” has meter “{meter}”.",
     ),
     "usage_conflict": (
         "Под идентификатором «{id}» уже принято событие с другим содержанием.",
@@ -41,10 +41,8 @@ IMPORT_WORDS: Words = {
         "Event “{id}” waits: the {kind} “{value}” is held back by a fault.",
     ),
     "unpriced_usage": (
-        "Подписка «{code}»: у {events:plural:события|событий|событий} счётчика «{meter}» "
-        "({events}) нет цены в это время.",
-        "Subscription “{code}”: no price asks for {events} {events:plural:event|events} of "
-        "meter “{meter}” at their time.",
+        "Подписка «{code}»: в это время у счётчика «{meter}» нет цены; событий: {events}.",
+        "Subscription “{code}”: no price asks for meter “{meter}” at that time; events: {events}.",
     ),
     "not_priced": (
         "Подписка «{code}», цена «{price}»: {detail}",
