@@ -1,7 +1,7 @@
 """What a chunk of subscriptions needs before it can be rated, a query for each kind of thing."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
@@ -123,9 +123,10 @@ def usage_of(
                 if owner is not None:
                     events[owner][row.meter].append(_event(row))
     carried = _carried(owners, since, run)
+    carrying = {m for m, one in run.catalogue.meters.items() if one.aggregation in CARRYING}
     return {
         (contract.id, service.period.start): _measured(
-            events.get(contract.id, {}), service, carried.get(contract.id, {})
+            events.get(contract.id, {}), service, carried.get(contract.id, {}), carrying
         )
         for contract, service in wanted
     }
@@ -139,6 +140,7 @@ def _measured(
     events: Mapping[str, list[UsageEvent]],
     service: ServicePeriod,
     carried: Mapping[str, list[UsageEvent]],
+    carrying: Collection[str],
 ) -> Measured:
     """Cut a subscription's events to a service period. Two kinds of subject are merged in order."""
     inside: dict[str, list[UsageEvent]] = {}
@@ -149,7 +151,7 @@ def _measured(
         before[meter] = [one for one in many if one.time < service.start]
     for meter, many in carried.items():
         before[meter] = sorted(many + before.get(meter, []), key=lambda one: (one.time, one.id))
-    return Measured(inside, {m: many for m, many in before.items() if m in carried})
+    return Measured(inside, {m: many for m, many in before.items() if m in carrying})
 
 
 def _owners(
