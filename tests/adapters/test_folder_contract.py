@@ -327,6 +327,7 @@ code = "ramp"
 name = "Разгон"
 trial = "14 days"
 commitment = "10000.00"
+threshold = "5000.00"
 price_basis = "gross"
 [[plan.phase]]
 code = "start"
@@ -357,7 +358,8 @@ price = { model = "flat", amount = "1" }
         100, 10, date(2026, 12, 31), None,
     )  # fmt: skip
     ramp = folder.plans[2]
-    assert (ramp.trial_days, ramp.commitment, ramp.phases) == (14, 10_000, (("start", 3),))
+    assert (ramp.trial_days, ramp.commitment, ramp.threshold) == (14, 10_000, 5_000)
+    assert ramp.phases == (("start", 3),)
     cheap, europe = folder.prices[3:]
     assert (cheap.phase, cheap.when, cheap.continues, cheap.quantity) == (
         "start",

@@ -11,7 +11,7 @@
 A reference to a row that exists but is faulty is no fault of its own: the cause is told once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ _KINDS = (
     "company", "seller", "meter", "plan", "discount", "coupon", "calendar", "customer",
     "subscription",
 )  # fmt: skip
+_GUESSED_AMONG = 500
 Held = dict[str, set[str]]
 
 
@@ -74,6 +75,8 @@ class _Check:
         for plan, code in held_prices:
             self.prices.setdefault(plan, set()).add(code)
 
+        self.any_price = set().union(*self.prices.values())
+
     def catalogue(self) -> None:
         """Plans, prices and discounts."""
         for plan in self.folder.plans:
@@ -94,7 +97,7 @@ class _Check:
         self._circle("plan", {p.code: p.includes for p in self.folder.plans}, "bundle_cycle",
                      {p.code: p.place for p in self.folder.plans}, "includes")  # fmt: skip
 
-    def _price(self, price: PriceRow, phases: Iterable[str]) -> bool:
+    def _price(self, price: PriceRow, phases: Collection[str]) -> bool:
         at = price.place
         sound = self._refers("meter", price.meter, at, "meter")
         sound &= self._refers("calendar", price.calendar, at, "calendar")
@@ -209,14 +212,15 @@ class _Check:
 
     def _price_of_any_plan(self, code: str, place: Place, field: str) -> bool:
         """A subscription may change its plan: a price of any plan can be meant."""
-        known = set().union(*self.prices.values())
-        return code in known or self._unknown("price", code, known, place, field)
+        return code in self.any_price or self._unknown("price", code, self.any_price, place, field)
 
     def _unknown(
-        self, kind: str, code: str, known: Iterable[str], place: Place, field: str
+        self, kind: str, code: str, known: Collection[str], place: Place, field: str
     ) -> bool:
         where = Place(place.file, place.row, f"{place.field}.{field}" if place.field else field)
-        params = {"value": shown(code), **hints(code, sorted(known))}
+        # Among thousands of customers a look-alike is chance, and looking for it takes minutes.
+        guess = hints(code, sorted(known) if len(known) <= _GUESSED_AMONG else ())
+        params = {"value": shown(code), **guess}
         self.faults.append(Fault(f"unknown_{kind}", where, params))
         return False
 
