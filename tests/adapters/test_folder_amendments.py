@@ -56,6 +56,7 @@ CHANGES = [
     ("cancel", "", None),
     ("discount", '{"percent": "15.0", "code": "vip"}', {"percent": "15", "code": "vip"}),
     ("discount", "15 %", {"percent": "15"}),
+    ("discount", '{"bonus": "500.00"}', {"bonus": "500"}),
     ("discount", '{"fixed": "10", "until": "2026-11-01"}',
      {"fixed": "10", "until": "2026-10-31T14:00:00+00:00"}),
     ("discount", '{"remove": "vip"}', {"remove": "vip"}),

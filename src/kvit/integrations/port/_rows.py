@@ -88,7 +88,6 @@ class PlanRow:
     trial_days: int = 0
     commitment: Fraction | None = None  # the least that a full period costs
     threshold: Fraction | None = None  # usage that costs so much is billed before its period ends
-    threshold: Fraction | None = None  # unbilled usage worth this much is billed within the period
     includes: tuple[str, ...] = ()
     phases: tuple[tuple[str, int], ...] = ()  # (code, how many cycles), in order
 

@@ -123,8 +123,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "The number template “{value}” does not work.",
     ),
     "percent_or_fixed": (
-        "Скидка задаётся ровно одним из двух: percent или fixed.",
-        "A discount has exactly one of percent and fixed.",
+        "Скидка задаётся чем-то одним: percent, fixed или, в подписке, bonus.",
+        "A discount has exactly one of percent, fixed and, in a subscription, bonus.",
     ),
     "bad_expression": ("Формула не читается: {ru}.", "The expression is not readable: {en}."),
     # What stands together.
@@ -327,7 +327,7 @@ REMEDIES: dict[str, tuple[str, str]] = {
         "Нужен {{number}}; возможны также {{year}} и {{branch}}: {{year}}-{{number:05}}.",
         "It needs {{number}}; {{year}} and {{branch}} may be used: {{year}}-{{number:05}}.",
     ),
-    "percent_or_fixed": ("Оставьте одно из двух.", "Keep one of the two."),
+    "percent_or_fixed": ("Оставьте одно.", "Keep one of them."),
     "bad_expression": ("Исправьте формулу.", "Correct the expression."),
     "duplicate_code": (
         "Дайте второй записи другой код или уберите её.",
