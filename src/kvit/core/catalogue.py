@@ -131,8 +131,20 @@ class Catalogue:
         return tuple(one for one in chosen.values() if one.effective_from <= day)
 
     def first_days(self, plan: str) -> tuple[date, ...]:
-        """Return the days on which a version of a price of `plan` begins, rising."""
-        return tuple(sorted({one.effective_from for one in self.prices.get(plan, ())} - {ALWAYS}))
+        """Return the days on which a version of the plan, of a plan bundled into it or of a price
+        of them begins, rising."""
+        days: set[date] = set()
+        seen: set[str] = set()
+        waiting = [plan]
+        while waiting:
+            code = waiting.pop()
+            if code not in seen:
+                seen.add(code)
+                versions = self.plans.get(code, ())
+                days |= {one.effective_from for one in versions}
+                days |= {one.effective_from for one in self.prices.get(code, ())}
+                waiting += [included for one in versions for included in one.includes]
+        return tuple(sorted(days - {ALWAYS}))
 
     def plans_within(self, plan: str, day: date) -> tuple[str, ...]:
         """Return the plan and the plans bundled into it, each once, the plan itself first."""

@@ -19,16 +19,17 @@ from fractions import Fraction
 
 from kvit.core.catalogue import Catalogue, PriceTerms
 from kvit.core.discounts import Line, apply_discounts
-from kvit.core.extras import NOT_ADVANCED, Advanced, advances, true_ups
+from kvit.core.extras import COMMITMENT, NOT_ADVANCED, Advanced, advances, true_ups
 from kvit.core.measured import Measured, quantities
 from kvit.core.money import to_minor
 from kvit.core.pricing import Priced, PriceError, Quantity, evaluate
 from kvit.core.proration import Moments, share
 from kvit.core.schedule import Contract, ServicePeriod
-from kvit.core.stretches import Charge, Stretch, reads_quantity, stretches
+from kvit.core.stretches import Charge, Stretch, enters, reads_quantity, stretches
 from kvit.core.terms import Discount
 
 ZERO = Fraction(0)
+ALL = "*"  # the key under which all prices wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,15 @@ class Rated:
     covered: Mapping[str, int]
     uncovered: Mapping[str, int]
     unpriced: tuple[tuple[str, PriceError], ...]  # price key, why it could not be applied
+    # Keys of prices that wait, held or not applicable: what they were charged before stands.
+    waiting: frozenset[str] = frozenset()
+
+    def waits(self, price_key: str) -> bool:
+        """Whether charges of this key (a group may follow it) are left as they are."""
+        bare = price_key.split("[", 1)[0]
+        return bool(self.waiting) and (
+            ALL in self.waiting or bare in self.waiting or bare.rpartition("/")[2] == COMMITMENT
+        )
 
 
 def rate(
@@ -81,40 +91,51 @@ def rate(
     """
     case = _Case(contract, service, catalogue, measured)
     marks = measured.marks()
-    chains = stretches(contract, service, catalogue)
+    try:
+        chains = stretches(contract, service, catalogue)
+    except PriceError as error:  # a price of its own that cannot be read holds them all
+        counted = marks.counts(service.start, service.end)
+        return Rated((), *counted, ((error.field, error),), frozenset({ALL}))
     due = {
         key: [one for one in chain if _is_due(one, whens) and not _is_held(one.terms, held)]
         for key, chain in chains.items()
     }
     found: list[Charge] = []
     unpriced: list[tuple[str, PriceError]] = []
+    waiting = {
+        key for key, chain in chains.items() if any(_is_held(one.terms, held) for one in chain)
+    }
     for key, chain in due.items():
         try:
             found += _rate_chain(case, chain, past.carried.get(key, ()))
         except PriceError as error:
             unpriced.append((key, error))
+            waiting.add(key)
             continue
         for stretch in chain:
             marks.cover(stretch.price, stretch.terms, stretch.start, stretch.end)
     charges = _discounted(contract, catalogue, found, past)
-    if "arrears" in whens and not unpriced:
+    if "arrears" in whens and not waiting:
         charges += true_ups(contract, service, charges)
     if {"arrears", "advance"} & whens and _is_advance_balance(contract, service, chains):
         fees = charges
         if "arrears" not in whens:
-            owed = [one for chain in chains.values() for one in chain if not one.terms.meter]
-            fees = _discounted(
-                contract,
-                catalogue,
-                [_rate_fee(contract, service, one) for one in owed if one.when == "arrears"],
-                past,
-            )
+            owed = [
+                fee
+                for chain in chains.values()
+                for fee in _rate_chain(
+                    case,
+                    [one for one in chain if one.when == "arrears" and not one.terms.meter],
+                    (),
+                )
+            ]
+            fees = _discounted(contract, catalogue, owed, past)
         fees = [
             one for one in fees if not one.stretch.terms.meter and one.stretch.when == "arrears"
         ]
         charges += advances(contract, service, fees, past.advanced, is_settled="arrears" in whens)
     covered, uncovered = marks.counts(service.start, service.end)
-    return Rated(tuple(charges), covered, uncovered, tuple(unpriced))
+    return Rated(tuple(charges), covered, uncovered, tuple(unpriced), frozenset(waiting))
 
 
 def _discounted(
@@ -183,31 +204,46 @@ class _Case:
     measured: Measured
 
 
+@dataclass(slots=True)
+class _Tally:
+    """What a chain of stretches under one price has counted; each is charged what it adds."""
+
+    start: datetime
+    share: Fraction = ZERO
+    used: dict[str, Quantity] = field(default_factory=dict)  # by group
+    cost: dict[str, Fraction] = field(default_factory=dict)  # of all that was used, by group
+
+
 def _rate_chain(
     case: _Case, chain: Sequence[Stretch], carried: tuple[Fraction, ...]
 ) -> list[Charge]:
-    contract, service = case.contract, case.service
     charges: list[Charge] = []
-    used: dict[str, Quantity] = {}
-    chain_start = service.start
+    tally = _Tally(case.service.start)
     before: Stretch | None = None
-    for stretch in chain:
+    for place, stretch in enumerate(chain):
         goes_on = before is not None and (before.price == stretch.price or stretch.terms.continues)
         if not goes_on:
-            used, chain_start = {}, stretch.start
+            tally = _Tally(stretch.start)
         if stretch.terms.meter:
-            charges += _rate_usage(case, stretch, chain_start, used, carried)
+            charges += _rate_usage(case, stretch, tally, carried)
         elif stretch.terms.when == "milestone":
-            charges += _rate_milestones(contract, stretch)
-        elif stretch.terms.when != "once" or _enters(contract, service, stretch, before):
-            charges.append(_rate_fee(contract, service, stretch))
+            charges += _rate_milestones(case.contract, stretch)
+        elif part := _part_of_fee(case, stretch, chain[place + 1 :]):
+            charges.append(_charge(case.contract, stretch, part=part, priced=_fee(stretch)))
         before = stretch
     return charges
 
 
-def _rate_fee(contract: Contract, service: ServicePeriod, stretch: Stretch) -> Charge:
-    part = Fraction(1) if stretch.terms.when == "once" else _share(contract, service, stretch)
-    return _charge(contract, stretch, part=part, priced=_fee(stretch))
+def _part_of_fee(case: _Case, stretch: Stretch, later: Sequence[Stretch]) -> Fraction:
+    """Return the share of its fee that a stretch is charged.
+
+    A fee that is not prorated is whole once a period: under the terms with which it ends.
+    """
+    if stretch.terms.when == "once":
+        return Fraction(1 if enters(case.contract, case.catalogue, stretch) else 0)
+    if stretch.terms.prorate == "none":
+        return Fraction(0 if any(one.terms.prorate == "none" for one in later) else 1)
+    return _share(case.contract, case.service, stretch)
 
 
 def _rate_milestones(contract: Contract, stretch: Stretch) -> Iterable[Charge]:
@@ -225,16 +261,16 @@ def _fee(stretch: Stretch) -> Priced:
 
 
 def _rate_usage(
-    case: _Case,
-    stretch: Stretch,
-    chain_start: datetime,
-    used: dict[str, Quantity],
-    carried: tuple[Fraction, ...],
+    case: _Case, stretch: Stretch, tally: _Tally, carried: tuple[Fraction, ...]
 ) -> list[Charge]:
-    """One charge a group; `used` carries what was counted before within this chain, by group."""
+    """One charge a group: what it costs with this stretch, less what it cost before it."""
     catalogue, zone = case.catalogue, case.contract.zone
     calendar = catalogue.calendar(stretch.terms.calendar or stretch.plan.calendar)
-    part = _share(case.contract, case.service, stretch)
+    before = tally.share
+    if stretch.terms.prorate == "none":
+        before = tally.share = Fraction(1)
+    else:
+        tally.share += _share(case.contract, case.service, stretch)
     found = quantities(
         stretch.price,
         stretch.terms,
@@ -244,18 +280,23 @@ def _rate_usage(
         end=stretch.end,
         period=(case.service.period.start_instant(zone), case.service.period.end_instant(zone)),
         zone=zone,
-        chain_start=chain_start,
+        chain_start=tally.start,
         attributes={"quantity": stretch.quantity},
     )
     charges = []
     for group, quantity, events in found:
         quantity = replace(quantity, carried=carried)
-        already = used.get(group)
+        already, cost = tally.used.get(group), tally.cost.get(group, ZERO)
         priced = evaluate(stretch.price, quantity, already=already, calendar=calendar)
-        used[group] = quantity if already is None else already + quantity
-        charges.append(
-            _charge(case.contract, stretch, part=part, priced=priced, events=events, group=group)
+        tally.used[group] = quantity if already is None else already + quantity
+        tally.cost[group] = cost + priced.exact
+        charge = _charge(
+            case.contract, stretch, part=tally.share, priced=priced, events=events, group=group
         )
+        if before != tally.share:
+            gross = tally.cost[group] * tally.share - cost * before
+            charge = _costing(charge, gross, case.contract.currency)
+        charges.append(charge)
     return charges
 
 
@@ -275,6 +316,11 @@ def _charge(
     )
 
 
+def _costing(charge: Charge, gross: Fraction, currency: str) -> Charge:
+    minor = to_minor(gross, currency)
+    return replace(charge, gross=gross, exact=gross, gross_minor=minor, amount_minor=minor)
+
+
 def _share(contract: Contract, service: ServicePeriod, stretch: Stretch) -> Fraction:
     policy = stretch.terms.prorate
     if policy == "seconds":
@@ -283,17 +329,3 @@ def _share(contract: Contract, service: ServicePeriod, stretch: Stretch) -> Frac
         return share(policy, whole, Moments(stretch.start, stretch.end))
     # Stretches are half-open here, so a day that the policy would count at both ends is one day.
     return share("days" if policy == "days_inclusive" else policy, service.period, stretch.days)
-
-
-def _enters(
-    contract: Contract, service: ServicePeriod, stretch: Stretch, before: Stretch | None
-) -> bool:
-    """Whether a price charged once is charged here: its plan is taken on in this stretch."""
-    if before is not None:
-        return before.plan.code != stretch.plan.code
-    earlier = [spell for spell in contract.spells if spell.start < stretch.start]
-    if not earlier:
-        return True
-    terms = earlier[-1].terms
-    held = {terms.plan, *(code for code, _ in terms.add_ons)}
-    return stretch.start > service.start and stretch.plan.code not in held

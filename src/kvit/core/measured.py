@@ -7,22 +7,32 @@ unique values it is how far the whole rose.
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from kvit.core.catalogue import Catalogue, Meter, PriceTerms
+from kvit.core.expression import ExpressionError
 from kvit.core.money import NotANumber, parse_decimal
 from kvit.core.pricing import Price, PricedEvent, PriceError, Quantity, Reading, Session, UsageItem
 from kvit.core.schedule import Contract
-from kvit.core.usage import Aggregation, Group, UsageEvent, aggregation, filtered, grouped
+from kvit.core.usage import (
+    Aggregation,
+    Group,
+    NotMeasured,
+    UsageEvent,
+    aggregation,
+    filtered,
+    grouped,
+)
 
 ZERO = Fraction(0)
 CARRYING = frozenset({"latest", "time_weighted", "difference"})
 # What is added up over a period; others are compared as wholes.
 _ADDING = frozenset({"sum", "count", "expression", "time_weighted"})
+_LEVELS = frozenset({"latest", "time_weighted"})  # a level holds until the next event
 
 
 def event(
@@ -124,20 +134,45 @@ def quantities(
 
     A price without groups has one, named "", even without events: a flat part is due all the same.
     """
-    meter = meters[terms.meter]
-    events = _selected(terms, measured.between(meter.code, start, end))
-    whole = _selected(terms, measured.between(meter.code, chain_start, end))
-    if not terms.group_by:
-        groups = {"": (events, whole)}
-    else:
-        mine = grouped(events, terms.group_by)
-        all_of = grouped(whole, terms.group_by)
-        groups = {_label(key): (mine.get(key, []), all_of[key]) for key in sorted(all_of)}
+    meter = meters.get(terms.meter)
+    if meter is None:
+        raise PriceError(
+            "unknown_field", "meter", name=terms.meter, known=", ".join(sorted(meters))
+        )
+    found = _Found(
+        _selected(terms, measured.between(meter.code, start, end)),
+        _selected(terms, measured.between(meter.code, chain_start, end)),
+        _selected(terms, measured.earlier(meter.code, start))
+        if meter.aggregation in CARRYING
+        else (),
+    )
     read = _Reader(meter, measured, start, chain_start, end, period, ZoneInfo(zone))
+    groups = {(): found} if not terms.group_by else found.parted(terms.group_by, meter)
     return [
-        (group, read.quantity(price, own, so_far, meters, attributes), len(own))
-        for group, (own, so_far) in groups.items()
+        (_label(key), read.quantity(price, part, meters, attributes), len(part.own))
+        for key, part in groups.items()
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The events that a stretch reads: its own, those since its chain began (its own among them),
+    and for a carrying meter those before it."""
+
+    own: Sequence[UsageEvent]
+    so_far: Sequence[UsageEvent]
+    before: Sequence[UsageEvent] = ()
+
+    def parted(self, by: Sequence[str], meter: Meter) -> dict[Group, "_Found"]:
+        """Part by dimensions. A level that nobody touched since is a group like any other."""
+        own, so_far = grouped(self.own, by), grouped(self.so_far, by)
+        before = grouped(self.before, by)
+        levels = {key for key, many in before.items() if _level(many)}
+        keys = so_far.keys() | (levels if meter.aggregation in _LEVELS else set())
+        return {
+            key: _Found(own.get(key, ()), so_far.get(key, ()), before.get(key, ()))
+            for key in sorted(keys)
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,18 +190,16 @@ class _Reader:
     def quantity(
         self,
         price: Price,
-        own: Sequence[UsageEvent],
-        so_far: Sequence[UsageEvent],
+        found: _Found,
         meters: Mapping[str, Meter],
         attributes: Mapping[str, Fraction | str],
     ) -> Quantity:
         """Fill in the parts that the price reads."""
-        reads = price.reads
-        numbers = tuple(map(_number, own)) if reads & {"events", "dynamic"} else ()
+        reads, own = price.reads, found.own
         return Quantity(
-            units=self.units(own, so_far) if "units" in reads else ZERO,
-            events=numbers if "events" in reads else (),
-            usage=self.usage(own, so_far) if "usage" in reads else (),
+            units=self.units(found) if "units" in reads else ZERO,
+            events=tuple(map(_number, own)) if "events" in reads else (),
+            usage=self.usage(found) if "usage" in reads else (),
             peaks=self.peaks(price, meters) if "peaks" in reads else {},
             sessions=tuple(map(self.session, own)) if "sessions" in reads else (),
             readings=tuple(map(self.reading, own)) if "readings" in reads else (),
@@ -174,33 +207,43 @@ class _Reader:
             attributes=dict(attributes),
         )
 
-    def units(self, own: Sequence[UsageEvent], so_far: Sequence[UsageEvent]) -> Fraction:
-        """Return the increment of units that the stretch brings."""
-        kind = self.meter.aggregation
-        earlier = self.measured.earlier(self.meter.code, self.start)
+    def units(self, found: _Found) -> Fraction:
+        """Return the increment of units that the stretch brings.
+
+        Raises:
+            PriceError: the value of an event is no number, or the expression cannot be computed.
+        """
+        try:
+            return self._units(found)
+        except NotMeasured as error:
+            raise PriceError("not_a_number", "value", value=str(error)[:40]) from None
+        except ExpressionError as error:
+            raise PriceError(
+                "bad_expression", "expression", position=error.position, detail=error
+            ) from None
+
+    def _units(self, found: _Found) -> Fraction:
+        kind, own = self.meter.aggregation, found.own
         if kind == "difference":
-            return _consumed(own, earlier)
+            return _consumed(own, found.before)
         how = _aggregation(self.meter)
         if kind == "time_weighted":
-            average = how.units(own, start=self.start, end=self.end, carried=_level(earlier))
+            carried = _level(found.before)
+            average = how.units(own, start=self.start, end=self.end, carried=carried)
             return average * _ratio(self.end - self.start, self.period[1] - self.period[0])
         if kind in _ADDING:
             return how.units(own, start=self.start, end=self.end)
-        level = _level(self.measured.earlier(self.meter.code, self.chain_start))
-        carried = level if kind == "latest" else ZERO
-        whole = how.units(so_far, start=self.chain_start, end=self.end, carried=carried)
+        carried = _level(_until(found.before, self.chain_start)) if kind == "latest" else ZERO
+        whole = how.units(found.so_far, start=self.chain_start, end=self.end, carried=carried)
         if self.start == self.chain_start:
             return whole
-        before = so_far[: len(so_far) - len(own)]
+        before = _until(found.so_far, self.start)
         return whole - how.units(before, start=self.chain_start, end=self.start, carried=carried)
 
-    def usage(
-        self, own: Sequence[UsageEvent], so_far: Sequence[UsageEvent]
-    ) -> tuple[UsageItem, ...]:
+    def usage(self, found: _Found) -> tuple[UsageItem, ...]:
         """Return units by the values of the meter's dimensions."""
-        mine = grouped(own, self.meter.dimensions)
-        everything = grouped(so_far, self.meter.dimensions)
-        return tuple(UsageItem(key, self.units(mine[key], everything[key])) for key in mine)
+        parts = found.parted(self.meter.dimensions, self.meter)
+        return tuple(UsageItem(key, self.units(part)) for key, part in parts.items())
 
     def peaks(self, price: Price, meters: Mapping[str, Meter]) -> dict[str, Fraction]:
         """Return what each meter of a capacity price reached since the chain began."""
@@ -208,8 +251,9 @@ class _Reader:
         for code in _limited(price):
             if code in meters:
                 events = self.measured.between(code, self.chain_start, self.end)
-                how = _aggregation(meters[code])
-                found[code] = how.units(events, start=self.chain_start, end=self.end)
+                before = self.measured.earlier(code, self.chain_start)
+                read = replace(self, meter=meters[code], start=self.chain_start)
+                found[code] = read.units(_Found(events, events, before))
         return found
 
     def session(self, one: UsageEvent) -> Session:
@@ -233,12 +277,16 @@ def _label(key: Group) -> str:
 def _limited(price: Price) -> tuple[str, ...]:
     """Return the meters named by the limits of a capacity price."""
     tiers = getattr(price, "tiers", ())
-    named = {meter for tier in tiers for meter in (getattr(tier, "limits", None) or ())}
+    named = {meter for tier in tiers for meter, _ in (getattr(tier, "limits", None) or ())}
     return tuple(sorted(named))
 
 
 def _aggregation(meter: Meter) -> Aggregation:
     return aggregation(meter.aggregation, expression=meter.expression, dimensions=meter.dimensions)
+
+
+def _until(events: Sequence[UsageEvent], moment: datetime) -> Sequence[UsageEvent]:
+    return events[: bisect_left(events, moment, key=_time)]
 
 
 def _time(one: UsageEvent) -> datetime:

@@ -16,16 +16,17 @@ from kvit.core.discounts import Applied
 from kvit.core.periods import Period, instant_of, local_date
 from kvit.core.pricing import Price, Priced, parse_price
 from kvit.core.schedule import Contract, ServicePeriod
-from kvit.core.terms import Discount, Terms
+from kvit.core.terms import Discount, Spell, Terms
 
 ZERO = Fraction(0)
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """A part [start, end) of a service period under one price, and what decides it there."""
 
-    key: str  # the price's code; "plan/code" within an add-on or a bundled plan
+    key: str  # the price's code; "plan/code" of a bundled plan, "+plan/code" of an add-on
     terms: PriceTerms
     price: Price
     plan: PlanTerms
@@ -101,11 +102,8 @@ def _elementary(
         if start >= end or spell.terms.state == "ended":
             continue
         cuts = {start, end}
-        plans = (spell.terms.plan, *(plan for plan, _ in spell.terms.add_ons))
-        for plan in plans:
-            for code in catalogue.plans_within(plan, local_date(start, contract.zone)):
-                for day in catalogue.first_days(code):
-                    cuts.add(instant_of(day, contract.zone))
+        for plan in (spell.terms.plan, *(code for code, _ in spell.terms.add_ons)):
+            cuts |= {instant_of(day, contract.zone) for day in catalogue.first_days(plan)}
         cuts |= {one.until for one in spell.terms.discounts if one.until is not None}
         trial = _trial_end(contract, spell.terms, catalogue)
         cuts |= {trial} if trial else set()
@@ -138,34 +136,95 @@ def _prices_of(
     on = day if terms.pinned_on is None else min(day, date.fromisoformat(terms.pinned_on))
     trial = _trial_end(contract, terms, catalogue)
     fees = terms.state == "active" and (trial is None or start >= trial)
-    taken = [(code, terms.quantity, index == 0) for index, code in
-             enumerate(catalogue.plans_within(terms.plan, day))]  # fmt: skip
+    bundled = catalogue.plans_within(terms.plan, day)
+    taken = [(code, terms.quantity, "" if code == terms.plan else f"{code}/") for code in bundled]
     for add_on, quantity in terms.add_ons:
-        taken += [(code, quantity, False) for code in catalogue.plans_within(add_on, day)]
+        for code in catalogue.plans_within(add_on, day):
+            # A plan that is bundled and added as well is two charges, never one.
+            within = f"+{add_on}/" if code == add_on else f"+{add_on}/{code}/"
+            taken.append((code, quantity, within))
     # A day on which terms change at noon counts wholly for the new terms: shares tile the period.
     days = Period(day, local_date(end, contract.zone))
-    for code, quantity, main in taken:
+    for code, quantity, within in taken:
         plan = catalogue.plan_on(code, day)
         if plan is None:
             continue
-        phase = phase_of(plan, service.index)
+        phase = _phase(contract, service, catalogue, plan, start)
         for one in catalogue.prices_on(code, on):
-            if (one.phase and one.phase != phase) or not (one.meter or fees):
+            # Neither usage nor a milestone waits for a pause or a trial to end.
+            charged = fees or one.meter or one.when == "milestone"
+            if (one.phase and one.phase != phase) or not charged:
                 continue
-            override = terms.overrides.get(one.code) if main else None
+            override = None if within else terms.overrides.get(one.code)
             yield Stretch(
-                key=one.code if main else f"{code}/{one.code}",
+                key=within + one.code,
                 terms=one,
                 price=one.price if override is None else parse_price(override, path=one.code),
                 plan=plan,
                 customer=terms.customer,
                 quantity=quantity,
-                discounts=_discounts_of(service, terms, one.code, start, contract.zone),
+                discounts=_discounts_of(contract, service, terms, one.code, start),
                 start=start,
                 end=end,
                 days=days,
                 when=charged_when(one, terms.scheme or plan.scheme),
             )
+
+
+def enters(contract: Contract, catalogue: Catalogue, stretch: Stretch) -> bool:
+    """Whether a price charged once is charged in this stretch.
+
+    It is in the first stretch in which its plan, once taken on, costs anything: after a trial, on
+    the first day of a new period as well as in its middle. A pause, or an end that was undone,
+    does not make it due again; another plan in between does.
+    """
+    charged = False
+    for spell, until in _spells_before(contract, stretch.start):
+        if spell.terms.state == "ended":
+            continue
+        if not _holds(contract, catalogue, spell.terms, stretch.plan.code, until):
+            charged = False
+        elif spell.terms.state == "active":
+            trial = _trial_end(contract, spell.terms, catalogue)
+            begins = spell.start if trial is None else max(spell.start, trial)
+            charged = charged or begins < until
+    return not charged
+
+
+def _spells_before(contract: Contract, moment: datetime) -> Iterable[tuple[Spell, datetime]]:
+    """Yield the spells that began before a moment, each with its end or that moment."""
+    for spell in contract.spells:
+        if spell.start < moment:
+            yield spell, moment if spell.end is None else min(spell.end, moment)
+
+
+def _holds(
+    contract: Contract, catalogue: Catalogue, terms: Terms, plan: str, until: datetime
+) -> bool:
+    """Whether a plan is the subscription's, bundled or added, just before a moment."""
+    day = local_date(until - _TICK, contract.zone)
+    plans = (terms.plan, *(code for code, _ in terms.add_ons))
+    return any(plan in catalogue.plans_within(code, day) for code in plans)
+
+
+def _phase(
+    contract: Contract,
+    service: ServicePeriod,
+    catalogue: Catalogue,
+    plan: PlanTerms,
+    start: datetime,
+) -> str:
+    """Return the plan's phase at `start`: its periods count from the one in which it was taken."""
+    if not plan.phases:
+        return ""
+    since: datetime | None = None
+    for spell, until in _spells_before(contract, start):
+        if not _holds(contract, catalogue, spell.terms, plan.code, until):
+            since = None
+        elif since is None:
+            since = spell.start
+    taken = start if since is None else since
+    return phase_of(plan, service.periods_since(local_date(taken, contract.zone)))
 
 
 def phase_of(plan: PlanTerms, index: int) -> str:
@@ -178,32 +237,35 @@ def phase_of(plan: PlanTerms, index: int) -> str:
 
 
 def _discounts_of(
-    service: ServicePeriod, terms: Terms, price: str, at: datetime, zone: str
+    contract: Contract, service: ServicePeriod, terms: Terms, price: str, at: datetime
 ) -> tuple[Discount, ...]:
-    return tuple(
-        one
-        for one in terms.discounts
-        if one.price in (None, price)
-        and (one.until is None or at < one.until)
-        and (
-            one.periods is None
-            or one.since is None
-            or service.periods_since(local_date(one.since, zone)) < one.periods
-        )
-    )
+    def lasts(one: Discount) -> bool:
+        if one.until is not None and at >= one.until:
+            return False
+        if one.periods is None:
+            return True
+        since = local_date(one.since or contract.spells[0].start, contract.zone)
+        return service.periods_since(since) < one.periods
+
+    return tuple(one for one in terms.discounts if one.price in (None, price) and lasts(one))
 
 
 def _same(one: Stretch, other: Stretch) -> bool:
     """Whether nothing that decides the price differs. A quantity counts only where it is read."""
     return (
-        one.terms.version_id == other.terms.version_id
+        one.terms == other.terms
         and one.price == other.price
         and one.customer == other.customer
         and one.when == other.when
         and one.discounts == other.discounts
-        and one.plan.seller == other.plan.seller
+        and _printed(one.plan) == _printed(other.plan)
         and (one.quantity == other.quantity or not reads_quantity(one))
     )
+
+
+def _printed(plan: PlanTerms) -> tuple[str, ...]:
+    """What of a plan stands on a line or decides its sum."""
+    return (plan.code, plan.seller, plan.service, plan.calendar, plan.price_basis)
 
 
 def reads_quantity(stretch: Stretch) -> bool:
