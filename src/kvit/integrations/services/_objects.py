@@ -1,6 +1,6 @@
 """Bring a company to what its folder states: sellers, catalogue, customers, subscriptions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -73,79 +73,69 @@ def apply_catalogue(
     folder: CompanyFolder, outcome: Outcome, *, take_folder: bool, actor: str, now: datetime
 ) -> None:
     """Publish what of the catalogue is new or stated otherwise, in one revision."""
-    known = catalog.catalogue()
-    meters = merge(
-        "meter",
-        [
-            _wanted(row.code, _meter(row), row.place)
-            for row in folder.meters
-            if not folder.holds("meter", row.code)
+    present = _present_catalogue()
+    merged = {
+        kind: merge(kind, wanted, present[kind], take_folder=take_folder)
+        for kind, wanted in _wanted_catalogue(folder).items()
+    }
+    write = {kind: [one.row for one in found.write] for kind, found in merged.items()}
+    stated = CatalogueIn(
+        meters=tuple(write["meter"]),
+        calendars={one.code: one.row for one in merged["calendar"].write},
+        plans=tuple(write["plan"]),
+        prices=tuple(write["price"]),
+        discounts=tuple(write["discount"]),
+        coupons=tuple(write["coupon"]),
+    )
+    if stated != CatalogueIn():
+        catalog_services.publish(stated, actor=actor, now=now, reason=REASON)
+    for kind, found in merged.items():
+        remember(kind, found.write)
+        outcome.count(kind, found)
+    outcome.held_prices |= {
+        (one.row.terms.plan, one.row.terms.code) for one in merged["price"].conflict
+    }
+
+
+def _wanted_catalogue(folder: CompanyFolder) -> dict[str, list[Wanted[Any]]]:
+    """Return, by kind, what the folder states and no fault holds."""
+
+    def sound(kind: str, rows: Iterable[Any], read: Callable[[Any], Any]) -> list[Wanted[Any]]:
+        return [
+            _wanted(row.code, read(row), row.place)
+            for row in rows
+            if not folder.holds(kind, row.code)
+        ]
+
+    return {
+        "meter": sound("meter", folder.meters, _meter),
+        "plan": sound("plan", folder.plans, _plan),
+        "price": [
+            _priced(row) for row in folder.prices if not folder.holds_price(row.plan, row.code)
         ],
-        {code: plain(asdict(one)) for code, one in known.meters.items()},
-        take_folder=take_folder,
-    )
-    plans = merge(
-        "plan",
-        [
-            _wanted(row.code, _plan(row), row.place)
-            for row in folder.plans
-            if not folder.holds("plan", row.code)
-        ],
-        {code: _image(versions[0]) for code, versions in known.plans.items()},
-        take_folder=take_folder,
-    )
-    prices = merge(
-        "price",
-        [_priced(row) for row in folder.prices if not folder.holds_price(row.plan, row.code)],
-        {_key(one): _image(one) for many in known.prices.values() for one in many},
-        take_folder=take_folder,
-    )
-    calendars = merge(
-        "calendar",
-        [
+        "calendar": [
             _wanted(row.code, row.days, row.place, plain(row.days))
             for row in folder.calendars
             if not folder.holds("calendar", row.code)
         ],
-        catalog.calendar_days(),
-        take_folder=take_folder,
-    )
-    discounts = merge(
-        "discount",
-        [
-            _wanted(row.code, _same_fields(core.StandingDiscount, row), row.place)
-            for row in folder.discounts
-            if not folder.holds("discount", row.code)
-        ],
-        {one.code: plain(asdict(one)) for one in known.discounts},
-        take_folder=take_folder,
-    )
-    coupons = merge(
-        "coupon",
-        [
-            _wanted(row.code, _same_fields(CouponTerms, row), row.place)
-            for row in folder.coupons
-            if not folder.holds("coupon", row.code)
-        ],
-        {code: plain(asdict(one)) for code, one in catalog.coupons().items()},
-        take_folder=take_folder,
-    )
-    stated = CatalogueIn(
-        discounts=tuple(one.row for one in discounts.write),
-        coupons=tuple(one.row for one in coupons.write),
-        meters=tuple(one.row for one in meters.write),
-        calendars={one.code: one.row for one in calendars.write},
-        plans=tuple(one.row for one in plans.write),
-        prices=tuple(one.row for one in prices.write),
-    )
-    if stated != CatalogueIn():
-        catalog_services.publish(stated, actor=actor, now=now, reason=REASON)
-    for kind, merged in (("meter", meters), ("plan", plans), ("price", prices),
-                         ("calendar", calendars), ("discount", discounts),
-                         ("coupon", coupons)):  # fmt: skip
-        remember(kind, merged.write)
-        outcome.count(kind, merged)
-    outcome.held_prices |= {(one.row.terms.plan, one.row.terms.code) for one in prices.conflict}
+        "discount": sound(
+            "discount", folder.discounts, lambda row: _same_fields(core.StandingDiscount, row)
+        ),
+        "coupon": sound("coupon", folder.coupons, lambda row: _same_fields(CouponTerms, row)),
+    }
+
+
+def _present_catalogue() -> dict[str, dict[str, Mapping[str, Any]]]:
+    """Return, by kind and code, what stands."""
+    known = catalog.catalogue()
+    return {
+        "meter": {code: plain(asdict(one)) for code, one in known.meters.items()},
+        "plan": {code: _image(versions[0]) for code, versions in known.plans.items()},
+        "price": {_key(one): _image(one) for many in known.prices.values() for one in many},
+        "calendar": dict(catalog.calendar_days()),
+        "discount": {one.code: plain(asdict(one)) for one in known.discounts},
+        "coupon": {code: plain(asdict(one)) for code, one in catalog.coupons().items()},
+    }
 
 
 def apply_customers(
