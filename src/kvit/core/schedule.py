@@ -11,7 +11,7 @@ a new count of periods at its moment, and the last old period is served up to it
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from kvit.core.catalogue import Catalogue
@@ -49,6 +49,14 @@ class ServicePeriod:
     served: Period
     cycle: Cycle
     anchor: date
+
+    @property
+    def key(self) -> date:
+        """The first day served, by which it is known among the subscription's service periods.
+
+        Not the first day of the whole period: where the cycle changed, two may share that.
+        """
+        return self.served.start
 
     def periods_since(self, day: date) -> int:
         """How many periods of this cycle lie between the one that contains `day` and this one."""
@@ -102,7 +110,9 @@ def _epochs(contract: Contract, catalogue: Catalogue) -> Sequence[_Epoch]:
         cycle = parse_cycle(plan.cycle, plan.anchor)
         last = epochs[-1] if epochs else None
         if last and last.cycle == cycle:
-            epochs[-1] = _Epoch(cycle, last.anchor, last.start, spell.end)
+            epochs[-1] = replace(last, end=spell.end)
+        elif last and local_date(last.start, contract.zone) == day:
+            epochs[-1] = replace(last, cycle=cycle, end=spell.end)  # one cycle a day, the last
         else:
             epochs.append(_Epoch(cycle, day, spell.start, spell.end))
     return epochs

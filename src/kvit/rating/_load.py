@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
@@ -14,11 +14,12 @@ from kvit.core.catalogue import Catalogue
 from kvit.core.differences import Slot, Standing
 from kvit.core.extras import ADVANCE, Advanced
 from kvit.core.measured import CARRYING, Measured, event, meters_read
-from kvit.core.periods import Period, parse_cycle
+from kvit.core.periods import Period, instant_of, parse_cycle
 from kvit.core.pricing.allowance import Allowance, carry_over
 from kvit.core.schedule import Contract, ServicePeriod, service_periods
 from kvit.core.usage import UsageEvent
 from kvit.metering import queries as metering
+from kvit.metering.rows import LATEST
 from kvit.parties import queries as parties
 from kvit.parties.rows import Customer
 from kvit.rating.models import Charge, RatedPeriod
@@ -55,12 +56,12 @@ def periods_to_rate(
     A remembered period that the terms no longer have comes back as one that serves nothing, so
     that what was charged for it is taken back.
     """
-    found = {one.period.start: one for one in service_periods(contract, catalogue, window)}
+    found = {one.key: one for one in service_periods(contract, catalogue, window)}
     for (subscription, start), rated in known.items():
         if subscription != contract.id or start in found:
             continue
-        period = Period(rated.period_start, rated.period_end)
-        again = {one.period.start: one for one in service_periods(contract, catalogue, period)}
+        period = Period(rated.period_start, max(rated.period_end, start + timedelta(days=1)))
+        again = {one.key: one for one in service_periods(contract, catalogue, period)}
         found[start] = again.get(start) or _nothing_served(rated)
     return [found[start] for start in sorted(found)]
 
@@ -76,22 +77,28 @@ def is_stale(rated: RatedPeriod, contract: Contract, late: Span | None) -> bool:
     """Whether something was learned since that may change what the period costs."""
     if late is not None and late[0] < rated.ends_at and late[1] >= rated.starts_at:
         return True
-    return any(
-        number > rated.terms_number and at < rated.ends_at for number, at in contract.changes
-    )
+    # The whole period, not only what was served of it: an end may have been taken back since.
+    ends = max(rated.ends_at, instant_of(rated.period_end, contract.zone))
+    return any(number > rated.terms_number and at <= ends for number, at in contract.changes)
 
 
 def late_spans(
     infos: Mapping[UUID, SubscriptionInfo],
     payers: Mapping[UUID, Customer],
     late_usage: Mapping[tuple[str, str, str], Span],
+    catalogue: Catalogue,
 ) -> dict[str, Span]:
-    """Return, by subscription id, the time span of events that came since the last run."""
+    """Return, by subscription id, the time span that events which came since the last run touch.
+
+    A reading or a level is gone on from: what it changes has no end.
+    """
     if not late_usage:
         return {}
     spans: dict[tuple[str, str], list[Span]] = defaultdict(list)
-    for (kind, subject, _), span in late_usage.items():
-        spans[kind, subject].append(span)
+    for (kind, subject, code), (first, last) in late_usage.items():
+        meter = catalogue.meters.get(code)
+        carries = meter is not None and meter.aggregation in CARRYING
+        spans[kind, subject].append((first, LATEST if carries else last))
     found = {}
     for key, info in infos.items():
         customer = payers[info.customer_id].row.code
@@ -125,7 +132,7 @@ def usage_of(
     carried = _carried(owners, since, run)
     carrying = {m for m, one in run.catalogue.meters.items() if one.aggregation in CARRYING}
     return {
-        (contract.id, service.period.start): _measured(
+        (contract.id, service.key): _measured(
             events.get(contract.id, {}), service, carried.get(contract.id, {}), carrying
         )
         for contract, service in wanted
@@ -229,7 +236,7 @@ def standing_charges(
     found: dict[Key, dict[Slot, Standing]] = defaultdict(dict)
     rows = Charge.objects.filter(
         subscription_id__in={contract.id for contract, _ in wanted},
-        period_start__in={service.period.start for _, service in wanted},
+        period_start__in={service.key for _, service in wanted},
     ).values_list(
         "subscription_id", "period_start", "price_key", "starts_at", "customer_id",
         "amount_minor", "units", "events", "revision", "discounts",
@@ -282,8 +289,8 @@ def memories(
         history[str(subscription)].append((start, price, Fraction(units), taken))
     found = {}
     for contract, service in wanted:
-        before = [one for one in history[contract.id] if one[0] < service.period.start]
-        found[contract.id, service.period.start] = Memory(
+        before = [one for one in history[contract.id] if one[0] < service.key]
+        found[contract.id, service.key] = Memory(
             _spent(before, codes[contract.id]),
             {
                 key: _carried_over(price, key, before, service)

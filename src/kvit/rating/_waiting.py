@@ -73,7 +73,7 @@ def unbilled_before(window: Period) -> tuple[Unbilled, ...]:
         for contract in _suspects(ids, window.start):
             rated = _whens(contract)
             for service in service_periods(contract, catalogue, Period(since, window.start)):
-                known = rated.get(service.period.start, frozenset())
+                known = rated.get(service.key, frozenset())
                 for day in _due_before(contract, service, catalogue, known, window.start):
                     if day >= since:
                         found[day.replace(day=1)].add(contract.id)

@@ -62,7 +62,7 @@ def charge_row(
         uuid7(), UUID(contract.id), contract.code, UUID(due.slot.customer), seller.id,
         stretch.plan.service, due.slot.price_key, stretch.terms.code, stretch.terms.version_id,
         _name(charge, run.lang), meter.unit if meter else "", run.window.start,
-        service.period.start, service.period.end, stretch.start, stretch.end,
+        service.key, service.served.end, stretch.start, stretch.end,
         stretch.days.start, stretch.days.end, due.revision, reason, contract.currency,
         stretch.terms.price_basis or stretch.plan.price_basis or seller.price_basis,
         seller.vat_code, _last_day(service), quantized(due.units), due.events, exact.numerator,
@@ -87,7 +87,7 @@ def _reversal(
     first = (
         Charge.objects.filter(
             subscription_id=contract.id,
-            period_start=service.period.start,
+            period_start=service.key,
             price_key=due.slot.price_key,
             starts_at=due.slot.starts_at,
             customer_id=due.slot.customer,

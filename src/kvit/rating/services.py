@@ -33,7 +33,7 @@ class _Job:
 
     @property
     def key(self) -> _load.Key:
-        return self.contract.id, self.service.period.start
+        return self.contract.id, self.service.key
 
     @property
     def is_interim(self) -> bool:
@@ -64,7 +64,7 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
     payers = parties.customers_by_id(owners)
     currencies = {key: payer.currency for key, payer in payers.items()}
     contracts = subscriptions.contracts(ids, currencies, lock=True)
-    late = _load.late_spans(infos, payers, run.late_usage)
+    late = _load.late_spans(infos, payers, run.late_usage, run.catalogue)
     jobs = _jobs(contracts, run, _load.rated_periods(contracts, run.window, late), late)
     result = RatingResult(subscriptions=len(contracts))
     if not jobs:
@@ -106,8 +106,8 @@ def _jobs(
         if contract.code in run.held_subscriptions:
             continue
         for service in _load.periods_to_rate(contract, run.catalogue, run.window, known):
-            rated = known.get((contract.id, service.period.start))
-            whens = _due(contract, service, run)
+            rated = known.get((contract.id, service.key))
+            whens = _due(contract, service, run, is_known=rated is not None)
             stale = rated is not None and _load.is_stale(rated, contract, late.get(contract.id))
             if whens or stale:
                 billed = frozenset() if rated is None else frozenset(rated.whens)
@@ -115,7 +115,9 @@ def _jobs(
     return jobs
 
 
-def _due(contract: Contract, service: ServicePeriod, run: RatingRun) -> frozenset[str]:
+def _due(
+    contract: Contract, service: ServicePeriod, run: RatingRun, *, is_known: bool
+) -> frozenset[str]:
     whens: set[str] = set()
     window_end = run.window.end_instant(contract.zone)
     clock = window_end if run.clock is None else min(run.clock, window_end)
@@ -125,7 +127,9 @@ def _due(contract: Contract, service: ServicePeriod, run: RatingRun) -> frozense
     if due_in_advance(service, run.window) and service.start <= clock:
         whens |= {"advance", "once"}
     window_start = run.window.start_instant(contract.zone)
-    if any(window_start <= at < clock for at, _ in contract.milestones):
+    # One that is told late, of a period that was billed, is due with what else is late.
+    since = service.start if is_known else max(service.start, window_start)
+    if any(since <= at < min(clock, service.end) for at, _ in contract.milestones):
         whens |= {"milestone"}
     if service.start <= clock < service.end and _threshold(contract, service, run) is not None:
         whens |= {"interim"}
@@ -165,7 +169,10 @@ def _settle(
         slot_of(one, str(chunk.customers[UUID(one.stretch.customer)].payer_id)): one
         for one in rated.charges
     }
-    fresh, changed = differences(wanted, standing)
+    # What waits for a fault to be mended keeps what it was charged.
+    fresh, changed = differences(
+        wanted, {slot: one for slot, one in standing.items() if not rated.waits(slot.price_key)}
+    )
     done = job.whens
     if job.is_interim and not _reaches_threshold(job, run, [*fresh, *changed]):
         done -= {"interim"}
@@ -237,7 +244,7 @@ def _memory(job: _Job, run: RatingRun, rated: Rated, done: frozenset[str]) -> Ro
     start = run.window.start
     billed = {"interim", "arrears"} & done
     return (
-        uuid7(), UUID(job.contract.id), job.service.period.start, job.service.period.end,
+        uuid7(), UUID(job.contract.id), job.service.key, job.service.period.end,
         job.service.start, job.service.end,
         start if job.known is None else max(job.known.billed_in, start), sorted(done),
         sum(rated.covered.values()) if billed else 0,
