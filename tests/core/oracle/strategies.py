@@ -150,19 +150,28 @@ def capacity(draw: st.DrawFn) -> Request:
 
 
 @st.composite
+def limits_of_events(draw: st.DrawFn) -> Document:
+    limits: Document = {}
+    if draw(st.booleans()):
+        limits["event_min"] = draw(decimals(0, 500, places=2))
+    if draw(st.booleans()):
+        limits["event_max"] = draw(decimals(0, 900, places=2))
+    if draw(st.booleans()):
+        limits["free_events"] = str(draw(st.integers(0, 5)))
+    if draw(st.booleans()):
+        limits["free_amount"] = draw(decimals(0, 900, places=2))
+    return limits
+
+
+@st.composite
 def percentage(draw: st.DrawFn) -> Request:
     price: Document = {"model": "percentage", "rate": draw(RATES)}
-    for field in ("fixed", "event_min"):
-        if draw(st.booleans()):
-            price[field] = draw(decimals(0, 500, places=2))
     if draw(st.booleans()):
-        least = Fraction(price.get("event_min", "0"))
-        price["event_max"] = exact_text(least + Fraction(draw(decimals(0, 900, places=2))))
-    if draw(st.booleans()):
-        price["free_events"] = str(draw(st.integers(0, 5)))
-    if draw(st.booleans()):
-        price["free_amount"] = draw(decimals(0, 900, places=2))
-    events = draw(st.lists(decimals(0, 900, places=2), max_size=8))
+        price["fixed"] = draw(decimals(0, 500, places=2))
+    if draw(st.booleans()):  # else the bare price, of which only the sum and the count matter
+        price |= draw(limits_of_events())
+    amounts = st.just("0") if not draw(st.integers(0, 4)) else decimals(0, 900, places=2)
+    events = draw(st.lists(amounts, max_size=8))
     if "free_amount" in price and events and draw(st.booleans()):
         # The first events use the free amount up exactly, or miss it by a hair.
         rest = Fraction(price["free_amount"]) - Fraction(events[0])

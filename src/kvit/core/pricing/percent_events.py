@@ -51,13 +51,15 @@ def _paying_part(
 
 
 def _bounded(event: PercentStep, paying: Fraction, rate: Fraction, fixed: Fraction) -> Step:
-    """Charge the rate and the fixed fee within the bounds of one event."""
+    """Charge the rate and the fixed fee: at most the maximum of one event, then at least its
+    minimum, in the order of a price's own bounds."""
     charge = paying * rate + fixed
-    for key, limit in (("events.least", event.least), ("events.most", event.most)):
-        if limit is None:
-            continue
-        bound = Fraction(limit, event.scale)
-        if charge < bound if key == "events.least" else charge > bound:
-            return Step(key, bound, units=paying, flat=bound, count=1, params=(("bound", bound),))
+    key, bound = "events.rate", charge
+    if event.most is not None and (most := Fraction(event.most, event.scale)) < bound:
+        key, bound = "events.most", most
+    if event.least is not None and (least := Fraction(event.least, event.scale)) > bound:
+        key, bound = "events.least", least
+    if key != "events.rate":
+        return Step(key, bound, units=paying, flat=bound, count=1, params=(("bound", bound),))
     params = (("percent", rate * 100), ("fee", fixed))
-    return Step("events.rate", charge, units=paying, unit=rate, flat=fixed, count=1, params=params)
+    return Step(key, charge, units=paying, unit=rate, flat=fixed, count=1, params=params)
