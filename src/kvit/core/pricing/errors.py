@@ -163,7 +163,7 @@ class PriceError(ValueError):
 def unknown_field(path: str, name: str, known: list[str]) -> PriceError:
     """Refuse a field by name, with the likeliest intended one."""
     shown = name[:60]
-    close = get_close_matches(shown, known, n=1, cutoff=0.6)
+    close = get_close_matches(shown, known, n=1)
     field = f"{path}.{shown}" if path else shown
     if close:
         return PriceError(
