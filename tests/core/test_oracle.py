@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from kvit.core.money import to_minor
 from kvit.core.quote import answer
-from tests.core.oracle import Answer, NoBand, NoPrice, price_document
-from tests.core.oracle.answers import Document
-from tests.core.oracle.strategies import HOLIDAY, MODELS, bounded
+from kvit.core.oracle import Answer, NoBand, NoPrice, price_document
+from kvit.core.oracle.answers import Document
+from tests.core.oracle_strategies import HOLIDAY, MODELS, bounded
 
 LAW = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 CURRENCIES = {"RUB": 2, "JPY": 0, "KWD": 3}

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
-from tests.core.oracle.answers import Document, NoBand, number, rounded
+from kvit.core.oracle.answers import Document, NoBand, number, rounded
 
 ZERO = Fraction(0)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from math import lcm
 
-from tests.core.oracle.answers import Document, NoPrice, number, optional, whole_up
+from kvit.core.oracle.answers import Document, NoPrice, number, optional, whole_up
 
 ZERO = Fraction(0)
 MOST_STEPS = 3000  # beyond it a stretch of units that share a tier is taken at once

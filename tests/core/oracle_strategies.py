@@ -10,7 +10,7 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from kvit.core.money import exact_text
-from tests.core.oracle.answers import Document
+from kvit.core.oracle.answers import Document
 
 Request = tuple[Document, Document]
 HOLIDAY = date(2026, 11, 4)  # a Wednesday

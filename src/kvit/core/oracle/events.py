@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from tests.core.oracle.answers import Document, NoPrice, number, optional
+from kvit.core.oracle.answers import Document, NoPrice, number, optional
 
 ZERO = Fraction(0)
 

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from datetime import date
 from fractions import Fraction
 
-from tests.core.oracle import events, sessions, units
-from tests.core.oracle.answers import Answer, Document, number, optional, rounded
+from kvit.core.oracle import events, sessions, units
+from kvit.core.oracle.answers import Answer, Document, number, optional, rounded
 
 ZERO = Fraction(0)
 BY_UNITS = {
