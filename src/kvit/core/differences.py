@@ -36,6 +36,7 @@ class Standing:
     events: int
     revision: int  # the last one
     taken: Mapping[str, int] = field(default_factory=dict)  # by discount code, minor units
+    voided: bool = False  # its document was voided last: nothing of it is asked for
 
     @property
     def gross_minor(self) -> int:

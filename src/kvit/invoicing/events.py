@@ -36,6 +36,16 @@ class DraftWaits:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftRefused:
+    """A draft was refused and is gone; its charges wait for the next run."""
+
+    invoice_id: UUID
+    kind: str
+    customer_id: UUID
+    charges: int
+
+
+@dataclass(frozen=True, slots=True)
 class BillRunFinished:
     """A run went through all subscriptions of its period."""
 
@@ -48,4 +58,5 @@ class BillRunFinished:
 
 INVOICE_ISSUED = Topic("invoicing.invoice.issued", InvoiceIssued)
 DRAFT_WAITS = Topic("invoicing.draft.waits", DraftWaits)
+DRAFT_REFUSED = Topic("invoicing.draft.refused", DraftRefused)
 RUN_FINISHED = Topic("invoicing.run.finished", BillRunFinished)

@@ -181,3 +181,27 @@ class InvoiceLine(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.position}. {self.name}"
+
+
+class FreedCharge(TenantModel):
+    """A charge that no standing document bills any more: its draft was refused, or its invoice was
+    voided to be billed again.
+
+    The next run looks at its service period once more, takes the charge onto a document, and
+    drops the row.
+    """
+
+    charge_id = models.UUIDField()
+    customer_id = models.UUIDField()  # who pays
+    subscription_id = models.UUIDField()
+    period_start = models.DateField()  # of the service
+    billed_in = models.DateField()  # a run of an earlier billing period leaves it alone
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "charge_id"], name="freedcharge_once"),
+        ]
+        indexes = [models.Index(fields=["tenant_id", "customer_id"], name="freedcharge_payer")]
+
+    def __str__(self) -> str:
+        return str(self.charge_id)

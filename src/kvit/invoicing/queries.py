@@ -1,7 +1,7 @@
 """Reads of invoices."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -15,9 +15,15 @@ _LINE = (
 )  # fmt: skip
 
 
-def of_period(billed_in: date) -> list[InvoiceInfo]:
-    """Return the documents of a billing period, drafts included: issued ones by number first."""
+def of_period(billed_in: date, *, customers: Collection[UUID] | None = None) -> list[InvoiceInfo]:
+    """Return the documents of a billing period, drafts included: issued ones by number first.
+
+    Args:
+        customers: those of these customers only.
+    """
     rows = Invoice.objects.filter(billed_in=billed_in)
+    if customers is not None:
+        rows = rows.filter(customer_id__in=customers)
     return _infos(rows.order_by("seller_id", "series", "number", "created_at", "id"))
 
 

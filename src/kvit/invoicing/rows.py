@@ -18,12 +18,21 @@ def silent(stage: str, done: int, whole: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Some payers, and every subscription whose charges may stand on their documents."""
+
+    payers: frozenset[UUID]
+    subscriptions: frozenset[UUID]
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """A billing period to bill.
 
     `issue_on` is the date that the documents bear. `gate` is a business clock inside the period:
     what is not over by then is not charged; None bills the whole period. What is held waits for
-    its faults to be mended: subscription codes, and (plan, price code) pairs.
+    its faults to be mended: subscription codes, and (plan, price code) pairs. `only` narrows a run
+    that is made to be looked at and rolled back.
     """
 
     window: Period
@@ -32,6 +41,7 @@ class RunRequest:
     held_subscriptions: frozenset[str] = frozenset()
     held_prices: frozenset[tuple[str, str]] = frozenset()
     gate: datetime | None = None
+    only: Scope | None = None
     chunk: int = 500
 
 
@@ -119,3 +129,42 @@ class InvoiceInfo:
     reason: str
     author: str
     lines: tuple[LineInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What one customer gets for a billing period. A previewed document bears no number."""
+
+    window: Period
+    documents: tuple[InvoiceInfo, ...]
+
+    def total_minor(self, currency: str) -> int:
+        """Return what the documents of a currency ask for together."""
+        return sum(one.total_minor for one in self.documents if one.currency == currency)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerPreview:
+    """A customer's bills of the previewed periods, without and with the change."""
+
+    customer_id: UUID
+    before: tuple[Bill, ...]
+    after: tuple[Bill, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a change makes of this and the next bill. `problems` are those with the change."""
+
+    windows: tuple[Period, ...]
+    customers: tuple[CustomerPreview, ...]
+    problems: tuple[RatingProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodPreview:
+    """Every document of a billing period, as a run would leave it."""
+
+    window: Period
+    documents: tuple[InvoiceInfo, ...]
+    problems: tuple[RatingProblem, ...]

@@ -73,6 +73,30 @@ def postings_of(
     ]
 
 
+def mirrored(sources: Sequence[str], *, source: str, effective_on: date) -> list[PostingIn]:
+    """Return the opposite of all that `sources` posted, as postings of `source`.
+
+    As `core.bookkeeping.reverse`: what already counted is undone on `effective_on`, what was still
+    to come on the day it would have come. The accounts are those that were posted to, whatever
+    the chart says today.
+    """
+    posted = Posting.objects.filter(source__in=sources).order_by("source", "line")
+    return [
+        PostingIn(
+            seller_id=one.seller_id,
+            debit=one.credit,
+            credit=one.debit,
+            customer_id=one.customer_id,
+            amount_minor=one.amount_minor,
+            currency=one.currency,
+            source=source,
+            line=line,
+            effective_on=max(one.effective_on, effective_on),
+        )
+        for line, one in enumerate(posted, 1)
+    ]
+
+
 @transaction.atomic
 def ensure_chart(
     seller_id: UUID,

@@ -59,6 +59,13 @@ def customers_by_id(ids: Iterable[UUID]) -> dict[UUID, Customer]:
     return {one.id: one for one in _customers(id__in=list(ids))}
 
 
+def paid_for_by(payer_ids: Iterable[UUID]) -> set[UUID]:
+    """Return the customers whose charges these payers are billed for, themselves included."""
+    ids = list(payer_ids)
+    rows = models.Customer.objects.filter(payer_id__in=ids)
+    return set(ids) | set(rows.values_list("pk", flat=True))
+
+
 def customers() -> dict[str, Customer]:
     """Return all customers by code."""
     return {one.row.code: one for one in _customers()}

@@ -1,7 +1,7 @@
 """What a chunk of subscriptions needs before it can be rated, a query for each kind of thing."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from fractions import Fraction
@@ -22,6 +22,7 @@ from kvit.metering import queries as metering
 from kvit.metering.rows import LATEST
 from kvit.parties import queries as parties
 from kvit.parties.rows import Customer
+from kvit.rating._taken_back import VOID
 from kvit.rating.models import Charge, RatedPeriod
 from kvit.rating.rows import RatingRun
 from kvit.subscriptions import queries as subscriptions
@@ -33,11 +34,15 @@ LOOK_BACK_YEARS = 3  # how far a reading before the period is looked for
 
 
 def rated_periods(
-    contracts: Sequence[Contract], window: Period, late: Mapping[str, Span]
+    contracts: Sequence[Contract],
+    window: Period,
+    late: Mapping[str, Span],
+    reopened: Set[tuple[UUID, date]],
 ) -> dict[Key, RatedPeriod]:
     """Return what is remembered of periods that may need a look: those of the window, and all
-    of subscriptions that were ever amended or have late usage."""
-    suspects = [c.id for c in contracts if c.terms_number or c.id in late]
+    of subscriptions that were ever amended, have late usage or lost a document."""
+    lost = {str(key) for key, _ in reopened}
+    suspects = [c.id for c in contracts if c.terms_number or c.id in late or c.id in lost]
     rows = RatedPeriod.objects.filter(
         Q(subscription_id__in=[c.id for c in contracts], period_end__gte=window.start)
         | Q(subscription_id__in=suspects)
@@ -239,9 +244,10 @@ def standing_charges(
         period_start__in={service.key for _, service in wanted},
     ).values_list(
         "subscription_id", "period_start", "price_key", "starts_at", "customer_id",
-        "amount_minor", "units", "events", "revision", "discounts",
+        "amount_minor", "units", "events", "revision", "discounts", "reason",
     )  # fmt: skip
-    for subscription, start, price, at, customer, amount, units, events, revision, taken in rows:
+    for subscription, start, price, at, customer, *rest in rows:
+        amount, units, events, revision, taken, reason = rest
         slots = found[str(subscription), start]
         slot = Slot(price, at, str(customer))
         before = slots.get(slot, Standing(0, Fraction(0), 0, -1))
@@ -254,6 +260,7 @@ def standing_charges(
             before.events + events,
             max(before.revision, revision),
             by_code,
+            before.voided if revision < before.revision else reason == VOID,
         )
     return found
 

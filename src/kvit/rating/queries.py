@@ -15,17 +15,19 @@ from kvit.metering.queries import Key
 from kvit.metering.rows import EARLIEST
 from kvit.parties import queries as parties
 from kvit.rating._load import sole_owners
+from kvit.rating._taken_back import VOID
 from kvit.rating._waiting import events_on_hold, unbilled_before, unpriced_events
 from kvit.rating.models import Charge, RatedPeriod
 from kvit.rating.rows import ChargeInfo, ChargePins
 from kvit.subscriptions import queries as subscriptions
 
 __all__ = [
-    "billed_events", "charged_since", "charges_of_payers", "events_on_hold", "original_charges",
-    "outside_life", "payer_chunks", "payer_count", "pins", "siblings", "sole_meters",
-    "unbilled_before", "unpriced_events",
+    "billed_events", "charged_since", "charges", "charges_of_payers", "events_on_hold",
+    "original_charges", "outside_life", "payer_chunks", "payer_count", "pins", "siblings",
+    "sole_meters", "unbilled_before", "unpriced_events",
 ]  # fmt: skip
 
+_IN_ORDER = ("customer_id", "subscription_code", "subscription_id", "period_start", "id")
 _FIELDS = (
     "id", "subscription_id", "subscription_code", "customer_id", "seller_id", "service",
     "price_key", "price_code", "name", "unit", "period_start", "period_end", "starts_on",
@@ -64,10 +66,18 @@ def payer_count(billed_in: date) -> int:
 
 
 def charges_of_payers(billed_in: date, customer_ids: Sequence[UUID]) -> list[ChargeInfo]:
-    """Return the charges of a billing period by payer, in the order of an invoice's lines."""
-    rows = Charge.objects.filter(billed_in=billed_in, customer_id__in=customer_ids).order_by(
-        "customer_id", "subscription_code", "subscription_id", "period_start", "id"
-    )
+    """Return the charges of a billing period by payer, in the order of an invoice's lines.
+
+    What a void took back is on that void, and not among them.
+    """
+    rows = Charge.objects.filter(billed_in=billed_in, customer_id__in=customer_ids)
+    rows = rows.exclude(reason=VOID).order_by(*_IN_ORDER)
+    return [ChargeInfo(*values) for values in rows.values_list(*_FIELDS)]
+
+
+def charges(ids: Sequence[UUID]) -> list[ChargeInfo]:
+    """Return these charges, in the order of an invoice's lines."""
+    rows = Charge.objects.filter(pk__in=ids).order_by(*_IN_ORDER)
     return [ChargeInfo(*values) for values in rows.values_list(*_FIELDS)]
 
 

@@ -48,6 +48,9 @@ class RatingRun:
     )
     held_prices: frozenset[tuple[str, str]] = frozenset()
     held_subscriptions: frozenset[str] = frozenset()
+    # (subscription, first day of a service period) to be looked at once more: no document that
+    # stands bills them.
+    reopened: frozenset[tuple[UUID, date]] = frozenset()
 
     def seller_of(self, code: str) -> SellerTerms:
         """Return the plan's seller; the first one where the plan names none."""

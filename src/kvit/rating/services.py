@@ -16,10 +16,13 @@ from kvit.parties.rows import Customer
 from kvit.platform import audit
 from kvit.platform.ids import uuid7
 from kvit.rating import _load
+from kvit.rating._taken_back import take_back
 from kvit.rating._write import Row, charge_row, write
 from kvit.rating.models import RatedPeriod
 from kvit.rating.rows import RatingProblem, RatingResult, RatingRun
 from kvit.subscriptions import queries as subscriptions
+
+__all__ = ["rate_many", "take_back"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class _Job:
     service: ServicePeriod
     whens: frozenset[str]
     known: RatedPeriod | None
+    stale: bool  # something was learned since that may change what it costs
 
     @property
     def key(self) -> _load.Key:
@@ -65,7 +69,8 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
     currencies = {key: payer.currency for key, payer in payers.items()}
     contracts = subscriptions.contracts(ids, currencies, lock=True)
     late = _load.late_spans(infos, payers, run.late_usage, run.catalogue)
-    jobs = _jobs(contracts, run, _load.rated_periods(contracts, run.window, late), late)
+    known = _load.rated_periods(contracts, run.window, late, run.reopened)
+    jobs = _jobs(contracts, run, known, late)
     result = RatingResult(subscriptions=len(contracts))
     if not jobs:
         return result
@@ -108,10 +113,12 @@ def _jobs(
         for service in _load.periods_to_rate(contract, run.catalogue, run.window, known):
             rated = known.get((contract.id, service.key))
             whens = _due(contract, service, run, is_known=rated is not None)
-            stale = rated is not None and _load.is_stale(rated, contract, late.get(contract.id))
+            stale = rated is not None and (
+                _load.is_stale(rated, contract, late.get(contract.id)) or _is_reopened(rated, run)
+            )
             if whens or stale:
                 billed = frozenset() if rated is None else frozenset(rated.whens)
-                jobs.append(_Job(contract, service, whens | billed, rated))
+                jobs.append(_Job(contract, service, whens | billed, rated, stale))
     return jobs
 
 
@@ -173,6 +180,8 @@ def _settle(
     fresh, changed = differences(
         wanted, {slot: one for slot, one in standing.items() if not rated.waits(slot.price_key)}
     )
+    if not job.stale:  # what a void took back stays so until something new is learned
+        changed = [due for due in changed if not _is_voided(due, standing)]
     done = job.whens
     if job.is_interim and not _reaches_threshold(job, run, [*fresh, *changed]):
         done -= {"interim"}
@@ -180,7 +189,8 @@ def _settle(
         if not done:
             return
     _tell_problems(job, rated, result)
-    if changed and not _may_differ(job, run):
+    put_off = bool(changed) and not _may_differ(job, run, standing)
+    if put_off:
         result.put_off += len(changed)
         changed = []
         if not fresh:
@@ -191,7 +201,7 @@ def _settle(
         charges.append(charge_row(job.contract, job.service, run, due, "period"))
     for due in changed:
         charges.append(charge_row(job.contract, job.service, run, due, _reason(job, run)))
-    periods.append(_memory(job, run, rated, done))
+    periods.append(_memory(job, run, rated, done, put_off=put_off))
 
 
 def _tell_problems(job: _Job, rated: Rated, result: RatingResult) -> None:
@@ -217,13 +227,24 @@ def _reason(job: _Job, run: RatingRun) -> str:
     return "correction" if run.late == "correction" else "late"
 
 
-def _may_differ(job: _Job, run: RatingRun) -> bool:
+def _may_differ(job: _Job, run: RatingRun, standing: Mapping[Slot, Standing]) -> bool:
     """Differences wait for the next period, unless this one is still being billed for the service
-    (its fee was in advance, its usage is charged now) or the policy is to correct at once."""
+    (its fee was in advance, its usage is charged now), no document stands that bills it, or the
+    policy is to correct at once."""
     known = job.known
     if known is None or run.late == "correction" or known.billed_in < run.window.start:
         return True
+    if _is_reopened(known, run) or any(one.voided for one in standing.values()):
+        return True
     return job.is_interim or not job.whens <= frozenset(known.whens)
+
+
+def _is_reopened(known: RatedPeriod, run: RatingRun) -> bool:
+    return (known.subscription_id, known.period_start) in run.reopened
+
+
+def _is_voided(due: Due, standing: Mapping[Slot, Standing]) -> bool:
+    return due.slot in standing and standing[due.slot].voided
 
 
 def _reaches_threshold(job: _Job, run: RatingRun, dues: Iterable[Due]) -> bool:
@@ -240,8 +261,12 @@ def _is_usage(due: Due) -> bool:
     return due.charge is not None and bool(due.charge.stretch.terms.meter)
 
 
-def _memory(job: _Job, run: RatingRun, rated: Rated, done: frozenset[str]) -> Row:
+def _memory(job: _Job, run: RatingRun, rated: Rated, done: frozenset[str], *, put_off: bool) -> Row:
+    """What is put off must be found again: then the period is known as well as it was before."""
     start = run.window.start
+    usage, terms = run.usage_version, job.contract.terms_number
+    if put_off and job.known is not None:
+        usage, terms = job.known.usage_version, job.known.terms_number
     billed = {"interim", "arrears"} & done
     return (
         uuid7(), UUID(job.contract.id), job.service.key, job.service.period.end,
@@ -249,5 +274,5 @@ def _memory(job: _Job, run: RatingRun, rated: Rated, done: frozenset[str]) -> Ro
         start if job.known is None else max(job.known.billed_in, start), sorted(done),
         sum(rated.covered.values()) if billed else 0,
         {meter: events for meter, events in rated.uncovered.items() if events and billed},
-        run.usage_version, job.contract.terms_number, run.catalogue.revision,
+        usage, terms, run.catalogue.revision,
     )  # fmt: skip

@@ -30,6 +30,37 @@ def of_customers(customer_ids: Iterable[UUID]) -> list[SubscriptionInfo]:
     return [_info(row) for row in rows]
 
 
+def ever_paid_by_of(codes: Iterable[str]) -> set[UUID]:
+    """Return the customers who pay for these subscriptions, did, or will."""
+    rows = Subscription.objects.filter(code__in=list(codes))
+    found = set()
+    for key, now, first in rows.values_list("pk", "customer_id", "first"):
+        found |= {now, UUID(str(first["customer"]))}
+        found |= _transferred_to(Amendment.objects.filter(subscription_id=key))
+    return found
+
+
+def ever_of(customer_ids: Iterable[UUID]) -> set[UUID]:
+    """Return the subscriptions that these customers pay for, did, or will."""
+    ids = list(customer_ids)
+    told = [str(key) for key in ids]
+    found = set(
+        Subscription.objects.filter(
+            Q(customer_id__in=ids) | Q(first__customer__in=told)
+        ).values_list("pk", flat=True)
+    )
+    rows = Amendment.objects.filter(
+        Q(change="transfer", value__in=told) | Q(change="restate", value__customer__in=told)
+    )
+    return found | set(rows.values_list("subscription_id", flat=True))
+
+
+def _transferred_to(amendments: "QuerySet[Amendment]") -> set[UUID]:
+    moved = amendments.filter(change="transfer").values_list("value", flat=True)
+    restated = amendments.filter(change="restate").values_list("value__customer", flat=True)
+    return {UUID(str(key)) for key in (*moved, *restated) if key}
+
+
 def all_codes() -> dict[str, UUID]:
     """Return code → customer id of every subscription of the tenant."""
     return dict(Subscription.objects.values_list("code", "customer_id"))

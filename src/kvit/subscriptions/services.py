@@ -170,6 +170,13 @@ def _numbering(rows: Sequence[NewAmendment]) -> list[int]:
     return sorted(range(len(rows)), key=place)
 
 
+def lock(ids: Iterable[UUID]) -> None:
+    """Hold subscriptions until the transaction ends, in order of id: no amendment or charge slips
+    in."""
+    rows = Subscription.objects.filter(pk__in=list(ids)).order_by("pk")
+    list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
+
+
 def _history(subscriptions: Sequence[Subscription]) -> dict[UUID, list[Change]]:
     found: dict[UUID, list[Change]] = defaultdict(list)
     rows = Amendment.objects.filter(subscription__in=subscriptions).order_by("number")

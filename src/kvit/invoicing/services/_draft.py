@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -69,13 +69,13 @@ class Draft:
 def gather(
     charges: Iterable[ChargeInfo],
     sellers: Mapping[UUID, Seller],
-    corrected: Mapping[UUID, UUID],
+    corrected: Mapping[UUID, tuple[UUID, UUID]],
     lang: str,
 ) -> dict[Group, list[DraftLine]]:
     """Sort charges onto documents.
 
     Args:
-        corrected: charge id → the issued document that the charge corrects.
+        corrected: charge id → the issued document and its line that the charge corrects.
 
     A charge of nothing, for nothing used, makes no line; it stays on record as a charge.
     """
@@ -85,10 +85,9 @@ def gather(
             continue
         seller = sellers[charge.seller_id]
         split = charge.service if seller.row.split == "service" else ""
-        group = Group(
-            charge.customer_id, charge.seller_id, charge.currency, split, corrected.get(charge.id)
-        )
-        found[group].append(_line(charge, lang))
+        invoice, line = corrected.get(charge.id, (None, None))
+        group = Group(charge.customer_id, charge.seller_id, charge.currency, split, invoice)
+        found[group].append(replace(_line(charge, lang), corrects_line_id=line))
     return found
 
 

@@ -9,16 +9,32 @@ from django.db import transaction
 
 from kvit.core.bookkeeping import InvoiceFact, Share, invoice_entries
 from kvit.core.numbering import number_text, series_of
+from kvit.core.wording import Words
 from kvit.invoicing.events import INVOICE_ISSUED, InvoiceIssued
 from kvit.invoicing.models import Invoice, InvoiceLine, NumberSeries
+from kvit.invoicing.services import _voiding
 from kvit.ledger import services as ledger
 from kvit.parties import queries as parties
 from kvit.platform import audit, events
 from kvit.platform.bulk import update_in
+from kvit.platform.failures import Failure
+
+WORDS: Words = {
+    "not_a_draft": (
+        "Это уже не черновик: {documents}. Выставленное исправляют другим документом.",
+        "This is no draft any more: {documents}. What is issued is corrected by another document.",
+    ),
+    "draft_gone": (
+        "Черновика {documents} нет: его отклонили или не было.",
+        "There is no draft {documents}: it was refused, or never was.",
+    ),
+}
 
 
-class InvoiceNotDraft(Exception):
+class InvoiceNotDraft(Failure):
     """The document has left the draft state; correct it with a credit or debit note."""
+
+    words = WORDS
 
 
 @transaction.atomic
@@ -37,14 +53,10 @@ def issue_many(
     """
     if not invoice_ids:
         return []
-    # Lock first, then look: a check made before the lock may be false by the time it is used.
-    locked = Invoice.objects.select_for_update().filter(pk__in=invoice_ids)
-    found = {invoice.pk: invoice for invoice in locked.order_by("pk")}
-    drafts = [found[key] for key in invoice_ids if key in found]
-    gone = [draft for draft in drafts if draft.status != "draft"]
-    if gone or len(drafts) != len(invoice_ids):
-        names = ", ".join(str(one.number_text or one.pk) for one in gone)
-        raise InvoiceNotDraft(names or "dropped")
+    drafts = locked_drafts(invoice_ids)
+    voids = [draft for draft in drafts if draft.kind == Invoice.Kind.VOID]
+    if voids:
+        _voiding.take_charges_back(voids, actor=actor, now=now)
     _post(drafts, issue_on=issue_on, now=now)
     # Numbers come last: their rows are the ones that every other issuer waits for.
     _number(drafts, issue_on=issue_on)
@@ -62,6 +74,27 @@ def issue_many(
     return [draft.pk for draft in drafts]
 
 
+def locked_drafts(invoice_ids: Sequence[UUID]) -> list[Invoice]:
+    """Lock drafts, together with what they correct, and return them in the given order.
+
+    Raises:
+        InvoiceNotDraft: one of them is issued, or gone.
+    """
+    # Lock first, then look: a check made before the lock may be false by the time it is used.
+    # The original's lock is also what keeps the facts told of it in order.
+    originals = Invoice.objects.filter(pk__in=invoice_ids, corrects__isnull=False)
+    keys = {*invoice_ids, *originals.values_list("corrects_id", flat=True)}
+    locked = Invoice.objects.select_for_update(of=("self",)).filter(pk__in=keys)
+    found = {invoice.pk: invoice for invoice in locked.order_by("pk")}
+    issued = [found[key] for key in invoice_ids if key in found and found[key].status != "draft"]
+    if issued:
+        raise InvoiceNotDraft("not_a_draft", documents=", ".join(map(str, issued)))
+    gone = [key for key in invoice_ids if key not in found]
+    if gone:
+        raise InvoiceNotDraft("draft_gone", documents=", ".join(map(str, gone)))
+    return [found[key] for key in dict.fromkeys(invoice_ids)]
+
+
 def _post(drafts: Iterable[Invoice], *, issue_on: date, now: datetime) -> None:
     drafts = list(drafts)
     shares: dict[UUID, list[Share]] = defaultdict(list)
@@ -70,8 +103,11 @@ def _post(drafts: Iterable[Invoice], *, issue_on: date, now: datetime) -> None:
         "invoice_id", "net_minor", "vat_minor", "ends_on"
     ):
         shares[key].append(Share(net, vat, ends_on - timedelta(days=1)))
-    rows: list[ledger.PostingIn] = []
+    voids = [draft for draft in drafts if draft.kind == Invoice.Kind.VOID]
+    rows = _voiding.postings(voids, issue_on=issue_on)
     for draft in drafts:
+        if draft.kind == Invoice.Kind.VOID:
+            continue
         fact = InvoiceFact(draft.currency, issue_on, tuple(shares[draft.pk]))
         rows += ledger.postings_of(
             invoice_entries(fact),

@@ -5,17 +5,18 @@ start finds both and goes on; two runs at once take turns chunk by chunk and the
 nothing left to do.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
+from itertools import chain
 from uuid import UUID
 
 from django.db import connection, transaction
 
 from kvit.catalog import queries as catalog
 from kvit.invoicing.events import DRAFT_WAITS, RUN_FINISHED, BillRunFinished, DraftWaits
-from kvit.invoicing.models import BillRun, Invoice, InvoiceLine
+from kvit.invoicing.models import BillRun, InvoiceLine
 from kvit.invoicing.rows import Progress, RunReport, RunRequest, silent
-from kvit.invoicing.services import _draft, _outliers
+from kvit.invoicing.services import _draft, _freed, _originals, _outliers
 from kvit.invoicing.services._issue import issue_many
 from kvit.metering import queries as metering
 from kvit.parties import queries as parties
@@ -84,6 +85,7 @@ def _begin(request: RunRequest, *, actor: str, now: datetime) -> RatingRun:
         },
         held_prices=request.held_prices,
         held_subscriptions=request.held_subscriptions,
+        reopened=_freed.reopened(request.window.start),
     )
 
 
@@ -106,9 +108,13 @@ def _rate(
     since = start.replace(year=start.year - LIMITATION_YEARS, day=min(start.day, 28))
     whole = subscriptions.count_alive(before=request.window.end, since=since)
     progress("rating", 0, whole)
-    for ids in subscriptions.due_chunks(
-        before=request.window.end, since=since, size=request.chunk
-    ):
+    if request.only is None:
+        chunks = subscriptions.due_chunks(
+            before=request.window.end, since=since, size=request.chunk
+        )
+    else:
+        chunks = iter([sorted(request.only.subscriptions)])
+    for ids in chunks:
         report.rated.add(rating_services.rate_many(ids, rating_run))
         progress("rating", report.rated.subscriptions, whole)
 
@@ -119,11 +125,16 @@ def _invoice(
     billed_in = request.window.start
     whole, done = rating.payer_count(billed_in), 0
     progress("invoicing", 0, whole)
-    for payers in rating.payer_chunks(billed_in, size=request.chunk):
+    only = None if request.only is None else request.only.payers
+    for payers in chain(
+        rating.payer_chunks(billed_in, size=request.chunk),
+        _freed.payer_chunks(billed_in, size=request.chunk),  # who has no charge of this period
+    ):
+        payers = [key for key in payers if only is None or key in only]
         issued, drafts = _invoice_chunk(request, payers, actor=actor, now=now)
         report.issued += issued
         report.drafts += drafts
-        done += len(payers)
+        done = min(done + len(payers), whole)
         progress("invoicing", done, whole)
 
 
@@ -133,12 +144,16 @@ def _invoice_chunk(
 ) -> tuple[list[UUID], list[UUID]]:
     """Gather, write and issue the documents of some payers; returns (issued, drafts)."""
     _take_turn(request.window.start)
-    charges = _not_invoiced(rating.charges_of_payers(request.window.start, payers))
+    freed = _freed.take(request.window.start, payers)
+    charges = _not_invoiced(
+        [*rating.charges_of_payers(request.window.start, payers), *rating.charges(freed)]
+    )
     if not charges:
         return [], []
     tenant = parties.tenant()
     sellers = {seller.id: seller for seller in parties.sellers().values()}
-    corrected = _originals(charges)
+    corrected = _originals.originals(charges)
+    gathered = _draft.gather(charges, sellers, corrected, tenant.row.language)
     drafts = [
         _draft.make(
             group,
@@ -146,12 +161,10 @@ def _invoice_chunk(
             window=request.window,
             vat_rounding=sellers[group.seller_id].vat_rounding,
         )
-        for group, lines in _draft.gather(
-            charges, sellers, corrected, tenant.row.language
-        ).items()
+        for group, lines in _originals.only_where_room(gathered, sellers).items()
     ]
     drafts = _outliers.held(drafts, sellers)
-    drafts = [_credit_where_negative(draft) for draft in drafts]
+    drafts = [_originals.credit_where_negative(draft) for draft in drafts]
     _draft.write(drafts, actor=actor, now=now)
     ready = [draft.id for draft in drafts if not draft.waits_for]
     waiting = [draft for draft in drafts if draft.waits_for]
@@ -185,51 +198,8 @@ def _not_invoiced(charges: Sequence[ChargeInfo]) -> list[ChargeInfo]:
             "charge_id", flat=True
         )
     )
-    return [one for one in charges if one.id not in known]
-
-
-def _originals(charges: Sequence[ChargeInfo]) -> dict[UUID, UUID]:
-    """Return charge id → the issued document that billed the stretch which the charge corrects."""
-    wanted = [one for one in charges if one.reason == "correction"]
-    if not wanted:
-        return {}
-    earlier = rating.original_charges(wanted)
-    ids = [key for keys in earlier.values() for key in keys]
-    billed: Mapping[UUID, UUID] = dict(
-        InvoiceLine.objects.filter(
-            charge_id__in=ids, invoice__status="issued", invoice__corrects__isnull=True
-        ).values_list("charge_id", "invoice_id")
-    )
-    found = {}
-    for one in wanted:
-        documents = [billed[key] for key in earlier[one.id] if key in billed]
-        if documents:
-            found[one.id] = documents[0]
-    return found
-
-
-def _credit_where_negative(draft: _draft.Draft) -> _draft.Draft:
-    """A document that asks for less than nothing is a credit note of what it takes back from."""
-    if draft.kind != Invoice.Kind.INVOICE or draft.totals.total >= 0:
-        return draft
-    group = draft.group
-    original = (
-        Invoice.objects.filter(
-            customer_id=group.customer_id, seller_id=group.seller_id, currency=group.currency,
-            kind=Invoice.Kind.INVOICE, status="issued",
-        )
-        .order_by("-issued_at", "-number")
-        .values_list("pk", flat=True)
-        .first()
-    )  # fmt: skip
-    if original is None:
-        return draft
-    return _draft.make(
-        group._replace(corrects_id=original),
-        draft.lines,
-        window=draft.window,
-        vat_rounding=draft.vat_rounding,
-    )
+    # A freed charge of this very period is told twice.
+    return list({one.id: one for one in charges if one.id not in known}.values())
 
 
 def _finish(
@@ -244,9 +214,7 @@ def _finish(
         record.invoices = len(report.issued) + len(report.drafts)
         # What was held or put off must be looked at again, however old the usage is by then.
         record.put_off = bool(rated.put_off) or held
-        record.save(
-            update_fields=["status", "finished_at", "charges", "invoices", "put_off"]
-        )
+        record.save(update_fields=["status", "finished_at", "charges", "invoices", "put_off"])
         events.publish(
             RUN_FINISHED,
             key=str(record.pk),

@@ -1,0 +1,136 @@
+"""Drafts that wait for a person: approve them, or refuse them.
+
+Refusing takes the draft away and leaves its charges to the next run of the same billing period, or
+of a later one. That run looks at their service periods once more, so what was learned meanwhile
+(an amendment, late usage) comes as a difference on the same document, and the sum is right.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from kvit.core.periods import local_date
+from kvit.invoicing.events import DRAFT_REFUSED, DraftRefused
+from kvit.invoicing.models import Invoice, InvoiceLine
+from kvit.invoicing.services import _freed, _voiding
+from kvit.invoicing.services._corrections import CorrectionRefused
+from kvit.invoicing.services._issue import issue_many, locked_drafts
+from kvit.parties import queries as parties
+from kvit.platform import audit, events
+
+
+@transaction.atomic
+def approve(
+    ids: Sequence[UUID], *, approver: str, now: datetime, issue_on: date | None = None
+) -> list[UUID]:
+    """Issue drafts, in order of their making: all or none. Returns their ids.
+
+    Args:
+        issue_on: the date they bear; today in the company's zone. A correction never bears one
+            before its original's, and as the drafts are issued together, none of them does.
+
+    Raises:
+        InvoiceNotDraft: one is issued already, or gone.
+        CorrectionRefused: a correction no longer fits its original.
+    """
+    if not ids:
+        return []
+    corrected = Invoice.objects.filter(pk__in=ids, corrects__isnull=False)
+    voided = corrected.filter(kind=Invoice.Kind.VOID).values_list("corrects_id", flat=True)
+    _voiding.lock_subscriptions(list(voided))
+    drafts = sorted(locked_drafts(ids), key=lambda one: (one.created_at, one.pk))
+    days = [issue_on or local_date(now, parties.tenant().row.zone)]
+    days += corrected.values_list("corrects__issued_on", flat=True)
+    before = {str(one.pk): {"status": "draft", "waits_for": one.waits_for} for one in drafts}
+    with _kind_word(drafts):
+        issued = issue_many(
+            [one.pk for one in drafts],
+            issue_on=max(days),
+            actor=approver,
+            now=now,
+            approver=approver,
+        )
+    audit.record_many(
+        (
+            audit.Change(
+                "invoicing.draft.approved",
+                "invoicing.invoice",
+                str(one.pk),
+                before=before[str(one.pk)],
+                after={"status": "issued", "number": one.number_text, "author": one.author},
+            )
+            for one in Invoice.objects.filter(pk__in=issued).order_by("number")
+        ),
+        actor=approver,
+        now=now,
+    )
+    return issued
+
+
+@transaction.atomic
+def refuse(ids: Sequence[UUID], *, reason: str, actor: str, now: datetime) -> list[UUID]:
+    """Drop drafts and free their charges: all or none. Returns the ids.
+
+    Raises:
+        InvoiceNotDraft: one is issued already, or gone.
+        CorrectionRefused: no reason is given.
+    """
+    if not reason.strip():
+        raise CorrectionRefused("reason_missing")
+    drafts = locked_drafts(ids)
+    lines = InvoiceLine.objects.filter(invoice_id__in=ids)
+    charges: dict[UUID, list[UUID]] = {one.pk: [] for one in drafts}
+    for key, charge in lines.filter(charge_id__isnull=False).values_list("invoice_id", "charge_id"):
+        charges[key].append(charge)
+    _freed.free([charge for many in charges.values() for charge in many])
+    _freed.keep_billed([one.corrects_id for one in drafts if one.kind == Invoice.Kind.VOID])
+    lines.delete()
+    Invoice.objects.filter(pk__in=ids).delete()
+    audit.record_many(
+        (
+            audit.Change(
+                "invoicing.draft.refused",
+                "invoicing.invoice",
+                str(one.pk),
+                before={
+                    "kind": one.kind, "waits_for": one.waits_for, "author": one.author,
+                    "total_minor": one.total_minor, "currency": one.currency,
+                    "corrects": None if one.corrects_id is None else str(one.corrects_id),
+                    "charges": [str(charge) for charge in charges[one.pk]],
+                },
+            )
+            for one in drafts
+        ),
+        actor=actor,
+        now=now,
+        reason=reason,
+    )  # fmt: skip
+    events.publish_many(
+        DRAFT_REFUSED,
+        (
+            events.EventRow(
+                str(one.pk),
+                DraftRefused(one.pk, one.kind, one.customer_id, len(charges[one.pk])),
+            )
+            for one in drafts
+        ),
+        actor=actor,
+        now=now,
+    )
+    return [one.pk for one in drafts]
+
+
+@contextmanager
+def _kind_word(drafts: Sequence[Invoice]) -> Iterator[None]:
+    """Say it in words when the database finds that a correction does not fit any more."""
+    try:
+        yield
+    except IntegrityError as error:
+        diagnosis = getattr(error.__cause__, "diag", None)
+        if getattr(diagnosis, "constraint_name", "") != "invoice_corrections_fit":
+            raise
+        told = ", ".join(str(one.corrects) for one in drafts if one.corrects_id)
+        raise CorrectionRefused("fits_no_more", invoice=told) from error
