@@ -23,6 +23,7 @@ from kvit.core.extras import COMMITMENT, NOT_ADVANCED, Advanced, advances, true_
 from kvit.core.measured import Measured, quantities
 from kvit.core.money import to_minor
 from kvit.core.pricing import Priced, PriceError, Quantity, evaluate
+from kvit.core.pricing.steps import difference
 from kvit.core.proration import Moments, share
 from kvit.core.schedule import Contract, ServicePeriod
 from kvit.core.stretches import Charge, Stretch, enters, reads_quantity, stretches
@@ -212,6 +213,24 @@ class _Tally:
     share: Fraction = ZERO
     used: dict[str, Quantity] = field(default_factory=dict)  # by group
     cost: dict[str, Fraction] = field(default_factory=dict)  # of all that was used, by group
+    idle: dict[str, Priced] = field(default_factory=dict)  # what a group of no usage was charged
+
+    def add(self, group: str, quantity: Quantity, priced: Priced) -> Priced:
+        """Count one stretch more; return what it adds, with its steps.
+
+        Where nothing was used before, `evaluate` subtracts nothing: a minimum or a flat part that
+        was charged for it must not be charged again.
+        """
+        known = self.used.get(group)
+        before = self.idle.pop(group, None)
+        if before is not None:
+            steps = difference(list(priced.steps), list(before.steps))
+            priced = Priced(priced.exact - before.exact, priced.units - before.units, tuple(steps))
+        self.used[group] = quantity if known is None else known + quantity
+        self.cost[group] = self.cost.get(group, ZERO) + priced.exact
+        if self.used[group].is_zero:
+            self.idle[group] = priced if before is None else before
+        return priced
 
 
 def _rate_chain(
@@ -287,9 +306,8 @@ def _rate_usage(
     for group, quantity, events in found:
         quantity = replace(quantity, carried=carried)
         already, cost = tally.used.get(group), tally.cost.get(group, ZERO)
-        priced = evaluate(stretch.price, quantity, already=already, calendar=calendar)
-        tally.used[group] = quantity if already is None else already + quantity
-        tally.cost[group] = cost + priced.exact
+        whole = evaluate(stretch.price, quantity, already=already, calendar=calendar)
+        priced = tally.add(group, quantity, whole)
         charge = _charge(
             case.contract, stretch, part=tally.share, priced=priced, events=events, group=group
         )
