@@ -2,9 +2,10 @@
 
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from kvit.core.bookkeeping import InvoiceFact, Share, invoice_entries
 from kvit.documents.compose import compose
@@ -12,14 +13,13 @@ from kvit.invoicing import queries, services
 from kvit.invoicing.models import Invoice, InvoiceLine
 from kvit.ledger import queries as ledger
 from kvit.ledger.models import Posting
+from kvit.platform.ids import uuid7
 from kvit.platform.models import AuditRow, EventLog
 from tests.invoicing.company import (
     ACTOR,
     LATER,
     bill,
     customer_id,
-    documents,
-    found,
     invoice,
     lines,
     seller_id,
@@ -60,7 +60,7 @@ def test_the_last_credit_takes_what_is_left_to_the_kopeck() -> None:
         (-33_334, -7_333, -40_667),
     ]
     assert [sum(column) for column in zip(*notes, strict=True)] == [-100_000, -22_000, -122_000]
-    with pytest.raises(services.CorrectionRefused, match="nothing|credited already|All of"):
+    with pytest.raises(services.CorrectionRefused, match="credited already"):
         credit({1: None})
 
 
@@ -168,37 +168,26 @@ def test_no_correction_without_a_reason_or_of_a_correction() -> None:
 
 def test_the_database_refuses_more_than_the_invoice_whoever_writes_it() -> None:
     credit({1: 90_000})
-    key = credit({2: 10_000})
-    with pytest.raises(IntegrityError, match="corrections exceed their invoice"):
-        with transaction.atomic(), connection.cursor() as cursor:
-            forged = _copy_of(cursor, key)
-            cursor.execute(
-                "UPDATE invoicing_invoiceline SET net_minor = -200000, vat_minor = -44000,"
-                " total_minor = -244000 WHERE invoice_id = %s",
-                [forged],
-            )
-            cursor.execute(
-                "UPDATE invoicing_invoice SET net_minor = -200000, vat_minor = -44000,"
-                " total_minor = -244000 WHERE id = %s",
-                [forged],
-            )
-            _issue(cursor, forged)
+    forged = _copy_of(credit({2: 10_000}))
+    sums = {"net_minor": -200_000, "vat_minor": -44_000, "total_minor": -244_000}
+    InvoiceLine.objects.filter(invoice_id=forged).update(corrects_line_id=None, **sums)
+    Invoice.objects.filter(pk=forged).update(**sums)
+    with pytest.raises(IntegrityError, match="of 244000 is left of invoice"):
+        _issue(forged)
 
 
-def test_the_database_refuses_a_line_beyond_its_own_and_a_strangers_original() -> None:
+def test_the_database_refuses_a_line_beyond_its_own() -> None:
     credit({1: 95_000})
-    key = credit({1: 4_000})
-    with pytest.raises(IntegrityError, match="left of line"), transaction.atomic():
-        with connection.cursor() as cursor:  # 1 000 and its VAT are left of line 1, not 4 000
-            _issue(cursor, _copy_of(cursor, key))
-    with pytest.raises(IntegrityError, match="no issued invoice of the same"), transaction.atomic():
-        with connection.cursor() as cursor:
-            forged = _copy_of(cursor, key)
-            cursor.execute(
-                "UPDATE invoicing_invoice SET corrects_id = %s WHERE id = %s",
-                [invoice("south").id, forged],
-            )
-            _issue(cursor, forged)
+    forged = _copy_of(credit({1: 4_000}))
+    with pytest.raises(IntegrityError, match="of 122000 is left of line"):
+        _issue(forged)
+
+
+def test_the_database_refuses_the_original_of_a_stranger() -> None:
+    forged = _copy_of(credit({1: 4_000}))
+    Invoice.objects.filter(pk=forged).update(corrects_id=invoice("south").id)
+    with pytest.raises(IntegrityError, match="no issued invoice of the same"):
+        _issue(forged)
 
 
 def test_a_seller_who_approves_gets_a_draft_that_counts_as_taken() -> None:
@@ -223,10 +212,8 @@ def _wants_approval() -> None:
     parties.apply_sellers([row], actor=ACTOR, now=LATER, reason="test")
 
 
-def _copy_of(cursor: Any, key: Any) -> Any:
+def _copy_of(key: UUID) -> UUID:
     """Write a draft like the given correction, as somebody at the database's prompt might."""
-    from kvit.platform.ids import uuid7
-
     forged = uuid7()
     one = Invoice.objects.get(pk=key)
     rows = list(InvoiceLine.objects.filter(invoice=one))
@@ -239,12 +226,8 @@ def _copy_of(cursor: Any, key: Any) -> Any:
     return forged
 
 
-def _issue(cursor: Any, key: Any) -> None:
-    cursor.execute(
-        "UPDATE invoicing_invoice SET status = 'issued', number = 99, issued_on = '2026-11-10',"
-        " issued_at = '2026-11-10' WHERE id = %s",
-        [key],
+@transaction.atomic
+def _issue(key: UUID) -> None:
+    Invoice.objects.filter(pk=key).update(
+        status="issued", number=99, issued_on=LATER.date(), issued_at=LATER
     )
-
-
-_ = (documents, found)
