@@ -117,7 +117,10 @@ def rate(
             marks.cover(stretch.price, stretch.terms, stretch.start, stretch.end)
     charges = _discounted(contract, catalogue, found, past)
     if "arrears" in whens and not waiting:
-        charges += true_ups(contract, service, charges)
+        # A price that was never sound stands in no catalogue: its plan is known by `held` alone.
+        doubtful = {plan for plan, _ in held}
+        whole = [one for one in charges if one.stretch.plan.code not in doubtful]
+        charges += true_ups(contract, service, whole)
     if {"arrears", "advance"} & whens and _is_advance_balance(contract, service, chains):
         fees = charges
         if "arrears" not in whens:

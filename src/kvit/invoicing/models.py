@@ -39,6 +39,8 @@ class BillRun(TenantModel):
     usage_version = models.BigIntegerField(default=0)
     looked_from = models.BigIntegerField(default=0)
     put_off = models.BooleanField(default=False)  # something found must be looked at again
+    # Usage that nobody took: [kind, subject, meter, first time, last time], looked at by the next.
+    waited = models.JSONField(default=list)
     charges = models.BigIntegerField(default=0)
     invoices = models.BigIntegerField(default=0)
 

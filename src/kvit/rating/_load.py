@@ -39,13 +39,15 @@ def rated_periods(
     late: Mapping[str, Span],
     reopened: Set[tuple[UUID, date]],
 ) -> dict[Key, RatedPeriod]:
-    """Return what is remembered of periods that may need a look: those of the window, and all
-    of subscriptions that were ever amended, have late usage or lost a document."""
+    """Return what is remembered of periods that may need a look: those of the window, those with
+    a price that was held, and all of subscriptions that were ever amended, have late usage or
+    lost a document."""
     lost = {str(key) for key, _ in reopened}
     suspects = [c.id for c in contracts if c.terms_number or c.id in late or c.id in lost]
     rows = RatedPeriod.objects.filter(
         Q(subscription_id__in=[c.id for c in contracts], period_end__gte=window.start)
         | Q(subscription_id__in=suspects)
+        | (Q(subscription_id__in=[c.id for c in contracts]) & ~Q(held=[]))
     )
     return {(str(row.subscription_id), row.period_start): row for row in rows}
 
@@ -79,7 +81,10 @@ def _nothing_served(rated: RatedPeriod) -> ServicePeriod:
 
 
 def is_stale(rated: RatedPeriod, contract: Contract, late: Span | None) -> bool:
-    """Whether something was learned since that may change what the period costs."""
+    """Whether something was learned since that may change what the period costs, or a price
+    waits to be charged."""
+    if rated.held:
+        return True
     if late is not None and late[0] < rated.ends_at and late[1] >= rated.starts_at:
         return True
     # The whole period, not only what was served of it: an end may have been taken back since.
@@ -174,16 +179,17 @@ def _owners(
 ) -> dict[tuple[str, str, str], str]:
     """Say whose an event is: (subject kind, code, meter) → subscription id.
 
-    A customer may stand for a subscription where exactly one of his has the meter.
+    Meters that no price of the subscription reads belong to it too: their events must be seen to
+    wait. A customer may stand for a subscription where exactly one of his has the meter.
     """
     owners: dict[tuple[str, str, str], str] = {}
-    meters_of = {contract.id: meters_read(contract, catalogue) for contract, _ in wanted}
+    rated = {contract.id for contract, _ in wanted}
     for contract, _ in wanted:
-        for meter in meters_of[contract.id]:
+        for meter in catalogue.meters:
             owners["subscription", contract.code, meter] = contract.id
     for customer_id, meter_owner in sole_owners(infos.values(), payers, catalogue).items():
         for meter, owner in meter_owner.items():
-            if owner in meters_of:
+            if owner in rated:
                 owners["customer", payers[customer_id].row.code, meter] = owner
     return owners
 

@@ -1,11 +1,11 @@
-"""What is not billed: usage that no price takes or that a fault holds, periods nobody ran."""
+"""What is not billed: usage that nobody takes or that a fault holds, periods that nobody ran."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from kvit.catalog import queries as catalog
 from kvit.core.catalogue import Catalogue
@@ -13,20 +13,122 @@ from kvit.core.periods import Period
 from kvit.core.schedule import Contract, ServicePeriod, service_periods
 from kvit.core.stretches import charged_when
 from kvit.metering import queries as metering
+from kvit.metering.queries import Key
+from kvit.metering.rows import EARLIEST
 from kvit.parties import queries as parties
 from kvit.platform.tenancy import current_tenant_id
 from kvit.rating._load import sole_owners
 from kvit.rating.models import RatedPeriod
 from kvit.rating.rows import Unbilled
 from kvit.subscriptions import queries as subscriptions
+from kvit.subscriptions.rows import SubscriptionInfo
 
 CHUNK = 500
 LOOK_BACK_YEARS = 3  # as far as a run looks for what has changed
 IN_ADVANCE = frozenset({"advance", "once"})
 
 
-def unpriced_events(until: datetime) -> int:
-    """Count events of rated service periods that no price asked for."""
+@transaction.atomic
+def waiting_events(until: datetime, held: Iterable[str] = ()) -> int:
+    """Count the events before `until` that wait: nobody takes them, no price asks for them, or a
+    fault holds them.
+
+    Args:
+        held: codes of subscriptions that a fault holds, and that may be known all the same.
+    """
+    keys = metering.distinct_keys(until=until)
+    taken_by_nobody = sum(key.events for key in _nobody_takes(keys))
+    return taken_by_nobody + _outside_life(keys, until) + _unpriced(until) + _on_hold(held, until)
+
+
+def keys_nobody_takes(until: datetime) -> list[Key]:
+    """Return the usage before `until` whose meter, subscription or customer nobody knows."""
+    return _nobody_takes(metering.distinct_keys(until=until))
+
+
+def _nobody_takes(keys: Sequence[Key]) -> list[Key]:
+    meters, owners = catalog.meters(), _owners(keys)
+    return [key for key in keys if key.meter not in meters or _name(key) not in owners]
+
+
+def _name(key: Key) -> tuple[str, str, str]:
+    return key.subject_kind, key.subject, key.meter
+
+
+def _owners(keys: Iterable[Key]) -> dict[tuple[str, str, str], SubscriptionInfo]:
+    """Return whose the usage is: of a customer, the one subscription of his that has the meter."""
+    keys = list(keys)
+    told = {key.subject for key in keys if key.subject_kind == "subscription"}
+    by_code = subscriptions.by_codes(told)
+    customers = parties.customers_by_code({key.subject for key in keys} - told)
+    by_id = {one.id: one for one in customers.values()}
+    theirs = {str(one.id): one for one in subscriptions.of_customers(by_id)}
+    alone = sole_owners(theirs.values(), by_id, catalog.catalogue()) if theirs else {}
+    found = {}
+    for key in keys:
+        if key.subject_kind == "subscription":
+            info = by_code.get(key.subject)
+        else:
+            customer = customers.get(key.subject)
+            owner = alone.get(customer.id, {}).get(key.meter) if customer else None
+            info = theirs.get(owner or "")
+        if info is not None:
+            found[_name(key)] = info
+    return found
+
+
+def _outside_life(keys: Sequence[Key], until: datetime) -> int:
+    """Count events of known subscriptions at times when they did not serve."""
+    meters, owners = catalog.meters(), _owners(keys)
+    told = [
+        (key, owners[_name(key)]) for key in keys if _name(key) in owners and key.meter in meters
+    ]
+    suspects = {
+        info.id: info
+        for key, info in told
+        if info.ends_on is not None or info.amendments or key.first < info.starts_at
+    }
+    lives = {contract.code: _life(contract) for contract in _contracts(suspects)}
+    count = 0
+    for key, info in told:
+        for since, to in _gaps(lives.get(info.code, []), until):
+            if key.first < to and key.last >= since:
+                subject = [(key.subject_kind, key.subject)]
+                batches = metering.usage(subject, since=since, until=to, meters=[key.meter])
+                count += sum(batch.num_rows for batch in batches)
+    return count
+
+
+def _life(contract: Contract) -> list[tuple[datetime, datetime | None]]:
+    """Return the times [start, end) in which a subscription serves."""
+    return [(spell.start, spell.end) for spell in contract.spells if spell.terms.state != "ended"]
+
+
+def _contracts(ids: Iterable[UUID]) -> list[Contract]:
+    infos = subscriptions.by_ids(ids)
+    takers = {UUID(str(info.first["customer"])) for info in infos.values()}
+    currencies = {one.id: one.currency for one in parties.customers_by_id(takers).values()}
+    return subscriptions.contracts(list(infos), currencies)
+
+
+def _gaps(
+    life: Sequence[tuple[datetime, datetime | None]], until: datetime
+) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the times before `until` that no part of a life covers; none for an unknown life."""
+    if not life:
+        return
+    since = EARLIEST
+    for start, end in life:
+        if start > since:
+            yield since, min(start, until)
+        if end is None or end >= until:
+            return
+        since = end
+    yield since, until
+
+
+def _unpriced(until: datetime) -> int:
+    """Count events of rated service periods that no price asked for, or whose price waits."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -39,25 +141,25 @@ def unpriced_events(until: datetime) -> int:
         return int(cursor.fetchone()[0])
 
 
-def events_on_hold(codes: Iterable[str], until: datetime) -> int:
-    """Count the events before `until` of subscriptions that a fault holds, billed ones left out."""
+def _on_hold(codes: Iterable[str], until: datetime) -> int:
+    """Count the events of subscriptions that are held, what was billed of them left out."""
     infos = list(subscriptions.by_codes(codes).values())
     if not infos:
         return 0
     payers = parties.customers_by_id({one.customer_id for one in infos})
     owned = sole_owners(infos, payers, catalog.catalogue())
     rated = _rated_until([one.id for one in infos])
+    meters = sorted(catalog.meters())
     count = 0
     for info in infos:
         since = rated.get(info.id, info.starts_at)
         if since >= until:
             continue
-        batches = metering.usage([("subscription", info.code)], since=since, until=until)
-        count += sum(batch.num_rows for batch in batches)
         own = [m for m, owner in owned.get(info.customer_id, {}).items() if owner == str(info.id)]
-        if own:
-            subject = ("customer", payers[info.customer_id].row.code)
-            batches = metering.usage([subject], since=since, until=until, meters=own)
+        subjects = [("subscription", info.code, meters)]
+        subjects += [("customer", payers[info.customer_id].row.code, own)] if own else []
+        for kind, code, asked in subjects:
+            batches = metering.usage([(kind, code)], since=since, until=until, meters=asked)
             count += sum(batch.num_rows for batch in batches)
     return count
 
@@ -113,9 +215,7 @@ def _suspects(ids: Sequence[UUID], before: date) -> list[Contract]:
         end = before if info.ends_on is None else min(before, info.ends_on)
         if not (whole and first <= info.starts_on and last >= end):
             wanted.append(key)
-    takers = {UUID(str(infos[key].first["customer"])) for key in wanted}
-    currencies = {one.id: one.currency for one in parties.customers_by_id(takers).values()}
-    return subscriptions.contracts(wanted, currencies)
+    return _contracts(wanted)
 
 
 def _covered(ids: Sequence[UUID]) -> dict[UUID, tuple[date, date, bool]]:

@@ -85,7 +85,8 @@ class RatedPeriod(TenantModel):
 
     It is the memory that makes a difference findable: usage newer than `usage_version` or an
     amendment past `terms_number` means that the period must be looked at again. `events` and
-    `uncovered` are what of its usage is billed, and what no price asked for.
+    `uncovered` are what of its usage is billed, and what no price asked for; `held` names prices
+    that could not be charged: while there is one, the period is not billed whole.
     """
 
     subscription_id = models.UUIDField()
@@ -97,6 +98,7 @@ class RatedPeriod(TenantModel):
     whens = models.JSONField(default=list)
     events = models.BigIntegerField(default=0)
     uncovered = models.JSONField(default=dict)  # {meter: events}
+    held = models.JSONField(default=list)  # "plan/price", or the key of a price that failed
     usage_version = models.BigIntegerField(default=0)
     terms_number = models.IntegerField(default=0)
     catalogue_revision = models.BigIntegerField(default=0)

@@ -1,30 +1,21 @@
 """Reads of charges: for invoicing, for explanations, for invariants."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date
 from fractions import Fraction
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Count, Min, Sum
 
-from kvit.catalog import queries as catalog
-from kvit.core.periods import instant_of
-from kvit.metering import queries as metering
-from kvit.metering.queries import Key
-from kvit.metering.rows import EARLIEST
-from kvit.parties import queries as parties
-from kvit.rating._load import sole_owners
 from kvit.rating._taken_back import VOID
-from kvit.rating._waiting import events_on_hold, unbilled_before, unpriced_events
+from kvit.rating._waiting import keys_nobody_takes, unbilled_before, waiting_events
 from kvit.rating.models import Charge, RatedPeriod
 from kvit.rating.rows import ChargeInfo, ChargePins
-from kvit.subscriptions import queries as subscriptions
 
 __all__ = [
-    "billed_events", "charged_since", "charges", "charges_of_payers", "events_on_hold",
-    "original_charges", "outside_life", "payer_chunks", "payer_count", "pins", "siblings",
-    "sole_meters", "unbilled_before", "unpriced_events",
+    "billed_events", "charged_since", "charges", "charges_of_payers", "keys_nobody_takes",
+    "original_charges", "payer_chunks", "payer_count", "pins", "siblings", "unbilled_before",
+    "waiting_events",
 ]  # fmt: skip
 
 _IN_ORDER = ("customer_id", "subscription_code", "subscription_id", "period_start", "id")
@@ -123,37 +114,6 @@ def charged_since(subscription_ids: Sequence[UUID]) -> dict[UUID, date]:
 def billed_events() -> int:
     """How many usage events are billed, over all rated periods."""
     return int(RatedPeriod.objects.aggregate(n=Sum("events"))["n"] or 0)
-
-
-def sole_meters(customer_codes: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Return, by customer code, the meters that exactly one of his subscriptions has."""
-    customers = {one.id: one for one in parties.customers_by_code(customer_codes).values()}
-    infos = subscriptions.of_customers(customers)
-    alone = sole_owners(infos, customers, catalog.catalogue())
-    return {customers[key].row.code: frozenset(owners) for key, owners in alone.items()}
-
-
-@transaction.atomic
-def outside_life(keys: Iterable[Key], until: datetime) -> int:
-    """Count events of known subscriptions that lie before their start or after their end."""
-    told = [key for key in keys if key.subject_kind == "subscription"]
-    known = subscriptions.by_codes({key.subject for key in told})
-    count = 0
-    for key in told:
-        info = known.get(key.subject)
-        if info is None:
-            continue
-        end = None if info.ends_on is None else instant_of(info.ends_on, info.zone)
-        before = key.first < info.starts_at
-        after = end is not None and key.last >= end
-        spans = [(EARLIEST, info.starts_at)] if before else []
-        spans += [(end, until)] if after and end is not None else []
-        for since, to in spans:
-            batches = metering.usage(
-                [(key.subject_kind, key.subject)], since=since, until=to, meters=[key.meter]
-            )
-            count += sum(batch.num_rows for batch in batches)
-    return count
 
 
 def _pins(*values: object) -> ChargePins:

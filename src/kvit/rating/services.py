@@ -188,7 +188,8 @@ def _settle(
         fresh, changed = _without_usage(fresh), _without_usage(changed)
         if not done:
             return
-    _tell_problems(job, rated, result)
+    held = _held(job, run, rated)
+    _tell_problems(job, rated, held, result)
     put_off = bool(changed) and not _may_differ(job, run, standing)
     if put_off:
         result.put_off += len(changed)
@@ -198,17 +199,31 @@ def _settle(
     result.charges += len(fresh)
     result.differences += len(changed)
     for due in fresh:
-        charges.append(charge_row(job.contract, job.service, run, due, "period"))
+        reason = _reason(job, run) if _is_past(job, run) else "period"
+        charges.append(charge_row(job.contract, job.service, run, due, reason))
     for due in changed:
         charges.append(charge_row(job.contract, job.service, run, due, _reason(job, run)))
-    periods.append(_memory(job, run, rated, done, put_off=put_off))
+    periods.append(_memory(job, run, rated, held, done, put_off=put_off))
 
 
-def _tell_problems(job: _Job, rated: Rated, result: RatingResult) -> None:
+def _held(job: _Job, run: RatingRun, rated: Rated) -> list[str]:
+    """Return the prices of the period that wait for a fault to be mended."""
+    plans = {
+        code
+        for spell in job.contract.spells
+        for plan in (spell.terms.plan, *(add_on for add_on, _ in spell.terms.add_ons))
+        for code in run.catalogue.plans_within(plan, job.service.served.start)
+    }
+    waiting = {f"{plan}/{code}" for plan, code in run.held_prices if plan in plans}
+    return sorted(waiting | {key for key, _ in rated.unpriced})
+
+
+def _tell_problems(job: _Job, rated: Rated, held: Sequence[str], result: RatingResult) -> None:
     for price, error in rated.unpriced:
         texts = {"ru": error.message("ru"), "en": error.message("en")}
         result.problems.append(RatingProblem(error.code, job.contract.code, price, params=texts))
-    if "arrears" in job.whens:
+    # Usage of a price that is held waits for the fault that is told already.
+    if "arrears" in job.whens and not held:
         result.problems += [
             RatingProblem("unpriced_usage", job.contract.code, meter=meter, events=events)
             for meter, events in rated.uncovered.items()
@@ -225,6 +240,16 @@ def _reason(job: _Job, run: RatingRun) -> str:
     ):
         return "period"
     return "correction" if run.late == "correction" else "late"
+
+
+def _is_past(job: _Job, run: RatingRun) -> bool:
+    """Whether the period was billed by an earlier month's run: what it adds now comes late."""
+    known = job.known
+    return (
+        known is not None
+        and known.billed_in < run.window.start
+        and job.whens <= frozenset(known.whens)
+    )
 
 
 def _may_differ(job: _Job, run: RatingRun, standing: Mapping[Slot, Standing]) -> bool:
@@ -261,18 +286,21 @@ def _is_usage(due: Due) -> bool:
     return due.charge is not None and bool(due.charge.stretch.terms.meter)
 
 
-def _memory(job: _Job, run: RatingRun, rated: Rated, done: frozenset[str], *, put_off: bool) -> Row:
+def _memory(
+    job: _Job, run: RatingRun, rated: Rated, held: list[str], done: frozenset[str], *, put_off: bool
+) -> Row:
     """What is put off must be found again: then the period is known as well as it was before."""
     start = run.window.start
+    billed = {"interim", "arrears"} & done
     usage, terms = run.usage_version, job.contract.terms_number
+    events = sum(rated.covered.values()) if billed else 0
+    uncovered = {meter: n for meter, n in rated.uncovered.items() if n and billed}
     if put_off and job.known is not None:
         usage, terms = job.known.usage_version, job.known.terms_number
-    billed = {"interim", "arrears"} & done
+        events, uncovered = job.known.events, job.known.uncovered
     return (
         uuid7(), UUID(job.contract.id), job.service.key, job.service.period.end,
         job.service.start, job.service.end,
         start if job.known is None else max(job.known.billed_in, start), sorted(done),
-        sum(rated.covered.values()) if billed else 0,
-        {meter: events for meter, events in rated.uncovered.items() if events and billed},
-        usage, terms, run.catalogue.revision,
+        events, uncovered, held, usage, terms, run.catalogue.revision,
     )  # fmt: skip

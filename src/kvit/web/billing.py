@@ -186,11 +186,7 @@ def _bill(options: BillOptions, answer: BillAnswer, clock: datetime, progress: P
         )
         report = invoicing_services.run(request, actor=actor, now=clock, progress=progress)
         _tell(options, answer, report)
-        answer.waiting = (
-            integrations.waiting(until)
-            + rating.unpriced_events(until)
-            + rating.events_on_hold(imported.held_subscriptions, until)
-        )
+        answer.waiting = rating.waiting_events(until, imported.held_subscriptions)
         answer.earlier = rating.unbilled_before(options.window)
 
 

@@ -12,7 +12,6 @@ from kvit.metering import queries as metering
 from kvit.metering import services as metering_services
 from kvit.metering.rows import EventIn, RejectedIn
 from kvit.parties import queries as parties
-from kvit.rating import queries as rating
 from kvit.subscriptions import queries as subscriptions
 
 LISTED = 1_000  # rows of one file that are named one by one for one reason
@@ -65,25 +64,6 @@ def ingest_usage(
     for source in folder.usage:
         _take(source, known, outcome, actor=actor, now=now)
     return outcome
-
-
-def waiting(until: datetime) -> int:
-    """Count the stored events before `until` that nobody's meter, subscription or customer takes.
-
-    Events that no price asks for at their time are counted by rating, not here.
-    """
-    keys = metering.distinct_keys(until=until)
-    meters = catalog.meters()
-    codes = set(subscriptions.all_codes())
-    alone = rating.sole_meters({key.subject for key in keys if key.subject_kind == "customer"})
-    count = 0
-    for key in keys:
-        known = key.subject in codes
-        if key.subject_kind == "customer":
-            known = key.meter in alone.get(key.subject, frozenset())
-        if not known or key.meter not in meters:
-            count += key.events
-    return count + rating.outside_life(keys, until)
 
 
 def _known(folder: CompanyFolder, until: datetime) -> _Known:

@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                 ('usage_version', models.BigIntegerField(default=0)),
                 ('looked_from', models.BigIntegerField(default=0)),
                 ('put_off', models.BooleanField(default=False)),
+                ('waited', models.JSONField(default=list)),
                 ('charges', models.BigIntegerField(default=0)),
                 ('invoices', models.BigIntegerField(default=0)),
             ],

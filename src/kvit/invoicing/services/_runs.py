@@ -5,7 +5,7 @@ start finds both and goes on; two runs at once take turns chunk by chunk and the
 nothing left to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from itertools import chain
 from uuid import UUID
@@ -28,6 +28,7 @@ from kvit.rating import services as rating_services
 from kvit.rating.rows import ChargeInfo, RatingResult, RatingRun, SellerTerms
 from kvit.subscriptions import queries as subscriptions
 
+LateKey = tuple[str, str, str]  # subject kind, subject, meter
 LIMITATION_YEARS = 3  # how far back a change may reach (ГК РФ ст. 196)
 
 
@@ -68,7 +69,7 @@ def _begin(request: RunRequest, *, actor: str, now: datetime) -> RatingRun:
         raise NoSeller
     terms = {code: _seller_terms(seller) for code, seller in sellers.items()}
     version = metering.latest_version()
-    late = metering.changed_since(_looked_from(), as_of=version)
+    late = late_usage(metering.changed_since(_looked_from(), as_of=version))
     return RatingRun(
         window=request.window,
         clock=request.gate,
@@ -80,9 +81,7 @@ def _begin(request: RunRequest, *, actor: str, now: datetime) -> RatingRun:
         default_seller=next(iter(terms.values())),
         lang=parties.tenant().row.language,
         late=parties.tenant().row.late_events,
-        late_usage={
-            (key.subject_kind, key.subject, key.meter): (key.first, key.last) for key in late
-        },
+        late_usage=late,
         held_prices=request.held_prices,
         held_subscriptions=request.held_subscriptions,
         reopened=_freed.reopened(request.window.start),
@@ -95,10 +94,27 @@ def _seller_terms(seller: Seller) -> SellerTerms:
 
 def _looked_from() -> int:
     """The usage version up to which every change has been charged or found to change nothing."""
-    last = BillRun.objects.filter(status="done").order_by("-finished_at", "-id").first()
+    last = _last_run()
     if last is None:
         return 0
     return last.looked_from if last.put_off else last.usage_version
+
+
+def late_usage(changed: Iterable[metering.Key]) -> dict[LateKey, tuple[datetime, datetime]]:
+    """Return the time spans of usage that may bear on what is charged: what changed since the
+    last run, and what nobody took then, for its meter or subscription may be known by now."""
+    spans = {(key.subject_kind, key.subject, key.meter): (key.first, key.last) for key in changed}
+    last = _last_run()
+    for kind, subject, meter, *times in last.waited if last else ():
+        first, until = map(datetime.fromisoformat, times)
+        known = spans.get((kind, subject, meter), (first, until))
+        spans[kind, subject, meter] = (min(first, known[0]), max(until, known[1]))
+    return spans
+
+
+def _last_run() -> BillRun | None:
+    """Return the run that began last, not the one of the latest period: ids rise with time."""
+    return BillRun.objects.filter(status="done").order_by("-id").first()  # type: ignore[no-any-return]
 
 
 def _rate(
@@ -214,7 +230,10 @@ def _finish(
         record.invoices = len(report.issued) + len(report.drafts)
         # What was held or put off must be looked at again, however old the usage is by then.
         record.put_off = bool(rated.put_off) or held
-        record.save(update_fields=["status", "finished_at", "charges", "invoices", "put_off"])
+        record.waited = _waited(request, is_open=record.put_off)
+        record.save(
+            update_fields=["status", "finished_at", "charges", "invoices", "put_off", "waited"]
+        )
         events.publish(
             RUN_FINISHED,
             key=str(record.pk),
@@ -233,3 +252,14 @@ def _finish(
             actor=actor,
             now=now,
         )  # fmt: skip
+
+
+def _waited(request: RunRequest, *, is_open: bool) -> list[list[str]]:
+    """Return the usage that nobody takes yet. What the last run left stays while anything does."""
+    spans = {
+        (key.subject_kind, key.subject, key.meter): (key.first, key.last)
+        for key in rating.keys_nobody_takes(request.window.end_instant(parties.tenant().row.zone))
+    }
+    if is_open:
+        spans = late_usage(()) | spans
+    return [[*key, first.isoformat(), last.isoformat()] for key, (first, last) in spans.items()]

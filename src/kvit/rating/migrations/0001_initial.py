@@ -73,6 +73,7 @@ class Migration(migrations.Migration):
                 ('whens', models.JSONField(default=list)),
                 ('events', models.BigIntegerField(default=0)),
                 ('uncovered', models.JSONField(default=dict)),
+                ('held', models.JSONField(default=list)),
                 ('usage_version', models.BigIntegerField(default=0)),
                 ('terms_number', models.IntegerField(default=0)),
                 ('catalogue_revision', models.BigIntegerField(default=0)),
