@@ -109,12 +109,16 @@ def _epochs(contract: Contract, catalogue: Catalogue) -> Sequence[_Epoch]:
             continue
         cycle = parse_cycle(plan.cycle, plan.anchor)
         last = epochs[-1] if epochs else None
+        # Periods are made of days: the day that brings another cycle is wholly of the new one.
+        at = spell.start if last is None else instant_of(day, contract.zone)
         if last and last.cycle == cycle:
             epochs[-1] = replace(last, end=spell.end)
-        elif last and local_date(last.start, contract.zone) == day:
-            epochs[-1] = replace(last, cycle=cycle, end=spell.end)  # one cycle a day, the last
+        elif last and at <= last.start:
+            epochs[-1] = replace(last, cycle=cycle, end=spell.end)
         else:
-            epochs.append(_Epoch(cycle, day, spell.start, spell.end))
+            if last:
+                epochs[-1] = replace(last, end=at if last.end is None else min(last.end, at))
+            epochs.append(_Epoch(cycle, day, at, spell.end))
     return epochs
 
 
