@@ -68,20 +68,28 @@ def slot_of(charge: Charge, payer: str) -> Slot:
 
 
 def differences(
-    wanted: Mapping[Slot, Charge], standing: Mapping[Slot, Standing]
+    wanted: Mapping[Slot, Charge],
+    standing: Mapping[Slot, Standing],
+    *,
+    amended: frozenset[str] = frozenset(),
 ) -> tuple[Sequence[Due], Sequence[Due]]:
     """Return (new charges, differences to what stands).
 
-    A price that has no charge at all in the period is new; a stretch that appears beside charged
-    ones of its price is a difference, since a backdated change split what was billed whole.
+    A price that has no charge at all in the period is new; a stretch or a group that appears
+    beside charged ones of its price is a difference, since a backdated change split what was
+    billed whole.
+
+    Args:
+        amended: what was charged already (of "arrears", "advance", …) when the terms changed:
+            a price that this brings is a difference too.
     """
-    charged = {slot.price_key for slot in standing}
+    charged = {_bare(slot) for slot in standing}
     fresh: list[Due] = []
     changed: list[Due] = []
     numbers = _last_revisions(standing)
     for slot, charge in wanted.items():
         known = standing.get(slot, NOTHING)
-        if slot not in standing and slot.price_key not in charged:
+        if slot not in standing and _is_new(slot, charge, charged, amended):
             fresh.append(
                 Due(slot, charge, 0, charge.amount_minor, charge.gross_minor, charge.units,
                     charge.events)
@@ -114,6 +122,17 @@ def differences(
                 )
             )
     return fresh, changed
+
+
+def _is_new(slot: Slot, charge: Charge, charged: set[str], amended: frozenset[str]) -> bool:
+    if charge.stretch.when == "milestone":
+        return True  # each is reached once
+    return charge.stretch.when not in amended and _bare(slot) not in charged
+
+
+def _bare(slot: Slot) -> str:
+    """The price's key without the group."""
+    return slot.price_key.split("[", 1)[0]
 
 
 def _last_revisions(standing: Mapping[Slot, Standing]) -> dict[tuple[str, datetime], int]:

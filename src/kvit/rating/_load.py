@@ -87,6 +87,11 @@ def is_stale(rated: RatedPeriod, contract: Contract, late: Span | None) -> bool:
         return True
     if late is not None and late[0] < rated.ends_at and late[1] >= rated.starts_at:
         return True
+    return is_amended(rated, contract)
+
+
+def is_amended(rated: RatedPeriod, contract: Contract) -> bool:
+    """Whether an amendment was recorded since that may change what the period costs."""
     # The whole period, not only what was served of it: an end may have been taken back since.
     ends = max(rated.ends_at, instant_of(rated.period_end, contract.zone))
     return any(number > rated.terms_number and at <= ends for number, at in contract.changes)

@@ -36,6 +36,11 @@ class _Job:
     stale: bool  # something was learned since that may change what it costs
 
     @property
+    def is_amended(self) -> bool:
+        """Whether the terms changed since it was last rated."""
+        return self.known is not None and _load.is_amended(self.known, self.contract)
+
+    @property
     def key(self) -> _load.Key:
         return self.contract.id, self.service.key
 
@@ -178,7 +183,9 @@ def _settle(
     }
     # What waits for a fault to be mended keeps what it was charged.
     fresh, changed = differences(
-        wanted, {slot: one for slot, one in standing.items() if not rated.waits(slot.price_key)}
+        wanted,
+        {slot: one for slot, one in standing.items() if not rated.waits(slot.price_key)},
+        amended=frozenset(job.known.whens) if job.known and job.is_amended else frozenset(),
     )
     if not job.stale:  # what a void took back stays so until something new is learned
         changed = [due for due in changed if not _is_voided(due, standing)]
