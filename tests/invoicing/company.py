@@ -28,6 +28,7 @@ from kvit.parties.rows import CustomerRow, SellerRow, TenantRow
 from kvit.subscriptions import services as subscriptions
 from kvit.subscriptions.rows import NewAmendment, NewSubscription
 
+PER_CALL = {"model": "per_unit", "unit": "0.10"}
 ZONE = "Europe/Moscow"
 ACTOR = "user:7"
 OCTOBER = Period(date(2026, 10, 1), date(2026, 11, 1))
@@ -50,7 +51,7 @@ def found(*, approval: bool = False, late_events: str = "open_period") -> None:
             plans=(PlanTerms("pro", "Профи"), PlanTerms("pre", "Вперёд")),
             prices=(
                 _price("pro", "fee", {"model": "flat", "amount": "1000"}),
-                _price("pro", "calls", {"model": "per_unit", "unit": "0.10"}, meter="calls"),
+                _price("pro", "calls", PER_CALL, meter="calls", prorate="none"),
                 _price("pre", "fee", {"model": "flat", "amount": "1200"}, when="advance"),
             ),
         ),
