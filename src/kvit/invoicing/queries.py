@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from uuid import UUID
 
+from django.contrib.postgres.search import TrigramSimilarity
+
 from kvit.invoicing.models import Invoice, InvoiceLine
 from kvit.invoicing.rows import InvoiceInfo, LineInfo
 
@@ -35,6 +37,15 @@ def by_ids(ids: Iterable[UUID]) -> list[InvoiceInfo]:
 def by_number(number: str) -> list[InvoiceInfo]:
     """Return the issued documents of this number: one for each seller that has it."""
     return _infos(Invoice.objects.filter(number_text=number, status="issued").order_by("pk"))
+
+
+def numbers_near(text: str, *, limit: int) -> list[str]:
+    """Return numbers of issued documents, those most like `text` first."""
+    issued = Invoice.objects.filter(status="issued")
+    ranked = issued.annotate(near=TrigramSimilarity("number_text", text))
+    return list(
+        ranked.order_by("-near", "-issued_at").values_list("number_text", flat=True)[:limit]
+    )
 
 
 def corrections_of(invoice_id: UUID) -> list[InvoiceInfo]:

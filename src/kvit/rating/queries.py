@@ -28,7 +28,8 @@ _FIELDS = (
 _PINS = (
     "id", "subscription_id", "price_key", "period_start", "period_end", "starts_at",
     "customer_id", "revision", "exact_num", "exact_den", "amount_minor", "currency",
-    "usage_version", "terms_number", "catalogue_revision", "billed_in",
+    "usage_version", "terms_number", "catalogue_revision", "billed_in", "rated_at",
+    "price_version_id", "reason",
 )  # fmt: skip
 
 

@@ -144,3 +144,6 @@ class ChargePins:
     terms_number: int
     catalogue_revision: int
     billed_in: date
+    rated_at: datetime
+    price_version_id: str
+    reason: str

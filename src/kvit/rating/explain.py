@@ -1,0 +1,205 @@
+"""Open a charge: compute it again, now, from the knowledge that it pins, and compare.
+
+    charge 4 930.00 = events as of usage version 7, terms as of amendment 1, catalogue as of
+    revision 3 → the same functions that charged it → 4 930.00: it agrees
+
+Nothing of the sum is read back but what it is compared with. What was charged is the sum of the
+stretch's revisions up to the one that is asked about.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from kvit.catalog import queries as catalog
+from kvit.core.catalogue import Catalogue
+from kvit.core.charges import Past, rate
+from kvit.core.measured import Measured, meters_of
+from kvit.core.periods import Period, add_months
+from kvit.core.schedule import Contract, ServicePeriod, service_periods
+from kvit.core.stretches import Charge, stretches
+from kvit.core.usage import UsageEvent, filtered
+from kvit.parties import queries as parties
+from kvit.rating import _load
+from kvit.rating.models import Charge as ChargeRow
+from kvit.rating.models import RatedPeriod
+from kvit.rating.queries import pins, siblings
+from kvit.rating.rows import ChargePins, RatingRun, SellerTerms
+from kvit.subscriptions import queries as subscriptions
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A charge beside its recomputation.
+
+    `computed` is None where the stretch does not exist by the pinned terms: then it costs nothing.
+    `chain` are the recomputed charges of the same price and group, in order of time.
+    """
+
+    pins: ChargePins
+    revisions: tuple[ChargePins, ...]  # of the stretch, up to this one
+    contract: Contract
+    catalogue: Catalogue
+    service: ServicePeriod | None
+    computed: Charge | None
+    chain: tuple[Charge, ...]
+    events: tuple[UsageEvent, ...]  # that the charge stands for, in (time, id) order
+
+    @property
+    def charged_minor(self) -> int:
+        return sum(one.amount_minor for one in self.revisions)
+
+    @property
+    def computed_minor(self) -> int:
+        return 0 if self.computed is None else self.computed.amount_minor
+
+    @property
+    def agrees(self) -> bool:
+        return self.charged_minor == self.computed_minor
+
+
+class ChargeUnknown(Exception):
+    """No charge has this id."""
+
+
+@transaction.atomic
+def explain(charge_id: UUID) -> Explained:
+    """Compute a charge again from what it pins.
+
+    Raises:
+        ChargeUnknown: no charge has this id.
+    """
+    found = pins([charge_id])
+    if not found:
+        raise ChargeUnknown(str(charge_id))
+    pin = found[charge_id]
+    catalogue = catalog.catalogue(as_of=pin.catalogue_revision)
+    contract = _contract(pin)
+    known = pins(siblings(pin))
+    revisions = sorted(
+        (one for one in known.values() if one.revision <= pin.revision),
+        key=lambda one: one.revision,
+    )
+    service = _service(contract, catalogue, pin)
+    if service is None:
+        return Explained(pin, tuple(revisions), contract, catalogue, None, None, (), ())
+    measured = _measured(contract, service, catalogue, pin)
+    charges = _rate(contract, service, catalogue, measured, pin)
+    chain = tuple(one for one in charges if _key(one) == pin.price_key)
+    computed = next((one for one in chain if one.stretch.start == pin.starts_at), None)
+    events = () if computed is None else _events(computed, measured)
+    return Explained(pin, tuple(revisions), contract, catalogue, service, computed, chain, events)
+
+
+def _contract(pin: ChargePins) -> Contract:
+    info = subscriptions.by_ids([pin.subscription_id])[pin.subscription_id]
+    taker = UUID(str(info.first["customer"]))
+    currency = parties.customers_by_id([taker])[taker].currency
+    known = {pin.subscription_id: pin.terms_number}
+    return subscriptions.contracts([pin.subscription_id], {taker: currency}, known=known)[0]
+
+
+def _service(contract: Contract, catalogue: Catalogue, pin: ChargePins) -> ServicePeriod | None:
+    until = max(pin.period_end, pin.period_start + timedelta(days=1))
+    window = Period(pin.period_start, until)
+    return next(
+        (
+            one
+            for one in service_periods(contract, catalogue, window)
+            if one.key == pin.period_start
+        ),
+        None,
+    )
+
+
+def _measured(
+    contract: Contract, service: ServicePeriod, catalogue: Catalogue, pin: ChargePins
+) -> Measured:
+    infos = subscriptions.by_ids([pin.subscription_id])
+    owners = {info.customer_id for info in infos.values()}
+    payers = parties.customers_by_id(owners)
+    nobody = SellerTerms(pin.id, "", "net", "none")  # usage is read whoever sells
+    run = RatingRun(
+        window=Period(pin.billed_in, add_months(pin.billed_in, 1)),
+        clock=_clock(pin),
+        now=pin.rated_at,
+        actor="",
+        catalogue=catalogue,
+        usage_version=pin.usage_version,
+        sellers={},
+        default_seller=nobody,
+    )
+    return _load.usage_of([(contract, service)], infos, payers, run)[contract.id, service.key]
+
+
+def _clock(pin: ChargePins) -> datetime | None:
+    """The business clock that cut the usage off; None where it stood at the period's end."""
+    month = Period(pin.billed_in, add_months(pin.billed_in, 1))
+    is_whole = pin.rated_at == month.end_instant(parties.tenant().row.zone)
+    return None if is_whole else pin.rated_at
+
+
+def _rate(
+    contract: Contract,
+    service: ServicePeriod,
+    catalogue: Catalogue,
+    measured: Measured,
+    pin: ChargePins,
+) -> Sequence[Charge]:
+    wanted = [(contract, service)]
+    key = contract.id, service.key
+    standing = _load.standing_charges(wanted).get(key, {})
+    memory = _load.memories(wanted, catalogue).get(key, _load.Memory())
+    past = Past(_load.advanced(standing), memory.spent, memory.carried)
+    whens = _whens(contract, service, catalogue, pin)
+    return rate(contract, service, catalogue, measured, whens=whens, past=past).charges
+
+
+def _whens(
+    contract: Contract, service: ServicePeriod, catalogue: Catalogue, pin: ChargePins
+) -> frozenset[str]:
+    """Return what had been charged of the period when this charge was made: prices charged
+    together share a discount's fixed sum."""
+    when_of = {key: chain[0].when for key, chain in stretches(contract, service, catalogue).items()}
+    rows = ChargeRow.objects.filter(
+        subscription_id=pin.subscription_id, period_start=pin.period_start
+    )
+    made = rows.filter(rated_at__lte=pin.rated_at).values_list("price_key", flat=True).distinct()
+    found = {when_of.get(key.split("[", 1)[0], "") for key in made} - {""}
+    memory = RatedPeriod.objects.filter(
+        subscription_id=pin.subscription_id, period_start=pin.period_start
+    ).first()
+    told = frozenset() if memory is None else frozenset(memory.whens)
+    if "advance" in found or "once" in found:
+        found |= told & {"advance", "once"}
+    if pin.rated_at >= service.end:
+        found |= told & {"arrears"}
+    return frozenset(found)
+
+
+def _key(charge: Charge) -> str:
+    key = charge.stretch.key
+    return f"{key}[{charge.group}]" if charge.group else key
+
+
+def _events(charge: Charge, measured: Measured) -> tuple[UsageEvent, ...]:
+    """Return the events of a charge: of its meters, its time, its filter and its group."""
+    stretch = charge.stretch
+    found: list[UsageEvent] = []
+    for meter in meters_of(stretch.price, stretch.terms):
+        events = measured.between(meter, stretch.start, stretch.end)
+        if stretch.terms.filters:
+            events = filtered(events, dict(stretch.terms.filters))
+        if stretch.terms.group_by:
+            names = stretch.terms.group_by
+            events = [one for one in events if _group(one, names) == charge.group]
+        found += events
+    return tuple(sorted(found, key=lambda one: (one.time, one.id)))
+
+
+def _group(event: UsageEvent, names: Sequence[str]) -> str:
+    values = dict(event.dimensions)
+    return ", ".join(f"{name}={values.get(name, '')}" for name in sorted(names))
