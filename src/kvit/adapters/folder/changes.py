@@ -26,7 +26,7 @@ def read_changes(
     rows: list[ChangeRow] = []
     bad: set[str] = set()
     for fields in table.rows():
-        row = _change(fields, zone_of_subscription)
+        row = read_change(fields, zone_of_subscription)
         if row is not None and fields.sound:
             rows.append(row)
         else:
@@ -36,7 +36,8 @@ def read_changes(
     return rows, (bad | table.broken | lost) - {""}
 
 
-def _change(fields: Fields, zone_of_subscription: Callable[[str], str]) -> ChangeRow | None:
+def read_change(fields: Fields, zone_of_subscription: Callable[[str], str]) -> ChangeRow | None:
+    """Return one change as far as it can be read; it counts only where the fields are sound."""
     fields.require("subscription", "at", "change")
     subscription = fields.code("subscription", NUMBER)
     zone = zone_of_subscription(subscription)

@@ -20,6 +20,10 @@ IMPORT_WORDS: Words = {
         "Купон «{value}» использован столько раз, сколько разрешено; подписке «{code}» он не дан.",
         "Coupon “{value}” was redeemed as often as it may be; subscription “{code}” gets none.",
     ),
+    "reading_is_usage": (
+        "Показание счётчика подписки «{code}» — это потребление, а не изменение условий.",
+        "A meter reading of subscription “{code}” is usage, not a change of terms.",
+    ),
     "currency_of_transfer": (
         "Подписка «{code}» считается в {currency}, а новый плательщик платит в {other}.",
         "Subscription “{code}” is billed in {currency}, the new payer pays in {other}.",
@@ -77,6 +81,10 @@ IMPORT_REMEDIES: Words = {
     "coupon_used_up": (
         "Увеличьте limit или уберите строку.",
         "Raise `limit`, or remove the row.",
+    ),
+    "reading_is_usage": (
+        "Внесите показание в changes.csv папки компании и запустите kvit bill.",
+        "Put the reading into changes.csv of the company folder and run kvit bill.",
     ),
     "currency_of_transfer": (
         "Закройте подписку и откройте новую у нового плательщика.",
