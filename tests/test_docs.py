@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from kvit.core.pricing import MODELS, Quantity, evaluate
+from kvit.core.quote import answer_line
 from kvit.integrations import port
 from kvit.platform import settings
 from kvit.web import cli, reference
@@ -218,6 +220,22 @@ def options_of(name: str) -> set[str]:
             if isinstance(action.choices, dict) and not action.option_strings:
                 ahead += [one for one in action.choices.values() if hasattr(one, "_actions")]
     return found
+
+
+QUOTED = re.compile(r"^echo '(\{.*\})' \| \./kvit quote$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_quotes_in_shell_blocks_are_priced(page: Path) -> None:
+    answers = [answer_line(line.encode()) for line in QUOTED.findall(page.read_text())]
+    assert [one["error"] for one in answers if "error" in one] == []
+
+
+def test_the_answer_shown_beside_a_quote_is_the_answer() -> None:
+    text = (REFERENCE / "quote.md").read_text()
+    [shown, *_] = [block for _, language, block in _FENCE.findall(text) if language == "json"]
+    [line, *_] = QUOTED.findall(text)
+    assert answer_line(line.encode()) == json.loads(shown)
 
 
 # --- what must not be in the repository -------------------------------------------------------
