@@ -13,6 +13,7 @@ until the line is rounded. No discount drives a line below zero.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import floor
 from typing import Generic, TypeVar
 
 from kvit.core.money import allocate, exponent, to_minor
@@ -83,13 +84,12 @@ def _less_fixed(
     lines: Sequence[Line[Item]], places: Sequence[int], fixed_minor: int, currency: str
 ) -> dict[int, Fraction]:
     scale = 10 ** exponent(currency)
-    weights = [max(lines[i].exact, Fraction(0)) for i in places]
-    # Rounded down: what is left of a kopeck cannot be given away.
-    available = int(sum(weights, Fraction(0)) * scale)
-    take = min(fixed_minor, available)
+    # What is left of a kopeck cannot be given away: a line would fall below zero by it.
+    whole = [max(floor(lines[i].exact * scale), 0) for i in places]
+    take = min(fixed_minor, sum(whole))
     if not take:
         return {}
-    parts = allocate(take, weights)
+    parts = allocate(take, whole)
     return {
         i: lines[i].exact - Fraction(part, scale) for i, part in zip(places, parts, strict=True)
     }

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from kvit.core.money import exact_text, exponent, minor_text, parse_decimal, to_minor
 from kvit.core.pricing import Price, PriceError, evaluate
-from kvit.core.quote.quantities import read_calendar, read_quantity
+from kvit.core.pricing.errors import unknown_field
+from kvit.core.quote.quantities import known_fields, read_calendar, read_quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ def check_examples(
         given = {name: value for name, value in example.items() if name != "amount"}
         if "amount" not in example:
             raise PriceError("missing_field", f"{path}.amount", name="amount")
+        known = known_fields(price) | {"calendar"}
+        for name in given:
+            if name not in known:
+                raise unknown_field(path, name, sorted(known))
         expected = parse_decimal(example["amount"])
         quantity = read_quantity(price, given, f"{path}.")
         calendar = read_calendar(given.get("calendar"), f"{path}.calendar")
