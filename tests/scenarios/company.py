@@ -1,7 +1,7 @@
 """A company folder on disk that a scenario writes, bills, changes and bills again.
 
-    pro    fee 1 000.00 a month by days, calls at 0.10 each, users (the most at once) at 50.00
-    north  ООО «Север» (alfa), subscription a-1;  south  Борис (beta, a person), subscription b-1
+pro    fee 1 000.00 a month by days, calls at 0.10 each, users (the most at once) at 50.00
+north  ООО «Север» (alfa), subscription a-1;  south  Борис (beta, a person), subscription b-1
 """
 
 from datetime import datetime
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kvit.core.periods import parse_billing_period
+from kvit.parties import queries as parties
+from kvit.web import invariants
 from kvit.web.bill_json import document
 from kvit.web.billing import BillAnswer, BillOptions, bill_folder
 
@@ -125,6 +127,15 @@ class Company:
         """Bill the folder and return what `--json` would say."""
         answer = self.answer(month, **options)
         return Said(document(answer, month, options.get("lang", "ru")), answer)
+
+
+def broken() -> list[str]:
+    """Say what `kvit verify` would find: nothing, hopefully."""
+    found = invariants.verify_database()
+    for tenant in parties.tenants():
+        report = invariants.verify_tenant(tenant, sample=500, seed="s", progress=lambda a, b: None)
+        found += report.broken
+    return [f"{one.code} {one.row}: {one.detail}" for one in found]
 
 
 class Said:

@@ -77,7 +77,7 @@ def test_a_bad_customer_holds_its_subscriptions_and_usage(company: Company) -> N
     company.edit("customers.csv", "beta,Борис,person", "beta,Борис,alien")
     said = company.bill()
     assert said.totals == {"alfa": WHOLE["alfa"]}
-    assert [(file, row) for _, file, row in said.faults][0] == ("customers.csv", 3)
+    assert next((file, row) for _, file, row in said.faults) == ("customers.csv", 3)
     assert (said.waiting, said.status) == (1, 3)
     company.edit("customers.csv", "beta,Борис,alien", "beta,Борис,person")
     mended = company.bill()
@@ -108,7 +108,9 @@ def test_usage_of_an_unknown_meter_waits_and_is_billed_once_it_is_known(company:
     assert (said.waiting, said.status) == (1, 3)
     company.append("catalogue.toml", "")
     company.edit("catalogue.toml", '[[meter]]\ncode = "users"', DISK + '[[meter]]\ncode = "users"')
-    company.edit("catalogue.toml", '[[plan]]\ncode = "lite"', DISK_PRICE + '[[plan]]\ncode = "lite"')
+    company.edit(
+        "catalogue.toml", '[[plan]]\ncode = "lite"', DISK_PRICE + '[[plan]]\ncode = "lite"'
+    )
     known = company.bill()
     assert (known.status, known.waiting, known.faults) == (0, 0, [])
     assert net_of(known)["alfa"] == "1340.00"
@@ -118,7 +120,9 @@ def test_a_meter_that_becomes_known_a_month_later_is_late_usage(company: Company
     company.append("usage/calls.csv", "x1,2026-10-08T12:00:00,a-1,disk,40\n")
     company.bill()
     company.edit("catalogue.toml", '[[meter]]\ncode = "users"', DISK + '[[meter]]\ncode = "users"')
-    company.edit("catalogue.toml", '[[plan]]\ncode = "lite"', DISK_PRICE + '[[plan]]\ncode = "lite"')
+    company.edit(
+        "catalogue.toml", '[[plan]]\ncode = "lite"', DISK_PRICE + '[[plan]]\ncode = "lite"'
+    )
     november = company.bill("2026-11")
     assert (november.status, november.waiting) == (0, 0)
     assert net_of(november)["alfa"] == "1040.00"
@@ -190,7 +194,9 @@ def test_strict_shows_what_was_billed_before_the_fault(company: Company) -> None
     assert (said.totals, said.new, said.status) == (WHOLE, set(), 3)
 
 
-def test_a_dry_run_bills_in_full_and_leaves_nothing_behind(company: Company, file_store: Any) -> None:
+def test_a_dry_run_bills_in_full_and_leaves_nothing_behind(
+    company: Company, file_store: Any
+) -> None:
     before = rows_of_every_table()
     said = company.bill(dry_run=True)
     assert (said.totals, said.status) == (WHOLE, 0)

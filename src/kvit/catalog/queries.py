@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from django.db.models import Q
 
+from kvit.catalog import _invariants
 from kvit.catalog.models import (
     Coupon,
     Discount,
@@ -23,6 +24,9 @@ from kvit.core import catalogue as core
 from kvit.core.calendars import RUSSIAN, Calendar
 from kvit.core.pricing import parse_price
 from kvit.parties import queries as parties
+
+PROBLEM_WORDS = _invariants.WORDS
+problems = _invariants.problems
 
 Terms = TypeVar("Terms", core.PlanTerms, core.PriceTerms)
 

@@ -3,7 +3,11 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from kvit.documents import _invariants
 from kvit.documents.models import RenderedDocument
+
+PROBLEM_WORDS = _invariants.WORDS
+problems = _invariants.problems
 
 Key = tuple[UUID, str]
 """The id of the invoice, and the kind of the document."""

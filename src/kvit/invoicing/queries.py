@@ -7,8 +7,12 @@ from uuid import UUID
 
 from django.contrib.postgres.search import TrigramSimilarity
 
-from kvit.invoicing.models import Invoice, InvoiceLine
+from kvit.invoicing import _invariants
+from kvit.invoicing.models import BillRun, Invoice, InvoiceLine
 from kvit.invoicing.rows import InvoiceInfo, LineInfo
+
+PROBLEM_WORDS = _invariants.WORDS
+problems = _invariants.problems
 
 _LINE = (
     "invoice_id", "id", "position", "charge_id", "subscription_id", "subscription_code",
@@ -51,6 +55,14 @@ def numbers_near(text: str, *, limit: int) -> list[str]:
 def corrections_of(invoice_id: UUID) -> list[InvoiceInfo]:
     """Return the documents that correct an invoice, in order of issue."""
     return _infos(Invoice.objects.filter(corrects_id=invoice_id).order_by("issued_at", "pk"))
+
+
+def usage_that_waited() -> frozenset[tuple[str, str, str]]:
+    """Return the usage (subject kind, subject, meter) that nobody took at the last run."""
+    last = BillRun.objects.filter(status="done").order_by("-id").first()
+    return frozenset(
+        (kind, subject, meter) for kind, subject, meter, *_ in (last.waited if last else ())
+    )
 
 
 def drafts() -> list[InvoiceInfo]:

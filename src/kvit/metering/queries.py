@@ -17,6 +17,7 @@ import pyarrow as pa
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from kvit.metering import _invariants
 from kvit.metering._invariants import Problem, problems
 from kvit.metering._stream import STANDING, UsageRow, parameters_of, rows, stream
 from kvit.metering.models import (
@@ -36,6 +37,7 @@ __all__ = [
     "rows", "usage",
 ]  # fmt: skip
 
+PROBLEM_WORDS = _invariants.WORDS
 UsageBatch: TypeAlias = "pa.RecordBatch"
 """Columns: `_stream.SCHEMA`; `rows(batch)` gives the same as Python values."""
 

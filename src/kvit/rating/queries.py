@@ -5,17 +5,22 @@ from datetime import date
 from fractions import Fraction
 from uuid import UUID
 
-from django.db.models import Count, Min, Sum
+from django.db.models import CharField, Count, Min, Sum, Value
+from django.db.models.functions import MD5, Cast, Concat
 
+from kvit.rating import _invariants
 from kvit.rating._taken_back import VOID
 from kvit.rating._waiting import keys_nobody_takes, unbilled_before, waiting_events
 from kvit.rating.models import Charge, RatedPeriod
 from kvit.rating.rows import ChargeInfo, ChargePins
 
+PROBLEM_WORDS = _invariants.WORDS
+problems = _invariants.problems
+
 __all__ = [
     "billed_events", "charged_since", "charges", "charges_of_payers", "keys_nobody_takes",
-    "original_charges", "payer_chunks", "payer_count", "pins", "siblings", "unbilled_before",
-    "waiting_events",
+    "original_charges", "payer_chunks", "payer_count", "pins", "sample", "siblings",
+    "unbilled_before", "waiting_events",
 ]  # fmt: skip
 
 _IN_ORDER = ("customer_id", "subscription_code", "subscription_id", "period_start", "id")
@@ -102,6 +107,14 @@ def original_charges(infos: Iterable[ChargeInfo]) -> dict[UUID, list[UUID]]:
         ).exclude(pk=info.id)
         found[info.id] = list(rows.order_by("revision").values_list("pk", flat=True))
     return found
+
+
+def sample(size: int, *, seed: str) -> list[UUID]:
+    """Return ids of charges chosen by chance; the same seed chooses the same ones."""
+    rows = Charge.objects.exclude(reason=VOID).annotate(
+        lot=MD5(Concat(Cast("pk", CharField()), Value(seed)))
+    )
+    return list(rows.order_by("lot").values_list("pk", flat=True)[:size])
 
 
 def charged_since(subscription_ids: Sequence[UUID]) -> dict[UUID, date]:

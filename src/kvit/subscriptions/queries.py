@@ -10,8 +10,12 @@ from django.db.models import Q, QuerySet
 from kvit.core.schedule import Contract
 from kvit.core.terms import Amendment as Change
 from kvit.core.terms import counts_from, milestones, timeline
+from kvit.subscriptions import _invariants
 from kvit.subscriptions.models import Amendment, Subscription
 from kvit.subscriptions.rows import AmendmentInfo, SubscriptionInfo, first_terms
+
+PROBLEM_WORDS = _invariants.WORDS
+problems = _invariants.problems
 
 
 def by_codes(codes: Iterable[str]) -> dict[str, SubscriptionInfo]:

@@ -1,0 +1,105 @@
+"""What must hold in a tenant's catalogue, recomputed from the rows; for `kvit verify`."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from django.db import connection
+
+from kvit.catalog.models import PriceVersion, Status
+from kvit.core.examples import check_examples
+from kvit.core.pricing import PriceError, parse_price
+from kvit.core.wording import Words
+from kvit.parties import queries as parties
+from kvit.platform.tenancy import current_tenant_id
+
+WORDS: Words = {
+    "catalog_version_beyond_revision": (
+        "версия опубликована или заменена ревизией, которой каталог ещё не достиг",
+        "a version was published or replaced by a revision that the catalogue has not reached",
+    ),
+    "catalog_two_versions_of_one_day": (
+        "в один день действуют две версии одного тарифа или одной цены",
+        "two versions of one plan or price begin on one day",
+    ),
+    "catalog_meter_unknown": (
+        "опубликованная цена называет счётчик, которого нет",
+        "a published price names a meter that does not exist",
+    ),
+    "catalog_price_unreadable": (
+        "опубликованную цену нельзя прочитать",
+        "a published price cannot be read",
+    ),
+    "catalog_example_fails": (
+        "пример опубликованной цены не выполняется",
+        "an example of a published price does not hold",
+    ),
+}
+_INVARIANTS = {
+    "catalog_version_beyond_revision": """
+        SELECT v.kind || ':' || v.id,
+               format('published %%s, replaced %%s, the catalogue stands at %%s',
+                      v.published_revision, v.obsoleted_revision, coalesce(r.last, 0))
+        FROM (SELECT 'plan version' AS kind, id, published_revision, obsoleted_revision
+              FROM catalog_planversion WHERE tenant_id = %(tenant)s
+              UNION ALL SELECT 'price version', id, published_revision, obsoleted_revision
+              FROM catalog_priceversion WHERE tenant_id = %(tenant)s) v
+        LEFT JOIN catalog_revision r ON r.tenant_id = %(tenant)s
+        WHERE greatest(v.published_revision, v.obsoleted_revision) > coalesce(r.last, 0)
+        ORDER BY v.id
+    """,
+    "catalog_two_versions_of_one_day": """
+        SELECT 'price version:' || max(v.id::text),
+               format('%%s versions of %%s/%%s from %%s', count(*), p.code, v.code, effective_from)
+        FROM catalog_priceversion v
+        JOIN catalog_plan p ON p.tenant_id = v.tenant_id AND p.id = v.plan_id
+        WHERE v.tenant_id = %(tenant)s AND v.status = 'published'
+        GROUP BY p.code, v.code, effective_from HAVING count(*) > 1
+        UNION ALL
+        SELECT 'plan version:' || max(v.id::text),
+               format('%%s versions of %%s from %%s', count(*), p.code, effective_from)
+        FROM catalog_planversion v
+        JOIN catalog_plan p ON p.tenant_id = v.tenant_id AND p.id = v.plan_id
+        WHERE v.tenant_id = %(tenant)s AND v.status = 'published'
+        GROUP BY p.code, effective_from HAVING count(*) > 1
+        ORDER BY 1
+    """,
+    "catalog_meter_unknown": """
+        SELECT 'price version:' || v.id, format('%%s, meter %%s', v.code, v.meter)
+        FROM catalog_priceversion v
+        WHERE v.tenant_id = %(tenant)s AND v.status = 'published' AND v.meter <> ''
+          AND NOT EXISTS (SELECT FROM catalog_meter m
+                          WHERE m.tenant_id = v.tenant_id AND m.code = v.meter)
+        ORDER BY v.id
+    """,
+}
+
+
+class Problem(NamedTuple):
+    """A row that breaks an invariant: which one (a key of `WORDS`), which row, and the figures."""
+
+    code: str
+    row: str
+    detail: str
+
+
+def problems() -> Iterator[Problem]:
+    """Recompute what must hold, what the constraints promise included: an owner can drop them."""
+    for code, sql in _INVARIANTS.items():
+        with connection.cursor() as cursor:
+            cursor.execute(sql, {"tenant": current_tenant_id()})
+            for row, detail in cursor.fetchall():
+                yield Problem(code, row, detail)
+    yield from _unsound_prices()
+
+
+def _unsound_prices() -> Iterator[Problem]:
+    currency = parties.tenant().row.currency
+    for version in PriceVersion.objects.filter(status=Status.PUBLISHED).order_by("id"):
+        row = f"price version:{version.pk}"
+        try:
+            failures = check_examples(parse_price(version.definition), version.examples, currency)
+        except PriceError as error:
+            yield Problem("catalog_price_unreadable", row, f"{version.code}: {error}")
+            continue
+        for failure in failures:
+            yield Problem("catalog_example_fails", row, f"{version.code}: {failure}")

@@ -1,0 +1,202 @@
+"""What must hold among a tenant's documents, recomputed from the rows; for `kvit verify`."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import groupby
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+
+from kvit.core.numbering import BadPattern, number_text
+from kvit.core.tax import TaxableLine, tax_lines
+from kvit.core.wording import Words
+from kvit.invoicing.models import Invoice, InvoiceLine
+from kvit.platform.tenancy import current_tenant_id
+
+CHUNK = 2_000
+WORDS: Words = {
+    "invoicing_does_not_add_up": (
+        "без НДС + НДС не равно итогу",
+        "net + VAT is not the total",
+    ),
+    "invoicing_lines_do_not_sum": (
+        "строки документа не сходятся с его суммами",
+        "the lines of a document do not add up to its sums",
+    ),
+    "invoicing_positions_broken": (
+        "строки документа пронумерованы с пропуском или повтором",
+        "the lines of a document are numbered with a gap or a repeat",
+    ),
+    "invoicing_numbers_broken": (
+        "номера серии идут с пропуском или повтором",
+        "the numbers of a series have a gap or a repeat",
+    ),
+    "invoicing_number_misspelt": (
+        "номер документа написан не так, как велит серия",
+        "a document's number is not written as its series says",
+    ),
+    "invoicing_state_broken": (
+        "выставленный документ без номера или дня, или черновик с ними",
+        "an issued document without a number or a day, or a draft with one",
+    ),
+    "invoicing_vat_differs": (
+        "НДС документа не равен вычисленному заново",
+        "the VAT of a document is not what it comes to when computed again",
+    ),
+    "invoicing_charge_billed_twice": (
+        "одно начисление стоит в двух действующих документах",
+        "one charge stands on two documents that are not void",
+    ),
+    "invoicing_corrected_too_far": (
+        "исправления превышают исправленный документ",
+        "corrections exceed the document that they correct",
+    ),
+}
+_INVARIANTS = {
+    "invoicing_does_not_add_up": """
+        SELECT kind || ':' || id, format('%%s + %%s is not %%s', net_minor, vat_minor, total_minor)
+        FROM (SELECT 'invoice' AS kind, id, net_minor, vat_minor, total_minor
+              FROM invoicing_invoice WHERE tenant_id = %(tenant)s
+              UNION ALL SELECT 'line', id, net_minor, vat_minor, total_minor
+              FROM invoicing_invoiceline WHERE tenant_id = %(tenant)s) rows
+        WHERE net_minor + vat_minor <> total_minor ORDER BY kind, id
+    """,
+    "invoicing_lines_do_not_sum": """
+        SELECT 'invoice:' || i.id,
+               format('%%s: net %%s, VAT %%s, total %%s; its lines %%s, %%s, %%s', i.number_text,
+                      i.net_minor, i.vat_minor, i.total_minor, coalesce(l.net, 0),
+                      coalesce(l.vat, 0), coalesce(l.total, 0))
+        FROM invoicing_invoice i
+        LEFT JOIN (SELECT invoice_id, sum(net_minor) AS net, sum(vat_minor) AS vat,
+                          sum(total_minor) AS total
+                   FROM invoicing_invoiceline WHERE tenant_id = %(tenant)s
+                   GROUP BY invoice_id) l ON l.invoice_id = i.id
+        WHERE i.tenant_id = %(tenant)s
+          AND (i.net_minor, i.vat_minor, i.total_minor)
+              IS DISTINCT FROM (coalesce(l.net, 0), coalesce(l.vat, 0), coalesce(l.total, 0))
+        ORDER BY i.id
+    """,
+    "invoicing_positions_broken": """
+        SELECT 'invoice:' || invoice_id,
+               format('%%s lines, numbered %%s to %%s', count(*), min(position), max(position))
+        FROM invoicing_invoiceline WHERE tenant_id = %(tenant)s GROUP BY invoice_id
+        HAVING min(position) <> 1 OR max(position) <> count(*)
+            OR count(DISTINCT position) <> count(*)
+        ORDER BY invoice_id
+    """,
+    "invoicing_numbers_broken": """
+        SELECT 'series:' || coalesce(s.key, i.series),
+               format('seller %%s: %%s documents, numbers %%s to %%s, the counter stands at %%s%%s',
+                      coalesce(s.seller_id, i.seller_id), coalesce(i.n, 0), i.first, i.last,
+                      coalesce(s.last, 0), ', first missing ' || i.missing)
+        FROM (SELECT * FROM invoicing_numberseries WHERE tenant_id = %(tenant)s) s
+        FULL JOIN (SELECT seller_id, series, count(*) AS n, count(DISTINCT number) AS different,
+                          min(number) AS first, max(number) AS last,
+                          min(place) FILTER (WHERE number <> place) AS missing
+                   FROM (SELECT seller_id, series, number, row_number() OVER (
+                                  PARTITION BY seller_id, series ORDER BY number) AS place
+                         FROM invoicing_invoice
+                         WHERE tenant_id = %(tenant)s AND status = 'issued') placed
+                   GROUP BY seller_id, series) i ON i.seller_id = s.seller_id AND i.series = s.key
+        WHERE (coalesce(i.n, 0), coalesce(i.different, 0), coalesce(i.last, 0))
+              IS DISTINCT FROM (coalesce(s.last, 0), coalesce(s.last, 0), coalesce(s.last, 0))
+        ORDER BY 1
+    """,
+    "invoicing_state_broken": """
+        SELECT 'invoice:' || id, format('%%s, number %%s, issued on %%s', status, number, issued_on)
+        FROM invoicing_invoice WHERE tenant_id = %(tenant)s
+          AND (status = 'issued') <> (number IS NOT NULL AND issued_on IS NOT NULL
+                                      AND issued_at IS NOT NULL)
+        ORDER BY id
+    """,
+    "invoicing_charge_billed_twice": """
+        SELECT 'charge:' || l.charge_id,
+               format('on %%s', string_agg(i.number_text || '/' || l.position, ', '
+                                           ORDER BY i.number_text))
+        FROM invoicing_invoiceline l
+        JOIN invoicing_invoice i ON i.tenant_id = l.tenant_id AND i.id = l.invoice_id
+        WHERE l.tenant_id = %(tenant)s AND l.charge_id IS NOT NULL AND i.kind <> 'void'
+          AND NOT EXISTS (SELECT FROM invoicing_invoice v WHERE v.tenant_id = i.tenant_id
+                          AND v.corrects_id = i.id AND v.kind = 'void' AND v.status = 'issued')
+        GROUP BY l.charge_id HAVING count(*) > 1 ORDER BY l.charge_id
+    """,
+    "invoicing_corrected_too_far": """
+        SELECT 'invoice:' || o.id, format('%%s: %%s, corrected by %%s', o.number_text,
+                                          o.total_minor, sum(c.total_minor))
+        FROM invoicing_invoice o
+        JOIN invoicing_invoice c ON c.tenant_id = o.tenant_id AND c.corrects_id = o.id
+        WHERE o.tenant_id = %(tenant)s AND c.status = 'issued'
+        GROUP BY o.id, o.number_text, o.total_minor
+        HAVING (o.total_minor >= 0 AND o.total_minor + sum(c.total_minor) < 0)
+            OR (o.total_minor < 0 AND o.total_minor + sum(c.total_minor) > 0)
+            OR (bool_or(c.kind = 'void') AND o.total_minor + sum(c.total_minor) <> 0)
+        ORDER BY o.id
+    """,
+}
+
+
+class Problem(NamedTuple):
+    """A row that breaks an invariant: which one (a key of `WORDS`), which row, and the figures."""
+
+    code: str
+    row: str
+    detail: str
+
+
+def problems() -> Iterator[Problem]:
+    """Recompute what must hold, what the constraints promise included: an owner can drop them."""
+    for code, sql in _INVARIANTS.items():
+        with connection.cursor() as cursor:
+            cursor.execute(sql, {"tenant": current_tenant_id()})
+            for row, detail in cursor.fetchall():
+                yield Problem(code, row, detail)
+    last: UUID | None = None
+    while True:
+        rows = Invoice.objects.order_by("pk")
+        chunk = list((rows if last is None else rows.filter(pk__gt=last))[:CHUNK])
+        if not chunk:
+            return
+        yield from _misspelt(chunk)
+        yield from _mistaxed(chunk)
+        last = chunk[-1].pk
+
+
+def _misspelt(invoices: Sequence[Invoice]) -> Iterator[Problem]:
+    for one in invoices:
+        if one.number is None:
+            continue
+        try:
+            expected = number_text(one.series, one.number)
+        except BadPattern:
+            expected = f"? ({one.series})"
+        if one.number_text != expected:
+            detail = f"“{one.number_text}”, expected “{expected}”"
+            yield Problem("invoicing_number_misspelt", f"invoice:{one.pk}", detail)
+
+
+def _mistaxed(invoices: Sequence[Invoice]) -> Iterator[Problem]:
+    """Tax the lines of each document anew. A line decided by a person (a credit of part of
+    another line) takes its share of that line's VAT and is left out."""
+    known = {one.pk: one for one in invoices}
+    rows = InvoiceLine.objects.filter(invoice_id__in=known).order_by("invoice_id", "position")
+    lines = rows.values_list(
+        "invoice_id", "corrects_line_id", "basis", "vat_rate", "net_minor", "vat_minor",
+        "total_minor", "position",
+    )  # fmt: skip
+    for key, many in groupby(lines, key=lambda row: row[0]):
+        told = list(many)
+        if any(row[1] is not None for row in told):
+            continue
+        taxed = tax_lines([_taxable(row) for row in told], known[key].vat_rounding)
+        for row, again in zip(told, taxed, strict=True):
+            if again.vat != row[5]:
+                detail = f"{known[key].number_text}/{row[7]}: {row[5]}, computed {again.vat}"
+                yield Problem("invoicing_vat_differs", f"invoice:{key}", detail)
+                break
+
+
+def _taxable(row: tuple[Any, ...]) -> TaxableLine:
+    _, _, basis, rate, net, _, total, _ = row
+    percent = None if rate is None else Fraction(rate)
+    return TaxableLine(total if basis == "gross" else net, percent, basis)
