@@ -95,11 +95,15 @@ def rights(role: str) -> frozenset[str]:
 
 def _customers(**conditions: Any) -> list[Customer]:
     own = tenant().row
-    rows = models.Customer.objects.filter(**conditions).select_related("payer").order_by("code")
+    rows = list(models.Customer.objects.filter(**conditions).order_by("code"))
+    # Asked for apart: of a table just filled, without statistics, a join to itself is planned as
+    # every row with every row.
+    payers = models.Customer.objects.filter(id__in={row.payer_id for row in rows} - {None})
+    codes = dict(payers.values_list("id", "code"))
     return [
         Customer(
             id=found.id,
-            row=customer_row(found, payer=found.payer.code if found.payer else ""),
+            row=customer_row(found, payer=codes.get(found.payer_id, "")),
             zone=found.zone or own.zone,
             currency=found.currency or own.currency,
             payer_id=found.payer_id or found.id,
