@@ -12,10 +12,28 @@ from kvit.parties.rows import Tenant
 from tests.invoicing import company
 
 
+def broken() -> list[object]:
+    """Return every row that breaks an invariant, as `kvit verify` would name it."""
+    from kvit.invoicing import queries as invoicing
+    from kvit.ledger import queries as ledger
+    from kvit.rating import queries as rating
+    from kvit.subscriptions import queries as subscriptions
+
+    found = (one.problems() for one in (invoicing, ledger, rating, subscriptions))
+    return [problem for problems in found for problem in problems]
+
+
 @pytest.fixture
-def acme(tenant: Tenant) -> Tenant:
+def whole(tenant: Tenant) -> Iterator[Tenant]:
+    """A tenant whose books and documents must hold together when the test is over."""
+    yield tenant
+    assert broken() == []
+
+
+@pytest.fixture
+def acme(whole: Tenant) -> Tenant:
     company.found()
-    return tenant
+    return whole
 
 
 @pytest.fixture
@@ -59,3 +77,4 @@ def at_once(transactional_db: None, now: datetime) -> Iterator[Callable[..., lis
 
     with tenant_scope(tenant.id):
         yield run
+        assert broken() == []

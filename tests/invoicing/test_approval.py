@@ -31,12 +31,12 @@ WHY = "Неверный тариф"
 
 
 @pytest.fixture
-def waiting(tenant: Tenant) -> Tenant:
+def waiting(whole: Tenant) -> Tenant:
     """October waits for approval: two drafts."""
     company.found(approval=True)
     report = bill()
     assert (len(report.issued), len(report.drafts)) == (0, 2)
-    return tenant
+    return whole
 
 
 pytestmark = pytest.mark.usefixtures("waiting")
