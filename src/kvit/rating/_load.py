@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from kvit.core.catalogue import Catalogue
-from kvit.core.differences import Slot, Standing
+from kvit.core.differences import Due, Slot, Standing
 from kvit.core.extras import ADVANCE, Advanced
 from kvit.core.measured import CARRYING, Measured, event, meters_read
 from kvit.core.periods import Period, instant_of, parse_cycle
@@ -23,13 +23,17 @@ from kvit.metering.rows import LATEST
 from kvit.parties import queries as parties
 from kvit.parties.rows import Customer
 from kvit.rating._taken_back import VOID
+from kvit.rating._write import discounts_of
 from kvit.rating.models import Charge, RatedPeriod
 from kvit.rating.rows import RatingRun
 from kvit.subscriptions import queries as subscriptions
 from kvit.subscriptions.rows import SubscriptionInfo
 
 Span = tuple[datetime, datetime]
+# First day served, price key, units, what discounts took.
+_HistoryRow = tuple[date, str, Fraction, list[dict[str, Any]]]
 Key = tuple[str, date]  # subscription id, first day of the service period
+LOOK_AGAIN = -1  # in place of the last amendment known: what was learned is not settled yet
 LOOK_BACK_YEARS = 3  # how far a reading before the period is looked for
 
 
@@ -47,7 +51,10 @@ def rated_periods(
     rows = RatedPeriod.objects.filter(
         Q(subscription_id__in=[c.id for c in contracts], period_end__gte=window.start)
         | Q(subscription_id__in=suspects)
-        | (Q(subscription_id__in=[c.id for c in contracts]) & ~Q(held=[]))
+        | (
+            Q(subscription_id__in=[c.id for c in contracts])
+            & (~Q(held=[]) | Q(terms_number=LOOK_AGAIN))
+        )
     )
     return {(str(row.subscription_id), row.period_start): row for row in rows}
 
@@ -83,7 +90,7 @@ def _nothing_served(rated: RatedPeriod) -> ServicePeriod:
 def is_stale(rated: RatedPeriod, contract: Contract, late: Span | None) -> bool:
     """Whether something was learned since that may change what the period costs, or a price
     waits to be charged."""
-    if rated.held:
+    if rated.held or rated.terms_number == LOOK_AGAIN:
         return True
     if late is not None and late[0] < rated.ends_at and late[1] >= rated.starts_at:
         return True
@@ -290,31 +297,52 @@ class Memory:
     carried: Mapping[str, tuple[Fraction, ...]] = field(default_factory=dict)  # by price key
 
 
-def memories(
-    wanted: Sequence[tuple[Contract, ServicePeriod]], catalogue: Catalogue
-) -> dict[Key, Memory]:
-    """Return what each period inherits, for subscriptions whose terms inherit anything."""
-    codes = {contract.id: _balances(contract) for contract, _ in wanted}
-    allowances = {contract.id: _allowances(contract, catalogue) for contract, _ in wanted}
-    heirs = [key for key in codes if codes[key] or allowances[key]]
-    if not heirs:
-        return {}
-    history: dict[str, list[tuple[date, str, Fraction, list[dict[str, Any]]]]] = defaultdict(list)
-    rows = Charge.objects.filter(subscription_id__in=heirs).order_by("period_start")
-    for subscription, start, price, units, taken in rows.values_list(
-        "subscription_id", "period_start", "price_key", "units", "discounts"
-    ):
-        history[str(subscription)].append((start, price, Fraction(units), taken))
-    found = {}
-    for contract, service in wanted:
-        before = [one for one in history[contract.id] if one[0] < service.key]
-        found[contract.id, service.key] = Memory(
-            _spent(before, codes[contract.id]),
+@dataclass(slots=True)
+class History:
+    """A subscription's charges from which later periods inherit; it grows as periods are rated."""
+
+    balances: set[str] = field(default_factory=set)  # codes of discounts
+    allowances: Mapping[str, Allowance] = field(default_factory=dict)  # by price key
+    rows: list[_HistoryRow] = field(default_factory=list)
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether what one period costs decides what the next one does."""
+        return bool(self.balances or self.allowances)
+
+    def add(self, service: ServicePeriod, dues: Iterable[Due]) -> None:
+        """Take in what is charged now, for the periods after it."""
+        if self.is_inherited:
+            self.rows += [
+                (service.key, due.slot.price_key, due.units, discounts_of(due)) for due in dues
+            ]
+
+    def memory(self, service: ServicePeriod) -> Memory:
+        """Return what the period inherits from those before it."""
+        if not self.is_inherited:
+            return Memory()
+        before = [one for one in self.rows if one[0] < service.key]
+        return Memory(
+            _spent(before, self.balances),
             {
                 key: _carried_over(price, key, before, service)
-                for key, price in allowances[contract.id].items()
+                for key, price in self.allowances.items()
             },
         )
+
+
+def histories(contracts: Iterable[Contract], catalogue: Catalogue) -> dict[str, History]:
+    """Return what the periods of each subscription may inherit from."""
+    found = {one.id: History(_balances(one), _allowances(one, catalogue)) for one in contracts}
+    heirs = [key for key, one in found.items() if one.is_inherited]
+    rows = Charge.objects.filter(subscription_id__in=heirs).order_by("period_start")
+    for subscription, *row in (
+        rows.values_list("subscription_id", "period_start", "price_key", "units", "discounts")
+        if heirs
+        else ()
+    ):
+        start, price, units, taken = row
+        found[str(subscription)].rows.append((start, price, Fraction(units), taken))
     return found
 
 
@@ -345,15 +373,13 @@ def _carried_over(
     price: Allowance, key: str, before: Iterable[tuple[Any, ...]], service: ServicePeriod
 ) -> tuple[Fraction, ...]:
     """Fold the allowance through the periods that were charged, the first of them with nothing."""
-    used: dict[date, Fraction] = defaultdict(Fraction)
+    used: dict[int, Fraction] = defaultdict(Fraction)
     for start, charged, units, _ in before:
         if charged == key:
-            used[start] += units
+            used[service.cycle.index_of(service.anchor, start)] += units
     carried: tuple[Fraction, ...] = ()
     if not used:
         return carried
-    first = service.cycle.index_of(service.anchor, min(used))
-    for index in range(first, service.cycle.index_of(service.anchor, service.period.start)):
-        start = service.cycle.period(service.anchor, index).start
-        carried = carry_over(price, used=used[start], carried=carried)
+    for index in range(min(used), service.cycle.index_of(service.anchor, service.key)):
+        carried = carry_over(price, used=used[index], carried=carried)
     return carried

@@ -67,7 +67,7 @@ def charge_row(
         stretch.days.start, stretch.days.end, due.revision, reason, contract.currency,
         stretch.terms.price_basis or stretch.plan.price_basis or seller.price_basis,
         seller.vat_code, _last_day(service), quantized(due.units), due.events, exact.numerator,
-        exact.denominator, due.gross_minor, due.amount_minor, _discounts(due),
+        exact.denominator, due.gross_minor, due.amount_minor, discounts_of(due),
         run.usage_version, contract.terms_number, run.catalogue.revision, run.now,
     )  # fmt: skip
 
@@ -104,12 +104,12 @@ def _reversal(
         first.period_end, first.starts_at, first.ends_at, first.starts_on, first.ends_on,
         due.revision, reason, first.currency, first.basis, first.vat_code, first.vat_on,
         quantized(due.units), due.events, 0, 1, due.gross_minor, due.amount_minor,
-        _discounts(due),
+        discounts_of(due),
         run.usage_version, contract.terms_number, run.catalogue.revision, run.now,
     )  # fmt: skip
 
 
-def _discounts(due: Due) -> list[dict[str, object]]:
+def discounts_of(due: Due) -> list[dict[str, object]]:
     """Tell what each discount took; of a difference, what it takes more than before."""
     applied = () if due.charge is None else due.charge.discounts
     told: list[dict[str, object]] = [

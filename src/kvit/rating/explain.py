@@ -128,6 +128,7 @@ def _measured(
         now=pin.rated_at,
         actor="",
         catalogue=catalogue,
+        catalogue_at=lambda _: catalogue,
         usage_version=pin.usage_version,
         sellers={},
         default_seller=nobody,
@@ -152,7 +153,7 @@ def _rate(
     wanted = [(contract, service)]
     key = contract.id, service.key
     standing = _load.standing_charges(wanted).get(key, {})
-    memory = _load.memories(wanted, catalogue).get(key, _load.Memory())
+    memory = _load.histories([contract], catalogue)[contract.id].memory(service)
     past = Past(_load.advanced(standing), memory.spent, memory.carried)
     whens = _whens(contract, service, catalogue, pin)
     return rate(contract, service, catalogue, measured, whens=whens, past=past).charges

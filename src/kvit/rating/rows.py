@@ -1,6 +1,6 @@
 """What a rating run is told, and what it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -35,6 +35,9 @@ class RatingRun:
     now: datetime
     actor: str
     catalogue: Catalogue
+    # The catalogue as known at an earlier revision: a billed period keeps the prices it was
+    # billed by, whatever was published since.
+    catalogue_at: Callable[[int], Catalogue]
     usage_version: int
     sellers: Mapping[str, SellerTerms]
     default_seller: SellerTerms
@@ -75,6 +78,19 @@ class Unbilled(NamedTuple):
 
     month: date  # its first day
     subscriptions: int
+
+
+class Untaken(NamedTuple):
+    """Stored usage whose codes are known, and that no subscription takes all the same.
+
+    `reason` is "usage_ambiguous" (not exactly one subscription of the customer has the meter) or
+    "usage_outside" (the subscription does not serve at that time).
+    """
+
+    reason: str
+    subject: str
+    meter: str
+    events: int
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Rate a set of subscriptions: what they owe by today's knowledge, less what is charged."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db import transaction
@@ -56,7 +56,7 @@ class _Chunk:
 
     measured: Mapping[_load.Key, Measured]
     standing: Mapping[_load.Key, Mapping[Slot, Standing]]
-    memories: Mapping[_load.Key, _load.Memory]
+    histories: Mapping[str, _load.History]
     customers: Mapping[UUID, Customer]
 
 
@@ -75,7 +75,8 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
     contracts = subscriptions.contracts(ids, currencies, lock=True)
     late = _load.late_spans(infos, payers, run.late_usage, run.catalogue)
     known = _load.rated_periods(contracts, run.window, late, run.reopened)
-    jobs = _jobs(contracts, run, known, late)
+    histories = _load.histories(contracts, run.catalogue)
+    jobs = _jobs(contracts, run, known, late, histories)
     result = RatingResult(subscriptions=len(contracts))
     if not jobs:
         return result
@@ -83,7 +84,7 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
     chunk = _Chunk(
         measured=_load.usage_of(wanted, infos, payers, run),
         standing=_load.standing_charges(wanted),
-        memories=_load.memories(wanted, run.catalogue),
+        histories=histories,
         customers=parties.customers_by_id(
             {UUID(spell.terms.customer) for one in contracts for spell in one.spells}
         ),
@@ -110,17 +111,22 @@ def _jobs(
     run: RatingRun,
     known: Mapping[_load.Key, RatedPeriod],
     late: Mapping[str, _load.Span],
+    histories: Mapping[str, _load.History],
 ) -> list[_Job]:
     jobs = []
     for contract in contracts:
         if contract.code in run.held_subscriptions:
             continue
+        stale_before = False
         for service in _load.periods_to_rate(contract, run.catalogue, run.window, known):
             rated = known.get((contract.id, service.key))
             whens = _due(contract, service, run, is_known=rated is not None)
             stale = rated is not None and (
                 _load.is_stale(rated, contract, late.get(contract.id)) or _is_reopened(rated, run)
             )
+            # What an earlier period draws otherwise from a balance is drawn otherwise here.
+            stale = stale or (rated is not None and stale_before)
+            stale_before |= stale and histories[contract.id].is_inherited
             if whens or stale:
                 billed = frozenset() if rated is None else frozenset(rated.whens)
                 jobs.append(_Job(contract, service, whens | billed, rated, stale))
@@ -166,8 +172,10 @@ def _settle(
     periods: list[Row],
 ) -> None:
     """Rate one period and add what is to be written."""
+    run = _as_billed(job, run)
     standing = chunk.standing.get(job.key, {})
-    memory = chunk.memories.get(job.key, _load.Memory())
+    history = chunk.histories[job.contract.id]
+    memory = history.memory(job.service)
     rated = rate(
         job.contract,
         job.service,
@@ -201,8 +209,9 @@ def _settle(
     if put_off:
         result.put_off += len(changed)
         changed = []
-        if not fresh:
+        if not fresh and not history.is_inherited:
             return
+    history.add(job.service, [*fresh, *changed])
     result.charges += len(fresh)
     result.differences += len(changed)
     for due in fresh:
@@ -210,7 +219,19 @@ def _settle(
         charges.append(charge_row(job.contract, job.service, run, due, reason))
     for due in changed:
         charges.append(charge_row(job.contract, job.service, run, due, _reason(job, run)))
-    periods.append(_memory(job, run, rated, held, done, put_off=put_off))
+    periods.append(
+        _memory(job, run, rated, held, done, put_off=put_off, is_inherited=history.is_inherited)
+    )
+
+
+def _as_billed(job: _Job, run: RatingRun) -> RatingRun:
+    """A period that is wholly billed keeps its prices: what is published later is for others."""
+    known = job.known
+    if known is None or not job.whens <= frozenset(known.whens):
+        return run
+    if known.catalogue_revision == run.catalogue.revision:
+        return run
+    return replace(run, catalogue=run.catalogue_at(known.catalogue_revision))
 
 
 def _held(job: _Job, run: RatingRun, rated: Rated) -> list[str]:
@@ -294,7 +315,14 @@ def _is_usage(due: Due) -> bool:
 
 
 def _memory(
-    job: _Job, run: RatingRun, rated: Rated, held: list[str], done: frozenset[str], *, put_off: bool
+    job: _Job,
+    run: RatingRun,
+    rated: Rated,
+    held: list[str],
+    done: frozenset[str],
+    *,
+    put_off: bool,
+    is_inherited: bool,
 ) -> Row:
     """What is put off must be found again: then the period is known as well as it was before."""
     start = run.window.start
@@ -303,7 +331,8 @@ def _memory(
     events = sum(rated.covered.values()) if billed else 0
     uncovered = {meter: n for meter, n in rated.uncovered.items() if n and billed}
     if put_off and job.known is not None:
-        usage, terms = job.known.usage_version, job.known.terms_number
+        usage = job.known.usage_version
+        terms = _load.LOOK_AGAIN if is_inherited else job.known.terms_number
         events, uncovered = job.known.events, job.known.uncovered
     return (
         uuid7(), UUID(job.contract.id), job.service.key, job.service.period.end,

@@ -7,6 +7,7 @@ nothing left to do.
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from functools import cache
 from itertools import chain
 from uuid import UUID
 
@@ -76,6 +77,7 @@ def _begin(request: RunRequest, *, actor: str, now: datetime) -> RatingRun:
         now=now,
         actor=actor,
         catalogue=catalog.catalogue(),
+        catalogue_at=cache(lambda revision: catalog.catalogue(as_of=revision)),
         usage_version=version,
         sellers=terms,
         default_seller=next(iter(terms.values())),
