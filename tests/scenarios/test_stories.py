@@ -315,3 +315,44 @@ def test_a_pause_learned_late(story: Story) -> None:
         "alfa fee 21.10…01.11 1100.00",
         "alfa fee 01.11…01.12 3100.00",
     ]
+
+
+def metered(story: Story, document: dict[str, object]) -> Story:
+    return story.sell(
+        Meter("gb", "Трафик", "ГБ", "sum"),
+        PlanTerms("net", "Сеть"),
+        price("net", "gb", document, meter="gb"),
+    )
+
+
+@pytest.mark.parametrize("learned", ["before November is billed", "after"])
+def test_bonus_points_are_spent_once_whenever_usage_is_learned(story: Story, learned: str) -> None:
+    """100 points, 60 GB in October and 60 in November at 1.00: 20.00 to pay. 30 GB of October
+    come late and take 30 points more there, so November has 30 less: 50.00 in all."""
+    metered(story, {"model": "per_unit", "unit": "1.00"})
+    bonus = {"discount": {"code": "points", "bonus": "100.00"}}
+    story.at("2026-10-01").subscribe("s-1", "alfa", "net", terms=bonus).use("s-1", "gb", 60)
+    story.at("2026-11-01").use("s-1", "gb", 60).bill("2026-10")
+    if learned == "after":
+        assert story.at("2026-12-01").bill("2026-11") == ["alfa gb 01.11…01.12 20.00"]
+        story.use("s-1", "gb", 30, on="2026-10-20")
+        assert story.bill("2026-11") == []
+        assert story.at("2027-01-01").bill("2026-12") == ["alfa gb 01.11…01.12 30.00"]
+    else:
+        story.use("s-1", "gb", 30, on="2026-10-20")
+        assert story.at("2026-12-01").bill("2026-11") == ["alfa gb 01.11…01.12 50.00"]
+    assert story.charged("s-1") == 5_000
+
+
+def test_an_allowance_that_late_usage_takes_is_not_carried_over(story: Story) -> None:
+    """50 GB a month, what is left goes over once: 20 used in October, 80 in November: nothing to
+    pay. 20 GB of October come late: November has 60 free and pays 20.00."""
+    overage = {"model": "per_unit", "unit": "1.00"}
+    metered(story, {"model": "allowance", "included": "50", "carry_periods": 1, "price": overage})
+    story.at("2026-10-10").subscribe("s-1", "alfa", "net").use("s-1", "gb", 20)
+    story.at("2026-11-01").use("s-1", "gb", 80).bill("2026-10")
+    story.at("2026-12-01").bill("2026-11")
+    assert story.charged("s-1") == 0
+    story.use("s-1", "gb", 20, on="2026-10-20")
+    story.at("2027-01-01").bill("2026-12")
+    assert story.charged("s-1") == 2_000

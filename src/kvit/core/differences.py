@@ -58,6 +58,7 @@ class Due:
     taken: Mapping[str, int] = field(default_factory=dict)  # by discounts, in earlier revisions
 
 
+_FINEST = 10**12
 NOTHING = Standing(0, Fraction(0), 0, -1)
 
 
@@ -94,7 +95,7 @@ def differences(
                 Due(slot, charge, 0, charge.amount_minor, charge.gross_minor, charge.units,
                     charge.events)
             )  # fmt: skip
-        elif charge.amount_minor != known.amount_minor:
+        elif _differs(charge, known):
             changed.append(
                 Due(
                     slot,
@@ -108,7 +109,7 @@ def differences(
                 )
             )
     for slot, known in standing.items():
-        if slot not in wanted and known.amount_minor:
+        if slot not in wanted and (known.amount_minor or known.gross_minor or known.units):
             changed.append(
                 Due(
                     slot,
@@ -122,6 +123,16 @@ def differences(
                 )
             )
     return fresh, changed
+
+
+def _differs(charge: Charge, known: Standing) -> bool:
+    """Whether anything differs: units and what discounts took count even where the sum does not,
+    since later periods inherit from them. Units are stored with so many digits and no more."""
+    return (
+        charge.amount_minor != known.amount_minor
+        or charge.gross_minor != known.gross_minor
+        or abs(charge.units - known.units) * _FINEST >= 1
+    )
 
 
 def _is_new(slot: Slot, charge: Charge, charged: set[str], amended: frozenset[str]) -> bool:
