@@ -190,6 +190,15 @@ def test_the_database_refuses_the_original_of_a_stranger() -> None:
         _issue(forged)
 
 
+def test_approving_what_fits_no_more_is_refused_in_words() -> None:
+    forged = _copy_of(credit({1: 60_000}))
+    with pytest.raises(services.CorrectionRefused) as refused:
+        services.approve([forged], approver="user:8", now=LATER)
+    assert refused.value.code == "fits_no_more"
+    assert "2026-00001" in refused.value.text("en")
+    assert Invoice.objects.get(pk=forged).status == "draft"
+
+
 def test_a_seller_who_approves_gets_a_draft_that_counts_as_taken() -> None:
     _wants_approval()
     key = credit({1: 60_000})
