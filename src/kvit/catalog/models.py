@@ -128,7 +128,7 @@ class PlanVersion(Version):
     """The terms of a plan as a whole."""
 
     name = models.CharField(max_length=200)
-    cycle = models.CharField(max_length=20)
+    cycle = models.TextField()  # a list of dates may be long
     anchor = models.CharField(max_length=12)
     scheme = models.CharField(max_length=20)
     service = models.CharField(max_length=80, blank=True)

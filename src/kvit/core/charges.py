@@ -21,7 +21,7 @@ from kvit.core.catalogue import Catalogue, PriceTerms
 from kvit.core.discounts import Line, apply_discounts
 from kvit.core.extras import COMMITMENT, NOT_ADVANCED, Advanced, advances, true_ups
 from kvit.core.measured import Measured, quantities
-from kvit.core.money import to_minor
+from kvit.core.money import exact_text, minor_text, to_minor
 from kvit.core.pricing import Priced, PriceError, Quantity, evaluate
 from kvit.core.pricing.steps import difference
 from kvit.core.proration import Moments, share
@@ -31,6 +31,7 @@ from kvit.core.terms import Discount
 
 ZERO = Fraction(0)
 ALL = "*"  # the key under which all prices wait
+LARGEST = 10**15  # minor units: thousands of such charges still fit into a sum of 64 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +333,9 @@ def _charge(
 ) -> Charge:
     gross = priced.exact * part
     minor = to_minor(gross, contract.currency)
+    if not -LARGEST < minor < LARGEST:
+        bounds = f"< {minor_text(LARGEST, contract.currency)} {contract.currency}"
+        raise PriceError("out_of_range", "amount", value=exact_text(gross)[:40], bounds=bounds)
     return Charge(
         stretch, group, priced.units, events, part, gross, gross, minor, minor, (), priced
     )

@@ -10,9 +10,10 @@ A change of plan that keeps the cycle continues its periods; one that brings ano
 a new count of periods at its moment, and the last old period is served up to it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from itertools import count
 
 from kvit.core.catalogue import Catalogue
 from kvit.core.periods import Cycle, Period, instant_of, local_date, parse_cycle
@@ -118,7 +119,7 @@ def _epochs(contract: Contract, catalogue: Catalogue) -> Sequence[_Epoch]:
         else:
             if last:
                 epochs[-1] = replace(last, end=at if last.end is None else min(last.end, at))
-            epochs.append(_Epoch(cycle, day, at, spell.end))
+            epochs.append(_Epoch(cycle, _listed(cycle, day), at, spell.end))
     return epochs
 
 
@@ -128,13 +129,13 @@ def _periods_of(epoch: _Epoch, zone: str, window: Period) -> Sequence[ServicePer
     start = max(window.start, first_day)
     if last_day is not None and last_day < window.start:
         return []
-    begin = epoch.cycle.index_of(epoch.anchor, start)
-    # The period before may end exactly on the window's first day.
-    index = max(begin - 1, epoch.cycle.index_of(epoch.anchor, first_day))
-    origin = epoch.cycle.index_of(epoch.anchor, first_day)
+    if epoch.cycle.dates and first_day >= epoch.cycle.dates[-1]:
+        return []
+    begin = epoch.cycle.index_of(epoch.anchor, _listed(epoch.cycle, start))
+    origin = epoch.cycle.index_of(epoch.anchor, _listed(epoch.cycle, first_day))
     found: list[ServicePeriod] = []
-    while True:
-        period = epoch.cycle.period(epoch.anchor, index)
+    # The period before may end exactly on the window's first day.
+    for index, period in _periods_from(epoch, max(begin - 1, origin)):
         if period.start >= window.end or (last_day is not None and period.start >= last_day):
             return found
         starts = max(period.start_instant(zone), epoch.start)
@@ -151,7 +152,24 @@ def _periods_of(epoch: _Epoch, zone: str, window: Period) -> Sequence[ServicePer
                     period, index - origin, starts, ends, served, epoch.cycle, epoch.anchor
                 )
             )
-        index += 1
+    return found
+
+
+def _periods_from(epoch: _Epoch, index: int) -> Iterator[tuple[int, Period]]:
+    """Yield (number, period) from `index` on; a cycle of listed dates ends with its last date."""
+    numbers: Iterable[int] = count(index)
+    if epoch.cycle.dates:
+        last = epoch.cycle.index_of(epoch.anchor, _listed(epoch.cycle, date.max))
+        numbers = range(index, last + 1)
+    for number in numbers:
+        yield number, epoch.cycle.period(epoch.anchor, number)
+
+
+def _listed(cycle: Cycle, day: date) -> date:
+    """Return the day, or the nearest one that a cycle of listed dates covers."""
+    if not cycle.dates:
+        return day
+    return min(max(day, cycle.dates[0]), cycle.dates[-1] - timedelta(days=1))
 
 
 def _day_after(instant: datetime, zone: str) -> date:

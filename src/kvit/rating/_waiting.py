@@ -19,7 +19,7 @@ from kvit.parties import queries as parties
 from kvit.platform.tenancy import current_tenant_id
 from kvit.rating._load import sole_owners
 from kvit.rating.models import RatedPeriod
-from kvit.rating.rows import Unbilled
+from kvit.rating.rows import Unbilled, Untaken
 from kvit.subscriptions import queries as subscriptions
 from kvit.subscriptions.rows import SubscriptionInfo
 
@@ -28,17 +28,23 @@ LOOK_BACK_YEARS = 3  # as far as a run looks for what has changed
 IN_ADVANCE = frozenset({"advance", "once"})
 
 
-@transaction.atomic
 def waiting_events(until: datetime, held: Iterable[str] = ()) -> int:
+    """Count the events before `until` that wait: see `waiting_usage`."""
+    return waiting_usage(until, held)[0]
+
+
+@transaction.atomic
+def waiting_usage(until: datetime, held: Iterable[str] = ()) -> tuple[int, list[Untaken]]:
     """Count the events before `until` that wait: nobody takes them, no price asks for them, or a
-    fault holds them.
+    fault holds them. Name those whose codes tell nobody why they wait.
 
     Args:
         held: codes of subscriptions that a fault holds, and that may be known all the same.
     """
     keys = metering.distinct_keys(until=until)
-    taken_by_nobody = sum(key.events for key in _nobody_takes(keys))
-    return taken_by_nobody + _outside_life(keys, until) + _unpriced(until) + _on_hold(held, until)
+    nobody, outside = _nobody_takes(keys), _outside_life(keys, until)
+    count = sum(key.events for key in nobody) + sum(one.events for one in outside)
+    return count + _unpriced(until) + _on_hold(held, until), [*_ambiguous(nobody), *outside]
 
 
 def keys_nobody_takes(until: datetime) -> list[Key]:
@@ -77,8 +83,29 @@ def _owners(keys: Iterable[Key]) -> dict[tuple[str, str, str], SubscriptionInfo]
     return found
 
 
-def _outside_life(keys: Sequence[Key], until: datetime) -> int:
+def _ambiguous(keys: Sequence[Key]) -> Iterator[Untaken]:
+    """Name usage of known customers and meters that points at no one subscription."""
+    meters = catalog.meters()
+    told = [key for key in keys if key.subject_kind == "customer" and key.meter in meters]
+    known = parties.customers_by_code({key.subject for key in told})
+    for key in told:
+        if key.subject in known:
+            yield Untaken("usage_ambiguous", key.subject, key.meter, key.events)
+
+
+def _outside_life(keys: Sequence[Key], until: datetime) -> list[Untaken]:
     """Count events of known subscriptions at times when they did not serve."""
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for key, info, _, _, count in outside_spans(keys, until):
+        counts[info.code, key.meter] += count
+    return [Untaken("usage_outside", *name, count) for name, count in counts.items()]
+
+
+def outside_spans(
+    keys: Sequence[Key], until: datetime
+) -> Iterator[tuple[Key, SubscriptionInfo, datetime, datetime, int]]:
+    """Yield the times [since, to) outside a known subscription's life in which it has events, and
+    how many."""
     meters, owners = catalog.meters(), _owners(keys)
     told = [
         (key, owners[_name(key)]) for key in keys if _name(key) in owners and key.meter in meters
@@ -89,14 +116,13 @@ def _outside_life(keys: Sequence[Key], until: datetime) -> int:
         if info.ends_on is not None or info.amendments or key.first < info.starts_at
     }
     lives = {contract.code: _life(contract) for contract in _contracts(suspects)}
-    count = 0
     for key, info in told:
         for since, to in _gaps(lives.get(info.code, []), until):
             if key.first < to and key.last >= since:
                 subject = [(key.subject_kind, key.subject)]
                 batches = metering.usage(subject, since=since, until=to, meters=[key.meter])
-                count += sum(batch.num_rows for batch in batches)
-    return count
+                if count := sum(batch.num_rows for batch in batches):
+                    yield key, info, since, to, count
 
 
 def _life(contract: Contract) -> list[tuple[datetime, datetime | None]]:

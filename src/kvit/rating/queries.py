@@ -10,7 +10,12 @@ from django.db.models.functions import MD5, Cast, Concat
 
 from kvit.rating import _invariants
 from kvit.rating._taken_back import VOID
-from kvit.rating._waiting import keys_nobody_takes, unbilled_before, waiting_events
+from kvit.rating._waiting import (
+    keys_nobody_takes,
+    unbilled_before,
+    waiting_events,
+    waiting_usage,
+)
 from kvit.rating.models import Charge, RatedPeriod
 from kvit.rating.rows import ChargeInfo, ChargePins
 
@@ -20,7 +25,7 @@ problems = _invariants.problems
 __all__ = [
     "billed_events", "charged_since", "charges", "charges_of_payers", "keys_nobody_takes",
     "original_charges", "payer_chunks", "payer_count", "pins", "sample", "siblings",
-    "unbilled_before", "waiting_events",
+    "unbilled_before", "waiting_events", "waiting_usage",
 ]  # fmt: skip
 
 _IN_ORDER = ("customer_id", "subscription_code", "subscription_id", "period_start", "id")

@@ -24,7 +24,7 @@ from kvit.parties import queries as parties
 from kvit.platform.failures import Failure
 from kvit.platform.tenancy import tenant_scope
 from kvit.rating import queries as rating
-from kvit.rating.rows import RatingProblem, Unbilled
+from kvit.rating.rows import RatingProblem, Unbilled, Untaken
 from kvit.web.paper import Papers, print_documents
 
 DONE, FAILED, NOTHING, WAITS = 0, 1, 2, 3
@@ -186,7 +186,8 @@ def _bill(options: BillOptions, answer: BillAnswer, clock: datetime, progress: P
         )
         report = invoicing_services.run(request, actor=actor, now=clock, progress=progress)
         _tell(options, answer, report)
-        answer.waiting = rating.waiting_events(until, imported.held_subscriptions)
+        answer.waiting, untaken = rating.waiting_usage(until, imported.held_subscriptions)
+        answer.faults += [_untaken(one) for one in untaken]
         answer.earlier = rating.unbilled_before(options.window)
 
 
@@ -220,6 +221,12 @@ def _read_invoices(options: BillOptions, answer: BillAnswer) -> None:
     answer.invoices = invoicing.of_period(options.window.start)
     people = parties.customers_by_id({one.customer_id for one in answer.invoices})
     answer.customers = {key: one.row.code for key, one in people.items()}
+
+
+def _untaken(usage: Untaken) -> Fault:
+    field = "customer" if usage.reason == "usage_ambiguous" else "start"
+    told = {"code": usage.subject, "meter": usage.meter, "events": str(usage.events)}
+    return Fault(usage.reason, Place("subscriptions.csv", None, field), told)
 
 
 def _problem(problem: RatingProblem, lang: str) -> Fault:

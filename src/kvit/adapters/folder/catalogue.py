@@ -118,6 +118,7 @@ def _read_plan(
     """A faulty price holds itself; a fault of the plan's own keys holds the plan."""
     fields = _fields(toml, "plan", index, values, _PLAN, faults)
     plan = _plan(fields)
+    repeats = plan.code in read.seen.get("plan", {})  # a fault: its prices would meet the first's
     shown_path = fields.place().field
     versions: dict[tuple[str, str], Place] = {}
     for number, given in enumerate(fields.tables("price")):
@@ -134,7 +135,7 @@ def _read_plan(
         elif conflict := _conflict(price, place, versions):
             faults.append(conflict)
             read.bad_prices.add((plan.code, code))
-        else:
+        elif not repeats:
             read.prices.append(price)
     _keep(read, "plan", fields, plan, read.plans)
 

@@ -9,11 +9,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Generator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from tempfile import NamedTemporaryFile
+from typing import Any, BinaryIO, cast
 
 from kvit.adapters.folder.suggest import shown
-from kvit.adapters.folder.textfile import FileFault, open_bytes
+from kvit.adapters.folder.textfile import FileFault, open_bytes, unpack
 from kvit.integrations.port import Fault, Place
 
 _CHILD = Path(__file__).with_name("parquet_child.py")
@@ -27,13 +29,24 @@ def read_parquet(
     The names are texts. A batch is a list of columns: of those asked for that the file has, in its
     order.
     """
+    with ExitStack() as stack:
+        try:
+            if path.suffix.lower() == ".gz":  # the decoder has to jump about in the file
+                whole = stack.enter_context(NamedTemporaryFile(suffix=".parquet"))
+                unpack(path, file, cast(BinaryIO, whole))
+                path = Path(whole.name)
+            open_bytes(path, file).close()
+        except FileFault as error:
+            yield error.fault
+            return
+        yield from _decoded(path, file, columns)
+
+
+def _decoded(
+    path: Path, file: str, columns: Sequence[str]
+) -> Generator[list[Any] | Fault, None, None]:
     import pyarrow as pa
 
-    try:
-        open_bytes(path, file).close()
-    except FileFault as error:
-        yield error.fault
-        return
     # -P: the child's own folder is no place to import from.
     command = [sys.executable, "-P", str(_CHILD), str(path), json.dumps(list(columns))]
     with subprocess.Popen(

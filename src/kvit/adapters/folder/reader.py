@@ -40,6 +40,7 @@ from kvit.integrations.port import (
 _FILES = ("company.toml", "catalogue.toml", "customers.csv", "subscriptions.csv", "changes.csv")
 _FOLDERS = ("catalogue", "usage", "calendars")
 _READ = (".toml", ".csv", ".tsv", ".jsonl", ".json", ".parquet", ".gz", ".xlsx", ".xls", ".ods")
+_LEFT_ALONE = (".md", ".pdf", ".png", ".jpg", ".jpeg")  # beside measurements
 EVERYTHING = "*"
 
 
@@ -227,7 +228,11 @@ class _Reading:
             "catalogue": lambda name: name.endswith(".toml"),
         }
         for name in self._names(folder):
-            if is_read[folder](name) or not name.lower().endswith(_READ):
+            if is_read[folder](name):
+                continue
+            # What lies among measurements was meant to be billed; elsewhere only its kind tells.
+            among_usage = folder == "usage" and not name.lower().endswith(_LEFT_ALONE)
+            if not among_usage and not name.lower().endswith(_READ):
                 continue
             guess = closest(name, known)
             params = {

@@ -123,13 +123,21 @@ class _Check:
         return True
 
     def customers(self) -> None:
-        """Payers exist and make no circle."""
+        """Payers exist, make no circle, and pay for themselves."""
         rows = self.folder.customers
         for row in rows:
             if not self._refers("customer", row.payer, row.place, "payer"):
                 self.held["customer"].add(row.code)
         payers = {row.code: (row.payer,) if row.payer else () for row in rows}
         self._circle("customer", payers, "payer_cycle", {r.code: r.place for r in rows}, "payer")
+        paid_by = {row.code: row.payer for row in rows}
+        for row in rows:
+            payer = paid_by.get(row.payer)
+            if payer and row.payer not in self.held["customer"]:
+                where = Place(row.place.file, row.place.row, "payer")
+                params = {"value": row.payer, "payer": payer}
+                self.faults.append(Fault("payer_has_payer", where, params))
+                self.held["customer"].add(row.code)
 
     def subscriptions(self) -> None:
         """Customers, plans, and the prices that special terms speak of."""

@@ -7,6 +7,7 @@ times.
 
 import gzip
 import io
+import shutil
 import stat
 import zlib
 from collections.abc import Iterator
@@ -68,6 +69,25 @@ def read_whole(path: Path, file: str, limit: int) -> bytes:
     if len(content) > limit:
         raise FileFault(Fault("file_too_big", Place(file), {"limit": f"{limit >> 20} MiB"}))
     return content
+
+
+def unpack(path: Path, file: str, into: BinaryIO) -> None:
+    """Copy what a compressed file holds to an open one, within bounds.
+
+    Raises:
+        FileFault: as `open_bytes`, and gzip_bomb, bad_gzip.
+    """
+    with open_bytes(path, file) as stream:
+        try:
+            shutil.copyfileobj(stream, into)
+        except _Bomb:
+            bomb = Fault("gzip_bomb", Place(file), {"ratio": str(GZIP_RATIO)})
+            raise FileFault(bomb) from None
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise FileFault(Fault("bad_gzip", Place(file))) from None
+        except OSError as error:
+            raise FileFault(_unreadable(error, file)) from None
+    into.flush()
 
 
 def wrong_encoding(raw: bytes) -> str:

@@ -19,7 +19,8 @@ from kvit.integrations.port import Fault, Notice, Place, UsageRow
 
 Kind = Literal["csv", "jsonl", "parquet"]
 _KINDS: dict[str, Kind] = {
-    ".csv": "csv", ".csv.gz": "csv", ".jsonl": "jsonl", ".jsonl.gz": "jsonl", ".parquet": "parquet",
+    ".csv": "csv", ".csv.gz": "csv", ".jsonl": "jsonl", ".jsonl.gz": "jsonl",
+    ".parquet": "parquet", ".parquet.gz": "parquet",
 }  # fmt: skip
 
 

@@ -112,7 +112,7 @@ class Migration(migrations.Migration):
                 ('published_revision', models.BigIntegerField(null=True)),
                 ('obsoleted_revision', models.BigIntegerField(null=True)),
                 ('name', models.CharField(max_length=200)),
-                ('cycle', models.CharField(max_length=20)),
+                ('cycle', models.TextField()),
                 ('anchor', models.CharField(max_length=12)),
                 ('scheme', models.CharField(max_length=20)),
                 ('service', models.CharField(blank=True, max_length=80)),

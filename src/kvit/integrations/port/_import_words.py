@@ -11,6 +11,10 @@ IMPORT_WORDS: Words = {
         "Изменение не подходит подписке «{code}»: {detail}.",
         "The change does not fit subscription “{code}”: {detail}.",
     ),
+    "changes_contradict": (
+        "Для того же момента подписке «{code}» сказано другое: changes.csv, строка {first_row}.",
+        "Subscription “{code}” is told otherwise for that moment: changes.csv, row {first_row}.",
+    ),
     "coupon_unknown": ("Купона «{value}» нет.", "There is no coupon “{value}”."),
     "coupon_expired": (
         "Срок купона «{value}» истёк: подписке «{code}» он не дан.",
@@ -33,8 +37,12 @@ IMPORT_WORDS: Words = {
         "Event “{id}” waits: the {kind} “{value}” is not known.",
     ),
     "usage_ambiguous": (
-        "Событие «{id}» ждёт: счётчик «{meter}» у клиента «{value}» не ровно в одной подписке.",
-        "Event “{id}” waits: not exactly one subscription of “{value}” has meter “{meter}”.",
+        "У клиента «{code}» счётчик «{meter}» не ровно в одной подписке; событий ждёт: {events}.",
+        "Not exactly one subscription of “{code}” has meter “{meter}”; events waiting: {events}.",
+    ),
+    "usage_outside": (
+        "Подписка «{code}» в это время не действует, счётчик «{meter}»; событий ждёт: {events}.",
+        "Subscription “{code}” does not serve then, meter “{meter}”; events waiting: {events}.",
     ),
     "usage_conflict": (
         "Под идентификатором «{id}» уже принято событие с другим содержанием.",
@@ -70,6 +78,10 @@ IMPORT_REMEDIES: Words = {
         "Проверьте дату, вид и значение строки в changes.csv.",
         "Check the date, the kind and the value of the row in changes.csv.",
     ),
+    "changes_contradict": (
+        "Оставьте одну из двух строк или разведите их во времени.",
+        "Keep one of the two rows, or give them different moments.",
+    ),
     "coupon_unknown": (
         "Опишите его в [[coupon]] или исправьте код.",
         "Declare it as [[coupon]], or correct the code.",
@@ -98,9 +110,15 @@ IMPORT_REMEDIES: Words = {
         "Назовите в строке подписку вместо клиента.",
         "Name the subscription in the row instead of the customer.",
     ),
+    "usage_outside": (
+        "Проверьте время событий, начало и конец подписки.",
+        "Check the time of the events and the subscription's start and end.",
+    ),
     "usage_conflict": (
-        "Дайте исправленному событию новый идентификатор или отмените прежнее событие.",
-        "Give the corrected event an id of its own, or retract the earlier event.",
+        "Верна новая строка: kvit usage replace {which} --reason …; "
+        "верно принятое: kvit usage keep {which} --reason …",
+        "The new row is right: kvit usage replace {which} --reason …; "
+        "the accepted one is: kvit usage keep {which} --reason …",
     ),
     "usage_held": (
         "Исправьте ошибку, на которую указано выше.",

@@ -144,6 +144,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Плательщики ссылаются друг на друга по кругу: {chain}.",
         "Payers refer to one another in a circle: {chain}.",
     ),
+    "payer_has_payer": (
+        "За плательщика «{value}» платит «{payer}», а плательщик платит за себя сам.",
+        "The payer “{value}” is paid for by “{payer}”, and a payer pays for itself.",
+    ),
     "bundle_cycle": (
         "Тарифы включают друг друга по кругу: {chain}.",
         "Plans include one another in a circle: {chain}.",
@@ -342,6 +346,10 @@ REMEDIES: dict[str, tuple[str, str]] = {
         "Correct the price or the example: until then the price is not published.",
     ),
     "payer_cycle": ("Разорвите круг.", "Break the circle."),
+    "payer_has_payer": (
+        "Назовите плательщиком «{payer}».",
+        "Name “{payer}” as the payer.",
+    ),
     "bundle_cycle": ("Разорвите круг.", "Break the circle."),
     "reference": (
         "Исправьте код или добавьте запись с ним.",

@@ -82,7 +82,7 @@ def apply_changes(
         if row.change != "reading" and not folder.holds("subscription", row.subscription)
     ]
     known = subscriptions.by_codes({one.amendment.subscription for one in stated})
-    stated = [one for one in stated if one.amendment.subscription in known]
+    stated = _told_once([one for one in stated if one.amendment.subscription in known], outcome)
     last = dict(
         ImportedObject.objects.filter(
             kind="change", code__in=[one.key for one in stated]
@@ -176,6 +176,23 @@ def _change(row: ChangeRow, customers: Mapping[str, UUID]) -> _Change:
     key = f"{row.subscription}/{row.at.isoformat()}/{change}{told}"[:400]
     amendment = NewAmendment(row.subscription, row.at, change, value, row.reason)
     return _Change(key, amendment, row.place)
+
+
+def _told_once(stated: Sequence[_Change], outcome: Outcome) -> list[_Change]:
+    """Leave repeats out; two values of one thing at one moment hold their subscription."""
+    first: dict[str, _Change] = {}
+    for one in stated:
+        before = first.setdefault(one.key, one)
+        if before.content != one.content:
+            code = one.amendment.subscription
+            params = {"code": code, "first_row": str(before.place.row or "–")}
+            outcome.faults.append(Fault("changes_contradict", one.place, params))
+            outcome.held_subscriptions.add(code)
+    return [
+        one
+        for one in first.values()
+        if one.amendment.subscription not in outcome.held_subscriptions
+    ]
 
 
 def _redeemed(change: _Change, last: Mapping[str, Any], outcome: Outcome) -> NewAmendment | None:
