@@ -1,0 +1,98 @@
+"""Publishing: examples first, one version a day, nothing edited."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from kvit.catalog import queries, services
+from kvit.catalog.models import PriceVersion
+from kvit.core.catalogue import ALWAYS, Meter, PlanTerms, PriceTerms
+from kvit.core.pricing import parse_price
+from kvit.parties.rows import Tenant
+from kvit.platform.models import EventLog
+
+NOW = datetime(2026, 11, 10, 9, tzinfo=UTC)
+ACTOR = "user:7"
+
+
+def price(unit: str, *examples: dict[str, str], **said: Any) -> services.PriceIn:
+    terms = PriceTerms(
+        "pro", "fee", "Fee", parse_price({"model": "per_unit", "unit": unit}), **said
+    )
+    return services.PriceIn(terms, examples)
+
+
+def publish(*prices: services.PriceIn) -> int:
+    stated = services.CatalogueIn(
+        meters=(Meter("calls", "Calls", "", "sum"),),
+        plans=(PlanTerms("pro", "Pro"),) if not PriceVersion.objects.exists() else (),
+        prices=prices,
+    )
+    return services.publish(stated, actor=ACTOR, now=NOW)
+
+
+def unit_on(day: date, as_of: int | None = None) -> list[str]:
+    found = queries.catalogue(as_of=as_of).prices_on("pro", day)
+    return [str(one.price.document()["unit"]) for one in found]
+
+
+def test_a_price_whose_example_fails_publishes_nothing(tenant: Tenant) -> None:
+    with pytest.raises(services.ExampleFails) as failed:
+        publish(
+            price("1"), price("2", {"units": "3", "amount": "7"}, effective_from=date(2026, 5, 1))
+        )
+    assert "7" in failed.value.detail
+    assert "6.00" in failed.value.detail
+    assert queries.latest_revision() == 0
+    assert not PriceVersion.objects.exists()
+    assert not EventLog.objects.filter(topic="catalog.catalogue.published").exists()
+
+
+def test_versions_by_day_and_by_revision(tenant: Tenant) -> None:
+    assert publish(price("1")) == 1
+    assert publish(price("2", effective_from=date(2026, 5, 1))) == 2
+    assert publish(price("3", effective_from=date(2026, 5, 1))) == 3  # replaces the second
+    assert unit_on(date(2026, 4, 30)) == ["1"]
+    assert unit_on(date(2026, 5, 1)) == ["3"]
+    assert unit_on(date(2026, 5, 1), as_of=2) == ["2"]
+    assert unit_on(date(2026, 5, 1), as_of=1) == ["1"]
+    assert PriceVersion.objects.filter(status="obsolete").count() == 1
+
+
+def test_a_draft_bills_nothing_until_it_is_published_once(tenant: Tenant) -> None:
+    publish(price("1"))
+    draft = services.draft_price(price("9"), actor=ACTOR, now=NOW)
+    assert isinstance(draft, UUID)
+    assert unit_on(date(2026, 5, 1)) == ["1"]
+    services.publish_draft(draft, actor=ACTOR, now=NOW)
+    assert unit_on(date(2026, 5, 1)) == ["9"]
+    with pytest.raises(services.NotADraft):
+        services.publish_draft(draft, actor=ACTOR, now=NOW)
+    assert queries.latest_revision() == 2
+
+
+def test_a_draft_whose_example_fails_stays_a_draft(tenant: Tenant) -> None:
+    publish(price("1"))
+    wrong = price("9", {"units": "1", "amount": "8.99"}, effective_from=date(2026, 5, 1))
+    draft = services.draft_price(wrong, actor=ACTOR, now=NOW)
+    with pytest.raises(services.ExampleFails):
+        services.publish_draft(draft, actor=ACTOR, now=NOW)
+    assert PriceVersion.objects.get(pk=draft).status == "draft"
+    assert queries.latest_revision() == 1
+
+
+def test_what_is_read_back_is_what_was_stated(tenant: Tenant) -> None:
+    said = {
+        "when": "advance", "prorate": "fixed_30", "continues": True, "counts_quantity": False,
+        "price_basis": "gross", "filters": (("region", ("eu", "us")),), "group_by": ("region",),
+        "phase": "intro", "calendar": "ru",
+    }  # fmt: skip
+    stated = price("1.25", **said).terms
+    publish(services.PriceIn(stated))
+    back = queries.catalogue().prices["pro"][0]
+    assert {name: getattr(back, name) for name in said} == said
+    assert back.price == stated.price
+    assert back.effective_from == ALWAYS
+    assert queries.price_version(back.version_id) == back
