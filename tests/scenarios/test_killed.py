@@ -1,0 +1,140 @@
+"""`kvit bill` killed at any moment, or started twice at once, ends at the totals of one calm run.
+
+Real processes over a real data folder: what dies is the command, by SIGKILL; the server lives on.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scenarios.company import CATALOGUE, COMPANY, Company
+
+CUSTOMERS, EACH = 9, 60  # more subscriptions than a chunk holds, and few papers to print
+KILLS = 5
+pytestmark = [pytest.mark.slow, pytest.mark.embedded]
+
+
+class Machine:
+    """A data folder of its own, and commands over it."""
+
+    def __init__(self, data: Path) -> None:
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("KVIT_", "DATABASE_"))},
+            "KVIT_DATA": str(data),
+            "KVIT_LANG": "en",
+            "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src"),
+        }
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "kvit", *words],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str) -> dict[str, Any]:
+        """Run a command to its end and return its JSON answer."""
+        return finished(self.start(*words))
+
+
+def finished(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    out, told = process.communicate(timeout=180)
+    assert process.returncode == 0, told
+    assert "Traceback" not in told
+    answer: dict[str, Any] = json.loads(out)
+    return answer
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[list[Machine]]:
+    made = [Machine(tmp_path / name) for name in ("calm", "rough")]
+    yield made
+    for machine in made:
+        machine.start("db", "stop").communicate(timeout=60)
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Company:
+    codes = [f"c-{n}" for n in range(CUSTOMERS)]
+    owned = [(f"{code}-{n}", code) for code in codes for n in range(EACH)]
+    chance = random.Random(7)
+    usage = [
+        f"{code}-{n},2026-10-{chance.randrange(1, 32):02}T10:00:00,{code},calls,{n + 1}7"
+        for code, _ in owned
+        for n in range(3)
+    ]
+    return Company(
+        tmp_path / "company",
+        {
+            "company.toml": COMPANY,
+            "catalogue.toml": CATALOGUE,
+            "customers.csv": "code,name,kind\n"
+            + "".join(f"{c},Клиент {c},person\n" for c in codes),
+            "subscriptions.csv": "code,customer,plan,start\n"
+            + "".join(f"{code},{owner},pro,2026-10-01\n" for code, owner in owned),
+            "usage/calls.csv": "id,time,subscription,meter,value\n" + "\n".join(usage) + "\n",
+        },
+    )
+
+
+def figures(answer: dict[str, Any]) -> dict[str, Any]:
+    """Everything about the invoices but which run issued them, and under which number."""
+    return {
+        one["customer"]: (one["net"], one["vat"], one["total"], one["lines"])
+        for one in answer["invoices"]
+    }
+
+
+def numbers(answer: dict[str, Any]) -> list[str]:
+    return sorted(one["number"] for one in answer["invoices"])
+
+
+def test_killed_at_any_moment_the_same_command_finishes(
+    large: Company, machines: list[Machine]
+) -> None:
+    calm, rough = machines
+    command = ["bill", str(large.path), "--period", "2026-10", "--json"]
+    calm.run("verify", "--json")  # makes the database: only billing is timed
+    began = time.monotonic()
+    expected = calm.run(*command)
+    took = time.monotonic() - began
+    assert len(expected["invoices"]) == CUSTOMERS
+
+    rough.run("verify", "--json")
+    chance = random.Random()  # another set of moments every time
+    moments = sorted(chance.uniform(0.1, 1.0) * took for _ in range(KILLS))
+    for moment in moments:
+        process = rough.start(*command)
+        time.sleep(moment)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+    answer = rough.run(*command)
+    assert figures(answer) == figures(expected), f"killed after {moments}"
+    assert numbers(answer) == numbers(expected)
+    assert rough.run("verify", "--json")["holds"]
+
+
+def test_two_starts_at_once_bill_once(large: Company, machines: list[Machine]) -> None:
+    calm, rough = machines
+    command = ["bill", str(large.path), "--period", "2026-10", "--json"]
+    expected = calm.run(*command)
+    # The database is not there yet either: both find that, one makes it.
+    both = [rough.start(*command), rough.start(*command)]
+    answers = [finished(process) for process in both]
+    for answer in answers:
+        assert figures(answer) == figures(expected)
+        assert numbers(answer) == numbers(expected)
+    issued = [one["number"] for answer in answers for one in answer["invoices"] if one["new"]]
+    assert sorted(issued) == numbers(expected)
+    assert rough.run("verify", "--json")["holds"]
