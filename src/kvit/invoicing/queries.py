@@ -65,6 +65,14 @@ def usage_that_waited() -> frozenset[tuple[str, str, str]]:
     )
 
 
+def looked_from() -> int:
+    """The usage version up to which every change has been charged or found to change nothing."""
+    last = BillRun.objects.filter(status="done").order_by("-id").first()
+    if last is None:
+        return 0
+    return last.looked_from if last.put_off else last.usage_version
+
+
 def drafts() -> list[InvoiceInfo]:
     """Return the documents that wait for a person."""
     return _infos(Invoice.objects.filter(status="draft").order_by("created_at", "pk"))

@@ -34,7 +34,8 @@ from kvit.platform.tenancy import current_tenant_id
 __all__ = [
     "Counts", "EventView", "Key", "Problem", "UsageBatch", "UsageRow", "batches", "changed_since",
     "conflicts", "counts", "distinct_keys", "event", "latest_version", "problems", "rejections",
-    "rows", "usage",
+    "rows", "sources_of", "standing", "undone_since",
+    "usage",
 ]  # fmt: skip
 
 PROBLEM_WORDS = _invariants.WORDS
@@ -157,6 +158,11 @@ def changed_since(version: int, *, as_of: int | None = None) -> list[Key]:
     )
 
 
+def undone_since(version: int) -> int:
+    """Return how many events were undone after `version`."""
+    return Retraction.objects.filter(version__gt=version).count()
+
+
 def counts() -> Counts:
     """Return the tenant's usage in figures; from the batches, not by counting events."""
     with connection.cursor() as cursor:
@@ -200,19 +206,61 @@ def batches() -> QuerySet:
 
 def event(source: str, event_id: str) -> list[EventView]:
     """Return the event of this id, then each that replaced it; empty if there is none."""
+    return _views(
+        f"{_VIEW} WHERE e.tenant_id = %(tenant)s AND e.source = %(source)s"
+        " AND e.event_id = %(id)s ORDER BY e.revision",
+        {"tenant": current_tenant_id(), "source": source, "id": event_id},
+    )
+
+
+def sources_of(event_id: str) -> list[str]:
+    """Return the sources that have an event of this id."""
+    # Every source has a batch: naming them lets the index find the event.
+    known = list(Batch.objects.order_by("source").values_list("source", flat=True).distinct())
+    found = UsageEvent.objects.filter(source__in=known, event_id=event_id, revision=0)
+    return sorted(found.values_list("source", flat=True))
+
+
+def standing(
+    key: tuple[str, str, str],
+    *,
+    since: datetime,
+    until: datetime,
+    limit: int,
+    source: str = "",
+) -> tuple[int, list[EventView]]:
+    """Return how many events of a (kind, subject, meter) are in [since, until), and the first."""
+    kind, subject, meter = key
+    parameters = parameters_of(since=since, until=until, as_of=latest_version())
+    parameters |= {"kind": kind, "subject": subject, "meter": meter, "source": source}
+    which = f"""
+        e.tenant_id = %(tenant)s AND e.subject_kind = %(kind)s AND e.subject = %(subject)s
+        AND e.meter = %(meter)s AND e."time" >= %(since)s AND e."time" < %(until)s
+        AND (%(source)s = '' OR e.source = %(source)s) AND {STANDING}
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT e.source, e.event_id, e.revision, e.subject_kind, e.subject, e.meter, e."time",
-                   e.value, e.text, e.dimensions::text, e.batch_id, e.position, b.version,
-                   b.received_at, r.version, coalesce(r.reason, '')
-            FROM metering_usageevent e
-            JOIN metering_batch b ON b.tenant_id = e.tenant_id AND b.id = e.batch_id
-            LEFT JOIN metering_retraction r ON r.tenant_id = e.tenant_id AND r.event = e.id
-            WHERE e.tenant_id = %s AND e.source = %s AND e.event_id = %s ORDER BY e.revision
-            """,
-            [current_tenant_id(), source, event_id],
-        )
+        cursor.execute(f"SELECT count(*) FROM metering_usageevent e WHERE {which}", parameters)
+        count = int(cursor.fetchone()[0])
+    views = _views(
+        f'{_VIEW} WHERE {which} ORDER BY e."time", e.event_id, e.source LIMIT %(limit)s',
+        parameters | {"limit": limit},
+    )
+    return count, views
+
+
+_VIEW = """
+    SELECT e.source, e.event_id, e.revision, e.subject_kind, e.subject, e.meter, e."time",
+           e.value, e.text, e.dimensions::text, e.batch_id, e.position, b.version,
+           b.received_at, r.version, coalesce(r.reason, '')
+    FROM metering_usageevent e
+    JOIN metering_batch b ON b.tenant_id = e.tenant_id AND b.id = e.batch_id
+    LEFT JOIN metering_retraction r ON r.tenant_id = e.tenant_id AND r.event = e.id
+"""
+
+
+def _views(sql: str, parameters: dict[str, Any]) -> list[EventView]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
         found = [list(row) for row in cursor.fetchall()]
     for row in found:
         row[9] = orjson.loads(row[9])

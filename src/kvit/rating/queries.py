@@ -16,6 +16,7 @@ from kvit.rating._waiting import (
     waiting_events,
     waiting_usage,
 )
+from kvit.rating._waiting_why import waiting_by_reason
 from kvit.rating.models import Charge, RatedPeriod
 from kvit.rating.rows import ChargeInfo, ChargePins
 
@@ -25,7 +26,7 @@ problems = _invariants.problems
 __all__ = [
     "billed_events", "charged_since", "charges", "charges_of_payers", "keys_nobody_takes",
     "original_charges", "payer_chunks", "payer_count", "pins", "sample", "siblings",
-    "unbilled_before", "waiting_events", "waiting_usage",
+    "unbilled_before", "waiting_by_reason", "waiting_events", "waiting_usage",
 ]  # fmt: skip
 
 _IN_ORDER = ("customer_id", "subscription_code", "subscription_id", "period_start", "id")

@@ -93,6 +93,24 @@ class Untaken(NamedTuple):
     events: int
 
 
+class Waiting(NamedTuple):
+    """Stored usage that is not billed, and why.
+
+    `reason` is "unknown_meter", "unknown_subscription", "unknown_customer", one of `Untaken`,
+    "unpriced_usage" (no price asks for it) or "not_priced" (its price waits for a fault to be
+    mended). `events` of the meter in [since, until) wait; for the last two, others of that time
+    may be billed.
+    """
+
+    reason: str
+    subject_kind: str
+    subject: str
+    meter: str
+    events: int
+    since: datetime
+    until: datetime
+
+
 @dataclass(slots=True)
 class RatingResult:
     """What a chunk, or a whole run, brought."""

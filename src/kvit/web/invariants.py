@@ -332,6 +332,9 @@ def _usage() -> dict[str, int]:
     counts = metering.counts()
     standing = counts.accepted - counts.retracted
     billed, waiting = rating.billed_events(), rating.waiting_events(LATEST)
+    # Events undone since the last run are still among the billed ones: the next takes them back.
+    undone = metering.undone_since(invoicing.looked_from())
+    billed -= min(undone, max(0, billed + waiting - standing))
     return {
         "accepted": counts.accepted,
         "retracted": counts.retracted,

@@ -1,5 +1,6 @@
 """Take a folder's usage in, and name the rows that wait."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -85,9 +86,7 @@ def _take(
                 outcome.notices.append(row)
             elif isinstance(row, Fault):
                 outcome.faults.append(row)
-                rejected.append(
-                    RejectedIn(row.place.row or 0, row.place.field, row.code, dict(row.params))
-                )
+                rejected.append(_rejected(row))
             else:
                 missing = known.unknown(row)
                 if missing is not None and len(waits) < LISTED:
@@ -98,7 +97,7 @@ def _take(
         events(), source=source.name, actor=actor, now=now, rejected=rejected, origin=source.file
     )
     outcome.faults += waits
-    outcome.faults += [_conflict(source.file, event) for event in verdict.conflicts]
+    outcome.faults += [_conflict(source, event) for event in verdict.conflicts]
     outcome.faults += [
         Fault(
             row.code,
@@ -118,6 +117,12 @@ def _event(row: UsageRow) -> EventIn:
     )
 
 
+def _rejected(fault: Fault) -> RejectedIn:
+    params = dict(fault.params)
+    place, event_id = fault.place, params.get("id", "")
+    return RejectedIn(place.row or 0, place.field, fault.code, params, event_id=event_id)
+
+
 def _waits(row: UsageRow, kind: str, code: str) -> Fault:
     place = Place(row.file, row.row, kind)
     # The reader's words for an unknown code may go on with a guess; for usage none is made.
@@ -125,8 +130,11 @@ def _waits(row: UsageRow, kind: str, code: str) -> Fault:
     return Fault(f"unknown_{kind}", place, told)
 
 
-def _conflict(file: str, event: EventIn) -> Fault:
-    return Fault("usage_conflict", Place(file, event.row or None, "id"), {"id": event.event_id})
+def _conflict(source: UsageSource, event: EventIn) -> Fault:
+    place = Place(source.file, event.row or None, "id")
+    # As the remedy's commands are typed: an id or a name may hold anything.
+    which = f"{shlex.quote(event.event_id)} --source {shlex.quote(source.name)}"
+    return Fault("usage_conflict", place, {"id": event.event_id, "which": which})
 
 
 def _take_readings(

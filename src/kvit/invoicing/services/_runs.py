@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from kvit.catalog import queries as catalog
 from kvit.invoicing.events import DRAFT_WAITS, RUN_FINISHED, BillRunFinished, DraftWaits
 from kvit.invoicing.models import BillRun, InvoiceLine
+from kvit.invoicing.queries import looked_from
 from kvit.invoicing.rows import Progress, RunReport, RunRequest, silent
 from kvit.invoicing.services import _draft, _freed, _originals, _outliers
 from kvit.invoicing.services._issue import issue_many
@@ -55,7 +56,7 @@ def run(
         started_at=now,
         author=actor,
         usage_version=rating_run.usage_version,
-        looked_from=_looked_from(),
+        looked_from=looked_from(),
     )
     report = RunReport(record.pk, RatingResult())
     _rate(request, rating_run, report, progress)
@@ -70,7 +71,7 @@ def _begin(request: RunRequest, *, actor: str, now: datetime) -> RatingRun:
         raise NoSeller
     terms = {code: _seller_terms(seller) for code, seller in sellers.items()}
     version = metering.latest_version()
-    late = late_usage(metering.changed_since(_looked_from(), as_of=version))
+    late = late_usage(metering.changed_since(looked_from(), as_of=version))
     return RatingRun(
         window=request.window,
         clock=request.gate,
@@ -92,14 +93,6 @@ def _begin(request: RunRequest, *, actor: str, now: datetime) -> RatingRun:
 
 def _seller_terms(seller: Seller) -> SellerTerms:
     return SellerTerms(seller.id, seller.row.code, seller.row.price_basis, seller.row.vat)
-
-
-def _looked_from() -> int:
-    """The usage version up to which every change has been charged or found to change nothing."""
-    last = _last_run()
-    if last is None:
-        return 0
-    return last.looked_from if last.put_off else last.usage_version
 
 
 def late_usage(changed: Iterable[metering.Key]) -> dict[LateKey, tuple[datetime, datetime]]:

@@ -63,6 +63,8 @@ COMMANDS = (
     Command("correct", "money", "исправить или аннулировать счёт", "credit, debit or void"),
     Command("amend", "money", "изменить подписки", "change subscriptions"),
     Command("preview", "money", "показать будущие счета", "show the bills to come"),
+    Command("usage", "money", "что ждёт и что в споре; отменить, решить",
+            "what waits or is in dispute; undo, decide"),
     Command("verify", "money", "пересчитать и сверить всё в базе", "recompute every invariant"),
     Command("db", "keep", "база данных: запуск, копии, восстановление",
             "the database: start, stop, backups"),

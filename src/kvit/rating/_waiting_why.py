@@ -1,0 +1,64 @@
+"""Why usage waits: each thing that stands in its way, with the events behind it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from kvit.catalog import queries as catalog
+from kvit.metering import queries as metering
+from kvit.metering.queries import Key
+from kvit.metering.rows import LATEST
+from kvit.parties import queries as parties
+from kvit.rating._waiting import keys_nobody_takes, outside_spans
+from kvit.rating.models import RatedPeriod
+from kvit.rating.rows import Waiting
+from kvit.subscriptions import queries as subscriptions
+
+_INSTANT = timedelta(microseconds=1)  # times are kept to it
+
+
+@transaction.atomic
+def waiting_by_reason(until: datetime = LATEST) -> list[Waiting]:
+    """Return what of the stored usage before `until` waits, by reason.
+
+    What a folder's fault holds is not among it: only a run that reads the folder knows.
+    """
+    keys = metering.distinct_keys(until=until)
+    return [*_nobody_takes(until), *_outside(keys, until), *_unpriced(until)]
+
+
+def _nobody_takes(until: datetime) -> Iterator[Waiting]:
+    keys = keys_nobody_takes(until)
+    meters = catalog.meters()
+    own = subscriptions.by_codes({key.subject for key in keys})
+    customers = parties.customers_by_code({key.subject for key in keys})
+    for key in keys:
+        if key.meter not in meters:
+            reason = "unknown_meter"
+        elif key.subject_kind == "subscription" and key.subject not in own:
+            reason = "unknown_subscription"
+        elif key.subject_kind == "customer" and key.subject not in customers:
+            reason = "unknown_customer"
+        else:
+            reason = "usage_ambiguous"
+        yield Waiting(reason, *key[:4], key.first, key.last + _INSTANT)
+
+
+def _outside(keys: Sequence[Key], until: datetime) -> Iterator[Waiting]:
+    for key, _, since, to, count in outside_spans(keys, until):
+        span = max(since, key.first), min(to, key.last + _INSTANT)
+        yield Waiting("usage_outside", *key[:3], count, *span)
+
+
+def _unpriced(until: datetime) -> Iterator[Waiting]:
+    """Usage of rated periods: a price waits for a fault to be mended, or none asks for it."""
+    rows = RatedPeriod.objects.filter(whens__contains="arrears", ends_at__lte=until)
+    rows = rows.exclude(uncovered={}).order_by("period_start")
+    infos = subscriptions.by_ids({row.subscription_id for row in rows})
+    for row in rows:
+        code = infos[row.subscription_id].code
+        reason = "not_priced" if row.held else "unpriced_usage"
+        for meter, count in sorted(row.uncovered.items()):
+            span = row.starts_at, row.ends_at
+            yield Waiting(reason, "subscription", code, meter, int(count), *span)
