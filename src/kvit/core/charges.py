@@ -13,6 +13,7 @@ that it continues. Each charge is rounded once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
@@ -123,24 +124,28 @@ def rate(
         whole = [one for one in charges if one.stretch.plan.code not in doubtful]
         charges += true_ups(contract, service, whole)
     if {"arrears", "advance"} & whens and _is_advance_balance(contract, service, chains):
-        fees = charges
-        if "arrears" not in whens:
-            owed = [
-                fee
-                for chain in chains.values()
-                for fee in _rate_chain(
-                    case,
-                    [one for one in chain if one.when == "arrears" and not one.terms.meter],
-                    (),
-                )
-            ]
-            fees = _discounted(contract, catalogue, owed, past)
-        fees = [
-            one for one in fees if not one.stretch.terms.meter and one.stretch.when == "arrears"
-        ]
-        charges += advances(contract, service, fees, past.advanced, is_settled="arrears" in whens)
+        is_settled = "arrears" in whens
+        fees = charges if is_settled else _fees_to_come(case, chains.values(), past)
+        fees = [one for one in fees if _is_fee(one.stretch)]
+        charges += advances(contract, service, fees, past.advanced, is_settled=is_settled)
     covered, uncovered = marks.counts(service.start, service.end)
     return Rated(tuple(charges), covered, uncovered, tuple(unpriced), frozenset(waiting))
+
+
+def _is_fee(stretch: Stretch) -> bool:
+    return not stretch.terms.meter and stretch.when == "arrears"
+
+
+def _fees_to_come(case: _Case, chains: Iterable[Sequence[Stretch]], past: Past) -> list[Charge]:
+    """Price the fees that the end of the period will charge, for an advance on them.
+
+    A fee that cannot be priced asks for no advance; the end of the period names it.
+    """
+    owed: list[Charge] = []
+    for chain in chains:
+        with suppress(PriceError):
+            owed += _rate_chain(case, [one for one in chain if _is_fee(one)], ())
+    return _discounted(case.contract, case.catalogue, owed, past)
 
 
 def _discounted(
