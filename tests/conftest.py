@@ -6,6 +6,7 @@ def test_something(tenant: Tenant, now: datetime) -> None:      a tenant, its sc
                                                                 other connections; slower
 """
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,8 @@ import pytest
 from kvit.platform import files
 from kvit.platform.db.roles import Access
 from tests import database
+
+os.environ.pop("KVIT_CALLED_AS", None)  # `./kvit test`: texts are compared as they are written
 
 if TYPE_CHECKING:
     from kvit.parties.rows import Tenant

@@ -12,6 +12,7 @@ import pytest
 
 from kvit.platform.failures import Failure
 from kvit.web import cli
+from kvit.web.called import typeable
 
 KVIT = [sys.executable, "-P", "-m", "kvit"]
 
@@ -75,6 +76,33 @@ def test_an_unknown_command_gets_a_suggestion() -> None:
     done = kvit("verfy")
     assert (done.returncode, done.stdout) == (2, "")
     assert "Did you mean kvit verify?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("called", "text", "typed"),
+    [
+        ("", "Next: kvit bill DIR", "Next: kvit bill DIR"),
+        ("./kvit", "kvit bill DIR, then kvit --help.", "./kvit bill DIR, then ./kvit --help."),
+        ("./kvit", "with `kvit db backup`", "with `./kvit db backup`"),
+        ("", "run ./kvit new DIR", "run kvit new DIR"),
+        ("/my disk/kvit", "run ./kvit new DIR", "run '/my disk/kvit' new DIR"),
+        ("./kvit", "a folder /opt/kvit stands, and Kvit is its name", None),
+        ("./kvit", "src/kvit bill.kvit bill", None),
+    ],
+)  # fmt: skip
+def test_a_suggested_command_can_be_typed_here(
+    monkeypatch: pytest.MonkeyPatch, called: str, text: str, typed: str | None
+) -> None:
+    monkeypatch.setenv("KVIT_CALLED_AS", called)
+    assert typeable(text) == (typed or text)
+    assert typeable(typeable(text)) == typeable(text)
+
+
+def test_hints_name_the_command_as_it_was_called(tmp_path: Path) -> None:
+    assert "Did you mean ./kvit verify?" in kvit("verfy", KVIT_CALLED_AS="./kvit").stderr
+    done = kvit("bill", str(tmp_path), "--period", "2026-10", KVIT_CALLED_AS="./kvit")
+    assert (done.returncode, "./kvit new NEW_FOLDER" in done.stderr) == (2, True)
+    assert "or make one: kvit new" in kvit("bill", str(tmp_path), "--period", "2026-10").stderr
 
 
 def test_a_wrong_option_is_refused_in_the_language_of_the_reader() -> None:

@@ -89,6 +89,19 @@ def test_it_works_from_any_folder_and_through_links(checkout: Path, tmp_path: Pa
     assert run(["sh", "kvit", "--version"], cwd=checkout).stdout == "kvit 0.1.0\n"
 
 
+def test_hints_say_how_it_was_called(checkout: Path, tmp_path: Path) -> None:
+    def suggested(words: list[str | Path], **more: str) -> str:
+        told = run([*words, "verfy"], cwd=checkout, **more).stderr
+        return told.partition("Did you mean ")[2].partition(" verify?")[0]
+
+    assert suggested(["./kvit"]) == "./kvit"
+    assert suggested(["sh", "kvit"]) == "./kvit"
+    assert suggested([checkout / "kvit"]) == f"'{checkout}/kvit'"  # its path has a space
+    (tmp_path / "kvit").symlink_to(checkout / "kvit")
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    assert suggested(["sh", "-c", "exec kvit verfy"], PATH=path) == "kvit"
+
+
 def test_files_of_the_current_folder_are_not_imported(checkout: Path, tmp_path: Path) -> None:
     (tmp_path / "argparse.py").write_text("raise SystemExit('the wrong argparse')\n")
     assert run([checkout / "kvit", "--version"], cwd=tmp_path).returncode == 0

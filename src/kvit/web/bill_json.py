@@ -7,6 +7,7 @@ from kvit.core.money import minor_text
 from kvit.integrations.port import Fault, Notice
 from kvit.invoicing.rows import InvoiceInfo, LineInfo
 from kvit.web.billing import BillAnswer
+from kvit.web.called import typeable
 
 
 def document(answer: BillAnswer, period: str, lang: str) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def fault_document(fault: Fault | Notice, lang: str) -> dict[str, Any]:
         "row": fault.place.row,
         "field": fault.place.field,
         "message": fault.message(lang),
-        "remedy": fault.remedy(lang),
+        "remedy": typeable(fault.remedy(lang)),
     }
 
 

@@ -18,6 +18,8 @@ from typing import Any, NoReturn
 import kvit
 from kvit.core.wording import Words, say
 from kvit.platform.failures import Failure
+from kvit.web.called import name as called
+from kvit.web.called import typeable
 from kvit.web.cli.language import either, language
 
 OK, FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
@@ -85,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words, lang)
     except Failure as error:
-        print(error.text(lang), file=sys.stderr)
+        print(typeable(error.text(lang)), file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print(say(WORDS, "interrupted", lang), file=sys.stderr)
@@ -98,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str], lang: str) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
-        print(help_text(lang))
+        print(typeable(help_text(lang)))
         return OK
     if words[0] in ("-V", "--version"):
         print(f"kvit {kvit.__version__}")
@@ -106,13 +108,15 @@ def _dispatch(words: list[str], lang: str) -> int:
     name, rest = words[0], words[1:]
     known = next((command for command in COMMANDS if command.name == name), None)
     if known is None:
-        print(_unknown(name, lang), file=sys.stderr)
+        print(typeable(_unknown(name, lang)), file=sys.stderr)
         return MISUSED
     module = import_module(f"kvit.web.cli.{name}")
     if getattr(module, "PASSES_ARGUMENTS_ON", False):
         args = argparse.Namespace(arguments=rest)
     else:
-        parser = _Parser(prog=f"kvit {name}", description=either(known.russian, known.english))
+        parser = _Parser(
+            prog=f"{called()} {name}", description=either(known.russian, known.english)
+        )
         module.add_arguments(parser)
         args = parser.parse_args(rest)
     try:

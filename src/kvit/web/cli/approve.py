@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kvit.core.wording import Words, say
+from kvit.web.called import typeable
 from kvit.web.cli.bill import os_actor
 from kvit.web.cli.company import add_tenant, day, in_company, listed, told, waiting_drafts
 from kvit.web.cli.language import either, language
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps({key: told(done)}, ensure_ascii=False))
         else:
             print("\n".join(listed(done)))
-            print(say(WORDS, key, lang, n=len(done)))
+            print(typeable(say(WORDS, key, lang, n=len(done))))
     return 0
 
 
@@ -86,7 +87,7 @@ def _show(drafts: list["InvoiceInfo"], as_json: bool) -> int:
         print(say(WORDS, "none", lang))
     else:
         print("\n".join(listed(drafts)))
-        print(say(WORDS, "how", lang))
+        print(typeable(say(WORDS, "how", lang)))
     return 0
 
 

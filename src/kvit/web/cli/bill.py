@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kvit.core.periods import BadPeriod, Period, parse_billing_period
 from kvit.core.wording import Words, say
 from kvit.integrations.port import NoCompanyFolder
+from kvit.web.called import typeable
 from kvit.web.cli.ground import ready
 from kvit.web.cli.language import either, language
 from kvit.web.cli.progress import bar
@@ -135,11 +136,12 @@ def _no_folder(args: argparse.Namespace) -> int:
     reason = "no_company" if args.directory.is_dir() else "no_folder"
     error, lang = NoCompanyFolder(str(args.directory), reason=reason), language()
     if args.json:
+        remedy = typeable(error.remedy(lang))
         fault = {"code": reason, "file": "company.toml", "row": None, "field": "",
-                 "message": error.message(lang), "remedy": error.remedy(lang)}  # fmt: skip
+                 "message": error.message(lang), "remedy": remedy}  # fmt: skip
         period = f"{args.period.start:%Y-%m}"
         said = {"period": period, "invoices": [], "faults": [fault], "waiting": 0, "unchanged": 0}
         print(json.dumps(said, ensure_ascii=False))
     else:
-        print(f"{error.message(lang)}\n{error.remedy(lang)}", file=sys.stderr)
+        print(typeable(f"{error.message(lang)}\n{error.remedy(lang)}"), file=sys.stderr)
     return NOTHING_BILLED

@@ -10,6 +10,7 @@ from kvit.integrations.port import Fault, Notice
 from kvit.invoicing.rows import InvoiceInfo
 from kvit.rating.rows import Unbilled
 from kvit.web.billing import BillAnswer, BillOptions
+from kvit.web.called import typeable
 
 SHOWN_FAULTS = 20
 SHOWN_INVOICES = 40
@@ -104,7 +105,7 @@ WORDS: Words = {
 
 def report(answer: BillAnswer, options: BillOptions) -> str:
     """Return the whole text."""
-    return "\n".join(_Report(answer, options).parts()).rstrip()
+    return typeable("\n".join(_Report(answer, options).parts()).rstrip())
 
 
 class _Report:
@@ -252,7 +253,7 @@ def fault_lines(fault: Fault | Notice, lang: str) -> Iterator[str]:
     where = ":".join(filter(None, (place.file, "" if place.row is None else str(place.row))))
     where = " ".join(filter(None, (where, place.field)))
     yield f"  {where} — {fault.message(lang)}" if where else f"  {fault.message(lang)}"
-    yield f"      {fault.remedy(lang)}"
+    yield f"      {typeable(fault.remedy(lang))}"
 
 
 def table(rows: Sequence[Sequence[str]], *, numbers: Sequence[int], rule: int = 0) -> Iterator[str]:

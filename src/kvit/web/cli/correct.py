@@ -5,6 +5,7 @@ import json
 from typing import TYPE_CHECKING
 
 from kvit.core.wording import Words, say
+from kvit.web.called import typeable
 from kvit.web.cli.bill import os_actor
 from kvit.web.cli.company import (
     SHORT,
@@ -127,8 +128,8 @@ def _show(info: "InvoiceInfo", papers: "Papers | None", again: bool) -> None:
     lang = language()
     print("\n".join(listed([info])))
     if papers is None:
-        print(say(WORDS, "waits", lang, end=str(info.id)[-SHORT:]))
+        print(typeable(say(WORDS, "waits", lang, end=str(info.id)[-SHORT:])))
     else:
         print(say(WORDS, "paper", lang, path=papers.pdfs[info.id]))
     if again:
-        print(say(WORDS, "again", lang))
+        print(typeable(say(WORDS, "again", lang)))

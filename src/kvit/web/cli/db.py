@@ -18,6 +18,7 @@ from kvit.platform.embedded import server
 from kvit.platform.embedded.binaries import NoBinaries, program
 from kvit.platform.embedded.folder import DataFolder
 from kvit.platform.failures import Failure
+from kvit.web.called import typeable
 from kvit.web.cli.ground import database, tell
 from kvit.web.cli.language import either, language
 
@@ -111,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _say(key: str, **params: object) -> None:
-    print(say(WORDS, key, language(), **params))
+    print(typeable(say(WORDS, key, language(), **params)))
 
 
 def _folder() -> DataFolder:
@@ -175,7 +176,7 @@ def _print_facts(facts: dict[str, object]) -> None:
     for name, value in facts.items():
         label = say(WORDS, name, lang) if name in WORDS else name
         if name == "stays":
-            value = say(WORDS, "stays" if value else "lingers", lang)
+            value = typeable(say(WORDS, "stays" if value else "lingers", lang))
             label = say(WORDS, "running", lang)
         elif isinstance(value, bool):
             value = either("есть", "yes") if value else either("нет", "no")

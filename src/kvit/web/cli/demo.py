@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvit.core.periods import Period
 from kvit.core.wording import Words, money_text, period_text, say
+from kvit.web.called import typeable
 from kvit.web.cli.bill import bill, os_actor, print_json
 from kvit.web.cli.ground import ready
 from kvit.web.cli.language import either, language
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(answer, OCTOBER, directory=str(options.directory))
     else:
-        print("\n".join(_report(answer, options)))
+        print(typeable("\n".join(_report(answer, options))))
     return answer.status
 
 

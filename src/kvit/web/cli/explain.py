@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from kvit.core.money import parse_decimal, round_fraction
 from kvit.core.periods import Period
 from kvit.core.wording import Words, date_text, money_text, number_text, period_text, say
+from kvit.web.called import typeable
 from kvit.web.cli.ground import ready
 from kvit.web.cli.language import either, language
 
@@ -153,14 +154,14 @@ def _not_one(args: argparse.Namespace, found: list[Any], lang: str) -> int:
         print(say(WORDS, "several", lang, text=args.invoice), file=sys.stderr)
         for one in found:
             option = f"--tenant {one.tenant.row.code} --seller {one.seller}"
-            print(f"  kvit explain {args.invoice} {option}", file=sys.stderr)
+            print(typeable(f"  kvit explain {args.invoice} {option}"), file=sys.stderr)
         return NOT_FOUND
     print(say(WORDS, "unknown", lang, text=args.invoice), file=sys.stderr)
     numbers = explaining.near(args.invoice, tenant=args.tenant)
     if numbers:
         print(say(WORDS, "near", lang, numbers=", ".join(numbers)), file=sys.stderr)
     elif not explaining.near("", tenant=args.tenant):
-        print(say(WORDS, "none_at_all", lang), file=sys.stderr)
+        print(typeable(say(WORDS, "none_at_all", lang)), file=sys.stderr)
     return NOT_FOUND
 
 

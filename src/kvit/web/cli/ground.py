@@ -19,6 +19,7 @@ from kvit.platform.db import roles
 from kvit.platform.db.roles import Access
 from kvit.platform.embedded import server
 from kvit.platform.embedded.folder import DataFolder
+from kvit.web.called import typeable
 from kvit.web.cli.language import language
 
 LOW_BYTES = 2 * 1024**3
@@ -63,7 +64,8 @@ def database() -> Access:
 
 def tell(key: str, **params: Any) -> None:
     """Say on stderr what the server is at."""
-    print(say(server.WORDS, key, language(), **params), file=sys.stderr, flush=True)
+    text = typeable(say(server.WORDS, key, language(), **params))
+    print(text, file=sys.stderr, flush=True)
 
 
 def warn_of_low_disk(path: Path) -> None:

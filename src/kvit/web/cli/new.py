@@ -14,6 +14,8 @@ from pathlib import Path
 
 from kvit.core.wording import Words, say
 from kvit.platform.failures import Failure
+from kvit.web.called import name as called
+from kvit.web.called import typeable
 from kvit.web.cli.language import either, language
 
 PRESETS: dict[str, tuple[str, str]] = {
@@ -72,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     lang = language()
     if args.preset is None:
-        print(say(WORDS, "choose", lang, directory=args.directory), file=sys.stderr)
+        print(typeable(say(WORDS, "choose", lang, directory=args.directory)), file=sys.stderr)
         for name, words in PRESETS.items():
             print(f"  {name:<10} {words[lang == 'en']}", file=sys.stderr)
         return 2
@@ -80,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     print(say(WORDS, "made", lang, directory=args.directory, n=len(written)))
     print(say(WORDS, "next", lang))
     shown = f"'{args.directory}'" if " " in args.directory else args.directory
-    bill = f"./kvit bill {shown} --period {PERIOD}"
+    bill = f"{called()} bill {shown} --period {PERIOD}"
     for key, command in (
         ("look", f"less {shown}/catalogue.toml"),
         ("try", f"{bill} --dry-run"),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from kvit.core.wording import Words, say
 from kvit.platform.failures import Failure
+from kvit.web.called import typeable
 from kvit.web.cli.bill import os_actor
-from kvit.web.cli.called import typeable
 from kvit.web.cli.company import SHORT, add_tenant, in_company
 from kvit.web.cli.language import either, language
 

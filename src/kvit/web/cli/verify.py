@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from kvit.core.wording import Words, say
+from kvit.web.called import typeable
 from kvit.web.cli.ground import ready
 from kvit.web.cli.language import either, language
 from kvit.web.cli.progress import bar
@@ -103,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_document(database, reports, seed, lang), ensure_ascii=False))
     else:
-        print("\n".join(_text(database, reports, seed, lang)))
+        print(typeable("\n".join(_text(database, reports, seed, lang))))
     return BROKEN if broken else HOLDS
 
 

@@ -9,7 +9,7 @@ import shlex
 
 NAME = "kvit"
 VARIABLE = "KVIT_CALLED_AS"  # exported by the launcher: the words that started it
-_IN_TEXT = re.compile(r"(?<![\w./-])(?:\./)?kvit(?= (?:[a-z]|--))")
+_IN_TEXT = re.compile(r"(?<![\w./-])(?:\./)?kvit(?= (?:[a-z]|--|КОМАНДА|COMMAND))")
 
 
 def name() -> str:
