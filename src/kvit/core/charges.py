@@ -68,6 +68,44 @@ class Rated:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What every price of a service period is rated from."""
+
+    contract: Contract
+    service: ServicePeriod
+    catalogue: Catalogue
+    measured: Measured
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a chain of stretches under one price has counted; each is charged what it adds."""
+
+    start: datetime
+    share: Fraction = ZERO
+    used: dict[str, Quantity] = field(default_factory=dict)  # by group
+    cost: dict[str, Fraction] = field(default_factory=dict)  # of all that was used, by group
+    idle: dict[str, Priced] = field(default_factory=dict)  # what a group of no usage was charged
+
+    def add(self, group: str, quantity: Quantity, priced: Priced) -> Priced:
+        """Count one stretch more; return what it adds, with its steps.
+
+        Where nothing was used before, `evaluate` subtracts nothing: a minimum or a flat part that
+        was charged for it must not be charged again.
+        """
+        known = self.used.get(group)
+        before = self.idle.pop(group, None)
+        if before is not None:
+            steps = difference(list(priced.steps), list(before.steps))
+            priced = Priced(priced.exact - before.exact, priced.units - before.units, tuple(steps))
+        self.used[group] = quantity if known is None else known + quantity
+        self.cost[group] = self.cost.get(group, ZERO) + priced.exact
+        if self.used[group].is_zero:
+            self.idle[group] = priced if before is None else before
+        return priced
+
+
 def rate(
     contract: Contract,
     service: ServicePeriod,
@@ -202,44 +240,6 @@ def _is_due(stretch: Stretch, whens: frozenset[str]) -> bool:
 
 def _is_held(terms: PriceTerms, held: frozenset[tuple[str, str]]) -> bool:
     return bool({(terms.plan, terms.code), (terms.plan, "*")} & held)
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """What every price of a service period is rated from."""
-
-    contract: Contract
-    service: ServicePeriod
-    catalogue: Catalogue
-    measured: Measured
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What a chain of stretches under one price has counted; each is charged what it adds."""
-
-    start: datetime
-    share: Fraction = ZERO
-    used: dict[str, Quantity] = field(default_factory=dict)  # by group
-    cost: dict[str, Fraction] = field(default_factory=dict)  # of all that was used, by group
-    idle: dict[str, Priced] = field(default_factory=dict)  # what a group of no usage was charged
-
-    def add(self, group: str, quantity: Quantity, priced: Priced) -> Priced:
-        """Count one stretch more; return what it adds, with its steps.
-
-        Where nothing was used before, `evaluate` subtracts nothing: a minimum or a flat part that
-        was charged for it must not be charged again.
-        """
-        known = self.used.get(group)
-        before = self.idle.pop(group, None)
-        if before is not None:
-            steps = difference(list(priced.steps), list(before.steps))
-            priced = Priced(priced.exact - before.exact, priced.units - before.units, tuple(steps))
-        self.used[group] = quantity if known is None else known + quantity
-        self.cost[group] = self.cost.get(group, ZERO) + priced.exact
-        if self.used[group].is_zero:
-            self.idle[group] = priced if before is None else before
-        return priced
 
 
 def _rate_chain(
