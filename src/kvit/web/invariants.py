@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import connection
 
 from kvit.catalog import queries as catalog
+from kvit.core.pricing import PriceError
 from kvit.core.wording import Words, say
 from kvit.documents import queries as documents
 from kvit.invoicing import queries as invoicing
@@ -31,6 +32,7 @@ from kvit.rating.slowly import gross_slowly
 from kvit.subscriptions import queries as subscriptions
 
 Progress = Callable[[int, int], None]
+Step = Callable[[], "Iterable[Problem]"]
 EARLIEST, FOREVER = date(1900, 1, 1), date(9999, 1, 1)
 WORDS: Words = {
     "database_not_guarded": (
@@ -72,6 +74,10 @@ WORDS: Words = {
     "price_version_lost": (
         "начисление ссылается на версию цены, которой нет",
         "a charge names a version of a price that does not exist",
+    ),
+    "not_recomputed": (
+        "пересчитать не удалось: записанное нельзя прочитать",
+        "this could not be recomputed: what is stored cannot be read",
     ),
     "sample_differs": (
         "начисление, пересчитанное заново, не совпадает",
@@ -250,29 +256,36 @@ def verify_tenant(tenant: Tenant, *, sample: int, seed: str, progress: Progress)
     report = TenantReport(tenant.row.code)
     with tenant_scope(tenant.id):
         report.counts = {name: _one(sql) for name, sql in _COUNTS.items()}
-        report.usage = _usage()
         steps = _steps(report, sample, seed)
-        for done, step in enumerate(steps):
+        for done, (name, step) in enumerate(steps.items()):
             progress(done, len(steps))
-            report.broken += _summed(tenant.row.code, step())
+            report.broken += _summed(tenant.row.code, _as_far_as_it_goes(name, step))
         progress(len(steps), len(steps))
     return report
 
 
-def _steps(report: TenantReport, sample: int, seed: str) -> list[Callable[[], Iterable[Problem]]]:
-    return [
-        catalog.problems,
-        subscriptions.problems,
-        metering.problems,
-        lambda: rating.problems(unknown=invoicing.usage_that_waited()),
-        invoicing.problems,
-        ledger.problems,
-        documents.problems,
-        _between,
-        _books,
-        lambda: _fates(report.usage),
-        lambda: _sample(report, sample, seed),
-    ]
+def _as_far_as_it_goes(name: str, step: Step) -> Iterator[Problem]:
+    """A row that cannot even be read ends its step, and no other one."""
+    try:
+        yield from step()
+    except (PriceError, ValueError, LookupError) as error:
+        yield _Found("not_recomputed", name, f"{type(error).__name__}: {error}")
+
+
+def _steps(report: TenantReport, sample: int, seed: str) -> dict[str, Step]:
+    return {
+        "catalog": catalog.problems,
+        "subscriptions": subscriptions.problems,
+        "metering": metering.problems,
+        "rating": lambda: rating.problems(unknown=invoicing.usage_that_waited()),
+        "invoicing": invoicing.problems,
+        "ledger": ledger.problems,
+        "documents": documents.problems,
+        "between": _between,
+        "books": _books,
+        "usage": lambda: _fates(report),
+        "sample": lambda: _sample(report, sample, seed),
+    }
 
 
 def _summed(tenant: str, problems: Iterable[Problem]) -> list[Broken]:
@@ -346,11 +359,12 @@ def _usage() -> dict[str, int]:
     }
 
 
-def _fates(usage: Mapping[str, int]) -> Iterator[Problem]:
+def _fates(report: TenantReport) -> Iterator[Problem]:
     """More cannot be billed and wait than was accepted; that each period's count is right,
     rating's own invariants ask."""
-    if usage["open"] < 0:
-        detail = ", ".join(f"{name} {n}" for name, n in usage.items())
+    report.usage = _usage()
+    if report.usage["open"] < 0:
+        detail = ", ".join(f"{name} {n}" for name, n in report.usage.items())
         yield _Found("usage_without_fate", "usage", detail)
 
 

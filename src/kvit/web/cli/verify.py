@@ -135,7 +135,8 @@ def _text(
         yield say(WORDS, "nothing", lang)
     for report in reports:
         yield say(WORDS, "tenant", lang, code=report.tenant, **report.counts)
-        yield say(WORDS, "usage", lang, **report.usage)
+        if report.usage:
+            yield say(WORDS, "usage", lang, **report.usage)
         yield say(WORDS, "sample", lang, sampled=report.sampled, asked=report.asked_oracle)
         for one in report.broken:
             yield from _broken(one, lang)

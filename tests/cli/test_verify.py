@@ -1,0 +1,454 @@
+"""Each invariant, broken in one row by a superuser: `kvit verify` names it and that row.
+
+One company is billed once, in a database of its own; every break is made in a copy of it, with
+triggers and foreign keys asleep and, where they would forbid it, constraints dropped.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from kvit.platform import files
+from kvit.platform.db.roles import Access
+from kvit.web.cli import main
+from tests import database
+from tests.scenarios.company import Company
+
+FIRST_INVOICE = "(SELECT id FROM invoicing_invoice ORDER BY number LIMIT 1)"
+FIRST_LINE = "(SELECT id FROM invoicing_invoiceline ORDER BY id LIMIT 1)"
+FIRST_CHARGE = "(SELECT id FROM rating_charge ORDER BY id LIMIT 1)"
+USAGE_CHARGE = (
+    "(SELECT id FROM rating_charge WHERE price_key = 'calls' AND amount_minor > 0"
+    " ORDER BY id LIMIT 1)"
+)
+LAST_CHARGE = "(SELECT id FROM rating_charge ORDER BY id DESC LIMIT 1)"
+FIRST_PERIOD = "(SELECT id FROM rating_ratedperiod ORDER BY starts_at, id LIMIT 1)"
+DROP = "ALTER TABLE {} DROP CONSTRAINT {}"
+
+# (invariant, the statements that break it, which row must be named)
+BREAKS: list[tuple[str, list[str], str]] = [
+    (
+        "invoicing_does_not_add_up",
+        [
+            DROP.format("invoicing_invoiceline", "line_adds_up"),
+            f"UPDATE invoicing_invoiceline SET vat_minor = vat_minor + 1 WHERE id = {FIRST_LINE}",
+        ],
+        f"SELECT 'line:' || {FIRST_LINE}",
+    ),
+    (
+        "invoicing_lines_do_not_sum",
+        [
+            "UPDATE invoicing_invoice SET net_minor = net_minor + 1, total_minor = total_minor + 1"
+            f" WHERE id = {FIRST_INVOICE}"
+        ],
+        f"SELECT 'invoice:' || {FIRST_INVOICE}",
+    ),
+    (
+        "invoicing_positions_broken",
+        [f"UPDATE invoicing_invoiceline SET position = 77 WHERE id = {FIRST_LINE}"],
+        f"SELECT 'invoice:' || invoice_id FROM invoicing_invoiceline WHERE id = {FIRST_LINE}",
+    ),
+    (
+        "invoicing_numbers_broken",
+        [
+            "UPDATE invoicing_invoice SET number = 99, number_text = '2026-00099'"
+            f" WHERE id = {FIRST_INVOICE}"
+        ],
+        "SELECT 'series:' || key FROM invoicing_numberseries",
+    ),
+    (
+        "invoicing_numbers_broken",
+        ["UPDATE invoicing_numberseries SET last = last + 1"],
+        "SELECT 'series:' || key FROM invoicing_numberseries",
+    ),
+    (
+        "invoicing_number_misspelt",
+        [f"UPDATE invoicing_invoice SET number_text = '2026-1' WHERE id = {FIRST_INVOICE}"],
+        f"SELECT 'invoice:' || {FIRST_INVOICE}",
+    ),
+    (
+        "invoicing_state_broken",
+        [
+            DROP.format("invoicing_invoice", "invoice_numbered_iff_issued"),
+            f"UPDATE invoicing_invoice SET issued_on = NULL WHERE id = {FIRST_INVOICE}",
+        ],
+        f"SELECT 'invoice:' || {FIRST_INVOICE}",
+    ),
+    (
+        "invoicing_vat_differs",
+        [
+            "UPDATE invoicing_invoiceline SET vat_minor = vat_minor + 5, total_minor = total_minor"
+            f" + 5 WHERE id = {FIRST_LINE}"
+        ],
+        f"SELECT 'invoice:' || invoice_id FROM invoicing_invoiceline WHERE id = {FIRST_LINE}",
+    ),
+    (
+        "invoicing_charge_billed_twice",
+        [
+            "DROP INDEX IF EXISTS line_charge_billed_once",
+            f"UPDATE invoicing_invoiceline SET charge_id = {FIRST_CHARGE} WHERE id <> {FIRST_LINE}",
+        ],
+        f"SELECT 'charge:' || {FIRST_CHARGE}",
+    ),
+    (
+        "invoicing_corrected_too_far",
+        [
+            "UPDATE invoicing_invoice SET kind = 'credit_note', net_minor = -9000000,"
+            f" vat_minor = 0, total_minor = -9000000, corrects_id = {FIRST_INVOICE}"
+            " WHERE id = (SELECT id FROM invoicing_invoice ORDER BY number DESC LIMIT 1)"
+        ],
+        f"SELECT 'invoice:' || {FIRST_INVOICE}",
+    ),
+    (
+        "line_not_its_charge",
+        [f"UPDATE rating_charge SET amount_minor = amount_minor + 1 WHERE id = {FIRST_CHARGE}"],
+        f"SELECT 'line:' || id FROM invoicing_invoiceline WHERE charge_id = {FIRST_CHARGE}",
+    ),
+    (
+        "line_not_its_charge",
+        [f"DELETE FROM rating_charge WHERE id = {FIRST_CHARGE}"],
+        f"SELECT 'line:' || {FIRST_LINE}",
+    ),
+    (
+        "charge_billed_nowhere",
+        [f"DELETE FROM invoicing_invoiceline WHERE charge_id = {FIRST_CHARGE}"],
+        f"SELECT 'charge:' || {FIRST_CHARGE}",
+    ),
+    (
+        "document_of_unknown_customer",
+        [
+            "UPDATE invoicing_invoice SET customer_id = gen_random_uuid()"
+            f" WHERE id = {FIRST_INVOICE}"
+        ],
+        f"SELECT 'invoice:' || {FIRST_INVOICE}",
+    ),
+    (
+        "postings_not_the_document",
+        [
+            "UPDATE ledger_posting SET amount_minor = amount_minor + 1"
+            f" WHERE line = 1 AND source = 'invoice:' || {FIRST_INVOICE}"
+        ],
+        f"SELECT 'invoice:' || {FIRST_INVOICE}",
+    ),
+    (
+        "postings_not_the_document",
+        [f"DELETE FROM ledger_posting WHERE source = 'invoice:' || {FIRST_INVOICE}"],
+        f"SELECT 'invoice:' || {FIRST_INVOICE}",
+    ),
+    (
+        "postings_of_nothing",
+        [
+            "UPDATE ledger_posting SET source = 'invoice:' || gen_random_uuid()"
+            " WHERE id = (SELECT min(id) FROM ledger_posting)"
+        ],
+        "SELECT 'posting:' || min(id) FROM ledger_posting",
+    ),
+    (
+        "ledger_source_lines_broken",
+        ["DELETE FROM ledger_posting WHERE line = 1 AND id = (SELECT min(id) FROM ledger_posting)"],
+        "SELECT source FROM ledger_posting ORDER BY id LIMIT 1",
+    ),
+    (
+        "price_version_lost",
+        [
+            "UPDATE rating_charge SET price_version_id = gen_random_uuid()"
+            f" WHERE id = {FIRST_CHARGE}"
+        ],
+        f"SELECT 'charge:' || {FIRST_CHARGE}",
+    ),
+    (
+        "rating_revisions_broken",
+        [f"UPDATE rating_charge SET revision = 3 WHERE id = {FIRST_CHARGE}"],
+        f"SELECT 'charge:' || {FIRST_CHARGE}",
+    ),
+    (
+        "rating_sum_not_exact",
+        [f"UPDATE rating_charge SET exact_num = exact_num + 1 WHERE id = {FIRST_CHARGE}"],
+        f"SELECT 'charge:' || {FIRST_CHARGE}",
+    ),
+    (
+        "rating_discounts_do_not_sum",
+        [f"UPDATE rating_charge SET gross_minor = gross_minor + 1 WHERE id = {FIRST_CHARGE}"],
+        f"SELECT 'charge:' || {FIRST_CHARGE}",
+    ),
+    (
+        "rating_stretches_overlap",
+        [
+            "UPDATE rating_charge SET ends_at = ends_at + interval '5 days' WHERE price_key = 'fee'"
+            " AND period_start = '2026-10-01'"
+        ],
+        "",
+    ),
+    (
+        "rating_periods_overlap",
+        [
+            "UPDATE rating_ratedperiod SET ends_at = ends_at + interval '1 second'"
+            f" WHERE id = {FIRST_PERIOD}"
+        ],
+        "",
+    ),
+    (
+        "rating_charge_without_period",
+        [f"DELETE FROM rating_ratedperiod WHERE id = {FIRST_PERIOD}"],
+        "",
+    ),
+    (
+        "rating_usage_miscounted",
+        [f"UPDATE rating_ratedperiod SET events = events + 1 WHERE id = {FIRST_PERIOD}"],
+        f"SELECT 'rated period:' || {FIRST_PERIOD}",
+    ),
+    ("usage_without_fate", ["UPDATE rating_ratedperiod SET events = 1000"], "SELECT 'usage'"),
+    (
+        "metering_event_altered",
+        ["UPDATE metering_usageevent SET value = value + 1 WHERE event_id = 'u1'"],
+        "SELECT 'calls/u1'",
+    ),
+    (
+        "sample_differs",
+        ["UPDATE metering_usageevent SET value = value + 1000 WHERE event_id = 'u1'"],
+        f"SELECT 'charge:' || {USAGE_CHARGE}",
+    ),
+    (
+        "catalog_version_beyond_revision",
+        ["UPDATE catalog_revision SET last = 0"],
+        "",
+    ),
+    (
+        "catalog_two_versions_of_one_day",
+        [
+            "DROP INDEX IF EXISTS priceversion_one_a_day",
+            "UPDATE catalog_priceversion SET code = 'calls' WHERE code = 'users'",
+        ],
+        "",
+    ),
+    (
+        "catalog_meter_unknown",
+        ["UPDATE catalog_priceversion SET meter = 'gone' WHERE code = 'users'"],
+        "SELECT 'price version:' || id FROM catalog_priceversion WHERE code = 'users'",
+    ),
+    (
+        "catalog_price_unreadable",
+        [
+            'UPDATE catalog_priceversion SET definition = \'{"model": "magic"}\''
+            " WHERE code = 'users'"
+        ],
+        "SELECT 'price version:' || id FROM catalog_priceversion WHERE code = 'users'",
+    ),
+    (
+        "catalog_example_fails",
+        [
+            'UPDATE catalog_priceversion SET examples = \'[{"units": "2", "amount": "1"}]\''
+            " WHERE code = 'users'"
+        ],
+        "SELECT 'price version:' || id FROM catalog_priceversion WHERE code = 'users'",
+    ),
+    (
+        "subscriptions_amendments_miscounted",
+        ["UPDATE subscriptions_subscription SET amendments = 5 WHERE code = 'a-1'"],
+        "SELECT 'subscription:a-1'",
+    ),
+    (
+        "subscriptions_history_broken",
+        ["UPDATE subscriptions_amendment SET change = 'magic'"],
+        "SELECT 'subscription:b-1'",
+    ),
+    (
+        "subscriptions_do_not_follow",
+        ["UPDATE subscriptions_subscription SET ends_on = '2030-01-01' WHERE code = 'a-1'"],
+        "SELECT 'subscription:a-1'",
+    ),
+    (
+        "documents_size_differs",
+        [
+            "UPDATE documents_rendereddocument SET size_bytes = 1"
+            " WHERE id = (SELECT id FROM documents_rendereddocument ORDER BY id LIMIT 1)"
+        ],
+        "SELECT 'document:' || id FROM documents_rendereddocument ORDER BY id LIMIT 1",
+    ),
+    (
+        "documents_bytes_lost",
+        [
+            "UPDATE documents_rendereddocument SET sha256 = repeat('0', 64)"
+            " WHERE id = (SELECT id FROM documents_rendereddocument ORDER BY id LIMIT 1)"
+        ],
+        "SELECT 'document:' || id FROM documents_rendereddocument ORDER BY id LIMIT 1",
+    ),
+    (
+        "database_not_guarded",
+        ["ALTER TABLE parties_customer NO FORCE ROW LEVEL SECURITY"],
+        "",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """A database in which a company was billed, for copies."""
+
+    server: database.Server
+    access: Access
+
+    @contextmanager
+    def copy(self, statements: list[str], named: str = "") -> Iterator[str]:
+        """Break a copy and point Django at it; gives what `named` selects."""
+        from django.db import connections
+
+        name = f"kvit_test_broken_{secrets.token_hex(4)}"
+        with psycopg.connect(self.server.admin, autocommit=True) as admin:
+            admin.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(self.access.database)
+                )
+            )
+        access = database._prepared(self.server, name)
+        try:
+            with psycopg.connect(make_conninfo(self.server.admin, dbname=name)) as mighty:
+                mighty.execute("SET session_replication_role = replica")
+                row = _named(mighty, named)
+                for statement in statements:
+                    mighty.execute(statement)
+            database._point_django_at(access)
+            yield row
+        finally:
+            connections.close_all()
+            with psycopg.connect(self.server.admin, autocommit=True) as admin:
+                database._drop(admin, name)
+
+
+def _named(mighty: psycopg.Connection[Any], query: str) -> str:
+    found = mighty.execute(query).fetchone() if query else None
+    return str(found[0]) if found else ""
+
+
+@pytest.fixture(scope="module")
+def billed(
+    worker_access: Access,
+    django_db_setup: None,
+    django_db_blocker: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Billed]:
+    """October and November of a company, with late usage and an amendment."""
+    from django.db import connections
+
+    where, before = database.server(), files.folder()
+    folder = tmp_path_factory.mktemp("billed")
+    with django_db_blocker.unblock(), database.worker_database(where) as access:
+        files.use(folder / "files")
+        company = Company(folder / "company")
+        company.write("changes.csv", "subscription,at,change,value\nb-1,2026-10-16,quantity,2\n")
+        company.bill()
+        company.append("usage/calls.csv", "l1,2026-10-20T12:00:00,a-1,calls,400\n")
+        company.bill("2026-11")
+        connections.close_all()
+        yield Billed(where, access)
+    database._point_django_at(worker_access)
+    files.use(before)
+
+
+def verify(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    status = main(["verify", "--json", "--seed", "s"])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def found(said: dict[str, Any]) -> dict[str, str]:
+    """Return the first broken row of each invariant that does not hold."""
+    broken = [*said["database"], *(one for t in said["tenants"] for one in t["broken"])]
+    return {one["code"]: one["row"] for one in broken}
+
+
+def test_a_sound_company_holds(billed: Billed, capsys: pytest.CaptureFixture[str]) -> None:
+    with billed.copy([]):
+        status, said = verify(capsys)
+    assert (status, said["holds"], found(said)) == (0, True, {})
+    (tenant,) = said["tenants"]
+    assert tenant["counts"]["invoices"] == 4
+    assert tenant["usage"] == {
+        "accepted": 5, "retracted": 0, "billed": 5, "waiting": 0, "open": 0, "rejected": 0,
+        "conflicting": 0,
+    }  # fmt: skip
+    assert tenant["sampled"] == tenant["counts"]["charges"]
+    assert tenant["asked_oracle"] > 5
+
+
+@pytest.mark.parametrize(
+    ("code", "statements", "named"), BREAKS, ids=[f"{n}-{one[0]}" for n, one in enumerate(BREAKS)]
+)
+def test_a_broken_row_is_named(
+    billed: Billed,
+    capsys: pytest.CaptureFixture[str],
+    code: str,
+    statements: list[str],
+    named: str,
+) -> None:
+    with billed.copy(statements, named) as row:
+        status, said = verify(capsys)
+    assert status == 1
+    assert code in found(said)
+    if row:
+        assert found(said)[code] == row
+
+
+def test_the_oracle_is_heard(
+    billed: Billed, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kvit.web import invariants
+
+    monkeypatch.setattr(invariants, "gross_slowly", lambda found: Fraction(1, 3))
+    with billed.copy([]):
+        status, said = verify(capsys)
+    assert (status, set(found(said))) == (1, {"oracle_differs"})
+
+
+def test_books_that_answer_wrongly_are_named(
+    billed: Billed, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kvit.ledger import queries as ledger
+
+    honest = ledger.trial_balance
+
+    def forgetful(*args: Any, **options: Any) -> Any:
+        first, *rest = honest(*args, **options)
+        return [replace(first, debit_minor=first.debit_minor + 1, closing_minor=7), *rest]
+
+    monkeypatch.setattr(ledger, "trial_balance", forgetful)
+    with billed.copy([]):
+        status, said = verify(capsys)
+    assert (status, set(found(said))) == (1, {"books_out_of_balance", "balance_not_the_fold"})
+
+
+def test_every_invariant_between_contexts_is_broken_here() -> None:
+    from kvit.web import invariants
+
+    elsewhere = {"not_recomputed", "oracle_differs", "balance_not_the_fold", "books_out_of_balance"}
+    ours = set(invariants.WORDS) | set(invariants.rating.PROBLEM_WORDS)
+    ours |= set(invariants.invoicing.PROBLEM_WORDS) | set(invariants.catalog.PROBLEM_WORDS)
+    ours |= set(invariants.documents.PROBLEM_WORDS) | set(invariants.subscriptions.PROBLEM_WORDS)
+    assert ours - elsewhere == {code for code, _, _ in BREAKS} & ours
+
+
+def test_a_person_is_told_in_words(billed: Billed, capsys: pytest.CaptureFixture[str]) -> None:
+    with billed.copy(["UPDATE invoicing_numberseries SET last = last + 1"]):
+        status = main(["verify", "--seed", "s"])
+    told = capsys.readouterr().out
+    assert status == 1
+    assert "invoicing_numbers_broken" in told
+    assert "series:2026-{number:05}" in told
+    assert "--seed s" in told
+
+
+def test_an_unknown_company_is_said_to_be_unknown(
+    billed: Billed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with billed.copy([]):
+        status = main(["verify", "--tenant", "nobody"])
+    assert status == 2
+    assert "acme" in capsys.readouterr().err
