@@ -116,11 +116,11 @@ def original_charges(infos: Iterable[ChargeInfo]) -> dict[UUID, list[UUID]]:
 
 
 def sample(size: int, *, seed: str) -> list[UUID]:
-    """Return ids of charges chosen by chance; the same seed chooses the same ones."""
+    """Return ids of charges chosen by chance, the oldest first; a seed chooses the same ones."""
     rows = Charge.objects.exclude(reason=VOID).annotate(
         lot=MD5(Concat(Cast("pk", CharField()), Value(seed)))
     )
-    return list(rows.order_by("lot").values_list("pk", flat=True)[:size])
+    return sorted(rows.order_by("lot").values_list("pk", flat=True)[:size])
 
 
 def charged_since(subscription_ids: Sequence[UUID]) -> dict[UUID, date]:
