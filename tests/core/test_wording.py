@@ -159,6 +159,21 @@ def test_sums_in_words(minor: int, currency: str, russian: str, english: str) ->
     assert sum_in_words(minor, currency, "en") == english
 
 
+def test_a_value_that_ends_in_a_point_ends_the_sentence() -> None:
+    words = {
+        "till": ("До {day}.", "Until {day}."),
+        "then": ("До {day}. Потом {name}.", "Until {day}. Then {name}."),
+        "more": ("{day}…, {day}... и {name}", "{day}…, {day}... and {name}"),
+    }
+    day = date(2026, 10, 31)
+    assert say(words, "till", "ru", day=day) == "До 31 октября 2026 г."
+    assert say(words, "till", "en", day=day) == "Until 31 October 2026."
+    assert say(words, "then", "en", day=day, name="ACME Inc.") == (
+        "Until 31 October 2026. Then ACME Inc."
+    )
+    assert say(words, "more", "ru", day="г.", name="т. п.") == "г.…, г.... и т. п."
+
+
 def test_an_unknown_currency_has_no_words() -> None:
     with pytest.raises(UnknownCurrency):
         sum_in_words(100, "ZZZ", "ru")

@@ -11,7 +11,8 @@ Each module that speaks keeps its own table of words beside its code. Numbers an
 no-break spaces (U+00A0), so that a line never breaks inside a sum; dates carry plain ones.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from string import Formatter
@@ -163,7 +164,15 @@ class _Localised(Formatter):
     def __init__(self, lang: str) -> None:
         self.lang = lang
 
+    def vformat(self, text: str, args: Sequence[Any], params: Mapping[str, Any]) -> str:
+        return _AFTER_POINT.sub("", super().vformat(text, args, params))
+
     def format_field(self, value: Any, format_spec: str) -> str:
+        text = self.written(value, format_spec)
+        return text + _POINT if text.endswith(".") else text
+
+    def written(self, value: Any, format_spec: str) -> str:
+        """Write a value as the language does."""
         if format_spec.startswith("plural:"):
             forms = format_spec.removeprefix("plural:").split("|")
             return forms[(plural_ru if self.lang == "ru" else plural_en)(value)]
@@ -181,6 +190,10 @@ class _Localised(Formatter):
         return str(value)
 
 
+# A noncharacter, set behind a value that ends in a point («2026 г.»): the sentence's own is then
+# left out.
+_POINT = "\uffff"
+_AFTER_POINT = re.compile(rf"{_POINT}(?:\.(?!\.))?")
 _FORMATTERS = {lang: _Localised(lang) for lang in LANGUAGES}
 
 
