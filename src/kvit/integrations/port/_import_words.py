@@ -32,10 +32,6 @@ IMPORT_WORDS: Words = {
         "Подписка «{code}» считается в {currency}, а новый плательщик платит в {other}.",
         "Subscription “{code}” is billed in {currency}, the new payer pays in {other}.",
     ),
-    "usage_waits": (
-        "Событие «{id}» ждёт: {kind} «{value}» не найден(а).",
-        "Event “{id}” waits: the {kind} “{value}” is not known.",
-    ),
     "usage_ambiguous": (
         "У клиента «{code}» счётчик «{meter}» не ровно в одной подписке; событий ждёт: {events}.",
         "Not exactly one subscription of “{code}” has meter “{meter}”; events waiting: {events}.",
@@ -44,13 +40,22 @@ IMPORT_WORDS: Words = {
         "Подписка «{code}» в это время не действует, счётчик «{meter}»; событий ждёт: {events}.",
         "Subscription “{code}” does not serve then, meter “{meter}”; events waiting: {events}.",
     ),
+    "usage_key_missing": ("Поле «{field}» пусто.", "Field “{field}” is empty."),
+    "usage_key_too_long": (
+        "Поле «{field}» длиннее {limit} знаков.",
+        "Field “{field}” is longer than {limit} characters.",
+    ),
+    "usage_text_invalid": (
+        "В поле «{field}» знак, которого нет в Юникоде.",
+        "Field “{field}” holds a character that Unicode has not.",
+    ),
+    "usage_dimensions_invalid": (
+        "Измерения события длиннее {limit} байт.",
+        "The event's dimensions are longer than {limit} bytes.",
+    ),
     "usage_conflict": (
         "Под идентификатором «{id}» уже принято событие с другим содержанием.",
         "Another event is already accepted under the id “{id}”.",
-    ),
-    "usage_held": (
-        "Событие «{id}» ждёт: {kind} «{value}» задерживает ошибка.",
-        "Event “{id}” waits: the {kind} “{value}” is held back by a fault.",
     ),
     "unpriced_usage": (
         "Подписка «{code}»: в это время у счётчика «{meter}» нет цены; событий: {events}.",
@@ -69,7 +74,12 @@ IMPORT_WORDS: Words = {
         "The document of customer “{code}” for {total} is far above earlier ones and waits.",
     ),
 }
+_CORRECT = ("Исправьте строку.", "Correct the row.")
 IMPORT_REMEDIES: Words = {
+    "usage_key_missing": _CORRECT,
+    "usage_key_too_long": _CORRECT,
+    "usage_text_invalid": _CORRECT,
+    "usage_dimensions_invalid": _CORRECT,
     "changed_elsewhere": (
         "Перенесите изменение в папку или запустите с --take folder, чтобы вернуть как в папке.",
         "Bring the change into the folder, or run with --take folder to restore the folder's.",
@@ -102,10 +112,6 @@ IMPORT_REMEDIES: Words = {
         "Закройте подписку и откройте новую у нового плательщика.",
         "Close the subscription and open a new one for the new payer.",
     ),
-    "usage_waits": (
-        "Исправьте код или добавьте недостающее: событие будет учтено при следующем запуске.",
-        "Correct the code or add what is missing: the next run takes the event up.",
-    ),
     "usage_ambiguous": (
         "Назовите в строке подписку вместо клиента.",
         "Name the subscription in the row instead of the customer.",
@@ -119,10 +125,6 @@ IMPORT_REMEDIES: Words = {
         "верно принятое: kvit usage keep {which} --reason …",
         "The new row is right: kvit usage replace {which} --reason …; "
         "the accepted one is: kvit usage keep {which} --reason …",
-    ),
-    "usage_held": (
-        "Исправьте ошибку, на которую указано выше.",
-        "Mend the fault that is named above.",
     ),
     "unpriced_usage": (
         "Добавьте в тариф цену этого счётчика или проверьте время событий.",

@@ -18,7 +18,7 @@ from kvit.metering.rows import EventIn
 from kvit.parties import queries as parties
 from kvit.subscriptions import queries as subscriptions
 from kvit.subscriptions import services
-from kvit.subscriptions.rows import NewAmendment, NewSubscription
+from kvit.subscriptions.rows import NewAmendment, NewSubscription, SubscriptionInfo
 
 READINGS = "changes.csv"  # the source of usage events that come as changes
 _ONE_A_MOMENT = ("plan", "quantity", "transfer", "terms", "scheme", "trial", "pause", "resume",
@@ -82,7 +82,8 @@ def apply_changes(
         if row.change != "reading" and not folder.holds("subscription", row.subscription)
     ]
     known = subscriptions.by_codes({one.amendment.subscription for one in stated})
-    stated = _told_once([one for one in stated if one.amendment.subscription in known], outcome)
+    stated = [one for one in stated if one.amendment.subscription in known]
+    stated = _in_their_money(_told_once(stated, outcome), known, outcome)
     last = dict(
         ImportedObject.objects.filter(
             kind="change", code__in=[one.key for one in stated]
@@ -193,6 +194,26 @@ def _told_once(stated: Sequence[_Change], outcome: Outcome) -> list[_Change]:
         for one in first.values()
         if one.amendment.subscription not in outcome.held_subscriptions
     ]
+
+
+def _in_their_money(
+    stated: Sequence[_Change], known: Mapping[str, SubscriptionInfo], outcome: Outcome
+) -> list[_Change]:
+    """A payer in other money cannot take a subscription over: that holds it."""
+    transfers = [one for one in stated if one.amendment.change == "transfer"]
+    first = {code: UUID(str(info.first["customer"])) for code, info in known.items()}
+    takers = {UUID(str(one.amendment.value)) for one in transfers}
+    people = parties.customers_by_id({*takers, *first.values()}) if transfers else {}
+    for one in transfers:
+        code = one.amendment.subscription
+        own = people[first[code]].currency
+        other = people[UUID(str(one.amendment.value))].currency
+        if own != other:
+            params = {"code": code, "currency": own, "other": other}
+            place = replace(one.place, field="value")
+            outcome.faults.append(Fault("currency_of_transfer", place, params))
+            outcome.held_subscriptions.add(code)
+    return [one for one in stated if one.amendment.subscription not in outcome.held_subscriptions]
 
 
 def _redeemed(change: _Change, last: Mapping[str, Any], outcome: Outcome) -> NewAmendment | None:
