@@ -122,8 +122,9 @@ def _line(line: LineInfo, info: InvoiceInfo, lang: str, gross: bool) -> Document
     shown = line.total_minor if gross else line.net_minor
     return DocumentLine(
         name=name,
-        units_text=number_text(units, lang),
-        unit_name=line.unit or say(WORDS, "unit", lang),
+        # A difference of price alone, or a sum of a line: «0 шт.» would be none of it.
+        units_text=number_text(units, lang) if units or not shown else "—",
+        unit_name=(line.unit or say(WORDS, "unit", lang)) if units or not shown else "",
         net_minor=line.net_minor,
         vat_minor=line.vat_minor,
         total_minor=line.total_minor,

@@ -69,7 +69,8 @@ class BillAnswer:
     folder: CompanyFolder
     invoices: list[InvoiceInfo] = field(default_factory=list)
     new: frozenset[UUID] = frozenset()
-    customers: Mapping[UUID, str] = field(default_factory=dict)
+    customers: Mapping[UUID, str] = field(default_factory=dict)  # codes
+    names: Mapping[UUID, str] = field(default_factory=dict)
     papers: Papers | None = None
     faults: list[Fault] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
@@ -78,6 +79,7 @@ class BillAnswer:
     put_off: int = 0  # late differences that the next period's run will bring
     earlier: tuple[Unbilled, ...] = ()  # what earlier periods left to runs of their own
     usage: integrations.UsageOutcome | None = None
+    option: str = ""  # what a suggested command needs to mean this company
 
     @property
     def issued(self) -> list[InvoiceInfo]:
@@ -154,6 +156,7 @@ def _as_it_stands(options: BillOptions, answer: BillAnswer) -> None:
     assert answer.folder.company is not None
     tenant = parties.tenant_by_code(answer.folder.company.code)
     if tenant is not None:
+        answer.option = integrations.tenant_option(tenant.row.code)
         with tenant_scope(tenant.id):
             _read_invoices(options, answer)
 
@@ -163,6 +166,7 @@ def _bill(options: BillOptions, answer: BillAnswer, clock: datetime, progress: P
     assert folder.company is not None
     zone = folder.company.zone
     tenant = integrations.ensure_tenant(folder, actor=actor, now=clock)
+    answer.option = integrations.tenant_option(tenant.row.code)
     with tenant_scope(tenant.id):
         imported = integrations.apply_objects(
             folder, take_folder=options.take_folder, actor=actor, now=clock
@@ -188,6 +192,8 @@ def _bill(options: BillOptions, answer: BillAnswer, clock: datetime, progress: P
         _tell(options, answer, report)
         answer.waiting, untaken = rating.waiting_usage(until, imported.held_subscriptions)
         answer.faults += [_untaken(one) for one in untaken]
+        # A row whose lookup finds nobody is read again by the next run: nothing of it is stored.
+        answer.waiting += sum(one.code == "unknown_lookup" for one in answer.usage.faults)
         answer.earlier = rating.unbilled_before(options.window)
 
 
@@ -210,7 +216,7 @@ def _tell(options: BillOptions, answer: BillAnswer, report: RunReport) -> None:
             {
                 "code": answer.customers[one.customer_id],
                 "total": money_text(one.total_minor, one.currency, options.lang),
-                "document": str(one.id),
+                "document": str(one.id) + answer.option,
             },
         )
         for one in answer.drafts
@@ -221,6 +227,7 @@ def _read_invoices(options: BillOptions, answer: BillAnswer) -> None:
     answer.invoices = invoicing.of_period(options.window.start)
     people = parties.customers_by_id({one.customer_id for one in answer.invoices})
     answer.customers = {key: one.row.code for key, one in people.items()}
+    answer.names = {key: one.row.name for key, one in people.items()}
 
 
 def _untaken(usage: Untaken) -> Fault:

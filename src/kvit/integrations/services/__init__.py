@@ -19,13 +19,13 @@ from kvit.integrations.services._objects import (
     customer_ids,
 )
 from kvit.integrations.services._subscriptions import apply_changes, apply_subscriptions
-from kvit.integrations.services._usage import UsageOutcome, ingest_usage
+from kvit.integrations.services._usage import UsageOutcome, ingest_usage, tenant_option
 from kvit.parties import queries as parties
 from kvit.parties import services as parties_services
 from kvit.parties.rows import Tenant, TenantRow
 
 __all__ = ["Imported", "Outcome", "UsageOutcome", "apply_objects", "ensure_tenant",
-           "ingest_usage"]  # fmt: skip
+           "ingest_usage", "tenant_option"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,11 @@ def ingest_usage(
     return outcome
 
 
+def tenant_option(code: str) -> str:
+    """Return what a suggested command needs to mean this company: nothing where it is alone."""
+    return f" --tenant {shlex.quote(code)}" if len(parties.tenants()) > 1 else ""
+
+
 def _known(folder: CompanyFolder, until: datetime) -> _Known:
     meters = {row.code for row in folder.meters} | set(catalog.meters())
     own = {row.code for row in folder.subscriptions} | set(subscriptions.all_codes())
@@ -134,6 +139,7 @@ def _conflict(source: UsageSource, event: EventIn) -> Fault:
     place = Place(source.file, event.row or None, "id")
     # As the remedy's commands are typed: an id or a name may hold anything.
     which = f"{shlex.quote(event.event_id)} --source {shlex.quote(source.name)}"
+    which += tenant_option(parties.tenant().row.code)
     return Fault("usage_conflict", place, {"id": event.event_id, "which": which})
 
 

@@ -21,7 +21,7 @@ from uuid import UUID
 from django.db import transaction
 
 from kvit.core.lines import credit_lines
-from kvit.core.money import minor_text
+from kvit.core.money import Money
 from kvit.core.periods import local_date
 from kvit.core.tax import NOTHING, Basis, TaxedLine, split_vat
 from kvit.core.wording import Words
@@ -147,7 +147,7 @@ def credit(
         told = ", ".join(str(part.line.position) for part in parts)
         raise CorrectionRefused("credit_not_negative", invoice=family.original, lines=told)
     if not has_room(family, ((part.line.pk, part.sums) for part in parts)):
-        left = minor_text(family.left.total, family.original.currency)
+        left = Money(family.left.total, family.original.currency)
         raise CorrectionRefused("exceeds_invoice", invoice=family.original, left=left)
     kind = Invoice.Kind.CREDIT_NOTE
     return _make(family, kind, parts, reason=reason, author=author, now=now, issue_on=issue_on)
@@ -250,7 +250,7 @@ def _credited(family: Family, one: StandingLine, amount: int | None) -> _Part:
         currency = family.original.currency
         raise CorrectionRefused(
             "exceeds_line", invoice=family.original, line=line.position,
-            left=minor_text(abs(left), currency), asked=minor_text(amount, currency),
+            left=Money(abs(left), currency), asked=Money(amount, currency),
         )  # fmt: skip
     if amount is None:
         # Also what rounding left of the VAT of a line whose net is all taken.

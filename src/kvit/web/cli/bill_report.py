@@ -44,7 +44,7 @@ WORDS: Words = {
     "draft": ("ждёт", "waits"),
     "invoice": ("", ""),
     "credit_note": ("кредит-нота", "credit note"),
-    "debit_note": ("дебет-нота", "debit note"),
+    "debit_note": ("корректировочный счёт", "debit note"),
     "void": ("аннулирование", "void"),
     "would_be": ("(черновик)", "(draft)"),
     "more_invoices": (
@@ -236,8 +236,9 @@ class _Report:
             steps.append((again, self.say("again")))
         if self.answer.issued and not self.options.dry_run:
             number = shlex.quote(self.answer.issued[0].number)
-            steps.append((f"kvit explain {number}", self.say("explain")))
-            steps.append(("kvit verify", self.say("verify")))
+            option = self.answer.option
+            steps.append((f"kvit explain {number}{option}", self.say("explain")))
+            steps.append((f"kvit verify{option}", self.say("verify")))
         if steps:
             yield self.say("next")
             yield from (f"  {row}" for row in table([list(one) for one in steps], numbers=()))

@@ -53,7 +53,7 @@ WORDS: Words = {
     "draft": ("черновик …{end}", "draft …{end}"),
     "invoice": ("счёт", "invoice"),
     "credit_note": ("кредит-нота", "credit note"),
-    "debit_note": ("дебет-нота", "debit note"),
+    "debit_note": ("корректировочный счёт", "debit note"),
     "void": ("аннулирование", "void"),
     "approval": ("ждёт утверждения", "waits for approval"),
     "outlier": ("необычная сумма, ждёт решения", "unusual sum, waits for a decision"),

@@ -24,7 +24,7 @@ WORDS: Words = {
         "The demo company {name}, {period}",
     ),
     "files": ("Её файлы: {folder}", "Its files: {folder}"),
-    "customer": ("{number} — {customer}", "{number} — {customer}"),
+    "customer": ("{number} — {customer} ({code})", "{number} — {customer} ({code})"),
     "figures": (
         "    без НДС {net}, НДС {vat}, итого {total}",
         "    net {net}, VAT {vat}, total {total}",
@@ -79,14 +79,15 @@ def _report(answer: "BillAnswer", options: "BillOptions") -> Iterator[str]:
     yield say(WORDS, "files", lang, folder=options.directory)
     yield ""
     for info in answer.issued:
-        customer = answer.customers[info.customer_id]
+        whose = {"customer": answer.names[info.customer_id],
+                 "code": answer.customers[info.customer_id]}  # fmt: skip
         figures = {
             key: money_text(minor, info.currency, lang)
             for key, minor in (
                 ("net", info.net_minor), ("vat", info.vat_minor), ("total", info.total_minor)
             )
         }  # fmt: skip
-        yield say(WORDS, "customer", lang, number=info.number, customer=customer)
+        yield say(WORDS, "customer", lang, number=info.number, **whose)
         yield say(WORDS, "figures", lang, **figures)
         if answer.papers and info.id in answer.papers.pdfs:
             yield f"    {answer.papers.pdfs[info.id]}"
@@ -103,9 +104,12 @@ def _report(answer: "BillAnswer", options: "BillOptions") -> Iterator[str]:
 
 
 def _steps(answer: "BillAnswer", lang: str) -> list[tuple[str, str]]:
-    steps = [("kvit new ./my-company --preset saas", "new"), ("kvit verify", "verify")]
+    steps = [
+        ("kvit new ./my-company --preset saas", "new"),
+        (f"kvit verify{answer.option}", "verify"),
+    ]
     if answer.issued:
         number = shlex.quote(answer.issued[0].number)
-        steps.insert(0, (f"kvit explain {number}", "explain"))
+        steps.insert(0, (f"kvit explain {number}{answer.option}", "explain"))
     steps.append((f"echo {shlex.quote(QUOTE)} | kvit quote", "quote"))
     return [(command, say(WORDS, key, lang)) for command, key in steps]

@@ -38,7 +38,7 @@ WORDS: Words = {
                 "Invoice {number} of {date}, customer {customer}: {total}"),
     "credit_note": ("Кредит-нота {number} от {date}, клиент {customer}: {total}",
                     "Credit note {number} of {date}, customer {customer}: {total}"),
-    "debit_note": ("Дебет-нота {number} от {date}, клиент {customer}: {total}",
+    "debit_note": ("Корректировочный счёт {number} от {date}, клиент {customer}: {total}",
                    "Debit note {number} of {date}, customer {customer}: {total}"),
     "void": ("Аннулирование {number} от {date}, клиент {customer}: {total}",
              "Void {number} of {date}, customer {customer}: {total}"),
@@ -88,6 +88,7 @@ WORDS: Words = {
         "a line of a correction, decided by a person",
     ),
     "tax": ("НДС {rate} % на {on}{law}: {vat}", "VAT {rate}% on {on}{law}: {vat}"),
+    "tax_undated": ("НДС {rate} %: {vat}", "VAT {rate}%: {vat}"),
     "no_tax": ("без НДС{law}: 0", "without VAT{law}: 0"),
     "pins": (
         "начисление {id}: события по версии {usage}, условия по изменению {terms}",
@@ -233,8 +234,11 @@ class _Text:
         if tax["rate"] is None:
             return self.say("no_tax", law=law)
         rate = number_text(Fraction(tax["rate"]), self.lang)
-        on = date_text(date.fromisoformat(tax["on"]), self.lang) if tax["on"] else "—"
-        return self.say("tax", rate=rate, on=on, law=law, vat=self.money(line["vat"]))
+        vat = self.money(line["vat"])
+        if tax["on"] is None:  # a correction has the rate of the line that it corrects
+            return self.say("tax_undated", rate=rate, vat=vat)
+        on = date.fromisoformat(tax["on"])
+        return self.say("tax", rate=rate, on=on, law=law, vat=vat)
 
     def charge(self, charge: Mapping[str, Any]) -> Iterator[str]:
         pins = charge["pins"]
