@@ -38,6 +38,12 @@ def by_ids(ids: Iterable[UUID]) -> list[InvoiceInfo]:
     return _infos(Invoice.objects.filter(pk__in=list(ids)).order_by("pk"))
 
 
+def numbers(ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Return the numbers of documents; a draft's is empty."""
+    rows = Invoice.objects.filter(pk__in=list(ids))
+    return dict(rows.values_list("pk", "number_text"))
+
+
 def by_number(number: str) -> list[InvoiceInfo]:
     """Return the issued documents of this number: one for each seller that has it."""
     return _infos(Invoice.objects.filter(number_text=number, status="issued").order_by("pk"))

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import connection
 
 from kvit.core.wording import Words
+from kvit.ledger.models import Account
 from kvit.platform.tenancy import current_tenant_id
 
 WORDS: Words = {
@@ -126,15 +127,30 @@ def trial_balance(
     return [TrialBalanceRow(*row[:4], *map(int, row[4:])) for row in rows]
 
 
+def accounts(seller_id: UUID) -> dict[str, str]:
+    """Return the seller's chart: code → name, by code."""
+    rows = Account.objects.filter(seller_id=seller_id).order_by("code")
+    return dict(rows.values_list("code", "name"))
+
+
 def balances(
-    seller_id: UUID, *, on: date, as_recorded_by: datetime | None = None
+    seller_id: UUID,
+    *,
+    on: date,
+    customer_id: UUID | None = None,
+    as_recorded_by: datetime | None = None,
 ) -> dict[tuple[str, str], int]:
-    """Return the balance of each (account code, currency) at the end of a day; zeroes included."""
+    """Return the balance of each (account code, currency) at the end of a day; zeroes included.
+    Of one customer if given."""
     rows = _read(
-        f"SELECT account, currency, sum(debit_minor-credit_minor) FROM ({_SIDES}) s GROUP BY 1, 2",
+        f"""
+        SELECT account, currency, sum(debit_minor - credit_minor) FROM ({_SIDES}) s
+        WHERE %(customer)s::uuid IS NULL OR customer_id = %(customer)s GROUP BY 1, 2
+        """,
         seller_id,
         until=on + timedelta(days=1),
         as_recorded_by=as_recorded_by,
+        customer=customer_id,
     )
     return {(account, currency): int(balance) for account, currency, balance in rows}
 

@@ -67,6 +67,8 @@ COMMANDS = (
     Command("preview", "money", "показать будущие счета", "show the bills to come"),
     Command("usage", "money", "что ждёт и что в споре; отменить, решить",
             "what waits or is in dispute; undo, decide"),
+    Command("books", "money", "ведомость, карточка счёта, долги",
+            "trial balance, account card, receivables"),
     Command("verify", "money", "пересчитать и сверить всё в базе", "recompute every invariant"),
     Command("db", "keep", "база данных: запуск, копии, восстановление",
             "the database: start, stop, backups"),
