@@ -37,6 +37,12 @@ WORDS: Words = {
     "unknown": ("Нет команды «{name}». {hint}", "There is no command '{name}'. {hint}"),
     "suggest": ("Возможно, {name}?", "Did you mean {name}?"),
     "see_help": ("Все команды: kvit --help", "All commands: kvit --help"),
+    "database_left": (
+        "База данных не закончила работу: {reason}\nЗапустите команду ещё раз: что записано,"
+        " второй раз не запишется.",
+        "The database did not finish its work: {reason}\nRun the command again: what is written"
+        " is not written twice.",
+    ),
     "interrupted": ("Прервано.", "Interrupted."),
     "start": ("Начать", "Begin"),
     "money": ("Деньги и объяснения", "Money and explanations"),
@@ -91,6 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Failure as error:
         print(typeable(error.text(lang)), file=sys.stderr)
         return FAILED
+    except database_failures() as error:
+        print(typeable(say(WORDS, "database_left", lang, reason=error)), file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print(say(WORDS, "interrupted", lang), file=sys.stderr)
         return INTERRUPTED
@@ -98,6 +107,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Who read us has left (`kvit … | head`): nothing more can be said, the exit flush included.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+
+
+def database_failures() -> tuple[type[Exception], ...]:
+    """Return what a database raises that stopped, is full or has no room for us; nothing where no
+    command has loaded it."""
+    modules = (sys.modules.get(name) for name in ("django.db", "psycopg"))
+    return tuple(module.OperationalError for module in modules if module is not None)
 
 
 def _dispatch(words: list[str], lang: str) -> int:
