@@ -200,3 +200,59 @@ def test_a_cycle_of_many_dates_is_kept_whole(tmp_path: Path) -> None:
     assert company.bill("2026-11").document["invoices"] == []
     assert sums(company.bill("2026-12")) == [("c", "100.00", "22.00", "122.00")]
     assert company.bill("2027-01").document["invoices"] == []
+
+
+def test_codes_and_names_of_the_greatest_length_are_billed(tmp_path: Path) -> None:
+    """The folder's reference allows codes of 64 characters and texts of 500."""
+    code, name = "я" * 64, "Щ" * 500
+    dimension = 'dimensions = ["d"]'
+    catalogue = (
+        meter(code, "sum", dimension).replace(f'name = "{code}"', f'name = "{name}"')
+        + plan(code, f'service = "{"s" * 80}"').replace(f'name = "{code}"', f'name = "{name}"')
+        + price(code, PER_UNIT, code, f'name = "{name}"\ngroup_by = ["d"]')
+    )
+    row = ",".join((code, name, "company", name, "s" * 80, "b" * 80))
+    customers = f"code,name,kind,address,segment,branch\n{row}\n"
+    usage = "id,time,subscription,meter,value,d\n" + f"a,2026-10-05,{code},{code},7,{'d' * 200}\n"
+    said = folder(
+        tmp_path,
+        catalogue,
+        f"{code},{code},{code},2026-10-01\n",
+        customers=customers,
+        usage=usage,
+        seller=f'bank = "{name}"\nsigner = "{name}"\naddress = "{name}"',
+    ).bill()
+    assert (said.faults, sums(said)) == ([], [(code, "7.00", "1.54", "8.54")])
+
+
+def test_a_value_of_usage_that_is_too_long_is_named(tmp_path: Path) -> None:
+    said = folder(tmp_path, METERED, usage="i" * 300 + ",2026-10-05,s,m,7\n").bill()
+    (fault,) = said.document["faults"]
+    assert (fault["code"], fault["row"]) == ("usage_key_too_long", 2)
+    assert fault["message"]
+
+
+def test_a_transfer_to_a_payer_of_another_currency_is_refused(tmp_path: Path) -> None:
+    customers = "code,name,kind,currency\nc,К,company,\nk,Л,company,USD\n"
+    changes = "s,2026-10-16,transfer,k,\n"
+    said = folder(tmp_path, TWO_PLANS, OTHER, customers=customers, changes=changes).bill()
+    assert said.faults == [("currency_of_transfer", "changes.csv", 2)]
+    assert sums(said) == [("c", "310.00", "68.20", "378.20")]
+
+
+def test_a_row_whose_lookup_finds_nobody_is_counted_as_waiting(tmp_path: Path) -> None:
+    customers = "code,name,kind,phone\nc,К,company,+7 (912) 555-01-01\n"
+    company = folder(tmp_path, METERED, customers=customers)
+    company.write(
+        "usage/cdr.csv", "n;who;v;t\n1;89125550101;1,5;05.10.2026\n2;+79990000000;2;05.10.2026\n"
+    )
+    company.write(
+        "usage/cdr.toml",
+        'meter = "m"\ncustomer = { column = "who", lookup = "customers.phone" }\n'
+        'value = { column = "v", decimal = "," }\n'
+        'time = { column = "t", format = "%d.%m.%Y" }\nid = ["n"]\n',
+    )
+    said = company.bill()
+    assert said.faults == [("unknown_lookup", "usage/cdr.csv", 3)]
+    assert sums(said) == [("c", "1.50", "0.33", "1.83")]
+    assert (said.waiting, said.status) == (1, 3)

@@ -276,3 +276,14 @@ def test_invoices_part_by_seller_currency_and_service(tmp_path: Path) -> None:
         ("RUB", "122.00"), ("RUB", "61.00"), ("RUB", "7.00"), ("USD", "122.00"),
     ]  # fmt: skip
     assert {one["customer"] for one in said.document["invoices"]} == {"c"}
+
+
+def test_a_milestone_is_billed_when_it_is_reached_and_bears_its_day(tmp_path: Path) -> None:
+    due = 'when = "milestone"'
+    catalogue = (
+        plan("p", 'scheme = "milestone"') + fee("1000.00", "m1", due) + fee("500.00", "m2", due)
+    )
+    changes = "s,2026-10-20,milestone,m1,\ns,2026-11-03,milestone,m2,\n"
+    company = folder(tmp_path, catalogue, changes=changes)
+    assert company.bill().lines("c") == {"m1 (20 октября 2026 г.)": ("1", "1000.00")}
+    assert nets(company.bill("2026-11")) == [("m2", "500.00")]

@@ -36,7 +36,7 @@ class Meter(TenantModel):
     """What is measured, and how its events add up."""
 
     code = models.CharField(max_length=80)
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=500)
     unit = models.CharField(max_length=40)
     aggregation = models.CharField(max_length=20)
     expression = models.TextField(blank=True)
@@ -127,7 +127,7 @@ def _life(name: str) -> list[models.BaseConstraint]:
 class PlanVersion(Version):
     """The terms of a plan as a whole."""
 
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=500)
     cycle = models.TextField()  # a list of dates may be long
     anchor = models.CharField(max_length=12)
     scheme = models.CharField(max_length=20)
@@ -156,7 +156,7 @@ class PriceVersion(Version):
     """One price of a plan. `definition` is the document of the quote contract, as written."""
 
     code = models.CharField(max_length=80)
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=500)
     when = models.CharField(max_length=10)
     prorate = models.CharField(max_length=20)
     meter = models.CharField(max_length=80, blank=True)  # a meter's code; empty: a fee
@@ -193,7 +193,7 @@ class Discount(TenantModel):
     """
 
     code = models.CharField(max_length=80)
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=500)
     percent = models.DecimalField(max_digits=15, decimal_places=12, null=True)
     fixed = models.DecimalField(max_digits=38, decimal_places=12, null=True)
     scope = models.CharField(max_length=170, blank=True)  # "", "plan" or "plan/price"
@@ -224,7 +224,7 @@ class Coupon(TenantModel):
     """A code that gives its discount when it is redeemed, at most `limit` times in all."""
 
     code = models.CharField(max_length=80)
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=500)
     percent = models.DecimalField(max_digits=15, decimal_places=12, null=True)
     fixed = models.DecimalField(max_digits=38, decimal_places=12, null=True)
     limit = models.IntegerField(null=True)

@@ -151,7 +151,7 @@ class InvoiceLine(TenantModel):
     subscription_id = models.UUIDField(null=True)
     subscription_code = models.CharField(max_length=80, blank=True)
     price_code = models.CharField(max_length=80, blank=True)
-    name = models.CharField(max_length=400)
+    name = models.CharField(max_length=1000)
     unit = models.CharField(max_length=40, blank=True)
     starts_on = models.DateField()
     ends_on = models.DateField()

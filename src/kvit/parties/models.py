@@ -15,8 +15,8 @@ class Tenant(models.Model):
     """A company that bills with Kvit, kept apart from all others by the database."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    code = models.CharField(max_length=60, unique=True)
-    name = models.CharField(max_length=250)
+    code = models.CharField(max_length=80, unique=True)
+    name = models.CharField(max_length=500)
     currency = models.CharField(max_length=3)  # of customers that name none
     zone = models.CharField(max_length=60)  # IANA; of customers that name none
     language = models.CharField(max_length=2)
@@ -108,19 +108,19 @@ class Membership(models.Model):
 class Seller(TenantModel):
     """A legal entity that issues invoices, with its requisites and billing policies."""
 
-    code = models.CharField(max_length=60)
-    name = models.CharField(max_length=250)
+    code = models.CharField(max_length=80)
+    name = models.CharField(max_length=500)
     inn = models.CharField(max_length=12, blank=True)
     kpp = models.CharField(max_length=9, blank=True)
     ogrn = models.CharField(max_length=15, blank=True)
     vat = models.CharField(max_length=8)  # a tax code: "auto", "10", "0", "none", "usn5", "usn7"
     price_basis = models.CharField(max_length=5)
     account = models.CharField(max_length=34, blank=True)
-    bank = models.CharField(max_length=250, blank=True)
+    bank = models.CharField(max_length=500, blank=True)
     bik = models.CharField(max_length=9, blank=True)
     correspondent = models.CharField(max_length=34, blank=True)
     address = models.CharField(max_length=500, blank=True)
-    signer = models.CharField(max_length=200, blank=True)
+    signer = models.CharField(max_length=500, blank=True)
     series = models.CharField(max_length=80)  # the pattern of an invoice's number
     split = models.CharField(max_length=10, blank=True)  # "service": an invoice a service
     approval = models.BooleanField()  # drafts wait for a person before they are issued
@@ -145,8 +145,8 @@ class Seller(TenantModel):
 class Branch(TenantModel):
     """A site of a seller."""
 
-    code = models.CharField(max_length=60)
-    name = models.CharField(max_length=250)
+    code = models.CharField(max_length=80)
+    name = models.CharField(max_length=500)
     seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="branches")
 
     class Meta:
@@ -161,8 +161,8 @@ class Branch(TenantModel):
 class Customer(TenantModel):
     """Who is billed. Everywhere else its id stands for it: names are kept here alone."""
 
-    code = models.CharField(max_length=60)
-    name = models.CharField(max_length=250)
+    code = models.CharField(max_length=80)
+    name = models.CharField(max_length=500)
     kind = models.CharField(max_length=7)
     inn = models.CharField(max_length=12, blank=True)
     kpp = models.CharField(max_length=9, blank=True)
@@ -172,8 +172,8 @@ class Customer(TenantModel):
     zone = models.CharField(max_length=60, blank=True)  # "" is the tenant's
     currency = models.CharField(max_length=3, blank=True)  # "" is the tenant's
     payer = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="payees")
-    segment = models.CharField(max_length=60, blank=True)
-    branch = models.CharField(max_length=60, blank=True)  # a branch's code
+    segment = models.CharField(max_length=80, blank=True)
+    branch = models.CharField(max_length=80, blank=True)  # a branch's code
     search = models.TextField(blank=True)  # lower case, what a person may look for
     personal = models.CharField(max_length=64)  # the digest of its present PersonalImage
 

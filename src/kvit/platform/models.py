@@ -80,7 +80,7 @@ class AuditRow(AppendOnly, TenantModel):
     recorded_at = models.DateTimeField(db_default=Now())  # by the server's clock
     action = models.CharField(max_length=80)
     object_type = models.CharField(max_length=80)
-    object_id = models.CharField(max_length=80)
+    object_id = models.CharField(max_length=300)
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     reason = models.TextField(blank=True)

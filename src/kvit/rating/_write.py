@@ -1,7 +1,7 @@
 """Charges and the memory of a period, as rows."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
@@ -9,9 +9,10 @@ from uuid import UUID
 from kvit.core import extras
 from kvit.core.differences import Due
 from kvit.core.money import round_fraction
+from kvit.core.periods import local_date
 from kvit.core.schedule import Contract, ServicePeriod
 from kvit.core.stretches import Charge as Priced
-from kvit.core.wording import Words, say
+from kvit.core.wording import Words, date_text, say
 from kvit.platform.bulk import copy_in
 from kvit.platform.ids import uuid7
 from kvit.rating.models import Charge, RatedPeriod
@@ -62,7 +63,7 @@ def charge_row(
     return (
         uuid7(), UUID(contract.id), contract.code, UUID(due.slot.customer), seller.id,
         stretch.plan.service, due.slot.price_key, stretch.terms.code, stretch.terms.version_id,
-        _name(charge, run.lang), meter.unit if meter else "", run.window.start,
+        _name(charge, contract.zone, run.lang), meter.unit if meter else "", run.window.start,
         service.key, service.served.end, stretch.start, stretch.end,
         stretch.days.start, stretch.days.end, due.revision, reason, contract.currency,
         stretch.terms.price_basis or stretch.plan.price_basis or seller.price_basis,
@@ -130,6 +131,9 @@ def _last_day(service: ServicePeriod) -> date:
     return max(service.served.start, service.served.end - timedelta(days=1))
 
 
-def _name(charge: Priced, lang: str) -> str:
+def _name(charge: Priced, zone: str, lang: str) -> str:
     name = charge.stretch.terms.name or say(WORDS, charge.stretch.terms.code, lang)
-    return f"{name} ({charge.group})" if charge.group else name
+    group = charge.group
+    if group and charge.stretch.when == "milestone":  # the group is the moment that was reached
+        group = date_text(local_date(datetime.fromisoformat(group), zone), lang)
+    return f"{name} ({group})" if group else name

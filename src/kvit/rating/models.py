@@ -22,10 +22,10 @@ class Charge(AppendOnly, TenantModel):
     customer_id = models.UUIDField()  # who pays for this stretch
     seller_id = models.UUIDField()
     service = models.CharField(max_length=80, blank=True)
-    price_key = models.CharField(max_length=240)  # the price's code; "plan/code" within an add-on
+    price_key = models.CharField(max_length=800)  # the price's code; "plan/code" within an add-on
     price_code = models.CharField(max_length=80)
     price_version_id = models.CharField(max_length=36, blank=True)
-    name = models.CharField(max_length=400)
+    name = models.CharField(max_length=1000)
     unit = models.CharField(max_length=40, blank=True)
     billed_in = models.DateField()  # the first day of the billing period whose run made it
     period_start = models.DateField()

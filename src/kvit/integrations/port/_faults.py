@@ -38,12 +38,15 @@ class _Said:
         """Say what is wrong."""
         if said := self.params.get(f"said_{lang}"):
             return said
-        return say(WORDS, self.code, lang, field=self.place.field, **self.params)
+        return say(WORDS, self.code, lang, **self._told())
 
     def remedy(self, lang: str) -> str:
         """Say what to do."""
         code = "price" if f"said_{lang}" in self.params else self.code
-        return say(REMEDIES, code, lang, field=self.place.field, **self.params)
+        return say(REMEDIES, code, lang, **self._told())
+
+    def _told(self) -> dict[str, str]:
+        return {"field": self.place.field, **self.params}
 
 
 @dataclass(frozen=True, slots=True)

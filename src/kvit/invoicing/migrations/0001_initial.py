@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
                 ('subscription_id', models.UUIDField(null=True)),
                 ('subscription_code', models.CharField(blank=True, max_length=80)),
                 ('price_code', models.CharField(blank=True, max_length=80)),
-                ('name', models.CharField(max_length=400)),
+                ('name', models.CharField(max_length=1000)),
                 ('unit', models.CharField(blank=True, max_length=40)),
                 ('starts_on', models.DateField()),
                 ('ends_on', models.DateField()),

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('recorded_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('action', models.CharField(max_length=80)),
                 ('object_type', models.CharField(max_length=80)),
-                ('object_id', models.CharField(max_length=80)),
+                ('object_id', models.CharField(max_length=300)),
                 ('before', models.JSONField(null=True)),
                 ('after', models.JSONField(null=True)),
                 ('reason', models.TextField(blank=True)),
