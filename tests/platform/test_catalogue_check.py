@@ -124,6 +124,6 @@ def test_kvit_does_not_work_as_the_owner(monkeypatch: pytest.MonkeyPatch) -> Non
         assert session_problems() == [
             "the database is used as kvit_owner; Kvit works as kvit_app alone"
         ]
-        monkeypatch.setattr(migrate, "_is_behind", lambda: False)
+        monkeypatch.setattr(migrate, "_is_behind", lambda _: False)
         with pytest.raises(UnsafeSchema, match="used as kvit_owner"):
             migrate_as_owner()

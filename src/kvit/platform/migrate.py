@@ -8,8 +8,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from kvit.platform import settings
 from kvit.platform.catalogue_check import problems, session_problems
-from kvit.platform.db.roles import APP_ROLE, as_owner
+from kvit.platform.db.roles import APP_ROLE, access, as_owner
+from kvit.platform.db.stamp import made_otherwise, stamp
 from kvit.platform.failures import Failure
 
 _LOCK = 2_303_168_512  # two commands that migrate at once take turns
@@ -32,7 +34,21 @@ WORDS = {
         "База не разделяет арендаторов как должна, работать с ней нельзя:\n{faults}",
         "The database does not keep tenants apart as it must; it cannot be used:\n{faults}",
     ),
+    "schema_of_another_day": (
+        "Базу в {place} создала невыпущенная версия Квита: таблицы в ней другие ({migration})."
+        " Данные не тронуты. Уберите её и начните заново или восстановите копию, сделанную этой"
+        " версией: kvit db restore.",
+        "The database in {place} was made by an unreleased version of Kvit: its tables are others"
+        " ({migration}). Nothing was touched. Remove it and begin anew, or restore a backup that"
+        " this version made: kvit db restore.",
+    ),
 }
+
+
+class SchemaOfAnotherDay(Failure):
+    """The tables were made by migrations that say something else by now."""
+
+    words = WORDS
 
 
 class UnsafeSchema(Failure):
@@ -45,13 +61,18 @@ def migrate_as_owner() -> bool:
     """Apply what is missing. Returns whether anything was.
 
     Raises:
+        SchemaOfAnotherDay: an unreleased version made the database; nothing was changed.
         UnsafeSchema: a table stands without its protection; nothing may be served.
     """
-    is_behind = _is_behind()
+    executor = MigrationExecutor(connection)
+    if changed := made_otherwise(executor.loader):
+        raise SchemaOfAnotherDay("schema_of_another_day", place=_place(), migration=changed)
+    is_behind = _is_behind(executor)
     if is_behind:
         with as_owner(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
             cursor.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
+            stamp(executor.loader)
             call_command("migrate", interactive=False, verbosity=0)
             cursor.execute(_GRANT_JOBS)
     faults = problems() + session_problems()
@@ -60,6 +81,11 @@ def migrate_as_owner() -> bool:
     return is_behind
 
 
-def _is_behind() -> bool:
-    executor = MigrationExecutor(connection)
+def _is_behind(executor: MigrationExecutor) -> bool:
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def _place() -> str:
+    """Where a person finds the database: its data folder, or its name on a server."""
+    known = settings.load()
+    return str(known.data) if known.database_url is None else str(access().database)
