@@ -110,5 +110,6 @@ def _pseudo(stretch: Stretch, code: str, when: str) -> Stretch:
 
 def _fixed(contract: Contract, stretch: Stretch, minor: int) -> Charge:
     exact = Fraction(minor, 10 ** exponent(contract.currency))
-    priced = Priced(exact, Fraction(1), ())
-    return Charge(stretch, "", Fraction(1), 0, Fraction(1), exact, exact, minor, minor, (), priced)
+    units = Fraction(1 if minor else 0)  # what asks for nothing makes no line
+    priced = Priced(exact, units, ())
+    return Charge(stretch, "", units, 0, Fraction(1), exact, exact, minor, minor, (), priced)

@@ -30,7 +30,7 @@ COLUMNS = (
     "price_key", "price_code", "price_version_id", "name", "unit", "billed_in", "period_start",
     "period_end", "starts_at", "ends_at", "starts_on", "ends_on", "revision", "reason",
     "currency", "basis", "vat_code", "vat_on", "units", "events", "exact_num", "exact_den",
-    "gross_minor", "amount_minor", "discounts", "usage_version", "terms_number",
+    "gross_minor", "amount_minor", "discounts", "whens", "usage_version", "terms_number",
     "catalogue_revision", "rated_at",
 )  # fmt: skip
 PERIOD_COLUMNS = (
@@ -50,12 +50,17 @@ def write(charges: Iterable[Row], periods: Sequence[Row]) -> None:
 
 
 def charge_row(
-    contract: Contract, service: ServicePeriod, run: RatingRun, due: Due, reason: str
+    contract: Contract,
+    service: ServicePeriod,
+    run: RatingRun,
+    due: Due,
+    reason: str,
+    whens: Sequence[str],
 ) -> Row:
     """Return the row of a charge; a stretch that is taken back is the turned row of its first."""
     charge = due.charge
     if charge is None:
-        return _reversal(contract, service, run, due, reason)
+        return _reversal(contract, service, run, due, reason, whens)
     stretch = charge.stretch
     seller = run.seller_of(stretch.plan.seller)
     meter = run.catalogue.meters.get(stretch.terms.meter)
@@ -69,7 +74,7 @@ def charge_row(
         stretch.terms.price_basis or stretch.plan.price_basis or seller.price_basis,
         seller.vat_code, _last_day(service), quantized(due.units), due.events, exact.numerator,
         exact.denominator, due.gross_minor, due.amount_minor, discounts_of(due),
-        run.usage_version, contract.terms_number, run.catalogue.revision, run.now,
+        whens, run.usage_version, contract.terms_number, run.catalogue.revision, run.now,
     )  # fmt: skip
 
 
@@ -84,6 +89,7 @@ def _reversal(
     run: RatingRun,
     due: Due,
     reason: str,
+    whens: Sequence[str],
 ) -> tuple[object, ...]:
     """Take a stretch back: the row of its first charge with the sums turned."""
     first = (
@@ -105,7 +111,7 @@ def _reversal(
         first.period_end, first.starts_at, first.ends_at, first.starts_on, first.ends_on,
         due.revision, reason, first.currency, first.basis, first.vat_code, first.vat_on,
         quantized(due.units), due.events, 0, 1, due.gross_minor, due.amount_minor,
-        discounts_of(due),
+        discounts_of(due), whens,
         run.usage_version, contract.terms_number, run.catalogue.revision, run.now,
     )  # fmt: skip
 

@@ -20,12 +20,10 @@ from kvit.core.charges import Past, rate
 from kvit.core.measured import Measured, meters_of
 from kvit.core.periods import Period, add_months
 from kvit.core.schedule import Contract, ServicePeriod, service_periods
-from kvit.core.stretches import Charge, stretches
+from kvit.core.stretches import Charge
 from kvit.core.usage import UsageEvent, filtered
 from kvit.parties import queries as parties
 from kvit.rating import _load
-from kvit.rating.models import Charge as ChargeRow
-from kvit.rating.models import RatedPeriod
 from kvit.rating.queries import pins, siblings
 from kvit.rating.rows import ChargePins, RatingRun, SellerTerms
 from kvit.subscriptions import queries as subscriptions
@@ -155,30 +153,8 @@ def _rate(
     standing = _load.standing_charges(wanted).get(key, {})
     memory = _load.histories([contract], catalogue)[contract.id].memory(service)
     past = Past(_load.advanced(standing), memory.spent, memory.carried)
-    whens = _whens(contract, service, catalogue, pin)
+    whens = frozenset(pin.whens)
     return rate(contract, service, catalogue, measured, whens=whens, past=past).charges
-
-
-def _whens(
-    contract: Contract, service: ServicePeriod, catalogue: Catalogue, pin: ChargePins
-) -> frozenset[str]:
-    """Return what had been charged of the period when this charge was made: prices charged
-    together share a discount's fixed sum."""
-    when_of = {key: chain[0].when for key, chain in stretches(contract, service, catalogue).items()}
-    rows = ChargeRow.objects.filter(
-        subscription_id=pin.subscription_id, period_start=pin.period_start
-    )
-    made = rows.filter(rated_at__lte=pin.rated_at).values_list("price_key", flat=True).distinct()
-    found = {when_of.get(key.split("[", 1)[0], "") for key in made} - {""}
-    memory = RatedPeriod.objects.filter(
-        subscription_id=pin.subscription_id, period_start=pin.period_start
-    ).first()
-    told = frozenset() if memory is None else frozenset(memory.whens)
-    if "advance" in found or "once" in found:
-        found |= told & {"advance", "once"}
-    if pin.rated_at >= service.end:
-        found |= told & {"arrears"}
-    return frozenset(found)
 
 
 def _key(charge: Charge) -> str:

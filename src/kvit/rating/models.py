@@ -48,6 +48,8 @@ class Charge(AppendOnly, TenantModel):
     gross_minor = models.BigIntegerField()  # before discounts
     amount_minor = models.BigIntegerField()  # after discounts, rounded once
     discounts = models.JSONField(default=list)  # [{"code", "percent"|"fixed", "amount_minor"}]
+    # What was charged of the period together with this: a fixed discount is shared among it.
+    whens = models.JSONField(default=list)
     usage_version = models.BigIntegerField(default=0)
     terms_number = models.IntegerField(default=0)
     catalogue_revision = models.BigIntegerField(default=0)

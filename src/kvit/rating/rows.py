@@ -1,6 +1,6 @@
 """What a rating run is told, and what it answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -181,3 +181,4 @@ class ChargePins:
     rated_at: datetime
     price_version_id: str
     reason: str
+    whens: Sequence[str]  # what was charged of the period together with it

@@ -216,9 +216,10 @@ def _settle(
     result.differences += len(changed)
     for due in fresh:
         reason = _reason(job, run) if _is_past(job, run) else "period"
-        charges.append(charge_row(job.contract, job.service, run, due, reason))
+        charges.append(charge_row(job.contract, job.service, run, due, reason, sorted(done)))
     for due in changed:
-        charges.append(charge_row(job.contract, job.service, run, due, _reason(job, run)))
+        reason = _reason(job, run)
+        charges.append(charge_row(job.contract, job.service, run, due, reason, sorted(done)))
     periods.append(
         _memory(job, run, rated, held, done, put_off=put_off, is_inherited=history.is_inherited)
     )
