@@ -61,7 +61,7 @@ def test_correct_voids_and_says_that_the_services_are_charged_again(say: Any) ->
     ("words", "told"),
     [
         (["2026-09999", "--void"], "no document “2026-09999”"),
-        (["2026-00001", "--credit", "1=9999999"], "At most 1000.00 of line 1"),
+        (["2026-00001", "--credit", "1=9999999"], "At most ₽1,000.00 of line 1"),
         (["2026-00001", "--credit", "1=0.001"], "no sum of RUB"),
         (["2026-00001", "--credit", "x"], "no sum of RUB"),
         (["2026-00001", "--debit", "1"], "no sum of RUB"),
