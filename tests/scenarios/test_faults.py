@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from django.db import connection
 
 from kvit.parties import queries as parties
@@ -50,6 +51,25 @@ def test_a_bad_price_holds_its_lines_and_nothing_else(company: Company) -> None:
     assert said.totals == {"alfa": "1403.00", "beta": "1220.00"}
     assert [code for code, _, _ in said.faults] == ["not_a_number"]
     assert (said.waiting, said.status) == (3, 3)  # the three rows of calls
+
+
+@pytest.mark.parametrize("billed_before", [False, True])
+def test_a_faulty_later_version_is_the_only_fault_that_is_told(
+    company: Company, billed_before: bool
+) -> None:
+    """It holds the price, whose published version stands: nobody is told that there is none."""
+    if billed_before:
+        company.bill()
+    later = CALLS_LATER.replace('"0.20"', '"a lot"')
+    company.edit("catalogue.toml", LITE, later + LITE)
+    company.append("usage/calls.csv", "n1,2026-11-05T12:00:00,a-1,calls,10\n")
+    for month in ("2026-10", "2026-11"):
+        assert [code for code, _, _ in company.bill(month).faults] == ["not_a_number"]
+    company.edit("catalogue.toml", later, CALLS_LATER)
+    mended = company.bill("2026-11")
+    assert (mended.faults, mended.waiting, mended.status) == ([], 0, 0)
+    both = company.bill()
+    assert (both.faults, both.waiting, both.status) == ([], 0, 0)
 
 
 def test_a_mended_price_is_billed_by_the_next_run_of_the_month(company: Company) -> None:
@@ -255,6 +275,11 @@ def net_of(said: Any) -> dict[str, str]:
     return {customer: str(total) for customer, total in sums.items()}
 
 
+LITE = '[[plan]]\ncode = "lite"\n'
+CALLS_LATER = (
+    '[[plan.price]]\ncode = "calls"\nname = "Вызовы"\nmeter = "calls"\n'
+    'effective = "2026-11-01"\nprice = { model = "per_unit", unit = "0.20" }\n'
+)
 DISK = '[[meter]]\ncode = "disk"\nname = "Диск"\n'
 DISK_PRICE = (
     '[[plan.price]]\ncode = "disk"\nname = "Диск"\nmeter = "disk"\n'

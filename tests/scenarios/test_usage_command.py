@@ -163,6 +163,7 @@ def test_what_waits_is_listed_with_the_reason(company: Company, run: Any) -> Non
         "y1,2026-10-20T12:00:00,nobody,calls,4\n"
         "y2,2026-10-20T12:00:00,alfa,calls,5\n",
     )
+    assert "  kvit usage waiting " in run("bill", str(company.path), "--period", "2026-10")[1]
     said = company.bill()
     assert said.waiting == 6
     shown = usage(run, "waiting")
@@ -192,14 +193,19 @@ def test_usage_of_a_price_that_a_fault_holds_is_listed(company: Company, run: An
 def test_rows_that_could_not_be_read_are_listed_until_they_are_mended(
     company: Company, run: Any
 ) -> None:
-    company.append("usage/calls.csv", "x1,2026-10-08T12:00:00,a-1,calls,many\n")
+    long_id = f"{'i' * 300},2026-10-08T12:00:00,a-1,calls,4\n"
+    company.append("usage/calls.csv", "x1,2026-10-08T12:00:00,a-1,calls,many\n" + long_id)
     company.bill()
-    [shown] = usage(run, "rejected")["rejected"]
+    shown, long = usage(run, "rejected")["rejected"]
+    assert (long["code"], long["message"]) == (
+        "usage_key_too_long", "Field “event_id” is longer than 200 characters.",
+    )  # fmt: skip
     assert (shown["code"], shown["file"], shown["row"]) == ("bad_value", "usage/calls.csv", 6)
     assert "“many” is not a measured number" in run("usage", "rejected")[1]
     company.edit("usage/calls.csv", "a-1,calls,many", "a-1,calls,4")
     company.bill()
-    assert usage(run, "rejected") == {"rejected": [], "total": 0}
+    [still] = usage(run, "rejected")["rejected"]
+    assert still["code"] == "usage_key_too_long"
 
 
 @pytest.mark.parametrize(

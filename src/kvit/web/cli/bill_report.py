@@ -98,6 +98,7 @@ WORDS: Words = {
     "next": ("Дальше:", "Next:"),
     "explain": ("из чего сложилась сумма", "where the sum comes from"),
     "again": ("после исправления: тот же запуск", "after mending: the same run"),
+    "which_wait": ("какие события ждут и почему", "which events wait, and why"),
     "real": ("выставить на самом деле", "bill it in earnest"),
     "verify": ("пересчитать и сверить всё", "recompute and compare everything"),
 }
@@ -234,6 +235,8 @@ class _Report:
             steps.append((again, self.say("real")))
         elif self.answer.faults:
             steps.append((again, self.say("again")))
+        if self.answer.waiting and not self.options.dry_run:
+            steps.append((f"kvit usage waiting{self.answer.option}", self.say("which_wait")))
         if self.answer.issued and not self.options.dry_run:
             number = shlex.quote(self.answer.issued[0].number)
             option = self.answer.option
