@@ -172,6 +172,7 @@ def _bill(options: BillOptions, answer: BillAnswer, clock: datetime, progress: P
             folder, take_folder=options.take_folder, actor=actor, now=clock
         )
         answer.faults += imported.faults
+        answer.notices += imported.outcome.notices
         until = options.window.end_instant(zone)
         counted = replace(folder, usage=tuple(_Counted(one, progress) for one in folder.usage))
         answer.usage = integrations.ingest_usage(counted, until=until, actor=actor, now=clock)

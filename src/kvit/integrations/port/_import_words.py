@@ -15,6 +15,10 @@ IMPORT_WORDS: Words = {
         "Для того же момента подписке «{code}» сказано другое: changes.csv, строка {first_row}.",
         "Subscription “{code}” is told otherwise for that moment: changes.csv, row {first_row}.",
     ),
+    "changes_gone": (
+        "Изменений, которых больше нет в changes.csv, но которые действуют: {count} ({first}).",
+        "Changes that left changes.csv and still hold: {count} ({first}).",
+    ),
     "coupon_unknown": ("Купона «{value}» нет.", "There is no coupon “{value}”."),
     "coupon_expired": (
         "Срок купона «{value}» истёк: подписке «{code}» он не дан.",
@@ -91,6 +95,10 @@ IMPORT_REMEDIES: Words = {
     "changes_contradict": (
         "Оставьте одну из двух строк или разведите их во времени.",
         "Keep one of the two rows, or give them different moments.",
+    ),
+    "changes_gone": (
+        "Чтобы отменить их, запустите с --take folder.",
+        "Run with --take folder to withdraw them.",
     ),
     "coupon_unknown": (
         "Опишите его в [[coupon]] или исправьте код.",

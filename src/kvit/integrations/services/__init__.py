@@ -65,7 +65,7 @@ def apply_objects(
     apply_customers(folder, outcome, take_folder=take_folder, actor=actor, now=now)
     customers = customer_ids(folder)
     apply_subscriptions(folder, customers, outcome, take_folder=take_folder, actor=actor, now=now)
-    apply_changes(folder, customers, outcome, actor=actor, now=now)
+    apply_changes(folder, customers, outcome, take_folder=take_folder, actor=actor, now=now)
     held = {row.code for row in folder.subscriptions if folder.holds("subscription", row.code)}
     return Imported(
         outcome,

@@ -16,6 +16,7 @@ from kvit.integrations.port import (
     CustomerRow,
     Fault,
     MeterRow,
+    Notice,
     PlanRow,
     PriceRow,
     SellerRow,
@@ -40,6 +41,7 @@ class Outcome:
     changed: dict[str, int] = field(default_factory=dict)
     unchanged: int = 0
     faults: list[Fault] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     # Subscription codes, and (plan, price code), that must wait for a person's decision.
     held_subscriptions: set[str] = field(default_factory=set)
     held_prices: set[tuple[str, str]] = field(default_factory=set)

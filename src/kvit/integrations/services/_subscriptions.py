@@ -11,7 +11,14 @@ from kvit.catalog import services as catalog_services
 from kvit.core.money import parse_decimal
 from kvit.core.periods import instant_of
 from kvit.integrations.models import ImportedObject
-from kvit.integrations.port import ChangeRow, CompanyFolder, Fault, Place, SubscriptionRow
+from kvit.integrations.port import (
+    ChangeRow,
+    CompanyFolder,
+    Fault,
+    Notice,
+    Place,
+    SubscriptionRow,
+)
 from kvit.integrations.services._merge import Wanted, merge, plain, remember
 from kvit.integrations.services._objects import Outcome
 from kvit.metering.rows import EventIn
@@ -20,6 +27,7 @@ from kvit.subscriptions import queries as subscriptions
 from kvit.subscriptions import services
 from kvit.subscriptions.rows import NewAmendment, NewSubscription, SubscriptionInfo
 
+WITHDRAWN = {"value": {"withdrawn": True}, "number": None}  # equal to no change's content
 READINGS = "changes.csv"  # the source of usage events that come as changes
 _ONE_A_MOMENT = ("plan", "quantity", "transfer", "terms", "scheme", "trial", "pause", "resume",
                  "cancel")  # fmt: skip
@@ -69,6 +77,7 @@ def apply_changes(
     customers: Mapping[str, UUID],
     outcome: Outcome,
     *,
+    take_folder: bool,
     actor: str,
     now: datetime,
 ) -> None:
@@ -99,9 +108,60 @@ def apply_changes(
             for one, number in done
         ],
     )
+    _leave_or_withdraw(
+        _gone(folder, stated, outcome), outcome, take_folder=take_folder, actor=actor, now=now
+    )
     replaced = sum(one.key in last for one, _ in done)
     outcome.created["change"] = len(done) - replaced
     outcome.changed["change"] = replaced
+
+
+def _gone(
+    folder: CompanyFolder, stated: Sequence[_Change], outcome: Outcome
+) -> dict[str, tuple[str, datetime, int]]:
+    """Return the changes that the folder stated once and states no more: by key, the
+    subscription, the moment and the amendment's number. What a fault holds is not gone."""
+    keys = {one.key for one in stated}
+    found = {}
+    rows = ImportedObject.objects.filter(kind="change").exclude(content__number=None)
+    for key, content in rows.values_list("code", "content"):
+        subscription, at, _ = key.split("/", 2)
+        held = folder.holds("subscription", subscription)
+        if key in keys or held or subscription in outcome.held_subscriptions:
+            continue
+        found[key] = (subscription, datetime.fromisoformat(at), int(content["number"]))
+    return found
+
+
+def _leave_or_withdraw(
+    gone: Mapping[str, tuple[str, datetime, int]],
+    outcome: Outcome,
+    *,
+    take_folder: bool,
+    actor: str,
+    now: datetime,
+) -> None:
+    """A change that is stated no more stays in force, in sight, until the folder is to decide."""
+    if not gone:
+        return
+    if not take_folder:
+        first = ", ".join(f"{code} {at:%Y-%m-%d}" for code, at, _ in list(gone.values())[:3])
+        params = {"count": str(len(gone)), "first": first}
+        outcome.notices.append(Notice("changes_gone", Place("changes.csv"), params))
+        return
+    services.amend_many(
+        [
+            NewAmendment(code, at, "withdraw", number, "the row left changes.csv")
+            for code, at, number in gone.values()
+        ],
+        actor=actor,
+        now=now,
+    )
+    remember(
+        "change",
+        [Wanted(key, WITHDRAWN, None, Place("changes.csv")) for key in gone],
+    )
+    outcome.changed["withdrawn"] = len(gone)
 
 
 def readings(folder: CompanyFolder) -> list[tuple[ChangeRow, EventIn]]:
@@ -249,7 +309,7 @@ def _amend(
         rows: list[NewAmendment] = []
         owner: list[_Change] = []
         for one in rest:
-            if one.key in last:
+            if last.get(one.key, WITHDRAWN) != WITHDRAWN:
                 rows.append(_withdrawal(one, last[one.key]["number"]))
                 owner.append(one)
             rows.append(amendments[id(one)])
