@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -63,7 +64,7 @@ def periods_to_rate(
     contract: Contract,
     catalogue: Catalogue,
     window: Period,
-    known: Mapping[Key, RatedPeriod],
+    known: Mapping[date, RatedPeriod],
 ) -> list[ServicePeriod]:
     """Return the service periods of the window and the remembered ones outside it.
 
@@ -71,8 +72,8 @@ def periods_to_rate(
     that what was charged for it is taken back.
     """
     found = {one.key: one for one in service_periods(contract, catalogue, window)}
-    for (subscription, start), rated in known.items():
-        if subscription != contract.id or start in found:
+    for start, rated in known.items():
+        if start in found:
             continue
         period = Period(rated.period_start, max(rated.period_end, start + timedelta(days=1)))
         again = {one.key: one for one in service_periods(contract, catalogue, period)}
@@ -104,30 +105,43 @@ def is_amended(rated: RatedPeriod, contract: Contract) -> bool:
     return any(number > rated.terms_number and at <= ends for number, at in contract.changes)
 
 
-def late_spans(
-    infos: Mapping[UUID, SubscriptionInfo],
-    payers: Mapping[UUID, Customer],
-    late_usage: Mapping[tuple[str, str, str], Span],
-    catalogue: Catalogue,
-) -> dict[str, Span]:
-    """Return, by subscription id, the time span that events which came since the last run touch.
+def by_subject(
+    changed: Mapping[tuple[str, str, str], Span], catalogue: Catalogue
+) -> dict[tuple[str, str], Span]:
+    """Return the time span that changes of usage touch, by (kind, subject).
+
+    Args:
+        changed: the times of changed events, by (kind, subject, meter).
 
     A reading or a level is gone on from: what it changes has no end.
     """
-    if not late_usage:
-        return {}
-    spans: dict[tuple[str, str], list[Span]] = defaultdict(list)
-    for (kind, subject, code), (first, last) in late_usage.items():
+    found: dict[tuple[str, str], Span] = {}
+    for (kind, subject, code), (first, last) in changed.items():
         meter = catalogue.meters.get(code)
         carries = meter is not None and meter.aggregation in CARRYING
-        spans[kind, subject].append((first, LATEST if carries else last))
+        span = (first, LATEST if carries else last)
+        found[kind, subject] = _both(found.get((kind, subject), span), span)
+    return found
+
+
+def late_spans(
+    infos: Mapping[UUID, SubscriptionInfo],
+    payers: Mapping[UUID, Customer],
+    late_usage: Mapping[tuple[str, str], Span],
+) -> dict[str, Span]:
+    """Return, by subscription id, the time span that events touch which came since the last run."""
     found = {}
     for key, info in infos.items():
-        customer = payers[info.customer_id].row.code
-        told = spans.get(("subscription", info.code), []) + spans.get(("customer", customer), [])
-        if told:
-            found[str(key)] = (min(a for a, _ in told), max(b for _, b in told))
+        own = late_usage.get(("subscription", info.code))
+        customers = late_usage.get(("customer", payers[info.customer_id].row.code))
+        told = own or customers
+        if told is not None:
+            found[str(key)] = _both(told, customers or told)
     return found
+
+
+def _both(one: Span, other: Span) -> Span:
+    return min(one[0], other[0]), max(one[1], other[1])
 
 
 def usage_of(
@@ -195,13 +209,13 @@ def _owners(
     wait. A customer may stand for a subscription where exactly one of his has the meter.
     """
     owners: dict[tuple[str, str, str], str] = {}
-    rated = {contract.id for contract, _ in wanted}
     for contract, _ in wanted:
         for meter in catalogue.meters:
             owners["subscription", contract.code, meter] = contract.id
-    for customer_id, meter_owner in sole_owners(infos.values(), payers, catalogue).items():
+    known = {contract.id: contract for contract, _ in wanted}
+    for customer_id, meter_owner in sole_owners(infos.values(), payers, catalogue, known).items():
         for meter, owner in meter_owner.items():
-            if owner in rated:
+            if owner in known:
                 owners["customer", payers[customer_id].row.code, meter] = owner
     return owners
 
@@ -210,15 +224,21 @@ def sole_owners(
     infos: Iterable[SubscriptionInfo],
     payers: Mapping[UUID, Customer],
     catalogue: Catalogue,
+    known: Mapping[str, Contract] = MappingProxyType({}),
 ) -> dict[UUID, dict[str, str]]:
-    """Return, by customer and meter, the one subscription that has the meter."""
+    """Return, by customer and meter, the one subscription that has the meter.
+
+    Args:
+        known: contracts that are read already, by id.
+    """
     customers = {info.customer_id for info in infos}
     theirs = subscriptions.of_customers(customers)
     currencies = {key: payer.currency for key, payer in payers.items()}
     missing = {UUID(str(one.first["customer"])) for one in theirs} - set(currencies)
     if missing:
         currencies |= {key: one.currency for key, one in parties.customers_by_id(missing).items()}
-    contracts = {c.id: c for c in subscriptions.contracts([i.id for i in theirs], currencies)}
+    unread = [one.id for one in theirs if str(one.id) not in known]
+    contracts = {**known, **{c.id: c for c in subscriptions.contracts(unread, currencies)}}
     having: dict[tuple[UUID, str], list[str]] = defaultdict(list)
     for info in theirs:
         for meter in meters_read(contracts[str(info.id)], catalogue):

@@ -9,6 +9,7 @@ from django.db.models import CharField, Count, Min, Sum, Value
 from django.db.models.functions import MD5, Cast, Concat
 
 from kvit.rating import _invariants
+from kvit.rating._load import by_subject
 from kvit.rating._taken_back import VOID
 from kvit.rating._waiting import (
     keys_nobody_takes,
@@ -24,8 +25,8 @@ PROBLEM_WORDS = _invariants.WORDS
 problems = _invariants.problems
 
 __all__ = [
-    "billed_events", "charged_since", "charges", "charges_of_payers", "keys_nobody_takes",
-    "original_charges", "payer_chunks", "payer_count", "pins", "sample", "siblings",
+    "billed_events", "by_subject", "charged_since", "charges", "charges_of_payers",
+    "keys_nobody_takes", "original_charges", "payer_chunks", "payer_count", "pins", "sample", "siblings",
     "unbilled_before", "waiting_by_reason", "waiting_events", "waiting_usage",
 ]  # fmt: skip
 

@@ -45,10 +45,8 @@ class RatingRun:
     # "open_period": differences of billed periods join this one; "correction": each goes to a
     # document that corrects the original.
     late: str = "open_period"
-    # Time span of events that came since the last run, by (kind, subject code, meter).
-    late_usage: Mapping[tuple[str, str, str], tuple[datetime, datetime]] = field(
-        default_factory=dict
-    )
+    # Time span that events touch which came since the last run, by (kind, subject code).
+    late_usage: Mapping[tuple[str, str], tuple[datetime, datetime]] = field(default_factory=dict)
     held_prices: frozenset[tuple[str, str]] = frozenset()
     held_subscriptions: frozenset[str] = frozenset()
     # (subscription, first day of a service period) to be looked at once more: no document that

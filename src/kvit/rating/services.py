@@ -1,7 +1,9 @@
 """Rate a set of subscriptions: what they owe by today's knowledge, less what is charged."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from uuid import UUID
 
 from django.db import transaction
@@ -73,7 +75,7 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
     payers = parties.customers_by_id(owners)
     currencies = {key: payer.currency for key, payer in payers.items()}
     contracts = subscriptions.contracts(ids, currencies, lock=True)
-    late = _load.late_spans(infos, payers, run.late_usage, run.catalogue)
+    late = _load.late_spans(infos, payers, run.late_usage)
     known = _load.rated_periods(contracts, run.window, late, run.reopened)
     histories = _load.histories(contracts, run.catalogue)
     jobs = _jobs(contracts, run, known, late, histories)
@@ -113,13 +115,17 @@ def _jobs(
     late: Mapping[str, _load.Span],
     histories: Mapping[str, _load.History],
 ) -> list[_Job]:
+    remembered: dict[str, dict[date, RatedPeriod]] = defaultdict(dict)
+    for (subscription, start), one in known.items():
+        remembered[subscription][start] = one
     jobs = []
     for contract in contracts:
         if contract.code in run.held_subscriptions:
             continue
+        periods = remembered[contract.id]
         stale_before = False
-        for service in _load.periods_to_rate(contract, run.catalogue, run.window, known):
-            rated = known.get((contract.id, service.key))
+        for service in _load.periods_to_rate(contract, run.catalogue, run.window, periods):
+            rated = periods.get(service.key)
             whens = _due(contract, service, run, is_known=rated is not None)
             stale = rated is not None and (
                 _load.is_stale(rated, contract, late.get(contract.id)) or _is_reopened(rated, run)

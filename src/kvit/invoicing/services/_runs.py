@@ -71,20 +71,21 @@ def _begin(request: RunRequest, *, actor: str, now: datetime) -> RatingRun:
         raise NoSeller
     terms = {code: _seller_terms(seller) for code, seller in sellers.items()}
     version = metering.latest_version()
+    catalogue = catalog.catalogue()
     late = late_usage(metering.changed_since(looked_from(), as_of=version))
     return RatingRun(
         window=request.window,
         clock=request.gate,
         now=now,
         actor=actor,
-        catalogue=catalog.catalogue(),
+        catalogue=catalogue,
         catalogue_at=cache(lambda revision: catalog.catalogue(as_of=revision)),
         usage_version=version,
         sellers=terms,
         default_seller=next(iter(terms.values())),
         lang=parties.tenant().row.language,
         late=parties.tenant().row.late_events,
-        late_usage=late,
+        late_usage=rating.by_subject(late, catalogue),
         held_prices=request.held_prices,
         held_subscriptions=request.held_subscriptions,
         reopened=_freed.reopened(request.window.start),
