@@ -66,8 +66,11 @@ def test_usage_of_a_customer_with_two_such_subscriptions_waits_and_is_named(
     company = folder(tmp_path, METERED, OTHER)
     company.write("usage/x.csv", "id,time,customer,meter,value\na,2026-10-05,c,m,5\n")
     said = company.bill()
-    assert [code for code, _, _ in said.faults] == ["usage_ambiguous"]
+    assert said.faults == [("usage_ambiguous", "usage/x.csv", 2)]
     assert (said.waiting, said.status) == (1, 2)
+    assert company.bill().faults == said.faults
+    company.write("usage/x.csv", "id,time,customer,meter,value\n")
+    assert company.bill().faults == [("usage_ambiguous", "subscriptions.csv", None)]
 
 
 @pytest.mark.parametrize("day", ["2026-10-04", "2026-10-21"])

@@ -192,7 +192,7 @@ def _bill(options: BillOptions, answer: BillAnswer, clock: datetime, progress: P
         report = invoicing_services.run(request, actor=actor, now=clock, progress=progress)
         _tell(options, answer, report)
         answer.waiting, untaken = rating.waiting_usage(until, imported.held_subscriptions)
-        answer.faults += [_untaken(one) for one in untaken]
+        answer.faults += [_untaken(one, answer.usage.of_customers) for one in untaken]
         # A row whose lookup finds nobody is read again by the next run: nothing of it is stored.
         answer.waiting += sum(one.code == "unknown_lookup" for one in answer.usage.faults)
         answer.earlier = rating.unbilled_before(options.window)
@@ -231,10 +231,14 @@ def _read_invoices(options: BillOptions, answer: BillAnswer) -> None:
     answer.names = {key: one.row.name for key, one in people.items()}
 
 
-def _untaken(usage: Untaken) -> Fault:
-    field = "customer" if usage.reason == "usage_ambiguous" else "start"
+def _untaken(usage: Untaken, rows: Mapping[tuple[str, str], Place]) -> Fault:
+    """Name usage that nobody takes by its first row, where the folder still has it."""
+    place = Place("subscriptions.csv", None, "start")
+    if usage.reason == "usage_ambiguous":
+        unseen = Place("subscriptions.csv", None, "customer")
+        place = rows.get((usage.subject, usage.meter), unseen)
     told = {"code": usage.subject, "meter": usage.meter, "events": str(usage.events)}
-    return Fault(usage.reason, Place("subscriptions.csv", None, field), told)
+    return Fault(usage.reason, place, told)
 
 
 def _problem(problem: RatingProblem, lang: str) -> Fault:

@@ -29,6 +29,8 @@ class UsageOutcome:
     rejected: int = 0
     faults: list[Fault] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    # The first row of each (customer, meter): whose usage it is, only a run can tell.
+    of_customers: dict[tuple[str, str], Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,10 @@ def _take(
                 outcome.faults.append(row)
                 rejected.append(_rejected(row))
             else:
+                if row.subject[0] == "customer" and row.time < known.until:
+                    whose = row.subject[1], row.meter
+                    if whose not in outcome.of_customers:
+                        outcome.of_customers[whose] = Place(row.file, row.row, "customer")
                 missing = known.unknown(row)
                 if missing is not None and len(waits) < LISTED:
                     waits.append(_waits(row, *missing))
