@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kvit.core.money import to_minor
-from kvit.core.quote import answer
 from kvit.core.oracle import Answer, NoBand, NoPrice, price_document
 from kvit.core.oracle.answers import Document
+from kvit.core.quote import answer
 from tests.core.oracle_strategies import HOLIDAY, MODELS, bounded
 
 LAW = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,9 +1,13 @@
 """Faulty folders, one rule of the contract each: the fault is named, the rest is billed."""
 
 import gzip
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.scenarios.contract import PER_UNIT, fee, folder, meter, plan, price, sums
@@ -164,7 +168,6 @@ def test_unreadable_rows_hold_themselves_alone(tmp_path: Path) -> None:
 
 
 def test_every_form_of_a_usage_file_is_read(tmp_path: Path) -> None:
-    duckdb = pytest.importorskip("duckdb")
     company = folder(tmp_path, METERED, usage="a,2026-10-05,s,m,1\n")
     head = "id;time;subscription;meter;value\n"
     company.write("usage/semi.csv", "\ufeff# a note\n" + head + "# another\na;2026-10-05;s;m;2\n")
@@ -182,10 +185,14 @@ def test_every_form_of_a_usage_file_is_read(tmp_path: Path) -> None:
     packed.write_bytes(gzip.compress((head + "a;2026-10-05;s;m;64\n").encode()))
     (company.path / "usage/p2.jsonl.gz").write_bytes(gzip.compress((line % "128").encode()))
     parquet = tmp_path / "x.parquet"
-    duckdb.sql(
-        "COPY (SELECT 'a' AS id, TIMESTAMP '2026-10-05' AS time, 's' AS subscription, 'm' AS meter,"
-        f" 0.25::DECIMAL(9, 2) AS value) TO '{parquet}' (FORMAT parquet)"
-    )
+    columns = {
+        "id": pa.array(["a"]),
+        "time": pa.array([date(2026, 10, 5)]).cast(pa.timestamp("us")),
+        "subscription": pa.array(["s"]),
+        "meter": pa.array(["m"]),
+        "value": pa.array([Decimal("0.25")], pa.decimal128(9, 2)),
+    }
+    pq.write_table(pa.table(columns), parquet)
     (company.path / "usage/q.parquet").write_bytes(parquet.read_bytes())
     (company.path / "usage/q2.parquet.gz").write_bytes(gzip.compress(parquet.read_bytes()))
     said = company.bill()
