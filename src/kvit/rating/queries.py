@@ -26,8 +26,8 @@ problems = _invariants.problems
 
 __all__ = [
     "billed_events", "by_subject", "charged_since", "charges", "charges_of_payers",
-    "keys_nobody_takes", "original_charges", "payer_chunks", "payer_count", "pins", "sample", "siblings",
-    "unbilled_before", "waiting_by_reason", "waiting_events", "waiting_usage",
+    "keys_nobody_takes", "original_charges", "payer_chunks", "payer_count", "pins", "sample",
+    "siblings", "unbilled_before", "waiting_by_reason", "waiting_events", "waiting_usage",
 ]  # fmt: skip
 
 _IN_ORDER = ("customer_id", "subscription_code", "subscription_id", "period_start", "id")
