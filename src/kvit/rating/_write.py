@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 from uuid import UUID
 
 from kvit.core import extras
@@ -49,18 +50,38 @@ def write(charges: Iterable[Row], periods: Sequence[Row]) -> None:
     copy_in(RatedPeriod, PERIOD_COLUMNS, periods, on_conflict=REMEMBER)
 
 
-def charge_row(
-    contract: Contract,
-    service: ServicePeriod,
-    run: RatingRun,
-    due: Due,
-    reason: str,
-    whens: Sequence[str],
-) -> Row:
-    """Return the row of a charge; a stretch that is taken back is the turned row of its first."""
-    charge = due.charge
-    if charge is None:
-        return _reversal(contract, service, run, due, reason, whens)
+class ChargeIn(NamedTuple):
+    """A charge to write."""
+
+    contract: Contract
+    service: ServicePeriod
+    run: RatingRun
+    due: Due
+    reason: str
+    whens: Sequence[str]
+
+    @property
+    def slot(self) -> tuple[str, ...]:
+        """What all revisions of a charge share."""
+        slot = self.due.slot
+        return _slot(
+            self.contract.id, self.service.key, slot.price_key, slot.starts_at, slot.customer
+        )
+
+
+def charge_rows(charges: Sequence[ChargeIn]) -> list[Row]:
+    """Return rows; a stretch that is taken back is the turned row of its first charge."""
+    firsts = _firsts([one for one in charges if one.due.charge is None])
+    return [
+        _reversal(one, firsts[one.slot])
+        if one.due.charge is None
+        else _charge_row(one, one.due.charge)
+        for one in charges
+    ]
+
+
+def _charge_row(one: ChargeIn, charge: Priced) -> Row:
+    contract, service, run, due, reason, whens = one
     stretch = charge.stretch
     seller = run.seller_of(stretch.plan.seller)
     meter = run.catalogue.meters.get(stretch.terms.meter)
@@ -83,27 +104,27 @@ def quantized(units: Fraction) -> Decimal:
     return Decimal(round_fraction(units * 10**SCALE, "half-even")).scaleb(-SCALE)
 
 
-def _reversal(
-    contract: Contract,
-    service: ServicePeriod,
-    run: RatingRun,
-    due: Due,
-    reason: str,
-    whens: Sequence[str],
-) -> tuple[object, ...]:
-    """Take a stretch back: the row of its first charge with the sums turned."""
-    first = (
-        Charge.objects.filter(
-            subscription_id=contract.id,
-            period_start=service.key,
-            price_key=due.slot.price_key,
-            starts_at=due.slot.starts_at,
-            customer_id=due.slot.customer,
-        )
-        .order_by("revision")
-        .first()
-    )
-    assert first is not None
+def _firsts(charges: Sequence[ChargeIn]) -> dict[tuple[str, ...], Charge]:
+    """Return the first charge of each slot, one query for all."""
+    if not charges:
+        return {}
+    rows = Charge.objects.filter(
+        subscription_id__in={one.contract.id for one in charges},
+        period_start__in={one.service.key for one in charges},
+        price_key__in={one.due.slot.price_key for one in charges},
+    ).order_by("-revision")
+    return {
+        _slot(row.subscription_id, row.period_start, row.price_key, row.starts_at, row.customer_id):
+        row for row in rows
+    }  # fmt: skip
+
+
+def _slot(*parts: object) -> tuple[str, ...]:
+    return tuple(map(str, parts))
+
+
+def _reversal(one: ChargeIn, first: Charge) -> Row:
+    contract, _, run, due, reason, whens = one
     return (
         uuid7(), first.subscription_id, first.subscription_code, first.customer_id,
         first.seller_id, first.service, first.price_key, first.price_code,
@@ -138,7 +159,8 @@ def _last_day(service: ServicePeriod) -> date:
 
 
 def _name(charge: Priced, zone: str, lang: str) -> str:
-    name = charge.stretch.terms.name or say(WORDS, charge.stretch.terms.code, lang)
+    code = charge.stretch.terms.code
+    name = charge.stretch.terms.name or (say(WORDS, code, lang) if code in WORDS else code)
     group = charge.group
     if group and charge.stretch.when == "milestone":  # the group is the moment that was reached
         group = date_text(local_date(datetime.fromisoformat(group), zone), lang)

@@ -1,5 +1,6 @@
 """Reads of charges: for invoicing, for explanations, for invariants."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from fractions import Fraction
@@ -105,15 +106,25 @@ def siblings(pin: ChargePins) -> list[UUID]:
 
 def original_charges(infos: Iterable[ChargeInfo]) -> dict[UUID, list[UUID]]:
     """Return, for each charge, the earlier charges of the same price and service period."""
-    found: dict[UUID, list[UUID]] = {}
-    for info in infos:
-        rows = Charge.objects.filter(
-            subscription_id=info.subscription_id,
-            price_key=info.price_key,
-            period_start=info.period_start,
-        ).exclude(pk=info.id)
-        found[info.id] = list(rows.order_by("revision").values_list("pk", flat=True))
-    return found
+    infos = list(infos)
+    rows = Charge.objects.filter(
+        subscription_id__in={one.subscription_id for one in infos},
+        price_key__in={one.price_key for one in infos},
+        period_start__in={one.period_start for one in infos},
+    )
+    known: dict[tuple[object, ...], list[UUID]] = defaultdict(list)
+    for key, *same in rows.order_by("revision", "pk").values_list(
+        "pk", "subscription_id", "price_key", "period_start"
+    ):
+        known[tuple(same)].append(key)
+    return {
+        one.id: [
+            key
+            for key in known[one.subscription_id, one.price_key, one.period_start]
+            if key != one.id
+        ]
+        for one in infos
+    }
 
 
 def sample(size: int, *, seed: str) -> list[UUID]:

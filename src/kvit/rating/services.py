@@ -19,7 +19,7 @@ from kvit.platform import audit
 from kvit.platform.ids import uuid7
 from kvit.rating import _load
 from kvit.rating._taken_back import take_back
-from kvit.rating._write import Row, charge_row, write
+from kvit.rating._write import ChargeIn, Row, charge_rows, write
 from kvit.rating.models import RatedPeriod
 from kvit.rating.rows import RatingProblem, RatingResult, RatingRun
 from kvit.subscriptions import queries as subscriptions
@@ -91,10 +91,11 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
             {UUID(spell.terms.customer) for one in contracts for spell in one.spells}
         ),
     )
-    charges: list[Row] = []
+    found: list[ChargeIn] = []
     periods: list[Row] = []
     for job in jobs:
-        _settle(job, run, chunk, result, charges, periods)
+        _settle(job, run, chunk, result, found, periods)
+    charges = charge_rows(found)
     write(charges, periods)
     if charges:
         audit.record(
@@ -174,7 +175,7 @@ def _settle(
     run: RatingRun,
     chunk: _Chunk,
     result: RatingResult,
-    charges: list[Row],
+    charges: list[ChargeIn],
     periods: list[Row],
 ) -> None:
     """Rate one period and add what is to be written."""
@@ -222,10 +223,10 @@ def _settle(
     result.differences += len(changed)
     for due in fresh:
         reason = _reason(job, run) if _is_past(job, run) else "period"
-        charges.append(charge_row(job.contract, job.service, run, due, reason, sorted(done)))
+        charges.append(ChargeIn(job.contract, job.service, run, due, reason, sorted(done)))
     for due in changed:
         reason = _reason(job, run)
-        charges.append(charge_row(job.contract, job.service, run, due, reason, sorted(done)))
+        charges.append(ChargeIn(job.contract, job.service, run, due, reason, sorted(done)))
     periods.append(
         _memory(job, run, rated, held, done, put_off=put_off, is_inherited=history.is_inherited)
     )
