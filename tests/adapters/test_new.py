@@ -89,6 +89,7 @@ def test_the_command_says_what_to_try_next(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KVIT_LANG", "ru")
+    monkeypatch.setenv("KVIT_CALLED_AS", "./kvit")
     monkeypatch.setenv("PYTHONTZPATH", "")  # `main` sets it; here it is put back afterwards
     assert main(["new", str(tmp_path / "firma"), "--preset", "saas"]) == 0
     told = capsys.readouterr().out

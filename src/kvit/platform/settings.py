@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         "read by ./kvit: the Python to make the environment with",
         None,
     )
+    called_as: str | None = _setting(
+        "задаёт ./kvit: как его вызвали, чтобы подсказки можно было набрать как есть",
+        "set by ./kvit: how it was called, so that hints can be typed as they stand",
+        None,
+    )
 
     @field_validator("data")
     @classmethod

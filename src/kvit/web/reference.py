@@ -309,7 +309,6 @@ def _set_up_django() -> None:
 
     if not apps.ready:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvit.web.settings")
-        os.environ.setdefault("KVIT_SECRET_KEY", "reference")
         django.setup()
 
 

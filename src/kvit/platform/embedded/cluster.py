@@ -72,9 +72,10 @@ def make_cluster(folder: DataFolder, account: Account) -> bool:
         if found != MAJOR:
             raise ClusterUnusable("other_major", path=folder.cluster, found=found, wanted=MAJOR)
         return False
-    new = folder.root / "pg.new"
-    shutil.rmtree(new, ignore_errors=True)  # of an initialisation that was killed
-    new.mkdir(mode=0o700)
+    for half in folder.root.glob("pg.new*"):  # of an initialisation that was killed
+        shutil.rmtree(half, ignore_errors=True)
+    # A name of its own: an initdb that outlived its killed caller may still write to the old one.
+    new = Path(tempfile.mkdtemp(prefix="pg.new-", dir=folder.root))
     folder.give_to_owner(new)
     _initdb(folder, account, new)
     (new / "pg_hba.conf").write_text(ACCESS)
