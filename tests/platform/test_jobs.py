@@ -186,7 +186,8 @@ def test_a_drain_survives_its_connection(
                 " WHERE usename = current_user AND datname = current_database()"
                 " AND pid <> pg_backend_pid()"
             )
-            assert cursor.fetchall() == [(True,)]
+            # One that an earlier test is still closing may be among them.
+            assert set(cursor.fetchall()) == {(True,)}
         with tenant_scope(ours.tenant), transaction.atomic():
             tell([("k", 1)], now)
         assert wait_for_heard(ours.tenant) == [("k", 1)]
