@@ -10,7 +10,6 @@ from django.contrib.postgres.search import TrigramSimilarity
 from kvit.invoicing import _invariants
 from kvit.invoicing.models import BillRun, Invoice, InvoiceLine
 from kvit.invoicing.rows import InvoiceInfo, LineInfo
-from kvit.platform.among import among
 
 PROBLEM_WORDS = _invariants.WORDS
 problems = _invariants.problems
@@ -117,8 +116,7 @@ def _infos(rows: Iterable[Invoice]) -> list[InvoiceInfo]:
 
 def _lines(ids: Sequence[UUID]) -> dict[UUID, list[LineInfo]]:
     found: dict[UUID, list[LineInfo]] = defaultdict(list)
-    rows = InvoiceLine.objects.filter(among("invoice_id", ids))
-    rows = rows.order_by("invoice_id", "position")
+    rows = InvoiceLine.objects.filter(invoice_id__in=ids).order_by("invoice_id", "position")
     for key, *values in rows.values_list(*_LINE):
         found[key].append(LineInfo(*values))
     return found

@@ -23,7 +23,6 @@ from kvit.metering import queries as metering
 from kvit.metering.rows import LATEST
 from kvit.parties import queries as parties
 from kvit.parties.rows import Customer
-from kvit.platform.among import among
 from kvit.rating._taken_back import VOID
 from kvit.rating._write import discounts_of
 from kvit.rating.models import Charge, RatedPeriod
@@ -51,11 +50,11 @@ def rated_periods(
     lost = {str(key) for key, _ in reopened}
     suspects = [c.id for c in contracts if c.terms_number or c.id in late or c.id in lost]
     rows = RatedPeriod.objects.filter(
-        among("subscription_id", [UUID(c.id) for c in contracts]),
         Q(period_end__gte=window.start)
         | Q(subscription_id__in=suspects)
         | ~Q(held=[])
         | Q(terms_number=LOOK_AGAIN),
+        subscription_id__in=[c.id for c in contracts],
     )
     return {(str(row.subscription_id), row.period_start): row for row in rows}
 
@@ -278,7 +277,7 @@ def standing_charges(
     """Return what is charged already, by service period and slot, over all revisions."""
     found: dict[Key, dict[Slot, Standing]] = defaultdict(dict)
     rows = Charge.objects.filter(
-        among("subscription_id", {UUID(contract.id) for contract, _ in wanted}),
+        subscription_id__in={contract.id for contract, _ in wanted},
         period_start__in={service.key for _, service in wanted},
     ).values_list(
         "subscription_id", "period_start", "price_key", "starts_at", "customer_id",

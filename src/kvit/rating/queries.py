@@ -9,7 +9,6 @@ from uuid import UUID
 from django.db.models import CharField, Count, Min, Sum, Value
 from django.db.models.functions import MD5, Cast, Concat
 
-from kvit.platform.among import among
 from kvit.rating import _invariants
 from kvit.rating._load import by_subject
 from kvit.rating._taken_back import VOID
@@ -76,14 +75,14 @@ def charges_of_payers(billed_in: date, customer_ids: Sequence[UUID]) -> list[Cha
 
     What a void took back is on that void, and not among them.
     """
-    rows = Charge.objects.filter(among("customer_id", customer_ids), billed_in=billed_in)
+    rows = Charge.objects.filter(billed_in=billed_in, customer_id__in=customer_ids)
     rows = rows.exclude(reason=VOID).order_by(*_IN_ORDER)
     return [ChargeInfo(*values) for values in rows.values_list(*_FIELDS)]
 
 
 def charges(ids: Sequence[UUID]) -> list[ChargeInfo]:
     """Return these charges, in the order of an invoice's lines."""
-    rows = Charge.objects.filter(among("pk", ids)).order_by(*_IN_ORDER)
+    rows = Charge.objects.filter(pk__in=ids).order_by(*_IN_ORDER)
     return [ChargeInfo(*values) for values in rows.values_list(*_FIELDS)]
 
 

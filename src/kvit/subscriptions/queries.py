@@ -10,7 +10,6 @@ from django.db.models import Q, QuerySet
 from kvit.core.schedule import Contract
 from kvit.core.terms import Amendment as Change
 from kvit.core.terms import counts_from, milestones, timeline
-from kvit.platform.among import among
 from kvit.subscriptions import _invariants
 from kvit.subscriptions.models import Amendment, Subscription
 from kvit.subscriptions.rows import AmendmentInfo, SubscriptionInfo, first_terms
@@ -26,8 +25,7 @@ def by_codes(codes: Iterable[str]) -> dict[str, SubscriptionInfo]:
 
 def by_ids(ids: Iterable[UUID]) -> dict[UUID, SubscriptionInfo]:
     """Return the subscriptions of these ids."""
-    rows = Subscription.objects.filter(among("pk", list(ids)))
-    return {row.pk: _info(row) for row in rows}
+    return {row.pk: _info(row) for row in Subscription.objects.filter(pk__in=list(ids))}
 
 
 def of_customers(customer_ids: Iterable[UUID]) -> list[SubscriptionInfo]:
@@ -109,13 +107,12 @@ def contracts(
             when a charge was made.
         lock: hold the rows until the transaction ends, so that no amendment slips in between.
     """
-    rows = Subscription.objects.filter(among("pk", ids)).order_by("pk")
+    rows = Subscription.objects.filter(pk__in=ids).order_by("pk")
     if lock:
         rows = rows.select_for_update(of=("self",))
     changes: dict[UUID, list[Change]] = defaultdict(list)
     subscriptions = list(rows)
-    told = Amendment.objects.filter(among("subscription_id", ids))
-    told = told.order_by("subscription_id", "number")
+    told = Amendment.objects.filter(subscription_id__in=ids).order_by("subscription_id", "number")
     for key, number, at, change, value in told.values_list(
         "subscription_id", "number", "at", "change", "value"
     ):

@@ -16,7 +16,6 @@ from kvit.invoicing.services import _voiding
 from kvit.ledger import services as ledger
 from kvit.parties import queries as parties
 from kvit.platform import audit, events
-from kvit.platform.among import among
 from kvit.platform.bulk import update_in
 from kvit.platform.failures import Failure
 
@@ -83,9 +82,9 @@ def locked_drafts(invoice_ids: Sequence[UUID]) -> list[Invoice]:
     """
     # Lock first, then look: a check made before the lock may be false by the time it is used.
     # The original's lock is also what keeps the facts told of it in order.
-    originals = Invoice.objects.filter(among("pk", invoice_ids), corrects__isnull=False)
+    originals = Invoice.objects.filter(pk__in=invoice_ids, corrects__isnull=False)
     keys = {*invoice_ids, *originals.values_list("corrects_id", flat=True)}
-    locked = Invoice.objects.select_for_update(of=("self",)).filter(among("pk", keys))
+    locked = Invoice.objects.select_for_update(of=("self",)).filter(pk__in=keys)
     found = {invoice.pk: invoice for invoice in locked.order_by("pk")}
     issued = [found[key] for key in invoice_ids if key in found and found[key].status != "draft"]
     if issued:
@@ -99,7 +98,7 @@ def locked_drafts(invoice_ids: Sequence[UUID]) -> list[Invoice]:
 def _post(drafts: Iterable[Invoice], *, issue_on: date, now: datetime) -> None:
     drafts = list(drafts)
     shares: dict[UUID, list[Share]] = defaultdict(list)
-    lines = InvoiceLine.objects.filter(among("invoice_id", [draft.pk for draft in drafts]))
+    lines = InvoiceLine.objects.filter(invoice_id__in=[draft.pk for draft in drafts])
     for key, net, vat, ends_on in lines.order_by("position").values_list(
         "invoice_id", "net_minor", "vat_minor", "ends_on"
     ):

@@ -24,7 +24,6 @@ from kvit.metering import queries as metering
 from kvit.parties import queries as parties
 from kvit.parties.rows import Seller
 from kvit.platform import audit, events
-from kvit.platform.among import among
 from kvit.platform.tenancy import current_tenant_id
 from kvit.rating import queries as rating
 from kvit.rating import services as rating_services
@@ -207,7 +206,7 @@ def _take_turn(billed_in: date) -> None:
 
 def _not_invoiced(charges: Sequence[ChargeInfo]) -> list[ChargeInfo]:
     known = set(
-        InvoiceLine.objects.filter(among("charge_id", [one.id for one in charges])).values_list(
+        InvoiceLine.objects.filter(charge_id__in=[one.id for one in charges]).values_list(
             "charge_id", flat=True
         )
     )
