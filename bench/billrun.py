@@ -1,0 +1,204 @@
+"""A month of a company, billed from its files: how fast, beside the loop written first.
+
+    .venv/bin/python bench/billrun.py [--subscriptions 2000] [--events 300000] [--print]
+
+Kvit's side is `kvit bill` on a generated folder: read, import, take usage in, rate, invoice,
+number, post, publish, audit; with `--print` the PDFs too. The peer bills a smaller company with as
+much usage an invoice, one invoice after the other through the ORM, a transaction each: aggregates,
+invoice, lines, number, postings. It reads no files, keeps no charges, events or audit rows, and
+explains nothing, so the ratio flatters it. Every total is compared with `expected.py`.
+"""
+
+import argparse
+import math
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from expected import FEE, VAT, half_up, totals
+from generate import BEGIN, PERIOD, events, generate
+from measure import Stages, in_child, tell, workplace
+
+SEED = 1
+SHARE = 0.01  # of rows that must change nothing
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--subscriptions", type=int, default=2_000)
+    parser.add_argument("--events", type=int, default=300_000)
+    parser.add_argument("--peer", type=int, default=300, help="invoices that the peer makes")
+    parser.add_argument("--print", action="store_true", help="render the PDFs as well")
+    parser.add_argument("--child", choices=["kvit", "peer"])
+    parser.add_argument("--folder", type=Path)
+    args = parser.parse_args()
+    if args.child == "kvit":
+        bill(args.folder, papers=args.print)
+    elif args.child == "peer":
+        bill_one_by_one(args.folder)
+    else:
+        compare(args)
+
+
+def compare(args: argparse.Namespace) -> None:
+    count, number = args.subscriptions, args.events
+    few, fewer = args.peer, round(number * args.peer / count)
+    with workplace() as place:
+        generate(place / "all", subscriptions=count, number=number, seed=SEED, share=SHARE)
+        generate(place / "few", subscriptions=few, number=fewer, seed=SEED, code="peer")
+        words = ["--print"] if args.print else []
+        ours = in_child("--child", "kvit", "--folder", place / "all", *words)
+        peer = in_child("--child", "peer", "--folder", place / "few")
+    for name, told, of in (("kvit", ours, (count, number)), ("peer", peer, (few, fewer))):
+        wanted = totals(of[0], events(*of, SEED))
+        assert told["totals"] == wanted, f"{name} bills otherwise than expected"
+    show(ours, peer, count, number, few)
+
+
+def show(ours: Any, peer: Any, count: int, number: int, few: int) -> None:
+    seconds = sum(ours["seconds"].values())
+    stages = ", ".join(f"{stage} {taken:.1f}" for stage, taken in ours["seconds"].items())
+    bad = ours["offered"] - number
+    print(f"{count} invoices from {number} events (and {bad} rows that must change nothing):")
+    print(f"  kvit  {seconds:8.1f} s  ({stages})")
+    print(f"        {count / seconds:8.0f} invoices/s   {number / seconds:.0f} events/s"
+          f"   {ours['memory_mb']:.0f} MB   {ours['cpu']:.1f} s of this processor")  # fmt: skip
+    # The peer reads nothing: it is compared with what Kvit does from stored usage on.
+    billing = ours["seconds"]["rating"] + ours["seconds"]["invoicing"]
+    print(f"        {count / billing:8.0f} invoices/s in rating and invoicing alone")
+    rate = few / peer["taken"]
+    print(f"  peer  {rate:8.0f} invoices/s, one after the other ({few} made, usage already stored)")
+    print(f"  ratio {count / billing / rate:8.1f} × in billing,"
+          f" {count / seconds / rate:.1f} × with files and all")  # fmt: skip
+    print("  every total equals the sum in plain fractions")
+
+
+def bill(folder: Path, *, papers: bool) -> None:
+    """Bill the folder as `kvit bill` does."""
+    from kvit.web.cli.ground import ready
+
+    ready()
+    from kvit.core.periods import parse_billing_period
+    from kvit.web import billing
+    from kvit.web.billing import BillOptions, bill_folder
+
+    if not papers:
+        billing._print = lambda *_: None  # type: ignore[assignment]
+    stages = Stages()
+    options = BillOptions(folder, parse_billing_period(PERIOD), "bench")
+    answer = bill_folder(options, progress=stages)
+    seconds = stages.seconds()
+    assert answer.usage is not None
+    tell(
+        seconds=seconds,
+        offered=answer.usage.offered,
+        totals={answer.customers[one.customer_id]: one.total_minor for one in answer.issued},
+    )
+
+
+def bill_one_by_one(folder: Path) -> None:
+    """Store the folder's usage by the ordinary import, then bill it as a plain loop does."""
+    from kvit.web.cli.ground import ready
+
+    ready()
+    from kvit.adapters.folder import read_folder
+    from kvit.core.periods import parse_billing_period
+    from kvit.integrations import services as integrations
+    from kvit.platform.tenancy import tenant_scope
+
+    read = read_folder(folder)
+    now = parse_billing_period(PERIOD).end_instant("Europe/Moscow")
+    tenant = integrations.ensure_tenant(read, actor="bench", now=now)
+    with tenant_scope(tenant.id):
+        integrations.apply_objects(read, take_folder=False, actor="bench", now=now)
+        integrations.ingest_usage(read, until=now, actor="bench", now=now)
+        from kvit.parties import queries as parties
+        from kvit.subscriptions import queries as subscriptions
+
+        codes = {one.id: code for code, one in parties.customers().items()}
+        [seller] = parties.sellers().values()
+        begun = perf_counter()
+        found = {
+            codes[customer]: _invoice(code, customer, seller.id, now)
+            for code, customer in subscriptions.all_codes().items()
+        }
+        taken = perf_counter() - begun
+    tell(taken=taken, totals=found)
+
+
+def _invoice(code: str, customer: Any, seller: Any, now: datetime) -> int:
+    """Bill one subscription in a transaction of its own, row by row."""
+    from django.db import transaction
+
+    from kvit.invoicing.models import Invoice, InvoiceLine, NumberSeries
+    from kvit.ledger.models import Posting
+
+    end = date(2026, 11, 1)
+    with transaction.atomic():
+        lines = _lines(code, now)
+        net = sum(one for _, _, one in lines)
+        vat = half_up(net * VAT)
+        invoice = Invoice.objects.create(
+            seller_id=seller, customer_id=customer, currency="RUB", billed_in=BEGIN.date(),
+            period_start=BEGIN.date(), period_end=end, net_minor=net, vat_minor=vat,
+            total_minor=net + vat, vat_rounding="document", author="peer", created_at=now,
+        )  # fmt: skip
+        rest = vat
+        for position, (price, units, minor) in enumerate(lines, 1):
+            share = rest if position == len(lines) else vat * minor // net
+            rest -= share
+            InvoiceLine.objects.create(
+                invoice=invoice, position=position, name=price, price_code=price, units=units,
+                starts_on=BEGIN.date(), ends_on=end, gross_minor=minor, basis="net",
+                vat_code="auto", vat_rate=22, net_minor=minor, vat_minor=share,
+                total_minor=minor + share,
+            )  # fmt: skip
+        for line, (debit, credit, minor) in enumerate(
+            (("62.01", "90.01", net + vat), ("90.03", "68.02", vat)), 1
+        ):
+            Posting.objects.create(
+                seller_id=seller, debit=debit, credit=credit, customer_id=customer,
+                amount_minor=minor, currency="RUB", source=f"invoice:{invoice.pk}", line=line,
+                effective_on=BEGIN.date(), recorded_at=now,
+            )  # fmt: skip
+        NumberSeries.objects.get_or_create(seller_id=seller, key="2026")
+        series = NumberSeries.objects.select_for_update().get(seller_id=seller, key="2026")
+        series.last += 1
+        series.save(update_fields=["last"])
+        invoice.status, invoice.series, invoice.number = "issued", "2026", series.last
+        invoice.issued_on, invoice.issued_at = BEGIN.date(), now
+        invoice.save()
+    return net + vat
+
+
+def _lines(code: str, now: datetime) -> list[tuple[str, Decimal, int]]:
+    """Return (price, units, kopecks), a query a meter."""
+    from django.db.models import Count, Max, Sum
+
+    from kvit.metering.models import UsageEvent
+
+    month = UsageEvent.objects.filter(subject_kind="subscription", subject=code, time__lt=now)
+
+    def ask(meter: str, how: Any) -> Decimal:
+        return Decimal(month.filter(meter=meter).aggregate(n=how)["n"] or 0)
+
+    calls, messages = ask("calls", Sum("value")), ask("messages", Sum("value"))
+    storage, logins = ask("storage", Max("value")), ask("logins", Count("id"))
+    tiers = max(Decimal(0), min(calls, Decimal(5000)) - 1000) * Decimal("0.02")
+    tiers += max(Decimal(0), calls - 5000) * Decimal("0.015")
+    peak = Decimal("0.5") if storage <= 100 else Decimal("0.333")
+    sums = (
+        ("calls", calls, tiers),
+        ("messages", messages, messages * Decimal("0.0375")),
+        ("storage", storage, storage * peak),
+        ("logins", logins, math.ceil(logins / 10) * Decimal("3.10")),
+    )
+    found = [("fee", Decimal(1), FEE)]
+    return found + [(name, units, half_up(Fraction(one) * 100)) for name, units, one in sums]
+
+
+if __name__ == "__main__":
+    main()
