@@ -21,7 +21,8 @@ from kvit.core.periods import Period, instant_of
 from kvit.core.pricing import parse_price
 from kvit.invoicing import queries as invoicing
 from kvit.invoicing import services
-from kvit.invoicing.rows import RunReport, RunRequest
+from kvit.invoicing.rows import DraftLine, RunReport, RunRequest
+from kvit.invoicing.services import _draft
 from kvit.ledger import services as ledger
 from kvit.metering import services as metering
 from kvit.metering.rows import EventIn
@@ -29,6 +30,7 @@ from kvit.parties import queries as parties
 from kvit.parties import services as parties_services
 from kvit.parties.rows import CustomerRow, SellerRow, TenantRow
 from kvit.platform import bulk
+from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import tenant_scope
 from kvit.rating import queries as rating
 from kvit.rating import services as rating_services
@@ -39,6 +41,7 @@ ZONE, ACTOR = "Europe/Moscow", "user:7"
 OCTOBER = Period(date(2026, 10, 1), date(2026, 11, 1))
 NOVEMBER = Period(date(2026, 11, 1), date(2026, 12, 1))
 BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
+MANY = 3_000
 SIZES = (bulk.FEW + 6, 2 * bulk.FEW + 12)
 
 
@@ -170,6 +173,36 @@ def test_a_chunk_costs_the_same_however_many_rows_it_has(
     few, many = twice(late_events, act)
     assert few == many
     assert all(count < 200 for count in many.values()), many
+
+
+def write_drafts(count: int) -> None:
+    """Write drafts of one line each, as a chunk does."""
+    line = DraftLine(
+        charge_id=None, subscription_id=None, subscription_code="s", price_code="fee", name="Плата",
+        unit="", starts_on=OCTOBER.start, ends_on=OCTOBER.end, vat_on=OCTOBER.start,
+        units=Decimal(1), gross_minor=100, amount_minor=100, discounts=[], basis="net",
+        vat_code="none",
+    )  # fmt: skip
+    group = _draft.Group(uuid7(), uuid7(), "RUB", "", None)
+    drafts = [
+        _draft.make(group, [line], window=OCTOBER, vat_rounding="document") for _ in range(count)
+    ]
+    _draft.write(drafts, actor=ACTOR, now=BEGIN)
+
+
+@pytest.mark.usefixtures("tenant")
+def test_a_line_is_checked_against_its_own_invoice_alone() -> None:
+    """A session plans the check of a foreign key once; planned on a small table, it read every
+    invoice of the tenant for every line."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for count in (100, MANY, MANY):
+            write_drafts(count)
+        cursor.execute(
+            "SELECT coalesce(idx_tup_fetch, 0) + seq_tup_read FROM pg_stat_xact_user_tables"
+            " WHERE relname = 'invoicing_invoice'"
+        )
+        assert cursor.fetchone()[0] < 20 * MANY
 
 
 def test_rating_a_chunk_takes_a_few_statements(twice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
