@@ -19,6 +19,8 @@ from kvit.core.catalogue import Catalogue
 from kvit.core.periods import Cycle, Period, instant_of, local_date, parse_cycle
 from kvit.core.terms import Spell
 
+LIMITATION_YEARS = 3  # how far back a change may reach (ГК РФ ст. 196)
+
 
 @dataclass(frozen=True, slots=True)
 class Contract:
@@ -87,6 +89,11 @@ def service_periods(
     for epoch in _epochs(contract, catalogue):
         found += _periods_of(epoch, contract.zone, window)
     return tuple(found)
+
+
+def reach_of_changes(day: date) -> date:
+    """Return how far back a bill of `day` looks for what has changed or was left out."""
+    return day.replace(year=day.year - LIMITATION_YEARS, day=min(day.day, 28))
 
 
 def due_in_arrears(service: ServicePeriod, window: Period) -> bool:

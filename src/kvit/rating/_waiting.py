@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from kvit.catalog import queries as catalog
 from kvit.core.catalogue import Catalogue
 from kvit.core.periods import Period
-from kvit.core.schedule import Contract, ServicePeriod, service_periods
+from kvit.core.schedule import Contract, ServicePeriod, reach_of_changes, service_periods
 from kvit.core.stretches import charged_when
 from kvit.metering import queries as metering
 from kvit.metering.queries import Key
@@ -24,7 +24,6 @@ from kvit.subscriptions import queries as subscriptions
 from kvit.subscriptions.rows import SubscriptionInfo
 
 CHUNK = 500
-LOOK_BACK_YEARS = 3  # as far as a run looks for what has changed
 IN_ADVANCE = frozenset({"advance", "once"})
 
 
@@ -192,9 +191,7 @@ def _on_hold(codes: Iterable[str], until: datetime) -> int:
 
 def unbilled_before(window: Period) -> tuple[Unbilled, ...]:
     """Return the billing months before `window` in which something was due and is not charged."""
-    since = window.start.replace(
-        year=window.start.year - LOOK_BACK_YEARS, day=min(window.start.day, 28)
-    )
+    since = reach_of_changes(window.start)
     catalogue = catalog.catalogue()
     found: dict[date, set[str]] = defaultdict(set)
     for ids in subscriptions.due_chunks(before=window.start, since=since, size=CHUNK):

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import CharField, Count, Min, Sum, Value
 from django.db.models.functions import MD5, Cast, Concat
 
+from kvit.platform.paging import key_chunks
 from kvit.rating import _invariants
 from kvit.rating._load import by_subject
 from kvit.rating._taken_back import VOID
@@ -48,18 +49,7 @@ _PINS = (
 
 def payer_chunks(billed_in: date, *, size: int) -> Iterator[list[UUID]]:
     """Yield the payers who have charges of this billing period, in chunks, in order of id."""
-    last: UUID | None = None
-    while True:
-        rows = Charge.objects.filter(billed_in=billed_in)
-        if last is not None:
-            rows = rows.filter(customer_id__gt=last)
-        ids = list(
-            rows.order_by("customer_id").values_list("customer_id", flat=True).distinct()[:size]
-        )
-        if not ids:
-            return
-        yield ids
-        last = ids[-1]
+    return key_chunks(Charge.objects.filter(billed_in=billed_in), "customer_id", size=size)
 
 
 def payer_count(billed_in: date) -> int:

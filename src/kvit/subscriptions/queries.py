@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from kvit.core.schedule import Contract
 from kvit.core.terms import Amendment as Change
 from kvit.core.terms import counts_from, milestones, timeline
+from kvit.platform.paging import key_chunks
 from kvit.subscriptions import _invariants
 from kvit.subscriptions.models import Amendment, Subscription
 from kvit.subscriptions.rows import AmendmentInfo, SubscriptionInfo, first_terms
@@ -76,15 +77,7 @@ def due_chunks(*, before: date, since: date | None, size: int) -> Iterator[list[
     Those that ended on `since` are included: their last day's end may belong to the period. The
     next chunk is asked for after the last id, so rows that are added meanwhile do no harm.
     """
-    alive = _alive(before, since)
-    last: UUID | None = None
-    while True:
-        rows = alive if last is None else alive.filter(pk__gt=last)
-        ids = list(rows.order_by("pk").values_list("pk", flat=True)[:size])
-        if not ids:
-            return
-        yield ids
-        last = ids[-1]
+    return key_chunks(_alive(before, since), "pk", size=size)
 
 
 def count_alive(*, before: date, since: date | None) -> int:
@@ -119,12 +112,6 @@ def contracts(
         if known is None or number <= known.get(key, number):
             changes[key].append(Change(number, at, change, value))
     return [_contract(row, changes[row.pk], currencies, known) for row in subscriptions]
-
-
-def amendments_of(subscription_id: UUID) -> list[AmendmentInfo]:
-    """Return the amendments of a subscription in order of recording."""
-    rows = Amendment.objects.filter(subscription_id=subscription_id).order_by("number")
-    return [_amendment(row) for row in rows]
 
 
 def amendments_of_codes(codes: Iterable[str]) -> dict[str, list[AmendmentInfo]]:

@@ -7,6 +7,7 @@ from uuid import UUID
 from kvit.invoicing.models import FreedCharge, Invoice, InvoiceLine
 from kvit.platform.bulk import copy_in
 from kvit.platform.ids import uuid7
+from kvit.platform.paging import key_chunks
 from kvit.rating import queries as rating
 
 
@@ -31,18 +32,9 @@ def reopened(billed_in: date) -> frozenset[tuple[UUID, date]]:
 
 def payer_chunks(billed_in: date, *, size: int) -> Iterator[list[UUID]]:
     """Yield the payers of freed charges, in chunks, in order of id."""
-    last: UUID | None = None
-    while True:
-        rows = FreedCharge.objects.filter(billed_in__lte=billed_in)
-        if last is not None:
-            rows = rows.filter(customer_id__gt=last)
-        ids = list(
-            rows.order_by("customer_id").values_list("customer_id", flat=True).distinct()[:size]
-        )
-        if not ids:
-            return
-        yield ids
-        last = ids[-1]
+    return key_chunks(
+        FreedCharge.objects.filter(billed_in__lte=billed_in), "customer_id", size=size
+    )
 
 
 def keep_billed(invoice_ids: Sequence[UUID]) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from kvit.catalog import queries as catalog
+from kvit.core.schedule import reach_of_changes
 from kvit.invoicing.events import DRAFT_WAITS, RUN_FINISHED, BillRunFinished, DraftWaits
 from kvit.invoicing.models import BillRun, InvoiceLine
 from kvit.invoicing.queries import looked_from
@@ -31,7 +32,6 @@ from kvit.rating.rows import ChargeInfo, RatingResult, RatingRun, SellerTerms
 from kvit.subscriptions import queries as subscriptions
 
 LateKey = tuple[str, str, str]  # subject kind, subject, meter
-LIMITATION_YEARS = 3  # how far back a change may reach (ГК РФ ст. 196)
 
 
 class NoSeller(Exception):
@@ -116,8 +116,7 @@ def _last_run() -> BillRun | None:
 def _rate(
     request: RunRequest, rating_run: RatingRun, report: RunReport, progress: Progress
 ) -> None:
-    start = request.window.start
-    since = start.replace(year=start.year - LIMITATION_YEARS, day=min(start.day, 28))
+    since = reach_of_changes(request.window.start)
     whole = subscriptions.count_alive(before=request.window.end, since=since)
     progress("rating", 0, whole)
     if request.only is None:
