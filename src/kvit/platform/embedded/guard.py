@@ -35,7 +35,11 @@ STEADY_S = 60  # a server that lived so long has recovered; its next end is a ne
 LEFTOVERS_S = 30  # how long children of a killed server may hold its memory and lock files
 LEFTOVERS = (b"pre-existing shared memory block", b"lock file")
 
-TEST_OPTIONS = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+# No autovacuum: what it happens to analyse between two tests would decide their plans.
+TEST_OPTIONS = (
+    "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+    "-c", "autovacuum=off",
+)  # fmt: skip
 
 
 class Guard:
