@@ -12,5 +12,5 @@ lock() {
 lock requirements.lock deploy/lock.sh "$@"
 # The other two hold the same versions and something more.
 lock requirements-dev.lock deploy/lock.sh --group dev --constraint requirements.lock "$@"
-lock requirements-extras.lock "deploy/lock.sh (no extra stands yet: the same as requirements.lock)" \
+lock requirements-extras.lock deploy/lock.sh \
   --all-extras --constraint requirements.lock "$@"
