@@ -1,10 +1,90 @@
-"""Walking a large set of rows in chunks, each asked for after the last key of the one before."""
+"""Walking a large set of rows: in chunks for machines, in pages for people and the API.
 
-from collections.abc import Iterator
-from typing import Any
+A page is asked for after the key of the last row before it, never by an offset: the thousandth page
+costs what the first does, and rows that are added meanwhile neither repeat nor hide others.
+"""
+
+import base64
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+import msgspec
+from django.core.exceptions import ValidationError
+from django.db.models import Field, Q, QuerySet
+
+from kvit.platform.failures import Failure
+
+COUNTED = 10_000  # a count stops here: «больше 10 000»
+LIMIT = 50
+MOST = 1_000
+WORDS = {
+    "cursor_unreadable": (
+        "Не можем продолжить список с этого места: порядок сменился или ссылка неполная. Откройте"
+        " список с начала.",
+        "The list cannot go on from there: its order has changed or the link is cut. Open it from"
+        " the beginning.",
+    ),
+}
+
+Row = TypeVar("Row")
+Other = TypeVar("Other")
+
+
+class CursorUnreadable(Failure):
+    """The cursor is not one of this list in this order."""
+
+    words = WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Some rows of a list, and how to go on.
+
+    `count` is of the whole filter, at most `COUNTED` + 1; None where it was not asked for.
+    """
+
+    rows: tuple[Row, ...]
+    next: str | None
+    count: int | None = None
+
+    def of(self, make: Callable[[Row], Other]) -> "Page[Other]":
+        """Return the page with other rows."""
+        return Page(tuple(map(make, self.rows)), self.next, self.count)
+
+
+def keyset(
+    rows: "QuerySet[Any]",
+    *,
+    order: Sequence[str],
+    after: str = "",
+    limit: int = LIMIT,
+    counted: bool = True,
+) -> Page[Any]:
+    """Return the page of `rows` (model instances, or dicts of `.values()`) that follows a cursor.
+
+    Args:
+        order: fields, "-" before a falling one; the last is unique, and none is ever NULL.
+        after: the `next` of the page before; "" is the beginning.
+        limit: rows, 1 … `MOST`.
+
+    Raises:
+        CursorUnreadable: the cursor was made for another order, or by nobody.
+    """
+    limit = max(1, min(limit, MOST))
+    names = [name.lstrip("-") for name in order]
+    page = rows.order_by(*order)
+    if after:
+        page = page.filter(_beyond(order, _decode(rows, order, after)))
+    found = list(page[: limit + 1])
+    more = len(found) > limit
+    found = found[:limit]
+    following = _encode(order, [_value(found[-1], name) for name in names]) if more else None
+    count = rows.order_by()[: COUNTED + 1].count() if counted else None
+    return Page(tuple(found), following, count)
 
 
 def key_chunks(rows: "QuerySet[Any]", column: str, *, size: int) -> Iterator[list[UUID]]:
@@ -21,3 +101,61 @@ def key_chunks(rows: "QuerySet[Any]", column: str, *, size: int) -> Iterator[lis
             return
         yield keys
         last = keys[-1]
+
+
+def _beyond(order: Sequence[str], values: Sequence[Any]) -> Q:
+    """(a, b) after (x, y): a beyond x, or a equal and b beyond y; the first bound serves an index.
+
+    A row comparison would do for one direction only.
+    """
+    first, bound = order[0], values[0]
+    condition = Q()
+    for place, name in enumerate(order):
+        equal = Q(**{order[i].lstrip("-"): values[i] for i in range(place)})
+        beyond = Q(**{f"{name.lstrip('-')}__{'lt' if name[0] == '-' else 'gt'}": values[place]})
+        condition |= equal & beyond
+    outer = f"{first.lstrip('-')}__{'lte' if first[0] == '-' else 'gte'}"
+    return Q(**{outer: bound}) & condition
+
+
+def _value(row: Any, name: str) -> Any:
+    if isinstance(row, dict):
+        return row[name]
+    for part in name.split("__"):
+        row = getattr(row, part)
+    return row
+
+
+def _encode(order: Sequence[str], values: Sequence[Any]) -> str:
+    texts = [v.isoformat() if isinstance(v, (date, datetime)) else str(v) for v in values]
+    return base64.urlsafe_b64encode(msgspec.json.encode([",".join(order), *texts])).decode()
+
+
+def _decode(rows: "QuerySet[Any]", order: Sequence[str], cursor: str) -> list[Any]:
+    try:
+        name, *texts = msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=list[str])
+        if name != ",".join(order) or len(texts) != len(order) or "\x00" in "".join(texts):
+            raise CursorUnreadable("cursor_unreadable")
+        return [
+            _parsed(rows, part.lstrip("-"), text) for part, text in zip(order, texts, strict=True)
+        ]
+    except (ValueError, ValidationError, ArithmeticError, msgspec.DecodeError):
+        raise CursorUnreadable("cursor_unreadable") from None
+
+
+def _parsed(rows: "QuerySet[Any]", name: str, text: str) -> Any:
+    """Read a value back as its column has it."""
+    field = rows.query.annotations.get(name)
+    kind = field.output_field if field is not None else _field(rows.model, name)
+    made = kind.to_python(text)
+    if isinstance(made, Decimal) and not made.is_finite():
+        raise ValueError(text)
+    return made
+
+
+def _field(model: Any, name: str) -> "Field[Any, Any]":
+    *parents, last = name.split("__")
+    for parent in parents:
+        model = model._meta.get_field(parent).related_model
+    found: Field[Any, Any] = model._meta.get_field(last)
+    return found

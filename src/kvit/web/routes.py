@@ -1,0 +1,91 @@
+"""Routes with their rights. A view that declares none is refused at start and by a test.
+
+    @page("invoices/", name="invoices", right="invoices.read")
+    def invoices(request): ...
+
+    @action("invoices/<uuid:invoice>/void/", name="invoice-void", right="invoices.correct",
+            operation="void_invoice")
+    def void(request, invoice): ...
+
+`kvit.web.access` reads the declaration before it lets the view run.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal, TypeVar
+
+from django.urls import URLPattern, path
+
+PUBLIC = "public"  # anybody
+ONE_FACTOR = "one-factor"  # known by one factor: on the way to the second, or enrolling it
+SIGNED_IN = "signed-in"  # a member of the staff with both factors, whatever their rights
+SPECIAL_RIGHTS = frozenset({PUBLIC, ONE_FACTOR, SIGNED_IN})
+
+Kind = Literal["page", "action", "api", "live"]
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a route needs before its view may run, and what is told about it.
+
+    `right` is a right of a role (`invoices.read`) or one of `SPECIAL_RIGHTS`. `personal`: it shows
+    personal data, so its reads are logged. `recent`: the person must have proved themselves again
+    a short while ago. `operation` is the id of the API operation that does what an action does.
+    """
+
+    path: str
+    name: str
+    right: str
+    methods: frozenset[str]
+    kind: Kind
+    personal: bool = False
+    recent: bool = False
+    operation: str = ""
+
+
+def page(path: str, *, name: str, right: str, personal: bool = False) -> Callable[[View], View]:
+    """Declare a page or a fragment: it reads, and changes nothing."""
+    return declare(Route(path, name, right, frozenset({"GET", "HEAD"}), "page", personal))
+
+
+def action(
+    path: str, *, name: str, right: str, operation: str, recent: bool = False, form: bool = False
+) -> Callable[[View], View]:
+    """Declare what changes something, by POST; with `form` its GET shows the form or the preview.
+
+    `operation` is "" only for what concerns nobody but the person's own session.
+    """
+    methods = frozenset({"GET", "HEAD", "POST"} if form else {"POST"})
+    return declare(Route(path, name, right, methods, "action", False, recent, operation))
+
+
+def declare(route: Route) -> Callable[[View], View]:
+    """Attach a declaration to a view, as `.route`."""
+
+    def attach(view: View) -> View:
+        view.route = route  # type: ignore[attr-defined]
+        return view
+
+    return attach
+
+
+def route_of(view: Any) -> Route | None:
+    """Return what a view declares."""
+    found = getattr(view, "route", None)
+    return found if isinstance(found, Route) else None
+
+
+def patterns(modules: Iterable[ModuleType]) -> list[URLPattern]:
+    """Return the URL patterns of all views that these modules declare, in the order of the text."""
+    found: dict[str, URLPattern] = {}
+    for module in modules:
+        for view in list(vars(module).values()):
+            route = route_of(view)
+            if route is None or getattr(view, "__module__", "") != module.__name__:
+                continue
+            if route.name in found:
+                raise ValueError(f"two routes are named {route.name}")
+            found[route.name] = path(route.path, view, name=route.name)
+    return list(found.values())
