@@ -17,8 +17,10 @@ import pytest
 
 from kvit.platform import files
 from kvit.platform.db.roles import Access
+from kvit.web import translation
 from tests import database
 
+translation.ensure_compiled()
 os.environ.pop("KVIT_CALLED_AS", None)  # `./kvit test`: texts are compared as they are written
 
 if TYPE_CHECKING:

@@ -77,6 +77,16 @@ class Settings(BaseSettings):
         "safe: refuse a server that may lose what was committed; test: for scratch databases only",
         "safe",
     )
+    hosts: str = _setting(
+        "имена, под которыми открывают страницы и API, через запятую",
+        "names under which pages and the API are opened, separated by commas",
+        "localhost,127.0.0.1,[::1]",
+    )
+    https: bool = _setting(
+        "страницы стоят за TLS (X-Forwarded-Proto): защищённые cookie и HSTS",
+        "the pages stand behind TLS (X-Forwarded-Proto): secure cookies and HSTS",
+        False,
+    )
     linger_s: float = _setting(
         "сколько секунд встроенная база ждёт следующей команды, прежде чем остановиться",
         "seconds that the embedded database waits for a next command before it stops",

@@ -1,14 +1,16 @@
-"""Django's settings: which apps stand, and how the database is reached.
+"""Django's settings: which apps stand, how the database is reached, how pages are served.
 
 What an operator may set lives in `kvit.platform.settings`; this file translates it for Django.
 """
 
-import secrets
 from pathlib import Path
 
+from kvit.platform import settings as known
 from kvit.platform.db.roles import django_database
+from kvit.web.secret_key import secret_key
 
 PACKAGE = Path(__file__).resolve().parent.parent
+WEB = Path(__file__).resolve().parent
 CONTEXTS = (
     "platform",
     "parties",
@@ -20,14 +22,30 @@ CONTEXTS = (
     "invoicing",
     "documents",
     "integrations",
+    "insight",
 )
 
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
     "procrastinate.contrib.django",
     *(f"kvit.{name}" for name in CONTEXTS if (PACKAGE / name / "__init__.py").exists()),
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "kvit.web.headers.SecurityHeaders",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "kvit.web.refusals.Refusals",
 ]
 DATABASES = {"default": django_database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -37,8 +55,47 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "ru"
+LANGUAGES = [("ru", "Русский"), ("en", "English")]
+LANGUAGE_COOKIE_NAME = "kvit_language"
 USE_I18N = True
+LOCALE_PATHS = [WEB / "locale"]
 
-# No page stands yet, so nothing is signed: a key made for this process alone is enough. The
-# pages' issue reads it from the data folder.
-SECRET_KEY = secrets.token_urlsafe(48)
+ROOT_URLCONF = "kvit.web.urls"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [WEB / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "builtins": ["django.templatetags.i18n", "django.templatetags.static", "kvit.web.tags"],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "kvit.web.office.navigation.context",
+            ],
+        },
+    }
+]
+STATIC_URL = "/static/"
+STATIC_ROOT = WEB / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "kvit.web.headers.VersionedFiles"},
+}
+WHITENOISE_AUTOREFRESH = False
+WHITENOISE_MAX_AGE = 24 * 3600
+
+SECRET_KEY = secret_key(known.load().data)
+ALLOWED_HOSTS = known.load().hosts.split(",")
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = known.load().https
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if known.load().https else None
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if known.load().https else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
+CSRF_FAILURE_VIEW = "kvit.web.refusals.forged"

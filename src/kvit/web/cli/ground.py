@@ -20,6 +20,7 @@ from kvit.platform.db import roles
 from kvit.platform.db.roles import Access
 from kvit.platform.embedded import server
 from kvit.platform.embedded.folder import DataFolder
+from kvit.web import translation
 from kvit.web.called import typeable
 from kvit.web.cli.language import language
 
@@ -48,6 +49,7 @@ def ready() -> None:
     roles.use(database())
     files.use(DataFolder(settings.load().data).files)
     os.environ["DJANGO_SETTINGS_MODULE"] = "kvit.web.settings"
+    translation.ensure_compiled()
     django.setup()
 
     from kvit.platform.migrate import migrate_as_owner

@@ -1,0 +1,50 @@
+"""Forms with the house's looks: classes of the fields, and marks that a screen reader follows."""
+
+from typing import Any
+
+from django import forms
+
+
+class OfficeForm(forms.Form):
+    """A form whose fields say themselves whether they are wrong, and why."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+        for name, field in self.fields.items():
+            widget = field.widget
+            is_choice = isinstance(widget, (forms.Select, forms.SelectMultiple))
+            if isinstance(widget, (forms.CheckboxInput, forms.RadioSelect)):
+                widget.attrs.setdefault("class", "form-check-input")
+            elif not isinstance(widget, forms.CheckboxSelectMultiple):
+                widget.attrs.setdefault("class", "form-select" if is_choice else "form-control")
+            said = []
+            if field.help_text:
+                said.append(f"id_{name}-hint")
+            if self.is_bound and name in self.errors:
+                widget.attrs["aria-invalid"] = "true"
+                said.append(f"id_{name}-error")
+            if said:
+                widget.attrs["aria-describedby"] = " ".join(said)
+
+
+class FilterForm(OfficeForm):
+    """The filter of a list: always bound, nothing is required; a wrong value filters nothing out
+    and is told at its field."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.required = False
+        self.use_required_attribute = False
+
+    def asked(self) -> dict[str, Any]:
+        """Return what was filled in and could be read."""
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
+
+
+class DateField(forms.DateField):
+    """A day, picked or typed as people write it: 22.11.2026 or 2026-11-22."""
+
+    widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+    input_formats = ("%Y-%m-%d", "%d.%m.%Y")

@@ -1,0 +1,3 @@
+"""The office: pages of the staff, a module an area. Each view declares its route and its right."""
+
+MODULES: tuple[str, ...] = ("overview",)

@@ -1,0 +1,98 @@
+"""The map of the office: the order is the life of a rouble. What may not be opened is not shown."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of the side bar. `key` is the letter of `g …`, "" for none."""
+
+    title: "Promise | str"
+    icon: str
+    name: str  # of a route
+    right: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Entries under one heading, or under none."""
+
+    title: "Promise | str"
+    places: tuple[Place, ...]
+
+
+GROUPS = (
+    Group("", (
+        Place(_("Overview"), "home", "overview", "invoices.read", "o"),
+        Place(_("Customers"), "users", "customers", "customers.read", "c"),
+        Place(_("Subscriptions"), "repeat", "subscriptions", "subscriptions.read", "s"),
+    )),
+    Group(_("Charging"), (
+        Place(_("Usage"), "activity", "usage", "usage.read", "u"),
+        Place(_("Bill runs"), "player-play", "runs", "invoices.read", "r"),
+    )),
+    Group(_("Documents"), (
+        Place(_("Invoices"), "file-invoice", "invoices", "invoices.read", "i"),
+        Place(_("Corrections"), "file-minus", "corrections", "invoices.read", "k"),
+    )),
+    Group(_("Books"), (
+        Place(_("Trial balance"), "scale", "trial-balance", "books.read", "l"),
+        Place(_("Receivables"), "cash", "receivables", "books.read", "m"),
+        Place(_("Postings"), "list-details", "postings", "books.read"),
+    )),
+    Group(_("Catalogue"), (
+        Place(_("Plans"), "tags", "catalogue", "catalogue.read", "p"),
+        Place(_("Meters"), "gauge", "meters", "catalogue.read"),
+    )),
+    Group(_("System"), (
+        Place(_("Journal"), "history", "journal", "audit.read", "j"),
+        Place(_("Webhooks"), "webhook", "webhooks", "webhooks.write"),
+        Place(_("Settings"), "settings", "settings", "settings.read", ","),
+    )),
+)  # fmt: skip
+
+
+def context(request: HttpRequest) -> dict[str, Any]:
+    """What every page of the office shows around itself."""
+    principal = getattr(request, "principal", None)
+    if principal is None:
+        return {"principal": None}
+    here = request.resolver_match.url_name if request.resolver_match else ""
+    return {
+        "principal": principal,
+        "present": getattr(request, "now", None),
+        "navigation": list(_shown(principal.rights, here or "")),
+    }
+
+
+def _shown(rights: frozenset[str], here: str) -> Iterator[dict[str, Any]]:
+    for group in GROUPS:
+        places = [
+            {"place": place, "url": _address(place.name), "here": _is_within(here, place.name)}
+            for place in group.places
+            if place.right in rights and _address(place.name)
+        ]
+        if places:
+            yield {"title": group.title, "places": places}
+
+
+def _is_within(here: str, name: str) -> bool:
+    """`customer` and `customer-edit` light up `customers`."""
+    return here == name or here.split("-", maxsplit=1)[0] in (name, name.removesuffix("s"))
+
+
+@cache
+def _address(name: str) -> str:
+    try:
+        return reverse(f"office:{name}")
+    except NoReverseMatch:  # the area is not part of this installation
+        return ""

@@ -1,0 +1,30 @@
+"""Who is asking: a member of the staff or an API key, for one tenant, with certain rights."""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from kvit.parties.rows import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Set on the request by `kvit.web.access` once everything was proved; read anew each time.
+
+    `branches` are the codes that a member of a branch is bound to; empty: the whole company.
+    """
+
+    kind: Literal["user", "key"]
+    id: UUID
+    name: str
+    email: str
+    tenant: Tenant
+    rights: frozenset[str]
+    roles: tuple[str, ...] = ()
+    branches: frozenset[str] = frozenset()
+    test_clock: bool = False  # the tenant lives by a clock of its own
+
+    @property
+    def actor(self) -> str:
+        """What is written as the author: "user:<id>" or "key:<id>"."""
+        return f"{self.kind}:{self.id}"

@@ -1,0 +1,72 @@
+"""How a refusal is said to a person: in words, with what to do, and never as a trace.
+
+An expected failure (`kvit.platform.failures.Failure`) raised in a view becomes a page, or for htmx
+a fragment, with status 422; what was typed stays where it was. Anything else is our fault: it is
+logged under a short code, and the page says that code.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from kvit.platform.failures import Failure
+
+_log = logging.getLogger("kvit.web")
+API = "/api/"
+
+
+class Refusals:
+    """Middleware: turns what a view raises into words. The API has handlers of its own."""
+
+    def __init__(self, answer: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.answer = answer
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.answer(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if request.path.startswith(API):
+            return None
+        if transaction.get_connection().in_atomic_block:
+            transaction.set_rollback(True)
+        if isinstance(error, Failure):
+            return refused(request, error.text(get_language() or "ru"), code=error.code)
+        if isinstance(error, Http404):
+            return None
+        return broken(request, error)
+
+
+def refused(
+    request: HttpRequest, text: str, *, code: str = "", status: int = 422, title: str = ""
+) -> HttpResponse:
+    """Say why something was not done. htmx shows it where the form is, others as a page."""
+    words = {"text": text, "code": code, "title": title or _("Not done")}
+    is_fragment = request.headers.get("HX-Request") == "true"
+    template = "parts/refused.html" if is_fragment else "refused.html"
+    return render(request, template, words, status=status)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """There is no such page, or it is somebody else's: both look alike."""
+    text = _("There is no such page, or it belongs to another company. Check the address.")
+    return refused(request, text, status=404, title=_("Not found"))
+
+
+def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The form does not carry the mark of this session."""
+    text = _("The form is out of date: open the page anew and send it again. Nothing was changed.")
+    return refused(request, text, status=403, title=_("Not accepted"))
+
+
+def broken(request: HttpRequest, error: BaseException | None = None) -> HttpResponse:
+    """A fault of ours: nothing was saved, and the code leads us to the cause."""
+    code = secrets.token_hex(4).upper()
+    _log.error("fault %s at %s %s", code, request.method, request.path, exc_info=error)
+    text = _("Not saved: a fault on our side. Try again; if it repeats, tell us the code %(code)s.")
+    return refused(request, text % {"code": code}, code=code, status=500, title=_("Our fault"))

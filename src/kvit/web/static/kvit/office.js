@@ -1,0 +1,144 @@
+// What the pages do beyond htmx: menus, keys, the drawer, charts from data. No inline script exists.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const one = (selector, within = document) => within.querySelector(selector);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+  // Light and dark
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-theme-switch]")) return;
+    const theme = root.dataset.bsTheme === "dark" ? "light" : "dark";
+    root.dataset.bsTheme = theme;
+    try { localStorage.setItem("kvit-theme", theme); } catch { /* private window: for this page only */ }
+    all("[data-chart]").forEach(draw);
+  });
+
+  // Side bar on a phone, menus that close when left
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-toggles]");
+    if (opener) {
+      const open = document.getElementById(opener.dataset.toggles).classList.toggle("open");
+      opener.setAttribute("aria-expanded", open);
+    }
+    all("details.menu[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
+  });
+
+  // A form is sent once; its button shows that it is at work
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.sent && !form.hasAttribute("hx-get")) { event.preventDefault(); return; }
+    if (form.method === "post" && !event.defaultPrevented) {
+      form.dataset.sent = "1";
+      one("[type=submit], button:not([type])", form)?.setAttribute("aria-busy", "true");
+      setTimeout(() => { delete form.dataset.sent; }, 4000);
+    }
+  });
+
+  // Drawer: opened by htmx into #drawer, closed by Esc, focus goes back to who opened it
+  const drawer = document.getElementById("drawer");
+  let opener = null;
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.target === drawer && drawer.hidden) opener = document.activeElement;
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target === drawer) { drawer.hidden = false; one("h2, [tabindex]", drawer)?.focus(); }
+    all("[data-chart]", event.detail.target).forEach(draw);
+  });
+  const close = () => {
+    if (!drawer || drawer.hidden) return false;
+    drawer.hidden = true; drawer.replaceChildren();
+    const url = new URL(location); url.searchParams.delete("open"); history.replaceState(null, "", url);
+    opener?.focus(); return true;
+  };
+  document.addEventListener("click", (event) => { if (event.target.closest("[data-closes-drawer]")) { event.preventDefault(); close(); } });
+
+  // A refusal that comes back to a fragment is brought into view
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, detail } = { xhr: event.detail.xhr, detail: event.detail };
+    if (xhr.status < 400 || detail.target.hasAttribute("data-takes-errors")) return;
+    const refusal = document.getElementById("refusal");
+    if (refusal) { detail.target = refusal; detail.swapOverride = "innerHTML"; detail.shouldSwap = true; refusal.scrollIntoView({ block: "center" }); }
+  });
+
+  // Select rows
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches("[data-select], [data-select-all]")) return;
+    const list = event.target.closest("form") || document;
+    if (event.target.matches("[data-select-all]")) all("[data-select]", list).forEach((box) => { box.checked = event.target.checked; });
+    const chosen = all("[data-select]:checked", list);
+    all("[data-select]", list).forEach((box) => box.closest("tr").setAttribute("aria-selected", box.checked));
+    const bar = one(".bulk-bar", list);
+    if (bar) { bar.hidden = !chosen.length; one("[data-selected-count]", bar).textContent = chosen.length; }
+  });
+
+  // Keys by place on the keyboard, so that they work in the Russian layout
+  let going = 0;
+  const rows = () => all("table.list tbody tr");
+  const step = (by) => {
+    const list = rows(); if (!list.length) return;
+    const at = list.findIndex((row) => row.contains(document.activeElement));
+    const next = list[Math.max(0, Math.min(list.length - 1, at < 0 ? 0 : at + by))];
+    one("a, button, input", next)?.focus();
+  };
+  const letters = { Comma: ",", };
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.code === "KeyK") { event.preventDefault(); palette(); return; }
+    if (event.key === "Escape") { if (close()) event.preventDefault(); return; }
+    if (event.ctrlKey || event.metaKey || event.altKey || root.dataset.keys === "off") return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    const letter = letters[event.code] || event.code.replace("Key", "").toLowerCase();
+    if (Date.now() - going < 1500) {
+      going = 0;
+      const link = one(`[data-go="${letter}"]`); if (link) { event.preventDefault(); link.click(); }
+      return;
+    }
+    if (event.code === "KeyG") going = Date.now();
+    else if (event.code === "KeyJ") step(1);
+    else if (event.code === "KeyK") step(-1);
+    else if (event.code === "KeyX") document.activeElement.closest("tr")?.querySelector("[data-select]")?.click();
+    else if (event.code === "KeyF") { const field = one(".filters input:not([type=hidden])"); if (field) { event.preventDefault(); field.focus(); } }
+    else if (event.code === "KeyE") one("[data-key=export]")?.click();
+    else if (event.code === "KeyW") (document.activeElement.closest("tr") || document).querySelector("[data-key=why]")?.click();
+    else if (event.code === "Insert") one("[data-key=new]")?.click();
+    else if (event.code === "F2") one("[data-key=edit]")?.click();
+    else if (event.key === "/" || event.code === "Slash") { event.preventDefault(); event.shiftKey ? one("[data-key=keys]")?.click() : palette(); }
+  });
+  const palette = () => { const box = one("[data-palette]"); if (box) { box.closest(".topbar-search")?.classList.add("open"); box.focus(); box.select?.(); } };
+
+  // Copy
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]"); if (!button) return;
+    await navigator.clipboard?.writeText(button.dataset.copy);
+    say(button.dataset.copied || button.textContent);
+  });
+  const say = (text) => { const region = document.getElementById("said"); if (region) region.textContent = text; };
+
+  // Charts: data-chart names the id of a <script type="application/json"> beside a table of the same
+  const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
+  const load = () => window.echarts ? Promise.resolve() : new Promise((done, failed) => {
+    const script = document.createElement("script");
+    script.src = document.body.dataset.echarts || one("[data-chart]").dataset.chartLibrary;
+    script.onload = done; script.onerror = failed; document.head.append(script);
+  });
+  async function draw(box) {
+    await load();
+    const wanted = JSON.parse(document.getElementById(box.dataset.chart).textContent);
+    const chart = echarts.getInstanceByDom(box) || echarts.init(box, null, { renderer: "svg" });
+    const text = colour("--text"), muted = colour("--muted"), line = colour("--hairline");
+    const axis = { axisLabel: { color: muted }, axisLine: { lineStyle: { color: line } }, splitLine: { lineStyle: { color: line } } };
+    chart.setOption({
+      animation: false, aria: { enabled: true, decal: { show: (wanted.series || []).length > 1 } },
+      color: [1, 2, 3, 4, 5, 6].map((n) => colour(`--series-${n}`)),
+      textStyle: { fontFamily: "Inter Variable, sans-serif", color: text },
+      grid: { left: 8, right: 16, top: 32, bottom: 8, containLabel: true },
+      tooltip: { trigger: "axis", renderMode: "richText", backgroundColor: colour("--card"), borderColor: line, textStyle: { color: text } },
+      legend: (wanted.series || []).length > 1 ? { top: 0, left: 0, textStyle: { color: text } } : undefined,
+      ...wanted,
+      xAxis: { ...axis, ...wanted.xAxis }, yAxis: { ...axis, ...wanted.yAxis },
+    }, true);
+  }
+  window.addEventListener("resize", () => all("[data-chart]").forEach((box) => window.echarts?.getInstanceByDom(box)?.resize()));
+  const start = () => { all("[data-chart]").forEach(draw); };
+  document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", start) : start();
+})();

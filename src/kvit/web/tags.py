@@ -1,0 +1,145 @@
+"""What templates may call: sums, dates, states, icons. They format; none of them computes."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.http import QueryDict
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
+
+from kvit.core.periods import Period
+from kvit.core.wording import amount_text, date_text, money_text, number_text, period_text
+from kvit.web import states
+from kvit.web.assets import DIST
+
+register = template.Library()
+_FRAME = (
+    '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75"'
+    ' stroke-linecap="round" stroke-linejoin="round">'
+)
+
+
+def lang() -> str:
+    """Return the reader's language, "ru" or "en"."""
+    return "en" if (get_language() or "ru").startswith("en") else "ru"
+
+
+@register.filter
+def money(minor: int | None, currency: str) -> str:
+    """«1 234,56 ₽»; no value is a dash."""
+    return "—" if minor is None else money_text(minor, currency, lang())
+
+
+@register.filter
+def amount(minor: int | None, currency: str) -> str:
+    """The sum without its sign, for columns whose heading names the currency."""
+    return "—" if minor is None else amount_text(minor, currency, lang())
+
+
+@register.filter
+def difference(minor: int | None, currency: str) -> str:
+    """A sum that always bears its sign: «+1 180,00 ₽», «−588,00 ₽»."""
+    if minor is None:
+        return "—"
+    return ("+" if minor > 0 else "") + money_text(minor, currency, lang())
+
+
+@register.filter
+def number(value: Any) -> str:
+    """An exact number with the language's separators; trailing zeros of a column are dropped."""
+    if value is None:
+        return "—"
+    if isinstance(value, str):
+        value = Decimal(value)
+    return number_text(Fraction(value), lang())
+
+
+@register.filter
+def day(value: date | None) -> str:
+    """In a table: 22.11.2026, in English 22 Nov 2026."""
+    if value is None:
+        return "—"
+    return value.strftime("%d.%m.%Y") if lang() == "ru" else f"{value.day} {value:%b} {value.year}"
+
+
+@register.filter
+def day_in_words(value: date | None) -> str:
+    """In a sentence: «22 ноября 2026 г.»."""
+    return "—" if value is None else date_text(value, lang())
+
+
+@register.filter
+def period(bounds: "Period | tuple[date, date]") -> str:
+    """A half-open period as people write it, both days included."""
+    whole = bounds if isinstance(bounds, Period) else Period(*bounds)
+    return period_text(whole, lang())
+
+
+@register.simple_tag(takes_context=True)
+def moment(context: template.Context, value: datetime | None, seconds: bool = False) -> SafeString:
+    """A moment on the tenant's wall, the exact one in the title: <time>22.11.2026, 14:05</time>."""
+    if value is None:
+        return mark_safe("—")
+    principal = context.get("principal")
+    zone = ZoneInfo(principal.tenant.row.zone if principal else "UTC")
+    local = value.astimezone(zone)
+    clock = local.strftime("%H:%M:%S" if seconds else "%H:%M")
+    return format_html(
+        '<time datetime="{}" title="{}">{}, {}</time>',
+        value.isoformat(), f"{local:%d.%m.%Y %H:%M:%S %Z}", day(local.date()), clock,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """A Tabler icon, drawn inline; without a label it is decoration."""
+    drawing = _drawing(name)
+    if label:
+        return format_html(
+            '<span class="icon" role="img" aria-label="{}">{}</span>', label, drawing
+        )
+    return format_html('<span class="icon" aria-hidden="true">{}</span>', drawing)
+
+
+@cache
+def _drawing(name: str) -> SafeString:
+    path = DIST / "icons" / f"{name}.svg"
+    if not path.is_file():  # the pages are not built: words stand beside every icon
+        return mark_safe("")
+    text = path.read_text(encoding="utf-8")
+    return mark_safe(text[text.index("<svg") :].replace("\n", " "))
+
+
+@register.inclusion_tag("parts/state.html")
+def state(code: str, detail: str = "") -> dict[str, Any]:
+    """A state as icon, word, shape and colour; `detail` follows the word («на 5 дней»)."""
+    found = states.STATES[code]
+    return {"state": found, "detail": detail}
+
+
+@register.simple_tag(takes_context=True)
+def query(context: template.Context, **changes: Any) -> str:
+    """The address's query with some values changed; an empty value is left out, and so is a cursor
+    of the list before the change."""
+    request = context["request"]
+    found: QueryDict = request.GET.copy()
+    if "after" not in changes:
+        found.pop("after", None)
+    for name, value in changes.items():
+        if value in ("", None):
+            found.pop(name, None)
+        else:
+            found[name] = str(value)
+    return f"?{found.urlencode()}" if found else "?"
+
+
+@register.filter
+def may(principal: Any, right: str) -> bool:
+    """Whether the reader has a right: a page offers nothing that would be refused."""
+    return principal is not None and right in principal.rights

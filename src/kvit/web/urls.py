@@ -1,0 +1,22 @@
+"""Where everything is: office, API and the few public pages, each with its right."""
+
+from importlib import import_module
+
+from django.urls import include, path
+from django.views.i18n import set_language
+
+from kvit.web import office, refusals, routes
+
+_OFFICE = [import_module(f"kvit.web.office.{name}") for name in office.MODULES]
+
+handler404 = refusals.not_found
+handler500 = refusals.broken
+
+_language = routes.declare(
+    routes.Route("language/", "language", routes.PUBLIC, frozenset({"POST"}), "action")
+)(set_language)
+
+urlpatterns = [
+    path("language/", _language, name="language"),
+    path("office/", include((routes.patterns(_OFFICE), "office"))),
+]
