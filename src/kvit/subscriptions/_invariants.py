@@ -2,17 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
 
+from kvit.core.money import exact_text
 from kvit.core.periods import local_date
 from kvit.core.terms import Amendment as Change
 from kvit.core.terms import BadAmendment, timeline
 from kvit.core.wording import Words
 from kvit.platform.tenancy import current_tenant_id
-from kvit.subscriptions.models import Amendment, Subscription
+from kvit.subscriptions import _spells
+from kvit.subscriptions.models import Amendment, Spell, Subscription
 from kvit.subscriptions.rows import first_terms
 
 CHUNK = 1_000
@@ -28,6 +31,10 @@ WORDS: Words = {
     "subscriptions_do_not_follow": (
         "плательщик или конец подписки не те, что следуют из её изменений",
         "a subscription's payer or end is not what its amendments say",
+    ),
+    "subscriptions_spells_do_not_follow": (
+        "отрезки подписки не те, что следуют из её изменений",
+        "a subscription's spells are not what its amendments say",
     ),
 }
 _MISCOUNTED = """
@@ -73,6 +80,13 @@ def _folded(subscriptions: list[Subscription]) -> Iterator[Problem]:
     rows = Amendment.objects.filter(subscription__in=subscriptions).order_by("number")
     for key, *rest in rows.values_list("subscription_id", "number", "at", "change", "value"):
         changes[key].append(Change(*rest))
+    standing: dict[UUID, list[tuple[object, ...]]] = defaultdict(list)
+    spelt = Spell.objects.filter(subscription__in=subscriptions).order_by("place")
+    for key, place, *said, quantity, state, is_special, add_ons in spelt.values_list(
+        "subscription_id", *_spells.COLUMNS[2:]
+    ):
+        told = (place, *said, exact_text(Fraction(quantity)), state, is_special, add_ons)
+        standing[key].append(told)
     for one in subscriptions:
         row = f"subscription:{one.code}"
         try:
@@ -85,6 +99,10 @@ def _folded(subscriptions: list[Subscription]) -> Iterator[Problem]:
         except (BadAmendment, ValueError) as error:
             yield Problem("subscriptions_history_broken", row, str(error))
             continue
+        expected = [_spells.columns(place, fold) for place, fold in enumerate(spells)]
+        if standing[one.pk] != expected:
+            detail = f"{len(standing[one.pk])} spells, expected {len(expected)}"
+            yield Problem("subscriptions_spells_do_not_follow", row, detail)
         terms = spells[-1].terms
         ends_on = None
         if terms.state == "ended":

@@ -68,3 +68,42 @@ class Amendment(AppendOnly, TenantModel):
 
     def __str__(self) -> str:
         return f"{self.change} at {self.at}"
+
+
+class Spell(TenantModel):
+    """A time [starts_at, ends_at) of one subscription in which no term changes.
+
+    Follows the amendments: written anew with each of them, so that lists can be filtered by what
+    holds, held or will hold. Prices are decided by the fold itself, never by these rows.
+    """
+
+    subscription = models.ForeignKey(
+        "subscriptions.Subscription", on_delete=models.PROTECT, related_name="+"
+    )
+    place = models.IntegerField()  # 0, 1, … in order of time
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)
+    plan = models.CharField(max_length=80)
+    payer_id = models.UUIDField()
+    quantity = models.DecimalField(max_digits=38, decimal_places=12)
+    state = models.CharField(max_length=10)
+    is_special = models.BooleanField(default=False)  # own prices, discounts or a pinned day
+    add_ons = models.JSONField(default=list)  # codes of plans
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "subscription", "place"], name="spell_place_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_at__isnull=True) | Q(ends_at__gt=F("starts_at")),
+                name="spell_ends_after_start",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=("active", "paused", "ended")), name="spell_state_known"
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant_id", "plan", "starts_at"], name="spell_plan")]
+
+    def __str__(self) -> str:
+        return f"{self.plan} from {self.starts_at}"

@@ -12,11 +12,28 @@ from kvit.core.terms import Amendment as Change
 from kvit.core.terms import counts_from, milestones, timeline
 from kvit.platform.paging import key_chunks
 from kvit.subscriptions import _invariants
+from kvit.subscriptions._listed import (
+    SORTS,
+    STATES,
+    Asked,
+    Standing,
+    asked_ids,
+    listed,
+    on_plans,
+    standing,
+    taken,
+)
 from kvit.subscriptions.models import Amendment, Subscription
 from kvit.subscriptions.rows import AmendmentInfo, SubscriptionInfo, first_terms
 
 PROBLEM_WORDS = _invariants.WORDS
 problems = _invariants.problems
+
+__all__ = [
+    "SORTS", "STATES", "Asked", "Standing", "all_codes", "amendments_of_codes", "asked_ids",
+    "by_codes", "by_ids", "contracts", "count_alive", "due_chunks", "ever_of", "ever_paid_by_of",
+    "listed", "of_customers", "on_plans", "standing", "stated", "taken",
+]  # fmt: skip
 
 
 def by_codes(codes: Iterable[str]) -> dict[str, SubscriptionInfo]:

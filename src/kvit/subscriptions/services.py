@@ -13,6 +13,7 @@ from kvit.core.terms import BadAmendment, Spell, check_prices, timeline, togethe
 from kvit.platform import audit, events
 from kvit.platform.bulk import copy_in
 from kvit.platform.ids import uuid7
+from kvit.subscriptions import _spells
 from kvit.subscriptions.events import (
     AMENDED,
     OPENED,
@@ -58,8 +59,7 @@ def open_many(rows: Sequence[NewSubscription], *, actor: str, now: datetime) -> 
         TermsRefused: the terms of one of them cannot be read; nothing was opened.
     """
     codes = [row.code for row in rows]
-    for row in rows:
-        _check(row)
+    folds = [_check(row) for row in rows]
     taken = Subscription.objects.filter(code__in=codes).values_list("code", flat=True).first()
     if taken is not None or len(set(codes)) != len(codes):
         raise SubscriptionExists(taken or "twice in one set")
@@ -75,6 +75,7 @@ def open_many(rows: Sequence[NewSubscription], *, actor: str, now: datetime) -> 
             for row in rows
         ),
     )  # fmt: skip
+    _spells.write({ids[row.code]: fold for row, fold in zip(rows, folds, strict=True)}, again=False)
     audit.record_many(
         (
             audit.Change(
@@ -103,11 +104,13 @@ def open_many(rows: Sequence[NewSubscription], *, actor: str, now: datetime) -> 
     return ids
 
 
-def _check(row: NewSubscription) -> None:
+def _check(row: NewSubscription) -> tuple[Spell, ...]:
     try:
         if row.quantity < 0:
             raise BadAmendment("bad_value", f"quantity {row.quantity}")
-        check_prices(first_terms(row.document(), row.customer_id))
+        first = first_terms(row.document(), row.customer_id)
+        check_prices(first)
+        return timeline(start=instant_of(row.start, row.zone), end=row.ends_at, first=first)
     except ValueError as error:  # BadAmendment and PriceError among them
         raise TermsRefused(row.code, str(error)) from error
 
@@ -130,6 +133,7 @@ def amend_many(
     known = {one.code: one for one in locked}
     history = _history(list(known.values()))
     numbered: dict[int, tuple[UUID, int]] = {}
+    folds: dict[UUID, tuple[Spell, ...]] = {}
     written = []
     for index in _numbering(rows):
         row = rows[index]
@@ -139,7 +143,8 @@ def amend_many(
         subscription.amendments += 1
         change = Change(subscription.amendments, row.at, row.change, row.value)
         history[subscription.pk].append(change)
-        _follow(subscription, _fold(subscription, history[subscription.pk], index))
+        folds[subscription.pk] = _fold(subscription, history[subscription.pk], index)
+        _follow(subscription, folds[subscription.pk])
         numbered[index] = (subscription.pk, subscription.amendments)
         written.append((uuid7(), subscription.pk, subscription.amendments, row.at, row.change,
                         row.value, row.reason, actor, now))  # fmt: skip
@@ -153,6 +158,7 @@ def amend_many(
     Subscription.objects.bulk_update(
         list(known.values()), ["amendments", "customer", "ends_on"], batch_size=1000
     )
+    _spells.write(folds, again=True)
     _tell(rows, recorded, actor=actor, now=now)
     return recorded
 
