@@ -143,8 +143,9 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 
 def test_an_interrupt_ends_with_a_word_and_status_130(tmp_path: Path) -> None:
     environment = {**os.environ, "KVIT_LANG": "en", "KVIT_DATA": str(tmp_path)}
-    code = (
-        "import sys, time\nfrom kvit.web import cli\nfrom kvit.web.cli import settings\n"
+    code = (  # a background job of a shell inherits an ignored interrupt; a terminal's does not
+        "import signal, sys, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from kvit.web import cli\nfrom kvit.web.cli import settings\n"
         "def wait(args):\n    print('waiting', flush=True)\n    time.sleep(60)\n"
         "settings.run = wait\nsys.exit(cli.main(['settings']))"
     )
