@@ -22,9 +22,14 @@ class Tenant(models.Model):
     language = models.CharField(max_length=2)
     vat_rounding = models.CharField(max_length=8)
     late_events = models.CharField(max_length=12)
+    # Of a machine: its key alone, or with it a signature or a client's certificate.
+    machine_factors = models.SmallIntegerField(default=1, db_default=1)
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(machine_factors__in=(1, 2)), name="tenant_machine_factors"
+            ),
             models.CheckConstraint(
                 condition=Q(vat_rounding__in=("document", "line")), name="tenant_vat_rounding"
             ),
@@ -211,3 +216,51 @@ class PersonalImage(TenantModel):
 
     def __str__(self) -> str:
         return self.digest
+
+
+class ApiKey(models.Model):
+    """A machine's way in: found by its prefix, proved by a secret that only its holder has.
+
+    Of the secret a salted digest is kept. What signs requests must be known to both sides, so it
+    is kept sealed.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_column="tenant")
+    name = models.CharField(max_length=120)
+    prefix = models.CharField(max_length=16, unique=True)
+    salt = models.CharField(max_length=32)
+    digest = models.CharField(max_length=64)
+    signing = models.CharField(max_length=200)
+    certificate = models.CharField(max_length=64, blank=True)  # SHA-256 of a client's, in hex
+    rights = models.JSONField()
+    made_by = models.CharField(max_length=80)
+    made_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)  # rotated: until then both keys open
+    revoked_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True)  # to the minute
+    used_from = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "-made_at", "-id"], name="api_key_by_tenant")]
+
+    def __str__(self) -> str:
+        return self.prefix
+
+
+class ApiNonce(models.Model):
+    """A signed request that was let in, so that it is not let in again."""
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE)
+    nonce = models.CharField(max_length=80)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["key", "nonce"], name="api_nonce_once"),
+        ]
+        indexes = [models.Index(fields=["at"], name="api_nonce_by_time")]
+
+    def __str__(self) -> str:
+        return self.nonce

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from kvit.parties import models
+from kvit.parties.api_keys import Known, key_by_id, key_row, keys, known_key, machine_factors
 from kvit.parties.rows import (
     BranchRow,
     Customer,
@@ -16,6 +17,13 @@ from kvit.parties.rows import (
     TenantRow,
 )
 from kvit.platform.tenancy import current_tenant_id
+
+__all__ = [
+    "Known", "branches", "customer_codes", "customer_row", "customers", "customers_by_code",
+    "customers_by_id", "key_by_id", "key_row", "keys", "known_key", "machine_factors",
+    "memberships", "paid_for_by", "personal_images", "rights", "sellers", "tenant",
+    "tenant_by_code", "tenants",
+]  # fmt: skip
 
 
 def tenant_by_code(code: str) -> Tenant | None:

@@ -6,6 +6,7 @@ object was changed elsewhere since.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 SERIES = "{year}-{number:05}"
@@ -110,3 +111,25 @@ class Changes:
     created: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyRow:
+    """A machine's key as it is shown: never its secrets."""
+
+    id: UUID
+    name: str
+    prefix: str  # after "kvit_"
+    rights: tuple[str, ...]
+    certificate: str
+    made_by: str
+    made_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    used_at: datetime | None
+    used_from: str
+
+    @property
+    def shown(self) -> str:
+        """The key as far as it may be shown."""
+        return f"kvit_{self.prefix}_…"

@@ -16,6 +16,17 @@ from kvit.core.money import UnknownCurrency, exponent
 from kvit.core.periods import UnknownZone, zone_of
 from kvit.core.wording import Words
 from kvit.parties import coded, models
+from kvit.parties.api_keys import (
+    KeyNotFound,
+    KeyRefused,
+    NewKey,
+    create_key,
+    note_use,
+    revoke_key,
+    rotate_key,
+    set_machine_factors,
+    take_nonce,
+)
 from kvit.parties.coded import CodeTwice, Kind, Step
 from kvit.parties.customers import CustomerRefused, apply_customers
 from kvit.parties.events import (
@@ -38,14 +49,23 @@ from kvit.platform.tenancy import current_tenant_id, tenant_scope
 __all__ = [
     "CodeTwice",
     "CustomerRefused",
+    "KeyNotFound",
+    "KeyRefused",
+    "NewKey",
     "PartyRefused",
     "add_member",
     "apply_branches",
     "apply_customers",
     "apply_sellers",
     "change_tenant",
+    "create_key",
     "create_tenant",
+    "note_use",
     "remove_member",
+    "revoke_key",
+    "rotate_key",
+    "set_machine_factors",
+    "take_nonce",
 ]
 
 WORDS: Words = {

@@ -18,6 +18,8 @@ GLOBAL_TABLES = frozenset(
         "django_content_type",
         "django_migrations",
         "django_session",
+        "parties_apikey",
+        "parties_apinonce",
         "parties_membership",
         "parties_role",
         "parties_roleright",

@@ -38,6 +38,11 @@ def now_for(tenant_id: UUID) -> datetime:
     return moment or datetime.now(UTC)
 
 
+def is_test() -> bool:
+    """Whether the tenant in scope lives by a test clock."""
+    return TestClock.objects.exists()
+
+
 @transaction.atomic
 def move_test_clock(tenant_id: UUID, *, to: datetime, actor: str, reason: str) -> None:
     """Set the tenant's own clock, or start it. From then on real time is not looked at.

@@ -98,6 +98,13 @@ class Settings(BaseSettings):
         "the language of messages; by default from LC_ALL, LC_MESSAGES, LANG",
         None,
     )
+    certificate_proxies: str = _setting(
+        "сети прокси через запятую (10.0.0.5/32), которым верим отпечаток сертификата клиента в"
+        " X-Client-Cert-Sha256; по умолчанию никому",
+        "networks of proxies, comma-separated (10.0.0.5/32), that are believed the fingerprint of a"
+        " client's certificate in X-Client-Cert-Sha256; by default nobody",
+        "",
+    )
     test_database_url: SecretStr | None = _setting(
         "для тестов: суперпользователь PostgreSQL 15 или новее, где тесты создают свои базы",
         "for tests: a superuser of a PostgreSQL 15 or newer, where tests make their databases",

@@ -6,6 +6,7 @@ from django.urls import include, path
 from django.views.i18n import set_language
 
 from kvit.web import office, refusals, routes
+from kvit.web.api import urls as api
 
 _OFFICE = [import_module(f"kvit.web.office.{name}") for name in office.MODULES]
 
@@ -19,4 +20,5 @@ _language = routes.declare(
 urlpatterns = [
     path("language/", _language, name="language"),
     path("office/", include((routes.patterns(_OFFICE), "office"))),
+    path("api/v1/", include(api.patterns)),
 ]

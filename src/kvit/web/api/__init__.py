@@ -1,0 +1,10 @@
+"""The HTTP API, version 1: a router module an area, named in `MODULES`; `urls` puts them together.
+
+Each module has `router`, and `TAG`: the heading of its operations, in Russian and English.
+"""
+
+MODULES = (
+    "quotes",
+    "tenant",
+    "keys",
+)

@@ -1,0 +1,84 @@
+"""Who calls the API: a machine by its key, or a person of the office by the session.
+
+A key is sent as `Authorization: Bearer kvit_…`. Where the company asks machines for two factors,
+the request is signed too (see `signing`), or comes with the client certificate that the key is
+bound to, as a proxy that the operator trusts tells it. A signature that is sent is always checked.
+"""
+
+import ipaddress
+from datetime import UTC, datetime
+
+from django.http import HttpRequest
+from ninja.utils import check_csrf
+
+from kvit.parties import queries as parties
+from kvit.parties import services
+from kvit.platform import clock, settings
+from kvit.platform.tenancy import tenant_scope
+from kvit.web.api import signing
+from kvit.web.api.problems import ApiRefused
+from kvit.web.principal import Principal
+
+CERTIFICATE = "X-Client-Cert-Sha256"
+SAFE = ("GET", "HEAD", "OPTIONS")
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="kvit"'}
+
+
+def authenticate(request: HttpRequest) -> Principal:
+    """Return the principal of a request.
+
+    Raises:
+        ApiRefused: nobody is named, the credentials open nothing, or the second factor lacks.
+    """
+    header = request.headers.get("Authorization", "")
+    if header:
+        return _machine(request, header)
+    person: Principal | None = getattr(request, "principal", None)
+    if person is None:
+        raise ApiRefused("credentials_missing", status=401, headers=_CHALLENGE)
+    if request.method not in SAFE and check_csrf(request) is not None:
+        raise ApiRefused("csrf_failed", status=403)
+    return person
+
+
+def _machine(request: HttpRequest, header: str) -> Principal:
+    scheme, _, text = header.partition(" ")
+    now = datetime.now(UTC)
+    known = parties.known_key(text.strip(), now=now) if scheme.lower() == "bearer" else None
+    if known is None:
+        raise ApiRefused("credentials_wrong", status=401, headers=_CHALLENGE)
+    is_signed = signing.check(request, known, now=now)
+    if known.factors > 1 and not is_signed and not _has_certificate(request, known):
+        raise ApiRefused("second_factor_missing", status=401, headers=_CHALLENGE)
+    services.note_use(known.row, address=address_of(request), now=now)
+    with tenant_scope(known.tenant_id, switch=True):
+        tenant, is_test = parties.tenant(), clock.is_test()
+    return Principal(
+        kind="key",
+        id=known.row.id,
+        name=known.row.name,
+        email="",
+        tenant=tenant,
+        rights=frozenset(known.row.rights),
+        test_clock=is_test,
+    )
+
+
+def _has_certificate(request: HttpRequest, known: parties.Known) -> bool:
+    told = request.headers.get(CERTIFICATE, "").replace(":", "").lower()
+    return bool(told) and told == known.row.certificate and _is_trusted(address_of(request))
+
+
+def _is_trusted(address: str) -> bool:
+    """Whether the address is of a proxy that may tell us of client certificates."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    networks = settings.load().certificate_proxies.split(",")
+    return any(found in ipaddress.ip_network(one.strip()) for one in networks if one.strip())
+
+
+def address_of(request: HttpRequest) -> str:
+    """Return the address that the connection came from."""
+    return str(request.META.get("REMOTE_ADDR", ""))

@@ -1,0 +1,151 @@
+"""What holds for every operation: who calls, what they may, errors, repeats, tags."""
+
+import pytest
+
+from kvit.parties.rows import Tenant
+from kvit.platform.models import AuditRow, IdempotencyKey
+from tests.api.conftest import Caller, Callers
+
+
+def test_a_key_says_whose_it_is(api: Callers, tenant: Tenant) -> None:
+    answer = api("invoices.read", "usage.write").get("/tenants/me")
+    assert answer.status == 200
+    told = answer.json
+    assert (told["code"], told["currency"]) == ("acme", "RUB")
+    assert told["rights"] == ["invoices.read", "usage.write"]
+
+
+def test_without_a_key_nothing_is_told(nobody: Caller) -> None:
+    answer = nobody.get("/tenants/me")
+    assert (answer.status, answer.code) == (401, "credentials_missing")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="kvit"'
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["kvit_", "kvit_abc", "kvit_000000000000_x", "other_1_2", "Bearer", "kvit_ы_ы", "\u2603"],
+)
+def test_a_key_that_is_none_opens_nothing(nobody: Caller, key: str) -> None:
+    nobody.headers["Authorization"] = f"Bearer {key}"
+    answer = nobody.get("/tenants/me")
+    assert (answer.status, answer.code) == (401, "credentials_wrong")
+
+
+def test_a_right_that_the_key_lacks_is_named(api: Callers) -> None:
+    answer = api("invoices.read").get("/keys", headers={"Accept-Language": "ru"})
+    assert (answer.status, answer.code) == (403, "right_missing")
+    assert answer.json["detail"] == "Нужно право keys.write, у вас его нет."
+
+
+def test_errors_follow_the_language_asked_for(nobody: Caller) -> None:
+    def told(asked: str) -> str:
+        return str(nobody.get("/tenants/me", headers={"Accept-Language": asked}).json["title"])
+
+    assert told("en-GB,en;q=0.9") == "Who asks must be known"
+    assert told("de, ru;q=0.5") == "Нужен вход"
+    assert told("") == "Нужен вход"
+
+
+def test_every_fault_of_a_body_is_named_by_its_field(api: Callers) -> None:
+    answer = api().post("/keys", {"rights": "all", "nme": "x"}, headers={"Accept-Language": "en"})
+    assert (answer.status, answer.code) == (422, "invalid")
+    assert [(e["field"], e["code"]) for e in answer.json["errors"]] == [
+        ("name", "missing"),
+        ("rights", "list_type"),
+        ("nme", "extra_forbidden"),
+    ]
+    assert answer.json["field"] == "name"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "code"),
+    [
+        (b"{", "application/json", 400, "bad_request"),
+        (b'{"a": NaN}', "application/json", 400, "bad_request"),
+        (b"\xff\xfe", "application/json", 400, "bad_request"),
+        (b"{}", "text/plain", 415, "media_type_unsupported"),
+        (b"[" * 40 + b"]" * 40, "application/json", 400, "body_too_deep"),
+        (b"[" * 100_000 + b"]" * 100_000, "application/json", 400, "bad_request"),
+        (b'{"name": "a\\u0000"}', "application/json", 422, "text_unstorable"),
+        (b'"' + b"x" * 2**20 + b'"', "application/json", 413, "body_too_large"),
+    ],
+)
+def test_a_body_that_cannot_be_taken_is_refused(
+    api: Callers, body: bytes, kind: str, status: int, code: str
+) -> None:
+    answer = api().post("/keys", body, kind=kind)
+    assert (answer.status, answer.code) == (status, code)
+
+
+def test_unknown_addresses_and_methods_are_problems_too(api: Callers) -> None:
+    crm = api()
+    assert crm.get("/nowhere").code == "path_unknown"
+    answer = crm.send("DELETE", "/clock")
+    assert (answer.status, answer.code) == (405, "method_not_allowed")
+    assert answer.headers["Allow"] == "GET, HEAD, PUT"
+
+
+def test_a_fault_of_ours_is_told_by_its_number_alone(
+    api: Callers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("secret of the house")
+
+    crm = api()
+    monkeypatch.setattr("kvit.web.api.tenant._clock", fail)
+    answer = crm.get("/clock")
+    assert (answer.status, answer.code) == (500, "unexpected")
+    assert b"secret" not in answer.body
+    monkeypatch.setattr("kvit.web.api.core.authenticate", fail)
+    answer = crm.get("/clock")
+    assert (answer.status, answer.code) == (500, "unexpected")
+
+
+def test_a_repeat_is_answered_as_the_first_time_and_does_nothing(api: Callers) -> None:
+    crm = api()
+    body = {"to": "2027-01-01T00:00:00Z", "reason": "проба"}
+    first = crm.put("/clock", body, once="k1")
+    assert (first.status, first.json) == (200, {"now": "2027-01-01T00:00:00Z", "is_test": True})
+    assert crm.put("/clock", {**body, "to": "2027-02-01T00:00:00Z"}).status == 200
+    again = crm.put("/clock", body, once="k1")
+    assert (again.status, again.body) == (200, first.body)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert crm.get("/clock").json["now"] == "2027-02-01T00:00:00Z"
+
+
+def test_another_request_under_a_used_key_is_refused(api: Callers) -> None:
+    crm = api()
+    crm.put("/clock", {"to": "2027-01-01T00:00:00Z", "reason": "x"}, once="k1")
+    answer = crm.put("/clock", {"to": "2028-01-01T00:00:00Z", "reason": "x"}, once="k1")
+    assert (answer.status, answer.code) == (409, "idempotency_key_reused")
+    assert crm.get("/clock").json["now"] == "2027-01-01T00:00:00Z"
+
+
+def test_a_refusal_leaves_the_key_free(api: Callers) -> None:
+    crm = api()
+    crm.put("/clock", {"to": "2027-01-01T00:00:00Z", "reason": "x"})
+    refused = crm.put("/clock", {"to": "2026-01-01T00:00:00Z", "reason": "x"}, once="k1")
+    assert (refused.status, refused.code) == (422, "clock_goes_back")
+    assert IdempotencyKey.objects.exists() is False
+    assert crm.put("/clock", {"to": "2027-03-01T00:00:00Z", "reason": "x"}, once="k1").status == 200
+
+
+def test_keys_of_two_machines_do_not_meet(api: Callers) -> None:
+    one, other = api(), api()
+    one.put("/clock", {"to": "2027-01-01T00:00:00Z", "reason": "x"}, once="k1")
+    answer = other.put("/clock", {"to": "2028-01-01T00:00:00Z", "reason": "x"}, once="k1")
+    assert (answer.status, "Idempotent-Replayed" in answer.headers) == (200, False)
+
+
+def test_what_was_read_before_is_not_sent_again(api: Callers) -> None:
+    crm = api()
+    first = crm.get("/tenants/me")
+    again = crm.get("/tenants/me", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_changes_say_from_where_they_came(api: Callers) -> None:
+    crm = api()
+    crm.put("/clock", {"to": "2027-01-01T00:00:00Z", "reason": "x"})
+    row = AuditRow.objects.get(action="clock.moved")
+    assert (row.actor, row.origin) == (f"key:{crm.key_id}", "api: move_clock 127.0.0.1")
