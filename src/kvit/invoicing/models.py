@@ -1,9 +1,14 @@
 """Bill runs, invoices with their lines, and the counters that number them."""
 
+from datetime import date
+
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
 
 from kvit.platform.tenancy import TenantModel
+
+UNDATED = date(9999, 12, 31)  # a draft's day in the order of the list
 
 
 class NumberSeries(TenantModel):
@@ -57,6 +62,57 @@ class BillRun(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.period_start}: {self.status}"
+
+
+class RunOrder(TenantModel):
+    """Work over a billing period that somebody ordered: a bill run, a dry one, an approval of all.
+
+    A job does it. How far it is is written in transactions of its own, so that a page may look
+    while the work holds its locks, and so that a dry run leaves a trace though it is rolled back.
+    A bill run's record (`BillRun`) has the id of its order.
+    """
+
+    action = models.CharField(max_length=8)
+    status = models.CharField(max_length=8, default="queued")
+    period_start = models.DateField()
+    period_end = models.DateField()
+    issue_on = models.DateField(null=True)  # the date that the documents bear
+    author = models.CharField(max_length=120)
+    left_out = models.JSONField(default=list)  # drafts that an approval leaves alone
+    ordered_at = models.DateTimeField()  # by the tenant's clock
+    stage = models.CharField(max_length=12, blank=True)
+    done = models.BigIntegerField(default=0)
+    whole = models.BigIntegerField(default=0)
+    started_at = models.DateTimeField(null=True)  # these three by the real clock
+    heard_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    stop_asked_by = models.CharField(max_length=120, blank=True)
+    fault = models.CharField(max_length=40, blank=True)  # why it failed: a key of words
+    report = models.JSONField(default=dict)  # what it brought: `rows.RunSummary`
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(action__in=("bill", "dry", "approve")), name="runorder_action_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=("queued", "running", "done", "failed", "stopped")),
+                name="runorder_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(period_end__gt=F("period_start")), name="runorder_period"
+            ),
+            # Two of one period would only take turns: the second is refused while one is under way.
+            models.UniqueConstraint(
+                fields=["tenant_id", "period_start"],
+                condition=Q(status__in=("queued", "running")),
+                name="runorder_one_at_a_time",
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant_id", "ordered_at", "id"], name="runorder_when")]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.period_start}: {self.status}"
 
 
 class Invoice(TenantModel):
@@ -132,6 +188,16 @@ class Invoice(TenantModel):
         indexes = [
             models.Index(fields=["tenant_id", "billed_in", "customer_id"], name="invoice_period"),
             models.Index(fields=["tenant_id", "customer_id", "issued_on"], name="invoice_customer"),
+            # The list's orders; a draft has no day, and stands above all that has one.
+            models.Index(
+                F("tenant_id"), Coalesce("issued_on", Value(UNDATED)), F("id"), name="invoice_day"
+            ),
+            models.Index(fields=["tenant_id", "total_minor", "id"], name="invoice_total"),
+            models.Index(
+                fields=["tenant_id", "created_at", "id"],
+                condition=Q(status="draft"),
+                name="invoice_drafts",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -8,8 +8,27 @@ from uuid import UUID
 from django.contrib.postgres.search import TrigramSimilarity
 
 from kvit.invoicing import _invariants
+from kvit.invoicing._bridge import InvoiceBridge, PayerBills, bridge_of, compared, period_before
+from kvit.invoicing._listing import (
+    ORDERS,
+    TABS,
+    InvoiceFilter,
+    InvoiceRow,
+    TabTotal,
+    family_of,
+    listed,
+    rows_of,
+    totals,
+)
 from kvit.invoicing.models import BillRun, Invoice, InvoiceLine
 from kvit.invoicing.rows import InvoiceInfo, LineInfo
+
+__all__ = [
+    "ORDERS", "TABS", "InvoiceBridge", "InvoiceFilter", "InvoiceRow", "PayerBills", "TabTotal",
+    "bridge_of", "by_ids", "by_number", "compared", "corrections_of", "drafts", "family_of",
+    "listed", "looked_from", "numbers", "numbers_near", "of_period", "period_before", "problems",
+    "rows_of", "totals", "usage_that_waited",
+]  # fmt: skip
 
 PROBLEM_WORDS = _invariants.WORDS
 problems = _invariants.problems

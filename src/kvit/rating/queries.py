@@ -28,8 +28,8 @@ problems = _invariants.problems
 
 __all__ = [
     "billed_events", "by_subject", "charged_since", "charges", "charges_of_payers",
-    "keys_nobody_takes", "original_charges", "payer_chunks", "payer_count", "pins", "sample",
-    "siblings", "unbilled_before", "waiting_by_reason", "waiting_events", "waiting_usage",
+    "keys_nobody_takes", "original_charges", "origins", "payer_chunks", "payer_count", "pins",
+    "sample", "siblings", "unbilled_before", "waiting_by_reason", "waiting_events", "waiting_usage",
 ]  # fmt: skip
 
 _IN_ORDER = ("customer_id", "subscription_code", "subscription_id", "period_start", "id")
@@ -80,6 +80,15 @@ def pins(charge_ids: Iterable[UUID]) -> dict[UUID, ChargePins]:
     """Return what charges were computed from."""
     rows = Charge.objects.filter(pk__in=list(charge_ids)).values_list(*_PINS)
     return {values[0]: _pins(*values) for values in rows}
+
+
+def origins(charge_ids: Iterable[UUID]) -> dict[UUID | None, tuple[str, str]]:
+    """Return (price version, reason) of charges: "period" is the first bill of a stretch."""
+    rows = Charge.objects.filter(pk__in=list(charge_ids))
+    return {
+        key: (version, reason)
+        for key, version, reason in rows.values_list("pk", "price_version_id", "reason")
+    }
 
 
 def siblings(pin: ChargePins) -> list[UUID]:

@@ -1,0 +1,156 @@
+"""Bills compared with those before them: one invoice, or a whole billing period.
+
+Both go through `core.bridge`, so that the sentence on an invoice and the sums of a run never tell
+two stories. Voided invoices, drafts of other periods and corrections are compared with nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from kvit.core.bridge import BillPart, BridgeStep, bridge
+from kvit.invoicing.models import Invoice, InvoiceLine
+from kvit.platform.paging import key_chunks
+from kvit.rating import queries as rating
+
+PAYERS = 1_000  # compared at once
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceBridge:
+    """An invoice beside the payer's one before it. The steps sum to `total − previous total`."""
+
+    previous_id: UUID
+    previous_number: str
+    previous_start: date
+    previous_end: date
+    previous_minor: int
+    steps: tuple[BridgeStep, ...]
+
+
+class PayerBills(NamedTuple):
+    """What a payer is billed in one currency for a period and for the one before it."""
+
+    customer_id: UUID
+    currency: str
+    before_minor: int
+    now_minor: int
+    steps: tuple[BridgeStep, ...]
+
+
+class _Line(NamedTuple):
+    invoice_id: UUID
+    charge_id: UUID | None
+    subscription: str
+    price: str
+    name: str
+    units: Any
+    starts_on: date
+    ends_on: date
+    minor: int
+
+
+def bridge_of(invoice_id: UUID) -> InvoiceBridge | None:
+    """Compare an invoice with the payer's last one before it: same seller, currency and service.
+
+    None for a correction, and where there was no bill before.
+    """
+    this = Invoice.objects.filter(pk=invoice_id, kind="invoice").first()
+    if this is None:
+        return None
+    before = (
+        _standing(Invoice.objects.filter(
+            customer_id=this.customer_id, seller_id=this.seller_id, currency=this.currency,
+            split_key=this.split_key, status="issued", billed_in__lt=this.billed_in,
+        ))
+        .order_by("-billed_in", "-issued_on", "-number")
+        .first()
+    )  # fmt: skip
+    if before is None:
+        return None
+    parts = _parts([before.pk, this.pk])
+    return InvoiceBridge(
+        before.pk,
+        before.number_text,
+        before.period_start,
+        before.period_end,
+        before.total_minor,
+        bridge(parts[before.pk], parts[this.pk]),
+    )
+
+
+def compared(billed_in: date, previous: date | None) -> Iterator[PayerBills]:
+    """Yield every payer's bills of a period beside those of another, a currency each.
+
+    Args:
+        previous: the first day of the other billing period; None compares with nothing.
+    """
+    months = [billed_in] if previous is None else [previous, billed_in]
+    bills = _standing(Invoice.objects.filter(billed_in__in=months, kind="invoice"))
+    for payers in key_chunks(bills, "customer_id", size=PAYERS):
+        chunk = bills.filter(customer_id__in=payers).order_by("customer_id", "currency")
+        rows = list(chunk.values_list("pk", "customer_id", "currency", "billed_in", "total_minor"))
+        parts = _parts([row[0] for row in rows])
+        found: dict[tuple[UUID, str], list[tuple[bool, int, list[BillPart]]]] = defaultdict(list)
+        for key, customer, currency, month, total in rows:
+            found[customer, currency].append((month == billed_in, total, parts[key]))
+        for (customer, currency), many in found.items():
+            now = [part for is_now, _, own in many if is_now for part in own]
+            before = [part for is_now, _, own in many if not is_now for part in own]
+            yield PayerBills(
+                customer,
+                currency,
+                sum(total for is_now, total, _ in many if not is_now),
+                sum(total for is_now, total, _ in many if is_now),
+                bridge(before, now),
+            )
+
+
+def period_before(billed_in: date) -> date | None:
+    """Return the first day of the last billing period before this one that has issued invoices."""
+    rows = Invoice.objects.filter(billed_in__lt=billed_in, kind="invoice", status="issued")
+    found: date | None = rows.order_by("-billed_in").values_list("billed_in", flat=True).first()
+    return found
+
+
+def _standing(rows: "QuerySet[Any]") -> "QuerySet[Any]":
+    voids = Invoice.objects.filter(kind="void", status="issued", corrects_id=OuterRef("pk"))
+    return rows.filter(kind="invoice").exclude(Exists(voids))
+
+
+def _parts(ids: Sequence[UUID]) -> dict[UUID, list[BillPart]]:
+    rows = InvoiceLine.objects.filter(invoice_id__in=ids).order_by("invoice_id", "position")
+    lines = [
+        _Line(*values)
+        for values in rows.values_list(
+            "invoice_id", "charge_id", "subscription_code", "price_code", "name", "units",
+            "starts_on", "ends_on", "total_minor",
+        )
+    ]  # fmt: skip
+    return _made(lines)
+
+
+def _made(lines: Iterable[_Line]) -> dict[UUID, list[BillPart]]:
+    lines = list(lines)
+    origins = rating.origins([line.charge_id for line in lines if line.charge_id is not None])
+    found: dict[UUID, list[BillPart]] = defaultdict(list)
+    for line in lines:
+        version, reason = origins.get(line.charge_id, ("", "period"))
+        found[line.invoice_id].append(
+            BillPart(
+                key=(line.subscription, line.price),
+                name=line.name,
+                units=Fraction(line.units),
+                days=(line.ends_on - line.starts_on).days,
+                minor=line.minor,
+                version=version,
+                recalculated=reason != "period",
+            )
+        )
+    return found

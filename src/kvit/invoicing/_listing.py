@@ -1,0 +1,277 @@
+"""The list of documents: filtered, sorted, paged by key, summed up by currency.
+
+Every document is on exactly one tab beside "all":
+
+    drafts       waits for a person
+    issued       an invoice that stands as it was issued
+    corrected    an invoice with an issued credit or debit note
+    void         an invoice that was taken back whole
+    corrections  a document that corrects one of these
+
+What was paid is not here: nobody keeps payments yet.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    DateField,
+    F,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce
+
+from kvit.invoicing.models import UNDATED, Invoice, NumberSeries
+from kvit.platform.paging import LIMIT, Page, keyset
+
+Tab = Literal["drafts", "issued", "corrected", "void", "corrections", "all"]
+TABS: tuple[Tab, ...] = ("drafts", "issued", "corrected", "void", "corrections", "all")
+ORDERS: Mapping[str, tuple[str, ...]] = {
+    "-day": ("-day", "-id"),
+    "day": ("day", "id"),
+    "-total": ("-total_minor", "-id"),
+    "total": ("total_minor", "id"),
+    "-period": ("-billed_in", "-customer_id", "-id"),
+    "period": ("billed_in", "customer_id", "id"),
+}
+_DIGITS = re.compile(r"\d{1,9}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceFilter:
+    """What the list is narrowed to; everything is optional. Days are both included."""
+
+    tab: Tab = "all"
+    issued_from: date | None = None
+    issued_to: date | None = None
+    period_from: date | None = None  # first days of billing periods
+    period_to: date | None = None
+    customers: Collection[UUID] | None = None
+    seller: UUID | None = None
+    currency: str = ""
+    kind: str = ""
+    waits_for: str = ""
+    least_minor: int | None = None
+    most_minor: int | None = None
+    number: str = ""  # the whole number, or its count alone
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceRow:
+    """A document in the list. `left_minor` is the total with all that was issued to correct it."""
+
+    id: UUID
+    kind: str
+    state: str  # draft, issued, corrected, void
+    waits_for: str
+    number: str
+    seller_id: UUID
+    customer_id: UUID
+    currency: str
+    billed_in: date
+    period_start: date
+    period_end: date
+    issued_on: date | None
+    net_minor: int
+    vat_minor: int
+    total_minor: int
+    left_minor: int
+    corrects_id: UUID | None
+    corrects_number: str
+    reason: str
+    author: str
+    approver: str
+
+
+@dataclass(frozen=True, slots=True)
+class TabTotal:
+    """How many documents a tab has under the filter, and Σ in each currency (minor units)."""
+
+    count: int
+    sums: Mapping[str, int]
+
+
+_COLUMNS = (
+    "id", "kind", "status", "waits_for", "number_text", "seller_id", "customer_id", "currency",
+    "billed_in", "period_start", "period_end", "issued_on", "net_minor", "vat_minor",
+    "total_minor", "corrects_id", "reason", "author", "approver",
+)  # fmt: skip
+
+
+def listed(
+    wanted: InvoiceFilter, *, order: str = "-day", after: str = "", limit: int = LIMIT
+) -> Page[InvoiceRow]:
+    """Return a page of documents.
+
+    Args:
+        order: a key of `ORDERS`.
+
+    Raises:
+        kvit.platform.paging.CursorUnreadable: see there.
+    """
+    rows = _on_tab(_filtered(wanted), wanted.tab)
+    names = [name.lstrip("-") for name in ORDERS[order]]
+    rows = rows.values(*_COLUMNS, *(name for name in names if name not in _COLUMNS))
+    page: Page[dict[str, Any]] = keyset(rows, order=ORDERS[order], after=after, limit=limit)
+    return page.of(_made(page.rows))
+
+
+def totals(wanted: InvoiceFilter) -> dict[Tab, TabTotal]:
+    """Return, for every tab, how many documents the filter leaves on it and what they sum to.
+
+    One statement, whatever the number of tabs; the sum of the tabs is "all".
+    """
+    found = _filtered(wanted).annotate(tab=_tab()).order_by().values("tab", "currency")
+    sums: dict[str, dict[str, int]] = {tab: {} for tab in TABS}
+    counts: dict[str, int] = defaultdict(int)
+    for tab, currency, count, minor in found.annotate(
+        n=Count("*"), minor=Sum("total_minor")
+    ).values_list("tab", "currency", "n", "minor"):
+        for each in (tab, "all"):
+            counts[each] += count
+            sums[each][currency] = sums[each].get(currency, 0) + int(minor)
+    return {tab: TabTotal(counts[tab], dict(sorted(sums[tab].items()))) for tab in TABS}
+
+
+def rows_of(ids: Sequence[UUID]) -> dict[UUID, InvoiceRow]:
+    """Return documents as the list shows them, by id; unknown ids are left out."""
+    rows = list(Invoice.objects.filter(pk__in=list(ids)).values(*_COLUMNS))
+    make = _made(rows)
+    return {row["id"]: make(row) for row in rows}
+
+
+def family_of(invoice_id: UUID) -> list[InvoiceRow]:
+    """Return the original and everything that corrects it, in order of making, from any of them."""
+    asked = Invoice.objects.filter(pk=invoice_id).values_list("corrects_id", flat=True).first()
+    original = asked or invoice_id
+    ids = Invoice.objects.filter(Q(pk=original) | Q(corrects_id=original)).order_by(
+        F("corrects_id").asc(nulls_first=True), "created_at", "pk"
+    )
+    keys = list(ids.values_list("pk", flat=True))
+    found = rows_of(keys)
+    return [found[key] for key in keys]
+
+
+def _filtered(wanted: InvoiceFilter) -> "QuerySet[Any]":
+    rows = Invoice.objects.annotate(
+        day=Coalesce("issued_on", Value(UNDATED), output_field=DateField())
+    )
+    bounds: dict[str, object] = {
+        "issued_on__gte": wanted.issued_from,
+        "issued_on__lte": wanted.issued_to,
+        "billed_in__gte": wanted.period_from,
+        "billed_in__lte": wanted.period_to,
+        "seller_id": wanted.seller,
+        "currency": wanted.currency or None,
+        "kind": wanted.kind or None,
+        "waits_for": wanted.waits_for or None,
+        "total_minor__gte": wanted.least_minor,
+        "total_minor__lte": wanted.most_minor,
+        "customer_id__in": None if wanted.customers is None else list(wanted.customers),
+    }
+    rows = rows.filter(**{name: bound for name, bound in bounds.items() if bound is not None})
+    return rows.filter(_numbered(wanted.number.strip())) if wanted.number.strip() else rows
+
+
+def _numbered(text: str) -> Q:
+    """Find a number whole, or by its count alone («118»), through the index of the series."""
+    counts = {int(group) for group in _DIGITS.findall(text)}
+    known = NumberSeries.objects.values_list("seller_id", "key")
+    series = Q(pk__in=())
+    for seller, key in known:
+        series |= Q(seller_id=seller, series=key, number__in=counts)
+    return series if text.isdecimal() else series & Q(number_text=text)
+
+
+def _corrected_by(*kinds: str) -> "QuerySet[Any]":
+    """Return the ids of what documents of these kinds correct, for `IN` and `NOT IN`.
+
+    Few beside all, so one small hash table: EXISTS, planned without statistics, may look for the
+    corrections anew for every invoice.
+    """
+    rows = Invoice.objects.filter(kind__in=kinds, status="issued", corrects_id__isnull=False)
+    return rows.values("corrects_id")
+
+
+def _void() -> "QuerySet[Any]":
+    return _corrected_by("void")
+
+
+def _noted() -> "QuerySet[Any]":
+    return _corrected_by("credit_note", "debit_note")
+
+
+def _tab() -> Case:
+    return Case(
+        When(status="draft", then=Value("drafts")),
+        When(corrects_id__isnull=False, then=Value("corrections")),
+        When(pk__in=_void(), then=Value("void")),
+        When(pk__in=_noted(), then=Value("corrected")),
+        default=Value("issued"),
+        output_field=CharField(),
+    )
+
+
+def _on_tab(rows: "QuerySet[Any]", tab: Tab) -> "QuerySet[Any]":
+    original = rows.filter(status="issued", corrects_id__isnull=True)
+    match tab:
+        case "drafts":
+            return rows.filter(status="draft")
+        case "issued":
+            return original.exclude(pk__in=_void()).exclude(pk__in=_noted())
+        case "corrected":
+            return original.filter(pk__in=_noted()).exclude(pk__in=_void())
+        case "void":
+            return original.filter(pk__in=_void())
+        case "corrections":
+            return rows.filter(status="issued", corrects_id__isnull=False)
+        case _:
+            return rows
+
+
+def _made(many: Sequence[Mapping[str, Any]]) -> Callable[[Mapping[str, Any]], InvoiceRow]:
+    """Return how a row is made, with what corrects these and what they correct asked for once."""
+    taken: dict[UUID, int] = defaultdict(int)
+    kinds: dict[UUID, set[str]] = defaultdict(set)
+    rows = Invoice.objects.filter(corrects_id__in=[row["id"] for row in many], status="issued")
+    for key, kind, minor in rows.values_list("corrects_id", "kind", "total_minor"):
+        taken[key] += minor
+        kinds[key].add(kind)
+    originals = {row["corrects_id"] for row in many} - {None}
+    named = Invoice.objects.filter(pk__in=originals).values_list("pk", "number_text")
+    numbers: dict[UUID | None, str] = dict(named)
+
+    def make(row: Mapping[str, Any]) -> InvoiceRow:
+        key = row["id"]
+        state = row["status"]
+        if key in kinds:
+            state = "void" if "void" in kinds[key] else "corrected"
+        return InvoiceRow(
+            id=key,
+            state=state,
+            number=row["number_text"],
+            left_minor=row["total_minor"] + taken[key],
+            corrects_number=numbers.get(row["corrects_id"], ""),
+            **{name: row[name] for name in _AS_THEY_ARE},
+        )
+
+    return make
+
+
+_AS_THEY_ARE = (
+    "kind", "waits_for", "seller_id", "customer_id", "currency", "billed_in", "period_start",
+    "period_end", "issued_on", "net_minor", "vat_minor", "total_minor", "corrects_id", "reason",
+    "author", "approver",
+)  # fmt: skip

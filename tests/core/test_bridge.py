@@ -1,0 +1,87 @@
+"""The bridge between two bills: each line's difference goes to a cause, and nothing is left."""
+
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvit.core.bridge import BillPart, bridge, by_cause
+
+
+def part(key: str, units: int, minor: int, days: int = 30, **more: object) -> BillPart:
+    return BillPart((key,), key, Fraction(units), days, minor, **more)  # type: ignore[arg-type]
+
+
+def steps(before: list[BillPart], now: list[BillPart]) -> list[tuple[str, str, int]]:
+    return [(step.cause, step.name, step.minor) for step in bridge(before, now)]
+
+
+def test_the_worked_example() -> None:
+    before = [part("calls", 10_000, 100_000, 31, version="1"), part("fee", 1, 62_968, 16)]
+    now = [part("calls", 12_000, 144_000, version="2"), part("fee", 1, 122_000)]
+    assert steps(before, now) == [
+        ("volume", "calls", 20_000),
+        ("price", "calls", 24_000),
+        ("days", "fee", 59_032),
+    ]
+    assert by_cause(bridge(before, now)) == {"volume": 20_000, "price": 24_000, "days": 59_032}
+
+
+def test_a_step_of_a_tariff_is_the_volume_s_doing_while_the_price_stands() -> None:
+    free_up_to_100 = part("gb", 100, 0, version="1"), part("gb", 150, 5_000, version="1")
+    assert steps([free_up_to_100[0]], [free_up_to_100[1]]) == [("volume", "gb", 5_000)]
+
+
+def test_a_longer_month_at_the_same_fee_makes_no_step() -> None:
+    assert steps([part("fee", 1, 1_000, 28)], [part("fee", 1, 1_000, 31)]) == []
+
+
+def test_a_discount_or_a_tax_rate_is_told_as_price() -> None:
+    assert steps([part("fee", 1, 1_200, 30)], [part("fee", 1, 1_220, 31)]) == [("price", "fee", 20)]
+
+
+def test_what_came_and_what_went() -> None:
+    assert steps([part("old", 1, 700)], [part("new", 2, 900)]) == [
+        ("gone", "old", -700),
+        ("new", "new", 900),
+    ]
+
+
+def test_a_recalculation_is_compared_with_nothing() -> None:
+    late = part("calls", 500, 6_100, recalculated=True)
+    assert steps([part("calls", 10, 122)], [late, part("calls", 10, 122)]) == [
+        ("recalculated", "calls", 6_100)
+    ]
+    assert steps([late], []) == [("recalculated", "calls", -6_100)]
+
+
+def test_two_lines_of_one_price_are_one_thing() -> None:
+    split = [part("fee", 1, 400, 10), part("fee", 1, 800, 20)]
+    assert steps(split, [part("fee", 2, 1_500, 30)]) == [("price", "fee", 300)]
+
+
+parts = st.builds(
+    BillPart,
+    key=st.sampled_from([("a",), ("b",), ("c",)]),
+    name=st.just("x"),
+    units=st.fractions(-5, 1_000, max_denominator=12),
+    days=st.integers(1, 31),
+    minor=st.integers(-(10**9), 10**9),
+    version=st.sampled_from(["", "1", "2"]),
+    recalculated=st.booleans(),
+)
+
+
+@given(st.lists(parts, max_size=6), st.lists(parts, max_size=6))
+def test_steps_always_add_up(before: list[BillPart], now: list[BillPart]) -> None:
+    found = bridge(before, now)
+    assert sum(step.minor for step in found) == sum(p.minor for p in now) - sum(
+        p.minor for p in before
+    )
+    assert sum(by_cause(found).values()) == sum(step.minor for step in found)
+
+
+@given(st.lists(parts, max_size=6), st.lists(parts, max_size=6))
+def test_backwards_it_sums_to_the_opposite(before: list[BillPart], now: list[BillPart]) -> None:
+    there, back = bridge(before, now), bridge(now, before)
+    assert sum(step.minor for step in there) == -sum(step.minor for step in back)
