@@ -74,9 +74,10 @@ def copy_in(
         found = cursor.fetchall() if returning else []
         if stage is not None:
             cursor.execute(sql.SQL("TRUNCATE {}").format(stage))
-            # The session keeps the plans of its foreign keys' checks. One made while a table was
-            # small may read the whole tenant for every row of a later chunk.
-            cursor.execute("DISCARD PLANS")
+            # The session keeps the plans of its foreign keys' checks. One made while the table was
+            # small, or by what was known of an empty one, reads the whole tenant for every row of
+            # a later chunk. New statistics discard such plans.
+            cursor.execute("SELECT kvit_refresh_statistics(%s::regclass)", [table])
     return found
 
 
