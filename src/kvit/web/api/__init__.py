@@ -5,6 +5,7 @@ Each module has `router`, and `TAG`: the heading of its operations, in Russian a
 
 MODULES = (
     "quotes",
+    "events",
     "tenant",
     "keys",
 )

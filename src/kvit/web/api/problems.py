@@ -73,6 +73,14 @@ WORDS: Words = {
         "Тело запроса должно быть application/json, а не {given}.",
         "The body of the request must be application/json, not {given}.",
     ),
+    "encoding_unsupported": (
+        "Тело можно сжать только gzip, а не {given}.",
+        "A body may be packed by gzip alone, not by {given}.",
+    ),
+    "batch_size": (
+        "В пачке должно быть от 1 до {limit} событий.",
+        "A batch has 1 to {limit} events.",
+    ),
     "text_unstorable": (
         "В тексте есть нулевой байт или знак, которого нет в Юникоде.",
         "A text holds a NUL or a character that Unicode has not.",

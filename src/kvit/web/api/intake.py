@@ -1,0 +1,221 @@
+"""Reading usage events off the wire: each is an event, or a fault that names its field.
+
+Two spellings, in one batch too:
+
+    {"id": "e1", "subscription": "S-1", "meter": "api_calls", "time": "2026-10-16T12:00:00+03:00",
+     "value": "5"}
+    {"specversion": "1.0", "id": "e1", "source": "crm", "type": "api_calls", "subject": "S-1",
+     "time": "2026-10-16T09:00:00Z", "data": {"value": 5}}
+
+A sound batch is decoded in one go. Where one event is not, all are decoded one by one, so that the
+others are taken. A number is read digit by digit and never passes through a float.
+"""
+
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from kvit.adapters.folder.suggest import hints, shown
+from kvit.metering.rows import MAX_RAW, EventIn, RejectedIn
+from kvit.web.api.problems import ApiRefused
+
+MOST = 10_000
+MOST_BYTES = 64 * 2**20  # of a batch, unpacked
+SOURCE = "api"
+_MISSING = re.compile(r"missing required field `(\w+)`")
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+_FIELD = re.compile(r"at `\$(?:\.data)?\.?([\w.]*)")
+_EXPECTED = re.compile(r"Expected `([^`]+)`")
+
+
+class Sent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An event as Kvit writes it."""
+
+    id: str
+    meter: str
+    time: datetime
+    subscription: str = ""
+    customer: str = ""
+    value: Decimal | None = None
+    text: str | None = None
+    dimensions: dict[str, str] = {}
+    source: str = ""
+
+
+class CloudData(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """What a CloudEvent measures."""
+
+    value: Decimal | None = None
+    text: str | None = None
+    dimensions: dict[str, str] = {}
+
+
+class Cloud(msgspec.Struct, gc=False):
+    """A CloudEvent 1.0; attributes that we do not know are its own business."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    time: datetime
+    subject: str
+    data: CloudData = msgspec.field(default_factory=CloudData)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What was read. The row of an event is its place in the batch, the first being 1."""
+
+    ids: list[str] = field(default_factory=list)
+    events: dict[str, list[EventIn]] = field(default_factory=lambda: defaultdict(list))
+    rejected: list[RejectedIn] = field(default_factory=list)
+
+
+def unpacked(body: bytes, encoding: str) -> bytes:
+    """Return the body, unpacked where it came by gzip.
+
+    Raises:
+        ApiRefused: it is no gzip, packed in another way, or larger than a batch may be.
+    """
+    if encoding in ("", "identity"):
+        return body
+    if encoding != "gzip":
+        raise ApiRefused("encoding_unsupported", status=415, given=encoding[:40])
+    unpack = zlib.decompressobj(wbits=31)
+    try:
+        out = unpack.decompress(body, MOST_BYTES)
+    except zlib.error:
+        raise ApiRefused("bad_request", status=400) from None
+    if not unpack.eof:
+        raise ApiRefused("body_too_large", status=413, limit=MOST_BYTES)
+    return out
+
+
+def read(body: bytes, *, source: str) -> Batch:
+    """Return the events of a body: one, or an array of them.
+
+    Raises:
+        ApiRefused: it is no JSON, empty, or holds more than `MOST` events.
+    """
+    raw = body if body.lstrip()[:1] == b"[" else b"[" + body + b"]"
+    kind = Cloud if b'"specversion"' in raw[:4_000] else Sent
+    try:
+        together: Sequence[Any] = msgspec.json.decode(raw, type=list[kind])  # type: ignore[valid-type]
+    except msgspec.ValidationError:
+        together = _each(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ApiRefused("bad_request", status=400) from None
+    if not 0 < len(together) <= MOST:
+        raise ApiRefused("batch_size", status=422, limit=MOST)
+    batch = Batch()
+    for row, one in enumerate(together, 1):
+        _add(batch, row, one, source)
+    return batch
+
+
+def _each(raw: bytes) -> list[Any]:
+    """Decode one by one; an event that cannot be read stays as it came."""
+    try:
+        parts = msgspec.json.decode(raw, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        raise ApiRefused("bad_request", status=400) from None
+    return [_one(bytes(part)) for part in parts]
+
+
+def _one(raw: bytes) -> Any:
+    kind = Cloud if b'"specversion"' in raw else Sent
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        return _Unread(raw, str(error), kind)
+    except (UnicodeDecodeError, RecursionError) as error:
+        return _Unread(raw, str(error), kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    raw: bytes
+    error: str
+    kind: type[Any]
+
+
+def _add(batch: Batch, row: int, one: Any, source: str) -> None:
+    if isinstance(one, _Unread):
+        rejected = _rejected(row, one)
+        batch.ids.append(rejected.event_id)
+        batch.rejected.append(rejected)
+        return
+    batch.ids.append(one.id)
+    if isinstance(one, Sent):
+        if bool(one.subscription) == bool(one.customer):
+            raw = msgspec.json.encode(one).decode()[:MAX_RAW]
+            batch.rejected.append(
+                RejectedIn(row, "subscription", "bad_subject", {}, raw, event_id=one.id)
+            )
+            return
+        kind = "subscription" if one.subscription else "customer"
+        event = EventIn(
+            one.id, kind, one.subscription or one.customer, one.meter, one.time, one.value,
+            one.text, one.dimensions, row,
+        )  # fmt: skip
+        batch.events[one.source or source].append(event)
+        return
+    kind, _, code = one.subject.rpartition(":")
+    data = one.data
+    event = EventIn(
+        one.id, kind or "subscription", code, one.type, one.time, data.value, data.text,
+        data.dimensions, row,
+    )  # fmt: skip
+    batch.events[one.source or source].append(event)
+
+
+def _rejected(row: int, one: _Unread) -> RejectedIn:
+    given = _plain(one.raw)
+    place, code, params = _fault(one, given)
+    raw = one.raw[:MAX_RAW].decode("utf-8", "replace")
+    event_id = given.get("id", "") if isinstance(given, dict) else ""
+    return RejectedIn(
+        row, place, code, params, raw, event_id=event_id if isinstance(event_id, str) else ""
+    )
+
+
+def _fault(one: _Unread, given: Any) -> tuple[str, str, Mapping[str, Any]]:
+    """Return the field, the code and the parameters of what the decoder says."""
+    if found := _MISSING.search(one.error):
+        return found[1], "missing_value", {"field": found[1]}
+    if found := _UNKNOWN.search(one.error):
+        known = [info.name for info in msgspec.structs.fields(one.kind)]
+        return found[1], "unknown_key", {"name": shown(found[1]), **hints(found[1], known)}
+    found = _FIELD.search(one.error)
+    place = found[1].split(".")[0] if found else ""
+    value = shown(_inner(given, place))
+    if place == "time":
+        return place, "bad_time", {"value": value}
+    if place == "value":
+        return place, "bad_number", {"value": value}
+    expected = _EXPECTED.search(one.error)
+    kind = (expected[1] if expected else "object").split(" ")[0]
+    russian = {"str": "строка", "object": "объект"}.get(kind, kind)
+    return place or "event", "wrong_type", {"expected_ru": russian, "expected_en": kind}
+
+
+def _inner(given: Any, place: str) -> Any:
+    if not isinstance(given, dict):
+        return given
+    data = given.get("data")
+    inner = data if isinstance(data, dict) and place in data else given
+    return inner.get(place, "")
+
+
+def _plain(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}

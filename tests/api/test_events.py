@@ -1,0 +1,165 @@
+"""Usage in bulk: a verdict for each event, nothing twice, nothing lost for another's fault."""
+
+import gzip
+from typing import Any
+
+import orjson
+import pytest
+
+from kvit.metering import queries
+from kvit.metering.models import UsageEvent
+from tests.api.conftest import Callers
+
+EVENT = {"id": "e1", "subscription": "S-1", "meter": "api_calls",
+         "time": "2026-10-16T12:00:00+03:00", "value": "5"}  # fmt: skip
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    return {**EVENT, **changes}
+
+
+def counts(told: Any) -> tuple[int, ...]:
+    names = ("offered", "accepted", "repeated", "conflicting", "rejected")
+    return tuple(told[name] for name in names)
+
+
+def test_three_events_come_in_and_sent_again_change_nothing(api: Callers) -> None:
+    crm = api("usage.write")
+    batch = [event(id=f"e{i}", value=str(i)) for i in (1, 2, 3)]
+    first = crm.post("/events", batch)
+    assert (first.status, counts(first.json)) == (200, (3, 3, 0, 0, 0))
+    again = crm.post("/events", batch)
+    assert counts(again.json) == (3, 0, 3, 0, 0)
+    assert [one["verdict"] for one in again.json["data"]] == ["repeated"] * 3
+    assert again.json["version"] == first.json["version"]
+    assert UsageEvent.objects.count() == 3
+
+
+def test_each_event_of_a_mixed_batch_has_its_verdict(api: Callers) -> None:
+    crm = api()
+    crm.post("/events", event())
+    answer = crm.post(
+        "/events",
+        [
+            event(),  # the same
+            event(value="6"),  # another content under the id
+            event(id="e2"),
+            event(id="e3", time="yesterday"),
+            event(id="e4", value="many"),
+            event(id="e5", subscription=""),
+            event(id="e6", vaule="5"),
+            event(id="e7", customer="romashka"),
+            event(id="e8", time="2026-10-16T12:00:00"),
+            event(id="e9", dimensions={"region": 7}),
+            event(id="e2"),  # twice in one batch
+            "nonsense",
+            event(id=17),
+        ],
+        headers={"Accept-Language": "en"},
+    )
+    told = [(one["verdict"], one.get("field"), one.get("code")) for one in answer.json["data"]]
+    assert told == [
+        ("repeated", None, None),
+        ("conflict", "id", "usage_conflict"),
+        ("accepted", None, None),
+        ("rejected", "time", "bad_time"),
+        ("rejected", "value", "bad_number"),
+        ("rejected", "subscription", "bad_subject"),
+        ("rejected", "vaule", "unknown_key"),
+        ("rejected", "subscription", "bad_subject"),
+        ("rejected", "time", "usage_time_without_zone"),
+        ("rejected", "dimensions", "wrong_type"),
+        ("repeated", None, None),
+        ("rejected", "event", "wrong_type"),
+        ("rejected", "id", "wrong_type"),
+    ]
+    assert counts(answer.json) == (13, 1, 2, 1, 9)
+    assert answer.json["data"][6]["detail"] == (
+        "Key “vaule” is not known here. Did you mean “value”?"
+    )
+    assert "2026-10-31T09:00:00+03:00" in answer.json["data"][3]["remedy"]
+    assert sorted(UsageEvent.objects.values_list("event_id", flat=True)) == ["e1", "e2"]
+
+
+def test_faults_alone_are_told_where_asked_for(api: Callers) -> None:
+    batch = [event(id="e1"), event(id="e2", time="?")]
+    answer = api().send("POST", "/events", batch, query={"verdicts": "faults"})
+    assert [one["index"] for one in answer.json["data"]] == [1]
+
+
+def test_cloud_events_say_the_same(api: Callers) -> None:
+    crm = api()
+    cloud = {"specversion": "1.0", "id": "e1", "source": "api", "type": "api_calls",
+             "subject": "S-1", "time": "2026-10-16T09:00:00Z", "data": {"value": 5},
+             "traceparent": "00-1"}  # fmt: skip
+    kind = "application/cloudevents-batch+json"
+    assert counts(crm.post("/events", [cloud], kind=kind).json) == (1, 1, 0, 0, 0)
+    assert counts(crm.post("/events", event()).json) == (1, 0, 1, 0, 0)
+    mixed = [event(id="e2"), {**cloud, "id": "e3", "subject": "customer:romashka"}]
+    assert counts(crm.post("/events", mixed).json) == (2, 2, 0, 0, 0)
+    assert UsageEvent.objects.get(event_id="e3").subject_kind == "customer"
+
+
+def test_an_id_is_one_within_its_source(api: Callers) -> None:
+    crm = api()
+    batch = [event(source="crm"), event(source="wms"), event()]
+    assert counts(crm.post("/events", batch).json) == (3, 3, 0, 0, 0)
+    sources = UsageEvent.objects.order_by("source").values_list("source", flat=True)
+    assert list(sources) == ["api", "crm", "wms"]
+    answer = crm.send("POST", "/events", event(), query={"source": "wms"})
+    assert counts(answer.json) == (1, 0, 1, 0, 0)
+
+
+@pytest.mark.parametrize("value", ["0.1", "123456789012345678.123456789012", "1e2"])
+def test_a_number_keeps_every_digit(api: Callers, value: str) -> None:
+    raw = orjson.dumps(event()).replace(b'"5"', value.encode())
+    assert counts(api().post("/events", raw).json) == (1, 1, 0, 0, 0)
+    from decimal import Decimal
+
+    assert UsageEvent.objects.get().value == Decimal(value)
+
+
+def test_a_packed_batch_is_unpacked(api: Callers) -> None:
+    batch = [event(id=f"e{i}") for i in range(2_000)]
+    packed = gzip.compress(orjson.dumps(batch))
+    answer = api().post("/events", packed, headers={"Content-Encoding": "gzip"})
+    assert counts(answer.json) == (2_000, 2_000, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status", "code"),
+    [
+        (b"[]", "", 422, "batch_size"),
+        (orjson.dumps([{}] * 10_001), "", 422, "batch_size"),
+        (b"[", "", 400, "bad_request"),
+        (b"", "", 422, "batch_size"),
+        (b"\xff", "", 400, "bad_request"),
+        (b"[" * 5_000, "", 400, "bad_request"),
+        (b"not gzip", "gzip", 400, "bad_request"),
+        (b"[]", "br", 415, "encoding_unsupported"),
+        (gzip.compress(b" " * (65 * 2**20)), "gzip", 413, "body_too_large"),
+        (b" " * (8 * 2**20 + 1), "", 413, "body_too_large"),
+    ],
+)
+def test_a_batch_that_is_none_is_refused_whole(
+    api: Callers, body: bytes, encoding: str, status: int, code: str
+) -> None:
+    headers = {"Content-Encoding": encoding} if encoding else {}
+    answer = api().post("/events", body, headers=headers)
+    assert (answer.status, answer.code) == (status, code)
+    assert queries.latest_version() == 0
+
+
+def test_rejected_events_are_kept_in_sight(api: Callers) -> None:
+    from kvit.metering.models import RejectedRow
+
+    api().post("/events", event(id="e9", time="?"))
+    row = RejectedRow.objects.get()
+    assert (row.source, row.event_id, row.field, row.code) == ("api", "e9", "time", "bad_time")
+
+
+def test_hostile_texts_are_refused_one_by_one(api: Callers) -> None:
+    raw = b'[{"id": "a\\u0000", "subscription": "S", "meter": "m", "time": "2026-10-16T12:00:00Z"}]'
+    answer = api().post("/events", raw)
+    assert counts(answer.json) == (1, 0, 0, 0, 1)
+    assert answer.json["data"][0]["code"] == "usage_text_invalid"
