@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
-from kvit.platform.tenancy import TenantModel
+from kvit.platform.tenancy import AppendOnly, TenantModel
 
 AGGREGATIONS = (
     "sum", "count", "max", "unique", "latest", "time_weighted", "difference", "expression",
@@ -30,6 +30,63 @@ class Revision(TenantModel):
 
     def __str__(self) -> str:
         return str(self.last)
+
+
+class Publication(AppendOnly, TenantModel):
+    """One change of the catalogue: which revision, by whom, when and why."""
+
+    revision = models.BigIntegerField()
+    at = models.DateTimeField()
+    author = models.CharField(max_length=120)
+    reason = models.TextField(blank=True)
+    draft_id = models.UUIDField(null=True)  # the draft that was published, if it was one
+    stated = models.JSONField(default=list)  # "price:pro/fee", "meter:calls", …
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "revision"], name="publication_revision_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"revision {self.revision}"
+
+
+class Draft(TenantModel):
+    """A change of the catalogue in the making: statements by kind and key, sold by nobody yet.
+
+    `base` is what stood of each object when it was put in: somebody else's publication meanwhile
+    is a conflict, seen before this one is published. Only sound statements are kept.
+    """
+
+    title = models.CharField(max_length=200)
+    status = models.CharField(max_length=10, default="open")
+    effective_from = models.DateField()
+    content = models.JSONField(default=dict)  # {"price": {"pro/fee": document}}
+    base = models.JSONField(default=dict)  # the same keys; null where nothing stood
+    version = models.IntegerField(default=1)  # counts the edits: two editors see each other
+    author = models.CharField(max_length=120)
+    changed_by = models.CharField(max_length=120)
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+    published_revision = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=("open", "published", "discarded")),
+                name="draft_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="published") ^ Q(published_revision__isnull=True),
+                name="draft_published_iff_revised",
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant_id", "status", "changed_at"], name="draft_open")]
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class Meter(TenantModel):

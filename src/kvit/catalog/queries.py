@@ -9,6 +9,18 @@ from typing import Any, TypeVar
 from django.db.models import Q
 
 from kvit.catalog import _invariants
+from kvit.catalog._drafted import (
+    changes_in,
+    changes_of,
+    draft,
+    drafts,
+    history,
+    info_of,
+    names_in,
+    stands,
+    stated_in,
+    terms_in,
+)
 from kvit.catalog.models import (
     Coupon,
     Discount,
@@ -27,6 +39,12 @@ from kvit.parties import queries as parties
 
 PROBLEM_WORDS = _invariants.WORDS
 problems = _invariants.problems
+
+__all__ = [
+    "calendar_days", "calendars", "catalogue", "changes_in", "changes_of", "coupons", "discounts",
+    "draft", "drafts", "history", "info_of", "latest_revision", "meters", "names_in",
+    "plan_terms", "price_terms", "price_version", "stands", "stated_in", "terms_in",
+]  # fmt: skip
 
 Terms = TypeVar("Terms", core.PlanTerms, core.PriceTerms)
 

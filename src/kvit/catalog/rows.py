@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
+from uuid import UUID
 
 from kvit.core import catalogue as core
+from kvit.core.statements import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +41,58 @@ class CatalogueIn:
     prices: tuple[PriceIn, ...] = ()
     discounts: tuple[core.StandingDiscount, ...] = ()
     coupons: tuple[CouponTerms, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StatedChange:
+    """One object of a draft: what stood when it was put in, what stands, what it becomes.
+
+    `conflict`: somebody published the object since; `before` is None where nothing stood.
+    """
+
+    kind: Kind
+    key: str
+    before: Mapping[str, object] | None
+    stands: Mapping[str, object] | None
+    after: Mapping[str, object]
+
+    @property
+    def conflict(self) -> bool:
+        return self.stands not in (self.before, self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class DraftInfo:
+    """A draft of the catalogue. `version` counts its edits."""
+
+    id: UUID
+    title: str
+    status: str  # "open", "published" or "discarded"
+    effective_from: date
+    version: int
+    author: str
+    changed_by: str
+    created_at: datetime
+    changed_at: datetime
+    published_revision: int | None
+    content: Mapping[str, Mapping[str, Mapping[str, object]]]  # kind → key → document
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """A published version of a plan or a price, with what it replaced and who published it.
+
+    `author`, `at` and `reason` are empty for what was published before publications were kept.
+    """
+
+    id: UUID
+    kind: Kind
+    key: str
+    status: str
+    effective_from: date
+    revision: int
+    author: str
+    at: datetime | None
+    reason: str
+    document: Mapping[str, object]
+    before: Mapping[str, object] | None

@@ -1,6 +1,6 @@
-"""Draft, publish and replace what is sold. A published version is never edited, only replaced."""
+"""Publish and replace what is sold. A published version is never edited, only replaced."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from fractions import Fraction
 from uuid import UUID
@@ -17,6 +17,7 @@ from kvit.catalog.models import (
     Plan,
     PlanVersion,
     PriceVersion,
+    Publication,
     Revision,
     Status,
 )
@@ -24,35 +25,37 @@ from kvit.catalog.rows import CatalogueIn, CouponTerms, PriceIn
 from kvit.core import catalogue as core
 from kvit.core.examples import check_examples
 from kvit.core.money import exact_text
+from kvit.core.wording import Words
 from kvit.parties import queries as parties
 from kvit.platform import audit, events
+from kvit.platform.failures import Failure
 from kvit.platform.ids import uuid7
 
-CALENDAR_KINDS = ("holiday", "working")
+WORDS: Words = {
+    "example_fails": (
+        "Пример {place} цены {plan}/{price} не выполняется: в нём {expected}, цена даёт {actual}."
+        " Исправьте цену или пример.",
+        "Example {place} of price {plan}/{price} does not hold: it says {expected}, the price gives"
+        " {actual}. Mend the price or the example.",
+    ),
+}
 
 
-class ExampleFails(Exception):
+class ExampleFails(Failure):
     """A price does not give what its own example says; it cannot be published."""
 
-    def __init__(self, plan: str, code: str, detail: str) -> None:
-        super().__init__(f"{plan}/{code}: {detail}")
-        self.plan, self.code, self.detail = plan, code, detail
-
-
-class NotADraft(Exception):
-    """The version is published already, or has been replaced."""
-
-
-class CouponRefused(Exception):
-    """The coupon is unknown, expired, or was redeemed as often as it may be: see `code`."""
-
-    def __init__(self, code: str, coupon: str) -> None:
-        super().__init__(f"{coupon}: {code}")
-        self.code, self.coupon = code, coupon
+    words = WORDS
 
 
 @transaction.atomic
-def publish(stated: CatalogueIn, *, actor: str, now: datetime, reason: str = "") -> int:
+def publish(
+    stated: CatalogueIn,
+    *,
+    actor: str,
+    now: datetime,
+    reason: str = "",
+    draft_id: UUID | None = None,
+) -> int:
     """Publish versions in one revision and return its number.
 
     A version for a day on which the same plan or price already begins replaces that one: the
@@ -63,11 +66,41 @@ def publish(stated: CatalogueIn, *, actor: str, now: datetime, reason: str = "")
     """
     for price in stated.prices:
         _hold_examples(price)
-    revision = _take_revision()
+    revision = take_revision()
+    before = _stood(stated)
     _put_meters(stated.meters)
     _put_calendars(stated.calendars)
     _put_discounts(stated.discounts, revision)
     _put_coupons(stated.coupons)
+    _put_versions(stated, revision)
+    Publication.objects.create(
+        revision=revision,
+        at=now,
+        author=actor,
+        reason=reason,
+        draft_id=draft_id,
+        stated=[*_named(stated)],
+    )
+    _tell(stated, before, revision, actor=actor, now=now, reason=reason)
+    return revision
+
+
+def take_revision() -> int:
+    """Return the number of the next revision; nobody else publishes until the transaction ends."""
+    row = hold_revision()
+    row.last += 1
+    row.save(update_fields=["last"])
+    return int(row.last)
+
+
+def hold_revision() -> Revision:
+    """Let nobody publish until the transaction ends."""
+    Revision.objects.get_or_create()
+    row: Revision = Revision.objects.select_for_update().get()
+    return row
+
+
+def _put_versions(stated: CatalogueIn, revision: int) -> None:
     plans = _plan_ids(
         [plan.code for plan in stated.plans] + [price.terms.plan for price in stated.prices]
     )
@@ -80,74 +113,36 @@ def publish(stated: CatalogueIn, *, actor: str, now: datetime, reason: str = "")
             position=position,
             **_plan_columns(plan),
         )
+    known = _positions(plans.values())
     for position, price in enumerate(stated.prices):
         terms = price.terms
-        _replace(PriceVersion, plans[terms.plan], terms.effective_from, revision, code=terms.code)
+        plan_id = plans[terms.plan]
+        _replace(PriceVersion, plan_id, terms.effective_from, revision, code=terms.code)
         PriceVersion.objects.create(
-            plan_id=plans[terms.plan],
+            plan_id=plan_id,
             status=Status.PUBLISHED,
             published_revision=revision,
-            position=position,
+            position=known.get((plan_id, terms.code), len(known) + position),
             **_price_columns(price),
         )
-    _tell(stated, revision, actor=actor, now=now, reason=reason)
-    return revision
 
 
-@transaction.atomic
-def draft_price(price: PriceIn, *, actor: str, now: datetime, reason: str = "") -> UUID:
-    """Keep a price as a draft: nothing is billed by it until it is published."""
-    plan_id = _plan_ids([price.terms.plan])[price.terms.plan]
-    draft = PriceVersion.objects.create(plan_id=plan_id, **_price_columns(price))
-    audit.record(
-        action="catalog.price.drafted",
-        object_type="catalog.price",
-        object_id=str(draft.pk),
-        after=_image(price),
-        actor=actor,
-        now=now,
-        reason=reason,
-    )
-    return draft.pk
+def _positions(plan_ids: Iterable[UUID]) -> dict[tuple[UUID, str], int]:
+    """A price that is stated again keeps its place among the prices of its plan."""
+    rows = PriceVersion.objects.filter(plan_id__in=list(plan_ids)).order_by("-published_revision")
+    return {
+        (plan, code): position
+        for plan, code, position in rows.values_list("plan_id", "code", "position")
+    }
 
 
-@transaction.atomic
-def publish_draft(version_id: UUID, *, actor: str, now: datetime, reason: str = "") -> int:
-    """Publish a draft; return the revision.
-
-    Raises:
-        NotADraft: it was published or replaced, perhaps by a request running beside this one.
-        ExampleFails: the draft stays a draft.
-    """
-    draft = PriceVersion.objects.select_for_update().select_related("plan").get(pk=version_id)
-    if draft.status != Status.DRAFT:
-        raise NotADraft(str(version_id))
-    price = PriceIn(queries.price_terms(draft), tuple(draft.examples))
-    _hold_examples(price)
-    revision = _take_revision()
-    _replace(PriceVersion, draft.plan_id, draft.effective_from, revision, code=draft.code)
-    draft.status, draft.published_revision = Status.PUBLISHED, revision
-    draft.save(update_fields=["status", "published_revision"])
-    _tell(CatalogueIn(prices=(price,)), revision, actor=actor, now=now, reason=reason)
-    return revision
-
-
-@transaction.atomic
-def redeem(code: str, *, on: date) -> CouponTerms:
-    """Use a coupon once and return what it gives. Its row is held until commit.
-
-    Raises:
-        CouponRefused: "unknown", "expired" or "used_up"; nothing was redeemed.
-    """
-    coupon = Coupon.objects.select_for_update().filter(code=code).first()
-    if coupon is None:
-        raise CouponRefused("unknown", code)
-    if coupon.expires_on is not None and on >= coupon.expires_on:
-        raise CouponRefused("expired", code)
-    if coupon.limit is not None and coupon.redeemed >= coupon.limit:
-        raise CouponRefused("used_up", code)
-    Coupon.objects.filter(pk=coupon.pk).update(redeemed=coupon.redeemed + 1)
-    return queries.coupons()[code]
+def _named(stated: CatalogueIn) -> Iterator[str]:
+    yield from (f"meter:{one.code}" for one in stated.meters)
+    yield from (f"calendar:{code}" for code in stated.calendars)
+    yield from (f"plan:{one.code}" for one in stated.plans)
+    yield from (f"price:{one.terms.plan}/{one.terms.code}" for one in stated.prices)
+    yield from (f"discount:{one.code}" for one in stated.discounts)
+    yield from (f"coupon:{one.code}" for one in stated.coupons)
 
 
 def _put_discounts(discounts: Iterable[core.StandingDiscount], revision: int) -> None:
@@ -188,15 +183,14 @@ def _decimal(value: Fraction | None) -> str | None:
 def _hold_examples(price: PriceIn) -> None:
     currency = parties.tenant().row.currency
     for failure in check_examples(price.terms.price, price.examples, currency):
-        raise ExampleFails(price.terms.plan, price.terms.code, str(failure))
-
-
-def _take_revision() -> int:
-    Revision.objects.get_or_create()
-    row = Revision.objects.select_for_update().get()
-    row.last += 1
-    row.save(update_fields=["last"])
-    return int(row.last)
+        raise ExampleFails(
+            "example_fails",
+            plan=price.terms.plan,
+            price=price.terms.code,
+            place=failure.place,
+            expected=failure.expected,
+            actual=failure.actual,
+        )
 
 
 def _put_meters(meters: Iterable[core.Meter]) -> None:
@@ -280,52 +274,52 @@ def _image(price: PriceIn) -> dict[str, object]:
     return {**columns, "effective_from": price.terms.effective_from.isoformat()}
 
 
-def _tell(stated: CatalogueIn, revision: int, *, actor: str, now: datetime, reason: str) -> None:
-    changes = [
-        audit.Change(
-            "catalog.meter.stated",
-            "catalog.meter",
-            meter.code,
-            after={"aggregation": meter.aggregation, "expression": meter.expression},
-        )
-        for meter in stated.meters
-    ]
+def _plan_image(plan: core.PlanTerms) -> dict[str, object]:
+    columns = _plan_columns(plan)
+    return {**columns, "effective_from": plan.effective_from.isoformat()}
+
+
+def _stood(stated: CatalogueIn) -> dict[str, dict[str, object]]:
+    """Return what held of the plans and prices on the day from which they are stated."""
+    found: dict[str, dict[str, object]] = {}
+    known = queries.catalogue() if PlanVersion.objects.exists() else core.Catalogue()
+    for plan in stated.plans:
+        if stands := known.plan_on(plan.code, plan.effective_from):
+            found[f"plan:{plan.code}"] = _plan_image(stands)
+    for price in stated.prices:
+        for terms in known.prices_on(price.terms.plan, price.terms.effective_from):
+            if terms.code == price.terms.code:
+                found[f"price:{terms.plan}/{terms.code}"] = _image(PriceIn(terms))
+    return found
+
+
+def _tell(
+    stated: CatalogueIn,
+    before: Mapping[str, Mapping[str, object]],
+    revision: int,
+    *,
+    actor: str,
+    now: datetime,
+    reason: str,
+) -> None:
+    changes = [*_changes_beside_prices(stated)]
     changes += [
         audit.Change(
-            "catalog.discount.stated",
-            "catalog.discount",
-            one.code,
-            after={"percent": _decimal(one.percent), "fixed": _decimal(one.fixed),
-                   "scope": one.scope, "from_units": _decimal(one.from_units)},
-        )
-        for one in stated.discounts
-    ]  # fmt: skip
-    changes += [
-        audit.Change(
-            "catalog.coupon.stated",
-            "catalog.coupon",
-            one.code,
-            after={"percent": _decimal(one.percent), "fixed": _decimal(one.fixed),
-                   "limit": one.limit, "periods": one.periods},
-        )
-        for one in stated.coupons
-    ]  # fmt: skip
-    changes += [
-        audit.Change(
-            "catalog.plan.published", "catalog.plan", plan.code,
-            after={"name": plan.name, "cycle": plan.cycle, "scheme": plan.scheme,
-                   "effective_from": plan.effective_from.isoformat(), "revision": revision},
+            "catalog.plan.published",
+            "catalog.plan",
+            plan.code,
+            before=before.get(f"plan:{plan.code}"),
+            after={**_plan_image(plan), "revision": revision},
         )
         for plan in stated.plans
-    ]  # fmt: skip
-    changes += [
-        audit.Change(
-            "catalog.price.published", "catalog.price",
-            f"{price.terms.plan}/{price.terms.code}",
-            after={**_image(price), "revision": revision},
+    ]
+    for price in stated.prices:
+        key = f"{price.terms.plan}/{price.terms.code}"
+        after = {**_image(price), "revision": revision}
+        stood = before.get(f"price:{key}")
+        changes.append(
+            audit.Change("catalog.price.published", "catalog.price", key, before=stood, after=after)
         )
-        for price in stated.prices
-    ]  # fmt: skip
     audit.record_many(changes, actor=actor, now=now, reason=reason)
     events.publish(
         CATALOGUE_PUBLISHED,
@@ -338,3 +332,29 @@ def _tell(stated: CatalogueIn, revision: int, *, actor: str, now: datetime, reas
         actor=actor,
         now=now,
     )
+
+
+def _changes_beside_prices(stated: CatalogueIn) -> Iterator[audit.Change]:
+    for meter in stated.meters:
+        yield audit.Change(
+            "catalog.meter.stated",
+            "catalog.meter",
+            meter.code,
+            after={"aggregation": meter.aggregation, "expression": meter.expression},
+        )
+    for discount in stated.discounts:
+        yield audit.Change(
+            "catalog.discount.stated",
+            "catalog.discount",
+            discount.code,
+            after={"percent": _decimal(discount.percent), "fixed": _decimal(discount.fixed),
+                   "scope": discount.scope, "from_units": _decimal(discount.from_units)},
+        )  # fmt: skip
+    for coupon in stated.coupons:
+        yield audit.Change(
+            "catalog.coupon.stated",
+            "catalog.coupon",
+            coupon.code,
+            after={"percent": _decimal(coupon.percent), "fixed": _decimal(coupon.fixed),
+                   "limit": coupon.limit, "periods": coupon.periods},
+        )  # fmt: skip

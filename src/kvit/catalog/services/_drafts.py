@@ -1,0 +1,319 @@
+"""Drafts: a change of the catalogue is composed step by step, looked at, and published whole."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from kvit.catalog import queries
+from kvit.catalog.events import PUBLICATION_REFUSED, PublicationRefused
+from kvit.catalog.models import Draft
+from kvit.catalog.rows import CatalogueIn, DraftInfo
+from kvit.catalog.services._publish import hold_revision, publish
+from kvit.core import statements
+from kvit.core.catalogue import Catalogue
+from kvit.core.measured import meters_of
+from kvit.core.statements import Kind
+from kvit.core.wording import Words
+from kvit.parties import queries as parties
+from kvit.platform import audit, events
+from kvit.platform.failures import Failure
+
+WORDS: Words = {
+    "draft_unknown": (
+        "Такого черновика нет. Откройте список черновиков.",
+        "There is no such draft. Open the list of drafts.",
+    ),
+    "draft_closed": (
+        "Черновик «{title}» уже опубликован или отменён. Начните новый.",
+        "Draft “{title}” is published or discarded already. Begin another one.",
+    ),
+    "draft_moved": (
+        "Пока вы правили, черновик изменил {who}. Ваша правка не сохранена: сравните и сохраните"
+        " снова.",
+        "While you edited, {who} changed the draft. Your edit was not kept: compare and save"
+        " again.",
+    ),
+    "draft_empty": (
+        "В черновике ничего нет. Добавьте цену, тариф, счётчик или скидку.",
+        "There is nothing in the draft. Add a price, a plan, a meter or a discount.",
+    ),
+    "draft_conflict": (
+        "Пока черновик правили, опубликовано другое: {objects}. Сравните и подтвердите, что новое"
+        " заменит и это.",
+        "While the draft was edited, others were published: {objects}. Compare, and confirm that"
+        " yours replaces them too.",
+    ),
+    "meter_missing": (
+        "Цена {price} считает по счётчику «{code}», а его нет. Создайте счётчик или выберите"
+        " другой.",
+        "Price {price} reads the meter “{code}”, and there is none. Make the meter or choose"
+        " another.",
+    ),
+    "plan_missing": (
+        "Цена {price} стоит в тарифе «{code}», а его нет. Добавьте тариф в черновик.",
+        "Price {price} belongs to the plan “{code}”, and there is none. Add the plan to the draft.",
+    ),
+    "included_missing": (
+        "Тариф {price} включает тариф «{code}», а его нет. Добавьте его или уберите.",
+        "Plan {price} includes the plan “{code}”, and there is none. Add it or take it out.",
+    ),
+    "seller_missing": (
+        "Тариф {price} продаёт «{code}», а такого продавца нет. Выберите другого.",
+        "Plan {price} is sold by “{code}”, and there is no such seller. Choose another.",
+    ),
+    "phase_missing": (
+        "Цена {price} действует на этапе «{code}», а в тарифе такого этапа нет.",
+        "Price {price} holds in the phase “{code}”, and its plan has no such phase.",
+    ),
+    "reason_missing": (
+        "Напишите, почему цена меняется: причина останется в истории.",
+        "Say why the price changes: the reason stays in the history.",
+    ),
+}
+
+
+class DraftRefused(Failure):
+    """The draft cannot be changed or published as it stands; nothing was done."""
+
+    words = WORDS
+
+
+@transaction.atomic
+def open_draft(
+    title: str, *, effective_from: date, actor: str, now: datetime
+) -> DraftInfo:  # fmt: skip
+    """Begin a draft of what will hold from a day on."""
+    row = Draft.objects.create(
+        title=title.strip()[:200] or effective_from.isoformat(),
+        effective_from=effective_from,
+        author=actor,
+        changed_by=actor,
+        created_at=now,
+        changed_at=now,
+    )
+    _record(row, "opened", None, {"title": row.title}, actor=actor, now=now)
+    return queries.info_of(row)
+
+
+@transaction.atomic
+def rename(
+    draft_id: UUID,
+    *,
+    title: str,
+    effective_from: date,
+    expected: int,
+    actor: str,
+    now: datetime,
+) -> DraftInfo:
+    """Change a draft's title and the day from which it will hold.
+
+    Raises:
+        DraftRefused: it is closed, or was edited by somebody else meanwhile.
+    """
+    row = _held(draft_id, expected)
+    before = {"title": row.title, "effective_from": row.effective_from.isoformat()}
+    row.title, row.effective_from = title.strip()[:200] or row.title, effective_from
+    after = {"title": row.title, "effective_from": row.effective_from.isoformat()}
+    return _edited(row, "renamed", before, after, actor=actor, now=now)
+
+
+@transaction.atomic
+def put(
+    draft_id: UUID,
+    kind: Kind,
+    document: object,
+    *,
+    expected: int,
+    actor: str,
+    now: datetime,
+    path: str = "",
+) -> DraftInfo:
+    """Put one object into a draft, in place of what it says of it already.
+
+    Raises:
+        PriceError: the document cannot be read; it names the field below `path`.
+        DraftRefused: the draft is closed, or was edited by somebody else meanwhile.
+    """
+    stated = statements.read(kind, document, path=path)
+    row = _held(draft_id, expected)
+    key, written = statements.key_of(stated), statements.write(stated)
+    before = row.content.get(kind, {}).get(key)
+    if before is None:
+        stood = queries.stands([(kind, key)], row.effective_from).get((kind, key))
+        row.base.setdefault(kind, {})[key] = stood
+    row.content.setdefault(kind, {})[key] = written
+    return _edited(row, f"{kind}_put", before, written, actor=actor, now=now)
+
+
+@transaction.atomic
+def take_out(
+    draft_id: UUID, kind: Kind, key: str, *, expected: int, actor: str, now: datetime
+) -> DraftInfo:
+    """Take one object out of a draft: it stays as it stands.
+
+    Raises:
+        DraftRefused: the draft is closed, or was edited by somebody else meanwhile.
+    """
+    row = _held(draft_id, expected)
+    before = row.content.get(kind, {}).pop(key, None)
+    row.base.get(kind, {}).pop(key, None)
+    return _edited(row, f"{kind}_taken_out", before, None, actor=actor, now=now)
+
+
+@transaction.atomic
+def settle(draft_id: UUID, *, expected: int, actor: str, now: datetime) -> DraftInfo:
+    """Confirm that the draft replaces what was published while it was edited.
+
+    Raises:
+        DraftRefused: the draft is closed, or was edited by somebody else meanwhile.
+    """
+    row = _held(draft_id, expected)
+    before = row.base
+    standing = queries.stands(queries.names_in(row.content), row.effective_from)
+    row.base = {
+        kind: {key: standing.get((kind, key)) for key in many} for kind, many in row.content.items()
+    }
+    return _edited(row, "settled", before, row.base, actor=actor, now=now)
+
+
+@transaction.atomic
+def discard(
+    draft_id: UUID, *, expected: int, actor: str, now: datetime, reason: str = ""
+) -> DraftInfo:
+    """Give a draft up; it stays readable.
+
+    Raises:
+        DraftRefused: it is closed already, or was edited by somebody else meanwhile.
+    """
+    row = _held(draft_id, expected)
+    row.status = "discarded"
+    return _edited(row, "discarded", None, None, actor=actor, now=now, reason=reason)
+
+
+@transaction.atomic
+def publish_draft(
+    draft_id: UUID, *, expected: int, actor: str, now: datetime, reason: str
+) -> int:  # fmt: skip
+    """Publish all that a draft states, from its day on, in one revision; return the revision.
+
+    Raises:
+        DraftRefused: why; among the reasons, that somebody published the same object meanwhile.
+        ExampleFails: a price does not give what its example says.
+    """
+    if not reason.strip():
+        raise DraftRefused("reason_missing")
+    row = _held(draft_id, expected)
+    hold_revision()  # what stands must not change between the look and the publication
+    names = queries.names_in(row.content)
+    if not names:
+        raise DraftRefused("draft_empty")
+    changes = queries.changes_in(row, queries.stands(names, row.effective_from))
+    conflicts = [f"{one.kind} {one.key}" for one in changes if one.conflict]
+    if conflicts:
+        raise DraftRefused("draft_conflict", objects=", ".join(conflicts))
+    stated = queries.stated_in(row.content, row.effective_from)
+    for missing in missing_in(stated, queries.catalogue()):
+        raise missing
+    revision = publish(stated, actor=actor, now=now, reason=reason, draft_id=row.pk)
+    row.status, row.published_revision = "published", revision
+    _edited(row, "published", None, {"revision": revision}, actor=actor, now=now, reason=reason)
+    return revision
+
+
+def missing_in(stated: CatalogueIn, known: Catalogue) -> Iterator[DraftRefused]:
+    """Say what the statements name and nobody knows."""
+    meters = {*known.meters, *(one.code for one in stated.meters)}
+    plans = {*known.plans, *(one.code for one in stated.plans)}
+    sellers = parties.sellers()
+    phases = {
+        code: {name for version in many for name, _ in version.phases}
+        for code, many in known.plans.items()
+    }
+    phases |= {one.code: {name for name, _ in one.phases} for one in stated.plans}
+    for plan in stated.plans:
+        for code in plan.includes:
+            if code not in plans:
+                yield DraftRefused("included_missing", price=plan.code, code=code)
+        if plan.seller and plan.seller not in sellers:
+            yield DraftRefused("seller_missing", price=plan.code, code=plan.seller)
+    for price in stated.prices:
+        terms = price.terms
+        named = f"{terms.plan}/{terms.code}"
+        if terms.plan not in plans:
+            yield DraftRefused("plan_missing", price=named, code=terms.plan)
+        elif terms.phase and terms.phase not in phases[terms.plan]:
+            yield DraftRefused("phase_missing", price=named, code=terms.phase)
+        for code in meters_of(terms.price, terms):
+            if code not in meters:
+                yield DraftRefused("meter_missing", price=named, code=code)
+
+
+@transaction.atomic
+def refuse_publication(draft_id: UUID, *, actor: str, now: datetime) -> None:
+    """Keep that somebody without the right tried to publish: what it would have made of what."""
+    row = Draft.objects.filter(pk=draft_id).first()
+    if row is None:
+        raise DraftRefused("draft_unknown")
+    changes = queries.changes_of(draft_id)
+    audit.record_many(
+        [
+            audit.Change(
+                f"catalog.{one.kind}.publication_refused",
+                f"catalog.{one.kind}",
+                one.key,
+                before=one.stands,
+                after=one.after,
+            )
+            for one in changes
+        ],
+        actor=actor,
+        now=now,
+        reason=row.title,
+    )
+    events.publish(
+        PUBLICATION_REFUSED,
+        key=str(row.pk),
+        payload=PublicationRefused(row.pk, tuple(f"{one.kind}:{one.key}" for one in changes)),
+        actor=actor,
+        now=now,
+    )
+
+
+def _held(draft_id: UUID, expected: int) -> Draft:
+    """Lock first, then look."""
+    row: Draft | None = Draft.objects.select_for_update().filter(pk=draft_id).first()
+    if row is None:
+        raise DraftRefused("draft_unknown")
+    if row.status != "open":
+        raise DraftRefused("draft_closed", title=row.title)
+    if row.version != expected:
+        raise DraftRefused("draft_moved", who=row.changed_by)
+    return row
+
+
+def _edited(
+    row: Draft, what: str, before: Any, after: Any, *, actor: str, now: datetime, reason: str = ""
+) -> DraftInfo:
+    row.version += 1
+    row.changed_by, row.changed_at = actor, now
+    row.save()
+    _record(row, what, before, after, actor=actor, now=now, reason=reason)
+    return queries.info_of(row)
+
+
+def _record(
+    row: Draft, what: str, before: Any, after: Any, *, actor: str, now: datetime, reason: str = ""
+) -> None:
+    audit.record(
+        action=f"catalog.draft.{what}",
+        object_type="catalog.draft",
+        object_id=str(row.pk),
+        before=before,
+        after=after,
+        actor=actor,
+        now=now,
+        reason=reason,
+    )
