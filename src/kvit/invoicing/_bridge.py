@@ -42,6 +42,7 @@ class PayerBills(NamedTuple):
     before_minor: int
     now_minor: int
     steps: tuple[BridgeStep, ...]
+    stopped: tuple[BridgeStep, ...]  # gone, of subscriptions that are billed for something still
 
 
 class _Line(NamedTuple):
@@ -103,12 +104,14 @@ def compared(billed_in: date, previous: date | None) -> Iterator[PayerBills]:
         for (customer, currency), many in found.items():
             now = [part for is_now, _, own in many if is_now for part in own]
             before = [part for is_now, _, own in many if not is_now for part in own]
+            steps, billed = bridge(before, now), {part.key[0] for part in now}
             yield PayerBills(
                 customer,
                 currency,
                 sum(total for is_now, total, _ in many if not is_now),
                 sum(total for is_now, total, _ in many if is_now),
-                bridge(before, now),
+                steps,
+                tuple(one for one in steps if one.cause == "gone" and one.key[0] in billed),
             )
 
 

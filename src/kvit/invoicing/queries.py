@@ -20,14 +20,26 @@ from kvit.invoicing._listing import (
     rows_of,
     totals,
 )
+from kvit.invoicing._orders_seen import (
+    DraftTotal,
+    RunInfo,
+    drafts_of,
+    periods,
+    run_info,
+    runs,
+    runs_by_command,
+)
+from kvit.invoicing._summary import Example, ExceptionGroup, RunSummary
 from kvit.invoicing.models import BillRun, Invoice, InvoiceLine
 from kvit.invoicing.rows import InvoiceInfo, LineInfo
 
 __all__ = [
-    "ORDERS", "TABS", "InvoiceBridge", "InvoiceFilter", "InvoiceRow", "PayerBills", "TabTotal",
-    "bridge_of", "by_ids", "by_number", "compared", "corrections_of", "drafts", "family_of",
-    "listed", "looked_from", "numbers", "numbers_near", "of_period", "period_before", "problems",
-    "rows_of", "totals", "usage_that_waited",
+    "ORDERS", "TABS", "DraftTotal", "Example", "ExceptionGroup", "InvoiceBridge",
+    "InvoiceFilter", "InvoiceRow", "PayerBills", "RunInfo", "RunSummary", "TabTotal",
+    "bridge_of", "by_ids", "by_number", "compared", "corrections_of", "drafts", "drafts_of",
+    "family_of", "listed", "looked_from", "numbers", "numbers_near", "of_period",
+    "period_before", "periods", "problems", "rows_of", "run_info", "runs", "runs_by_command",
+    "totals", "usage_that_waited",
 ]  # fmt: skip
 
 PROBLEM_WORDS = _invariants.WORDS

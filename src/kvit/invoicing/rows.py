@@ -43,6 +43,7 @@ class RunRequest:
     gate: datetime | None = None
     only: Scope | None = None
     chunk: int = 500
+    run_id: UUID | None = None  # the id that its record shall have: that of the order behind it
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection
 
 from kvit.core.wording import Words
-from kvit.ledger.models import Account
+from kvit.ledger.models import Account, Posting
 from kvit.platform.tenancy import current_tenant_id
 
 WORDS: Words = {
@@ -90,6 +90,17 @@ class Receivable:
     customer_id: UUID | None
     currency: str
     balance_minor: int
+
+
+class SourcePosting(NamedTuple):
+    """One posting of a document."""
+
+    line: int
+    effective_on: date
+    debit: str
+    credit: str
+    amount_minor: int
+    currency: str
 
 
 class Problem(NamedTuple):
@@ -187,6 +198,12 @@ def account_card(
         customer=customer_id,
     )
     return [CardLine(*row[:7], *map(int, row[7:])) for row in rows]
+
+
+def of_source(source: str) -> list[SourcePosting]:
+    """Return what one source posted ("invoice:<id>"), in order."""
+    rows = Posting.objects.filter(source=source).order_by("line")
+    return [SourcePosting(*row) for row in rows.values_list(*SourcePosting._fields)]
 
 
 def receivables_by_customer(

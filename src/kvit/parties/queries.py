@@ -79,6 +79,12 @@ def customers() -> dict[str, Customer]:
     return {one.row.code: one for one in _customers()}
 
 
+def without_requisites(ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of these customers who need an ИНН on their documents and have none."""
+    rows = models.Customer.objects.filter(pk__in=list(ids), inn="").exclude(kind="person")
+    return set(rows.values_list("pk", flat=True))
+
+
 def customer_codes() -> set[str]:
     """Return the codes of all customers."""
     return set(models.Customer.objects.values_list("code", flat=True))

@@ -11,8 +11,9 @@ class PlatformConfig(AppConfig):
     label = "platform"
 
     def ready(self) -> None:
-        """Import each context's facts and handlers: publishing must know every consumer."""
+        """Import each context's facts, handlers and jobs: publishing must know every consumer, a
+        worker every job."""
         for app in apps.get_app_configs():
-            for name in ("events", "handlers"):
+            for name in ("events", "handlers", "jobs"):
                 if app.name.startswith("kvit.") and module_has_submodule(app.module, name):
                     import_module(f"{app.name}.{name}")

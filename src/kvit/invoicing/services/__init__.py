@@ -3,21 +3,41 @@
 from kvit.invoicing.services._approval import approve, refuse
 from kvit.invoicing.services._corrections import CorrectionRefused, credit, debit, void
 from kvit.invoicing.services._issue import InvoiceNotDraft, issue_many
+from kvit.invoicing.services._orders import OrderRefused, order_run, perform, perform_order, stop
 from kvit.invoicing.services._preview import open_window, preview_amendments, preview_bill
+from kvit.invoicing.services._previewed import (
+    CorrectionIn,
+    CorrectionPreview,
+    Standing,
+    correct_as_previewed,
+    preview_correction,
+    standing,
+)
 from kvit.invoicing.services._runs import NoSeller, run
 
 __all__ = [
+    "CorrectionIn",
+    "CorrectionPreview",
     "CorrectionRefused",
     "InvoiceNotDraft",
     "NoSeller",
+    "OrderRefused",
+    "Standing",
     "approve",
+    "correct_as_previewed",
     "credit",
     "debit",
     "issue_many",
     "open_window",
+    "order_run",
+    "perform",
+    "perform_order",
     "preview_amendments",
     "preview_bill",
+    "preview_correction",
     "refuse",
     "run",
+    "standing",
+    "stop",
     "void",
 ]

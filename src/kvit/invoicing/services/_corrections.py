@@ -94,6 +94,12 @@ WORDS: Words = {
         "Строки {lines} счёта {invoice} сами уменьшают его: вернуть их без других нельзя.",
         "Lines {lines} of invoice {invoice} lower it themselves: they are not credited alone.",
     ),
+    "preview_is_old": (
+        "Расчёт устарел: по счёту {invoice} теперь осталось {left}, исправление составит {becomes}."
+        " Ничего не сделано. Проверьте расчёт и подтвердите снова.",
+        "The preview is out of date: {left} is left of invoice {invoice} by now, the correction"
+        " would be {becomes}. Nothing was done. Check the figures and confirm again.",
+    ),
     "debit_of_reduction": (
         "Строка {line} счёта {invoice} уменьшает его: доначислить по ней нельзя.",
         "Line {line} of invoice {invoice} lowers it: nothing is debited on it.",

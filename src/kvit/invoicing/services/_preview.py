@@ -61,13 +61,13 @@ def preview_amendments(
 
     def both() -> Preview:
         # Amended first, looked at second: whoever pays only after a transfer is touched as well.
-        scope = _rolled_back(lambda: _amended_scope(rows, now))
-        before, _ = _rolled_back(lambda: _bills(windows, scope))
+        scope = rolled_back(lambda: _amended_scope(rows, now))
+        before, _ = rolled_back(lambda: _bills(windows, scope))
         subscriptions_services.amend_many(rows, actor=PREVIEWER, now=now)
         after, problems = _bills(windows, scope)
         return Preview(windows, _by_customer(windows, before, after), tuple(problems))
 
-    return _rolled_back(both)
+    return rolled_back(both)
 
 
 def preview_bill(window: Period) -> PeriodPreview:
@@ -82,7 +82,7 @@ def preview_bill(window: Period) -> PeriodPreview:
         infos = [_without_number(one) for one in queries.of_period(window.start)]
         return PeriodPreview(window, tuple(infos), tuple(report.problems))
 
-    return _rolled_back(made)
+    return rolled_back(made)
 
 
 def open_window(now: datetime) -> Period:
@@ -103,7 +103,8 @@ def following(window: Period) -> Period:
     return _month(window.end)
 
 
-def _rolled_back(make: Callable[[], Answer]) -> Answer:
+def rolled_back(make: Callable[[], Answer]) -> Answer:
+    """Return what `make` answers, and leave nothing else of it."""
     found: list[Answer] = []
     try:
         with transaction.atomic():

@@ -25,6 +25,7 @@ from kvit.metering import queries as metering
 from kvit.parties import queries as parties
 from kvit.parties.rows import Seller
 from kvit.platform import audit, events
+from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import current_tenant_id
 from kvit.rating import queries as rating
 from kvit.rating import services as rating_services
@@ -49,7 +50,9 @@ def run(
         NoSeller: see the class.
     """
     rating_run = _begin(request, actor=actor, now=now)
+    BillRun.objects.filter(pk=request.run_id).delete()  # its worker was killed, and this is another
     record = BillRun.objects.create(
+        pk=request.run_id or uuid7(),
         period_start=request.window.start,
         period_end=request.window.end,
         clock=request.clock,

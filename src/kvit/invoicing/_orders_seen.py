@@ -1,0 +1,128 @@
+"""Runs as a page sees them: those that were ordered, and those that a command made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from django.db.models import Count, Sum
+
+from kvit.invoicing._summary import RunSummary, from_document
+from kvit.invoicing.models import BillRun, Invoice, RunOrder
+from kvit.platform.paging import LIMIT, Page, keyset
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run, ordered or not. `summary` is None until it is over, and of a command's run."""
+
+    id: UUID
+    action: str  # bill, dry, approve; a command's run is "bill"
+    status: str  # queued, running, done, failed, stopped
+    period_start: date
+    period_end: date
+    author: str
+    ordered_at: datetime
+    is_ordered: bool  # on a page or by the API
+    stage: str = ""
+    done: int = 0
+    whole: int = 0
+    started_at: datetime | None = None
+    heard_at: datetime | None = None
+    finished_at: datetime | None = None
+    stop_asked_by: str = ""
+    fault: str = ""
+    charges: int = 0
+    invoices: int = 0
+    summary: RunSummary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DraftTotal:
+    """Drafts of a period that wait for the same thing, in one currency."""
+
+    waits_for: str
+    currency: str
+    count: int
+    total_minor: int
+
+
+def runs(*, after: str = "", limit: int = LIMIT) -> Page[RunInfo]:
+    """Return the runs that were ordered, the latest first."""
+    rows = RunOrder.objects.all()
+    page: Page[RunOrder] = keyset(rows, order=("-ordered_at", "-id"), after=after, limit=limit)
+    made = _made_by([one.pk for one in page.rows])
+    return page.of(lambda one: _info(one, made.get(one.pk)))
+
+
+def runs_by_command(limit: int) -> list[RunInfo]:
+    """Return the last runs that a command made: nobody ordered them."""
+    rows = BillRun.objects.exclude(pk__in=RunOrder.objects.values("pk"))
+    return [
+        RunInfo(
+            id=one.pk,
+            action="bill",
+            status=one.status,
+            period_start=one.period_start,
+            period_end=one.period_end,
+            author=one.author,
+            ordered_at=one.started_at,
+            is_ordered=False,
+            finished_at=one.finished_at,
+            charges=one.charges,
+            invoices=one.invoices,
+        )
+        for one in rows.order_by("-id")[:limit]
+    ]
+
+
+def run_info(run_id: UUID) -> RunInfo | None:
+    """Return an ordered run."""
+    one = RunOrder.objects.filter(pk=run_id).first()
+    return None if one is None else _info(one, _made_by([run_id]).get(run_id))
+
+
+def drafts_of(billed_in: date) -> list[DraftTotal]:
+    """Return what of a period waits for a person, by what it waits for and currency."""
+    rows = Invoice.objects.filter(billed_in=billed_in, status="draft").order_by()
+    found = rows.values("waits_for", "currency").annotate(n=Count("*"), minor=Sum("total_minor"))
+    return [
+        DraftTotal(waits_for, currency, count, int(minor))
+        for waits_for, currency, count, minor in found.order_by(
+            "waits_for", "currency"
+        ).values_list("waits_for", "currency", "n", "minor")
+    ]
+
+
+def periods() -> list[tuple[date, date]]:
+    """Return the billing periods that have documents, the latest first."""
+    rows = Invoice.objects.filter(kind="invoice").order_by("-billed_in")
+    return list(rows.values_list("billed_in", "period_end").distinct()[:60])
+
+
+def _made_by(ids: Sequence[UUID]) -> dict[UUID, BillRun]:
+    return {one.pk: one for one in BillRun.objects.filter(pk__in=list(ids))}
+
+
+def _info(one: RunOrder, made: BillRun | None) -> RunInfo:
+    return RunInfo(
+        id=one.pk,
+        action=one.action,
+        status=one.status,
+        period_start=one.period_start,
+        period_end=one.period_end,
+        author=one.author,
+        ordered_at=one.ordered_at,
+        is_ordered=True,
+        stage=one.stage,
+        done=one.done,
+        whole=one.whole,
+        started_at=one.started_at,
+        heard_at=one.heard_at,
+        finished_at=one.finished_at,
+        stop_asked_by=one.stop_asked_by,
+        fault=one.fault,
+        charges=made.charges if made else 0,
+        invoices=made.invoices if made else 0,
+        summary=from_document(one.report),
+    )

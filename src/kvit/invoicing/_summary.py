@@ -1,0 +1,278 @@
+"""What a bill run brought, summed up once when it is over: sums, causes, what needs a person.
+
+A page shows it without counting a hundred thousand documents anew, and a dry run's is all that is
+left of it. It keeps ids and figures; names are asked for when it is shown.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+from uuid import UUID
+
+import msgspec
+
+from kvit.core.bridge import CAUSES, by_cause
+from kvit.core.money import exact_text
+from kvit.core.periods import Period
+from kvit.invoicing._bridge import PayerBills, compared, period_before
+from kvit.invoicing.models import Invoice, InvoiceLine
+from kvit.invoicing.rows import RunReport
+from kvit.parties import queries as parties
+from kvit.rating import queries as rating
+
+EXAMPLES = 3
+SAMPLE = 10  # documents to read
+SAMPLE_LINES = 30
+GROWTH = 3  # times more than the last bill
+CAUSES_OF_EXCEPTIONS = (
+    "not_priced", "unpriced_usage", "waits_outlier", "grew", "no_bill", "no_usage",
+    "no_requisites", "unknown_meter", "unknown_subscription", "unknown_customer",
+    "usage_ambiguous", "usage_outside", "waits_approval",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencySums:
+    """Invoices of the period in one currency beside those of the one before it."""
+
+    currency: str
+    documents: int
+    total_minor: int
+    payers_before: int
+    before_minor: int
+    causes: dict[str, int]  # minor units; they sum to total − before
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One of those whom an exception is about."""
+
+    customer_id: UUID | None = None
+    subscription: str = ""
+    document_id: UUID | None = None
+    currency: str = ""
+    before_minor: int | None = None
+    now_minor: int | None = None
+    detail_ru: str = ""
+    detail_en: str = ""
+
+
+@dataclass(slots=True)
+class ExceptionGroup:
+    """What needs a person, by cause: how many, Σ by currency, and the first few."""
+
+    cause: str
+    count: int = 0
+    sums: dict[str, int] = field(default_factory=dict)
+    examples: list[Example] = field(default_factory=list)
+
+    def add(self, example: Example, *, count: int = 1) -> None:
+        self.count += count
+        if example.currency and example.now_minor is not None:
+            known = self.sums.get(example.currency, 0)
+            self.sums[example.currency] = known + example.now_minor
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(example)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleLine:
+    """A line of a document to read."""
+
+    name: str
+    units: str
+    unit: str
+    total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class SampleDocument:
+    """A document to read; after a dry run `document_id` is of nothing that stands."""
+
+    document_id: UUID
+    kind: str
+    customer_id: UUID
+    currency: str
+    total_minor: int
+    lines: list[SampleLine]
+    left_out: int = 0  # lines beyond those
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """See the module. `previous` is the first day of the billing period compared with."""
+
+    previous: date | None
+    issued: int
+    drafts: int
+    charges: int
+    differences: int
+    put_off: int
+    currencies: list[CurrencySums]
+    exceptions: list[ExceptionGroup]
+    sample: list[SampleDocument]
+
+
+def summary_of(window: Period, report: RunReport) -> RunSummary:
+    """Sum up a billing period as it stands after a run."""
+    previous = period_before(window.start)
+    sums, groups = _compared(window.start, previous)
+    _waiting(window, groups)
+    _problems(report, groups)
+    _usage(window, groups)
+    return RunSummary(
+        previous=previous,
+        issued=len(report.issued),
+        drafts=len(report.drafts),
+        charges=report.rated.charges,
+        differences=report.rated.differences,
+        put_off=report.rated.put_off,
+        currencies=sums,
+        exceptions=[groups[cause] for cause in CAUSES_OF_EXCEPTIONS if cause in groups],
+        sample=_sample([*report.issued, *report.drafts], window.start),
+    )
+
+
+def to_document(summary: RunSummary) -> dict[str, object]:
+    """Return what is stored."""
+    found: dict[str, object] = msgspec.to_builtins(summary)
+    return found
+
+
+def from_document(document: dict[str, object]) -> RunSummary | None:
+    """Read a stored summary back; None where the run brought none."""
+    return msgspec.convert(document, RunSummary) if document else None
+
+
+def _compared(
+    billed_in: date, previous: date | None
+) -> tuple[list[CurrencySums], dict[str, ExceptionGroup]]:
+    groups: dict[str, ExceptionGroup] = {}
+    before: Counter[str] = Counter()
+    now: Counter[str] = Counter()
+    payers: Counter[str] = Counter()
+    causes: dict[str, Counter[str]] = defaultdict(Counter)
+    asked: list[PayerBills] = []
+    for one in compared(billed_in, previous):
+        before[one.currency] += one.before_minor
+        now[one.currency] += one.now_minor
+        payers[one.currency] += one.before_minor != 0
+        causes[one.currency].update(by_cause(one.steps))
+        for cause in _exceptional(one):
+            _group(groups, cause).add(_example(one))
+        if one.now_minor:
+            asked.append(one._replace(steps=(), stopped=()))
+    _requisites(asked, groups)
+    counts = Counter(
+        Invoice.objects.filter(billed_in=billed_in, kind="invoice").values_list(
+            "currency", flat=True
+        )
+    )
+    sums = [
+        CurrencySums(
+            currency, counts[currency], now[currency], payers[currency], before[currency],
+            {cause: causes[currency][cause] for cause in CAUSES if causes[currency][cause]},
+        )
+        for currency in sorted({*now, *before})
+    ]  # fmt: skip
+    return sums, groups
+
+
+def _exceptional(one: PayerBills) -> Iterable[str]:
+    if one.before_minor > 0 and one.now_minor > GROWTH * one.before_minor:
+        yield "grew"
+    if one.before_minor > 0 and one.now_minor == 0:
+        yield "no_bill"
+        return
+    if one.stopped:
+        yield "no_usage"
+
+
+def _example(one: PayerBills) -> Example:
+    return Example(
+        customer_id=one.customer_id,
+        currency=one.currency,
+        before_minor=one.before_minor,
+        now_minor=one.now_minor,
+    )
+
+
+def _requisites(billed: Sequence[PayerBills], groups: dict[str, ExceptionGroup]) -> None:
+    lacking = parties.without_requisites({one.customer_id for one in billed})
+    for one in billed:
+        if one.customer_id in lacking:
+            _group(groups, "no_requisites").add(_example(one))
+
+
+def _waiting(window: Period, groups: dict[str, ExceptionGroup]) -> None:
+    rows = Invoice.objects.filter(billed_in=window.start, status="draft").exclude(waits_for="")
+    columns = ("pk", "waits_for", "customer_id", "currency", "total_minor")
+    for key, waits_for, customer, currency, total in rows.order_by("-total_minor").values_list(
+        *columns
+    ):
+        _group(groups, f"waits_{waits_for}").add(
+            Example(customer, document_id=key, currency=currency, now_minor=total)
+        )
+
+
+def _problems(report: RunReport, groups: dict[str, ExceptionGroup]) -> None:
+    for one in report.problems:
+        if one.code == "unpriced_usage":
+            example = Example(
+                subscription=one.subscription, detail_ru=one.meter, detail_en=one.meter
+            )
+            _group(groups, "unpriced_usage").add(example, count=one.events)
+        else:
+            said = {lang: str(one.params.get(lang, one.code)) for lang in ("ru", "en")}
+            _group(groups, "not_priced").add(
+                Example(
+                    subscription=one.subscription,
+                    detail_ru=f"{one.price}: {said['ru']}",
+                    detail_en=f"{one.price}: {said['en']}",
+                )
+            )
+
+
+def _usage(window: Period, groups: dict[str, ExceptionGroup]) -> None:
+    until = window.end_instant(parties.tenant().row.zone)
+    for one in rating.waiting_by_reason(until):
+        if one.reason in ("unpriced_usage", "not_priced"):
+            continue  # told by the run itself
+        about = f"{one.subject}, {one.meter}"
+        example = Example(detail_ru=about, detail_en=about)
+        _group(groups, one.reason).add(example, count=one.events)
+
+
+def _sample(made: Sequence[UUID], billed_in: date) -> list[SampleDocument]:
+    """Take documents evenly from the largest to the smallest."""
+    rows = Invoice.objects.filter(billed_in=billed_in, kind="invoice")
+    if made:
+        rows = rows.filter(pk__in=made)
+    ids = list(rows.order_by("-total_minor", "pk").values_list("pk", flat=True))
+    step = max(1, len(ids) // SAMPLE)
+    chosen = ids[::step][:SAMPLE]
+    lines: dict[UUID, list[SampleLine]] = defaultdict(list)
+    found = InvoiceLine.objects.filter(invoice_id__in=chosen).order_by("invoice_id", "position")
+    for key, name, units, unit, total in found.values_list(
+        "invoice_id", "name", "units", "unit", "total_minor"
+    ):
+        lines[key].append(SampleLine(name, exact_text(Fraction(units)), unit, total))
+    documents = {one.pk: one for one in Invoice.objects.filter(pk__in=chosen)}
+    return [
+        SampleDocument(
+            document_id=key,
+            kind=documents[key].kind,
+            customer_id=documents[key].customer_id,
+            currency=documents[key].currency,
+            total_minor=documents[key].total_minor,
+            lines=lines[key][:SAMPLE_LINES],
+            left_out=max(0, len(lines[key]) - SAMPLE_LINES),
+        )
+        for key in chosen
+    ]
+
+
+def _group(groups: dict[str, ExceptionGroup], cause: str) -> ExceptionGroup:
+    return groups.setdefault(cause, ExceptionGroup(cause))

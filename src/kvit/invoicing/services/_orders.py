@@ -1,0 +1,286 @@
+"""Work over a billing period, ordered by a person and done by a worker: run, dry run, approval.
+
+    order = order_run(date(2026, 10, 1), action="dry", author=…, now=…)    at once
+    perform(order, now=…)                                                  in the worker, minutes
+
+How far it is is written over a connection of its own. So a page sees it while the work goes on,
+nothing waits for a lock of it, and a dry run, which is rolled back whole, leaves its report.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Model
+
+from kvit.core.periods import Period, add_months, local_date
+from kvit.core.wording import Words
+from kvit.invoicing._summary import RunSummary, summary_of, to_document
+from kvit.invoicing.models import Invoice, RunOrder
+from kvit.invoicing.rows import Progress, RunReport, RunRequest
+from kvit.invoicing.services._approval import approve
+from kvit.invoicing.services._preview import rolled_back
+from kvit.invoicing.services._runs import NoSeller, run
+from kvit.parties import queries as parties
+from kvit.platform import audit
+from kvit.platform.failures import Failure
+from kvit.platform.ids import uuid7
+from kvit.platform.jobs import job
+from kvit.platform.tenancy import current_tenant_id
+from kvit.rating.rows import RatingResult
+
+Action = Literal["bill", "dry", "approve"]
+CHUNK = 200  # drafts approved in one transaction
+UNDER_WAY = ("queued", "running")
+WORDS: Words = {
+    "period_not_over": (
+        "{period} ещё не закончился: выставлять рано. Пробный запуск покажет, что получится по"
+        " тому, что известно сейчас.",
+        "{period} is not over: it is too early to issue. A dry run shows what comes of what is"
+        " known by now.",
+    ),
+    "order_under_way": (
+        "По периоду {period} уже идёт запуск. Дождитесь его или остановите.",
+        "A run of {period} is under way. Wait for it, or stop it.",
+    ),
+    "no_drafts": (
+        "За {period} нет черновиков, которые ждут утверждения.",
+        "No draft of {period} waits for approval.",
+    ),
+    "no_seller": (
+        "Некому выставлять: заведите юрлицо-продавца.",
+        "Nobody could issue the documents: set a seller up.",
+    ),
+    "order_unknown": ("Такого запуска нет.", "There is no such run."),
+    "order_over": (
+        "Запуск уже закончился: останавливать нечего.",
+        "The run is over: there is nothing to stop.",
+    ),
+    "issue_on_early": (
+        "Дата документов {day} раньше последнего дня периода. Поставьте {last} или позже.",
+        "The documents' date {day} is before the period's last day. Use {last} or later.",
+    ),
+    "broken": (
+        "Запуск прервался из-за сбоя у нас. Что посчитано и выставлено, сохранено; повторите"
+        " запуск, он продолжит с того же места.",
+        "The run was broken off by a fault of ours. What was charged and issued stands; start it"
+        " again and it goes on from there.",
+    ),
+}  # fmt: skip
+
+
+class OrderRefused(Failure):
+    """The work cannot be ordered, or stopped, as things stand; nothing was changed."""
+
+    words = WORDS
+
+
+class _Stopped(Exception):
+    """Somebody asked the work to stop; raised between two chunks."""
+
+
+def order_run(
+    period_start: date,
+    *,
+    action: Action,
+    author: str,
+    now: datetime,
+    issue_on: date | None = None,
+    left_out: Collection[UUID] = (),
+) -> UUID:
+    """Leave a worker a bill run of a month, a dry one, or the approval of its drafts.
+
+    Args:
+        period_start: a day of the billing month.
+        issue_on: the date of the documents; a run's is the last day of the period, an approval's
+            is today.
+        left_out: drafts that an approval leaves alone.
+
+    Raises:
+        OrderRefused: see its words.
+    """
+    window = _window(period_start)
+    _check(window, action, now, issue_on, left_out)
+    key = uuid7()
+    try:
+        with transaction.atomic():
+            RunOrder.objects.create(
+                pk=key,
+                action=action,
+                period_start=window.start,
+                period_end=window.end,
+                issue_on=issue_on,
+                author=author,
+                left_out=sorted(map(str, left_out)),
+                ordered_at=now,
+            )
+            audit.record(
+                action=f"invoicing.order.{action}",
+                object_type="invoicing.order",
+                object_id=str(key),
+                after={"period": str(window), "left_out": len(left_out)},
+                actor=author,
+                now=now,
+            )
+            perform_order.defer(order=str(key))
+    except IntegrityError as error:
+        if "runorder_one_at_a_time" not in str(error):
+            raise
+        raise OrderRefused("order_under_way", period=window) from error
+    return key
+
+
+@transaction.atomic
+def stop(order_id: UUID, *, actor: str, now: datetime) -> None:
+    """Ask the work to stop after the chunk that it is at. What is done stays done.
+
+    Raises:
+        OrderRefused: it is over, or never was.
+    """
+    order = RunOrder.objects.select_for_update().filter(pk=order_id).first()
+    if order is None:
+        raise OrderRefused("order_unknown")
+    if order.status not in UNDER_WAY:
+        raise OrderRefused("order_over")
+    order.stop_asked_by = actor
+    if order.status == "queued":
+        order.status, order.finished_at = "stopped", datetime.now(UTC)
+    order.save(update_fields=["stop_asked_by", "status", "finished_at"])
+    audit.record(
+        action="invoicing.order.stopped",
+        object_type="invoicing.order",
+        object_id=str(order_id),
+        actor=actor,
+        now=now,
+    )
+
+
+def perform(order_id: UUID, *, now: datetime) -> None:
+    """Do what was ordered. Done twice, the second finds it over, or goes on where it was killed."""
+    order = RunOrder.objects.filter(pk=order_id).first()
+    if order is None or order.status not in UNDER_WAY:
+        return
+    with _ledger_of(order) as note:
+        note(status="running", started_at=datetime.now(UTC))
+        try:
+            summary = _ACTIONS[order.action](order, note.progress, now)
+        except _Stopped:
+            note(status="stopped", finished_at=datetime.now(UTC))
+        except NoSeller:
+            note(status="failed", fault="no_seller", finished_at=datetime.now(UTC))
+        except Exception:
+            note(status="failed", fault="broken", finished_at=datetime.now(UTC))
+            raise
+        else:
+            note(status="done", report=to_document(summary), finished_at=datetime.now(UTC))
+
+
+@job(name="invoicing.order")
+def perform_order(*, order: str, now: datetime) -> None:
+    perform(UUID(order), now=now)
+
+
+def _bill(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:
+    """Bill the period. Like `kvit bill`, it lives at the end of the period, whenever it runs."""
+    window, request = _request(order)
+    report = run(request, actor=order.author, now=request.clock, progress=progress)
+    return _summed(window, report, progress)
+
+
+def _dry(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:
+    return rolled_back(lambda: _bill(order, progress, now))
+
+
+def _approve(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:
+    left_out = set(map(UUID, order.left_out))
+    drafts = Invoice.objects.filter(billed_in=order.period_start, status="draft")
+    ids = list(drafts.order_by("created_at", "pk").values_list("pk", flat=True))
+    chosen = [key for key in ids if key not in left_out]
+    report = RunReport(order.pk, RatingResult())
+    progress("approving", 0, len(chosen))
+    for start in range(0, len(chosen), CHUNK):
+        # One that was decided meanwhile is no reason to leave the others.
+        part = drafts.filter(pk__in=chosen[start : start + CHUNK]).order_by("created_at", "pk")
+        standing = list(part.values_list("pk", flat=True))
+        report.issued += approve(standing, approver=order.author, now=now, issue_on=order.issue_on)
+        progress("approving", start + len(standing), len(chosen))
+    report.drafts = sorted(left_out)
+    return _summed(Period(order.period_start, order.period_end), report, progress)
+
+
+_ACTIONS = {"bill": _bill, "dry": _dry, "approve": _approve}
+
+
+def _summed(window: Period, report: RunReport, progress: Progress) -> RunSummary:
+    progress("comparing", 0, 0)
+    return summary_of(window, report)
+
+
+def _request(order: RunOrder) -> tuple[Period, RunRequest]:
+    window = Period(order.period_start, order.period_end)
+    issue_on = order.issue_on or date.fromordinal(window.end.toordinal() - 1)
+    clock = window.end_instant(parties.tenant().row.zone)
+    return window, RunRequest(window, clock, issue_on=issue_on, run_id=order.pk)
+
+
+def _window(day: date) -> Period:
+    first = day.replace(day=1)
+    return Period(first, add_months(first, 1))
+
+
+def _check(
+    window: Period, action: Action, now: datetime, issue_on: date | None, left_out: Collection[UUID]
+) -> None:
+    if not parties.sellers():
+        raise OrderRefused("no_seller")
+    today = local_date(now, parties.tenant().row.zone)
+    if action == "bill" and today < window.end:
+        raise OrderRefused("period_not_over", period=window)
+    last = date.fromordinal(window.end.toordinal() - 1)
+    if issue_on is not None and issue_on < last:
+        raise OrderRefused("issue_on_early", day=issue_on, last=last)
+    if action == "approve":
+        drafts = Invoice.objects.filter(billed_in=window.start, status="draft")
+        if not drafts.exclude(pk__in=list(left_out)).exists():
+            raise OrderRefused("no_drafts", period=window)
+
+
+class _Note:
+    """Writes into the row of an order, over a connection that is in nobody's transaction."""
+
+    def __init__(self, raw: Any, order_id: UUID) -> None:
+        self._raw, self._order_id = raw, order_id
+
+    def __call__(self, **values: object) -> bool:
+        """Set columns; return whether somebody asked to stop."""
+        model: type[Model] = RunOrder
+        fields = {field.column: field for field in model._meta.local_concrete_fields}
+        names = ", ".join(f"{name} = %s" for name in values)
+        given = [fields[name].get_db_prep_save(value, connection) for name, value in values.items()]
+        with self._raw.transaction():
+            tenant = str(current_tenant_id())
+            self._raw.execute("SELECT set_config('app.tenant', %s, true)", [tenant])
+            row = self._raw.execute(
+                f"UPDATE {model._meta.db_table} SET {names} WHERE tenant_id = %s AND id = %s"
+                " RETURNING stop_asked_by",
+                [*given, tenant, self._order_id],
+            ).fetchone()
+        return bool(row and row[0])
+
+    def progress(self, stage: str, done: int, whole: int) -> None:
+        """Tell how far it is; between two chunks, so here it may also end."""
+        if self(stage=stage, done=done, whole=whole, heard_at=datetime.now(UTC)):
+            raise _Stopped
+
+
+@contextmanager
+def _ledger_of(order: RunOrder) -> Iterator[_Note]:
+    other = connection.copy()
+    try:
+        other.ensure_connection()
+        yield _Note(other.connection, order.pk)
+    finally:
+        other.close()
