@@ -89,6 +89,82 @@ class Draft(TenantModel):
         return self.title
 
 
+class Simulation(TenantModel):
+    """A billed month rated again with drafts in place of what was sold; it changes nothing.
+
+    The pins (usage, catalogue, the drafts' content) make it reproducible: the same pins give the
+    same sums. `rated_until` is the last subscription done, for a worker that was killed.
+    """
+
+    period_start = models.DateField()
+    period_end = models.DateField()
+    usage_version = models.BigIntegerField()
+    catalogue_revision = models.BigIntegerField()
+    scenarios = models.JSONField()  # [{"draft", "title", "version", "content"}], 1 … 5
+    status = models.CharField(max_length=10, default="waiting")
+    done = models.IntegerField(default=0)  # subscriptions
+    whole = models.IntegerField()
+    rated_until = models.UUIDField(null=True)
+    problems = models.JSONField(default=list)  # [[scenario, subscription, price, code, ru, en]]
+    author = models.CharField(max_length=120)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=("waiting", "done")), name="simulation_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status="done") ^ Q(finished_at__isnull=True),
+                name="simulation_done_iff_finished",
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant_id", "started_at"], name="simulation_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.period_start}: {self.done} of {self.whole}"
+
+
+class SimulatedSum(TenantModel):
+    """What one payer would have been charged in a scenario, beside what he was.
+
+    `charged_minor` is what was billed; `before_minor` what the same usage costs by the prices of
+    then, rated again; `after_minor` by the draft's. Before tax, in the basis of the charges.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    simulation = models.ForeignKey("catalog.Simulation", on_delete=models.CASCADE, related_name="+")
+    scenario = models.SmallIntegerField()
+    payer_id = models.UUIDField()
+    currency = models.CharField(max_length=3)
+    charged_minor = models.BigIntegerField()
+    before_minor = models.BigIntegerField()
+    after_minor = models.BigIntegerField()
+    difference_minor = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "simulation", "scenario", "payer_id", "currency"],
+                name="simulatedsum_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(difference_minor=F("after_minor") - F("before_minor")),
+                name="simulatedsum_difference_adds_up",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["tenant_id", "simulation", "scenario", "difference_minor", "id"],
+                name="simulatedsum_difference",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payer_id} {self.difference_minor}"
+
+
 class Meter(TenantModel):
     """What is measured, and how its events add up."""
 

@@ -21,6 +21,16 @@ from kvit.catalog._drafted import (
     stated_in,
     terms_in,
 )
+from kvit.catalog._simulated import (
+    SIDES,
+    SIMULATED_SORTS,
+    outcomes,
+    simulated,
+    simulated_with,
+    simulation,
+    simulation_of,
+    simulations,
+)
 from kvit.catalog.models import (
     Coupon,
     Discount,
@@ -41,9 +51,11 @@ PROBLEM_WORDS = _invariants.WORDS
 problems = _invariants.problems
 
 __all__ = [
-    "calendar_days", "calendars", "catalogue", "changes_in", "changes_of", "coupons", "discounts",
-    "draft", "drafts", "history", "info_of", "latest_revision", "meters", "names_in",
-    "plan_terms", "price_terms", "price_version", "stands", "stated_in", "terms_in",
+    "SIDES", "SIMULATED_SORTS", "calendar_days", "calendars", "catalogue", "changes_in",
+    "changes_of", "coupons", "discounts", "draft", "drafts", "history", "info_of",
+    "latest_revision", "meters", "names_in", "outcomes", "plan_terms", "price_terms",
+    "price_version", "simulated", "simulated_with", "simulation", "simulation_of",
+    "simulations", "stands", "stated_in", "terms_in",
 ]  # fmt: skip
 
 Terms = TypeVar("Terms", core.PlanTerms, core.PriceTerms)

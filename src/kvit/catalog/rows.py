@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
+from typing import NamedTuple
 from uuid import UUID
 
 from kvit.core import catalogue as core
+from kvit.core.periods import Period
 from kvit.core.statements import Kind
 
 
@@ -96,3 +98,63 @@ class VersionInfo:
     reason: str
     document: Mapping[str, object]
     before: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One draft of a simulation, as it stood when the simulation began."""
+
+    draft: UUID
+    title: str
+    version: int
+    content: Mapping[str, Mapping[str, Mapping[str, object]]]
+    # (plan, plan): whoever had the first is supposed to have had the second.
+    move: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationInfo:
+    """A simulation: its pins, and how far it is."""
+
+    id: UUID
+    period: Period
+    usage_version: int
+    catalogue_revision: int
+    scenarios: tuple[Scenario, ...]
+    status: str  # "waiting" or "done"
+    done: int
+    whole: int
+    rated_until: UUID | None
+    problems: tuple[tuple[int, str, str, str, str, str], ...]
+    author: str
+    started_at: datetime
+    finished_at: datetime | None
+
+
+class SimulatedPayer(NamedTuple):
+    """What a payer would have been charged; minor units before tax."""
+
+    scenario: int
+    payer_id: UUID
+    currency: str
+    charged_minor: int
+    before_minor: int
+    after_minor: int
+    difference_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A scenario as a whole, in one currency: minor units before tax, and how many payers."""
+
+    scenario: int
+    currency: str
+    charged_minor: int
+    before_minor: int
+    after_minor: int
+    difference_minor: int
+    payers: int
+    dearer: int
+    dearer_minor: int  # what those who pay more pay more
+    cheaper: int
+    cheaper_minor: int  # below zero

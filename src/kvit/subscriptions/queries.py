@@ -88,13 +88,21 @@ def all_codes() -> dict[str, UUID]:
     return dict(Subscription.objects.values_list("code", "customer_id"))
 
 
-def due_chunks(*, before: date, since: date | None, size: int) -> Iterator[list[UUID]]:
+def due_chunks(
+    *, before: date, since: date | None, size: int, beyond: UUID | None = None
+) -> Iterator[list[UUID]]:
     """Yield ids of subscriptions alive in [since, before), in chunks, in order of id.
+
+    Args:
+        beyond: only those after this id: what a run that was killed has not done.
 
     Those that ended on `since` are included: their last day's end may belong to the period. The
     next chunk is asked for after the last id, so rows that are added meanwhile do no harm.
     """
-    return key_chunks(_alive(before, since), "pk", size=size)
+    alive = _alive(before, since)
+    if beyond is not None:
+        alive = alive.filter(pk__gt=beyond)
+    return key_chunks(alive, "pk", size=size)
 
 
 def count_alive(*, before: date, since: date | None) -> int:

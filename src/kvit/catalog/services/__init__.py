@@ -14,6 +14,13 @@ from kvit.catalog.services._drafts import (
     take_out,
 )
 from kvit.catalog.services._publish import ExampleFails, publish
+from kvit.catalog.services._simulations import (
+    SimulationRefused,
+    add_simulated,
+    finish_simulation,
+    hold_simulation,
+    open_simulation,
+)
 
 __all__ = [
     "CatalogueIn",
@@ -21,8 +28,13 @@ __all__ = [
     "DraftRefused",
     "ExampleFails",
     "PriceIn",
+    "SimulationRefused",
+    "add_simulated",
     "discard",
+    "finish_simulation",
+    "hold_simulation",
     "open_draft",
+    "open_simulation",
     "publish",
     "publish_draft",
     "put",
