@@ -100,7 +100,7 @@ def test_every_key_of_the_company_folder_is_described() -> None:
 
 
 def test_decisions_have_five_headings_and_stay_short() -> None:
-    assert len(ADRS) == 10
+    assert len(ADRS) >= 10
     for path in ADRS:
         text = path.read_text()
         assert re.findall(r"^## .+$", text, re.MULTILINE) == HEADINGS, path.name

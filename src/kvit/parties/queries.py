@@ -13,6 +13,7 @@ from kvit.parties.rows import (
     CustomerRow,
     Seller,
     SellerRow,
+    Standing,
     Tenant,
     TenantRow,
 )
@@ -21,7 +22,7 @@ from kvit.platform.tenancy import current_tenant_id
 __all__ = [
     "Known", "branches", "customer_codes", "customer_row", "customers", "customers_by_code",
     "customers_by_id", "key_by_id", "key_row", "keys", "known_key", "machine_factors",
-    "memberships", "paid_for_by", "personal_images", "rights", "sellers", "tenant",
+    "memberships", "paid_for_by", "personal_images", "rights", "sellers", "standing", "tenant",
     "tenant_by_code", "tenants",
 ]  # fmt: skip
 
@@ -100,6 +101,28 @@ def memberships(user_id: UUID) -> list[tuple[UUID, str]]:
     """Return (tenant, role) of a user, who may log in still; needs no scope."""
     rows = models.Membership.objects.filter(user=user_id, user__is_active=True)
     return list(rows.order_by("tenant__code", "role").values_list("tenant_id", "role_id"))
+
+
+def standing(user_id: UUID, *, preferred: UUID | None) -> Standing | None:
+    """Return what a user may do in the preferred tenant, or in the first of theirs; needs no scope.
+
+    None where they are a member of none, or may not log in any more.
+    """
+    rows = list(
+        models.Membership.objects.filter(user=user_id, user__is_active=True)
+        .order_by("tenant__code", "role")
+        .values_list("tenant_id", "role_id", "role__rights__right")
+    )
+    if not rows:
+        return None
+    known = {row[0] for row in rows}
+    tenant_id = preferred if preferred is not None and preferred in known else rows[0][0]
+    own = [row for row in rows if row[0] == tenant_id]
+    return Standing(
+        tenant_id=tenant_id,
+        roles=tuple(dict.fromkeys(role for _, role, _ in own)),
+        rights=frozenset(right for _, _, right in own if right),
+    )
 
 
 def rights(role: str) -> frozenset[str]:

@@ -12,6 +12,8 @@ from kvit.platform.db.roles import APP_ROLE
 # ids alone. Everything else has `tenant_id` and its policy.
 GLOBAL_TABLES = frozenset(
     {
+        "account_emailaddress",
+        "account_emailconfirmation",
         "auth_group",
         "auth_group_permissions",
         "auth_permission",
@@ -20,6 +22,7 @@ GLOBAL_TABLES = frozenset(
         "django_session",
         "parties_apikey",
         "parties_apinonce",
+        "mfa_authenticator",
         "parties_membership",
         "parties_role",
         "parties_roleright",
@@ -31,6 +34,7 @@ GLOBAL_TABLES = frozenset(
         "procrastinate_jobs",
         "procrastinate_periodic_defers",
         "procrastinate_workers",
+        "usersessions_usersession",
     }
 )
 # What runs with its owner's rights, on purpose: its migration says why that is harmless.

@@ -36,6 +36,7 @@ from kvit.platform.tenancy import current_tenant_id
 
 SHARDS = 16
 CHANNEL = "kvit_deliveries"  # of NOTIFY: something waits for a drain
+FACTS = "kvit_facts"  # of NOTIFY: "TENANT TOPIC" was told, for pages that are open
 
 
 class UnknownTopic(Exception):
@@ -188,12 +189,16 @@ def publish_many(
             for line in log
         ),
     )
-    if log and _hearers[topic.name]:
-        _wake_drains()
+    if log:
+        _notify(topic.name, wakes_drains=bool(_hearers[topic.name]))
     return [line[0] for line in log]
 
 
-def _wake_drains() -> None:
-    """Tell listening workers at commit. Repeats within a transaction are one message."""
+def _notify(topic: str, *, wakes_drains: bool) -> None:
+    """Tell open pages and listening workers at commit; repeats within a transaction are one."""
+    told = [(FACTS, f"{current_tenant_id()} {topic}")] + [(CHANNEL, "")] * wakes_drains
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+        cursor.execute(
+            "SELECT pg_notify(channel, text) FROM unnest(%s::text[], %s::text[]) t(channel, text)",
+            [[channel for channel, _ in told], [text for _, text in told]],
+        )

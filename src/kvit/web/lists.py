@@ -42,7 +42,7 @@ def order_of(request: HttpRequest, columns: Sequence[Column], default: str) -> s
     """Return the order asked for: a column's `sort`, maybe with "-"; else the default."""
     asked = request.GET.get("sort", "")
     known = {column.sort for column in columns if column.sort}
-    return asked if asked.lstrip("-") in known else default
+    return asked if asked.removeprefix("-") in known else default
 
 
 def listed(

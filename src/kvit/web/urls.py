@@ -3,22 +3,30 @@
 from importlib import import_module
 
 from django.urls import include, path
+from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
-from kvit.web import office, refusals, routes
+from kvit.web import accounts, health, office, refusals
 from kvit.web.api import urls as api
+from kvit.web.routes import PUBLIC, Route, declare, patterns
 
 _OFFICE = [import_module(f"kvit.web.office.{name}") for name in office.MODULES]
 
 handler404 = refusals.not_found
 handler500 = refusals.broken
 
-_language = routes.declare(
-    routes.Route("language/", "language", routes.PUBLIC, frozenset({"POST"}), "action")
-)(set_language)
+_language = declare(Route("language/", "language", PUBLIC, frozenset({"POST"}), "action"))(
+    set_language
+)
+_root = declare(Route("", "root", PUBLIC, frozenset({"GET", "HEAD"}), "page"))(
+    RedirectView.as_view(pattern_name="office:overview")
+)
 
 urlpatterns = [
+    path("", _root, name="root"),
     path("language/", _language, name="language"),
-    path("office/", include((routes.patterns(_OFFICE), "office"))),
+    path("office/", include((patterns(_OFFICE), "office"))),
+    path("account/", include(accounts.patterns())),
     path("api/v1/", include(api.patterns)),
+    *patterns([health]),
 ]

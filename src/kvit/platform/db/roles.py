@@ -54,7 +54,12 @@ def django_database() -> dict[str, Any]:
 
     Without an address models can still be loaded and migrations written; to connect fails.
     """
-    settings: dict[str, Any] = {"ENGINE": "kvit.platform.db"}
+    settings: dict[str, Any] = {
+        "ENGINE": "kvit.platform.db",
+        # A web thread keeps its connection between requests, and looks whether it still stands.
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
     if not _told:
         return settings | {"HOST": "/no-database-was-named", "NAME": "kvit", "USER": APP_ROLE}
     here = access()

@@ -63,6 +63,7 @@ class Command:
 
 COMMANDS = (
     Command("demo", "start", "выставить счета показательной компании", "bill the demo company"),
+    Command("serve", "start", "открыть рабочее место и API", "serve the office and the API"),
     Command("new", "start", "создать свою компанию по образцу", "make a company from a preset"),
     Command("bill", "money", "выставить счета по папке компании", "bill a company's folder"),
     Command("quote", "money", "рассчитать цены из JSON без базы", "price JSON without a database"),
@@ -78,7 +79,7 @@ COMMANDS = (
     Command("verify", "money", "пересчитать и сверить всё в базе", "recompute every invariant"),
     Command("db", "keep", "база данных: запуск, копии, восстановление",
             "the database: start, stop, backups"),
-    Command("run", "keep", "запустить исполнителя заданий", "run a worker"),
+    Command("run", "keep", "запустить одну роль: worker, web", "run one role: worker, web"),
     Command("settings", "keep", "показать настройки", "print the settings"),
     Command("check", "build", "проверить код: формат, типы, слои", "check format, types, layers"),
     Command("test", "build", "запустить тесты", "run the tests"),

@@ -1,4 +1,8 @@
-"""`kvit run worker`: delivers events and runs jobs until it is stopped."""
+"""`kvit run ROLE`: one process of an installation, until it is stopped.
+
+worker   delivers events and runs jobs
+web      pages and API
+"""
 
 import argparse
 import logging
@@ -8,30 +12,73 @@ from kvit.web.cli.language import either
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("role", choices=["worker"], help=either("исполнитель", "the role"))
+    parser.add_argument(
+        "role",
+        choices=["worker", "web"],
+        help=either("исполнитель заданий или страницы и API", "a worker, or pages and API"),
+    )
     parser.add_argument(
         "--once",
         action="store_true",
-        help=either("сделать, что ждёт, и закончить", "do what waits, then stop"),
+        help=either("worker: сделать, что ждёт, и закончить", "worker: do what waits, then stop"),
     )
     parser.add_argument(
         "--concurrency",
         type=int,
         default=2,
         metavar="N",
-        help=either("заданий одновременно (2)", "jobs at the same time (2)"),
+        help=either("worker: заданий одновременно (2)", "worker: jobs at the same time (2)"),
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help=either("web: адрес, на котором слушать (127.0.0.1)", "web: address to listen on"),
+    )
+    parser.add_argument(
+        "--port", type=int, default=8000, metavar="N", help=either("web: порт", "web: port")
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help=either("web: процессов (1)", "web: processes (1)"),
     )
 
 
 def run(args: argparse.Namespace) -> int:
     ready()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if args.role == "web":
+        _serve_web(args)
+    else:
+        _work(args)
+    return 0
+
+
+def _work(args: argparse.Namespace) -> None:
     from kvit.platform import jobs
     from kvit.platform.audit import acting_from
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with acting_from("kvit run worker"):
         if args.once:
             jobs.work_once()
         else:
             jobs.work(concurrency=args.concurrency)
-    return 0
+
+
+def _serve_web(args: argparse.Namespace) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    Granian(
+        "kvit.web.asgi:application",
+        address=args.host,
+        port=args.port,
+        interface=Interfaces.ASGINL,
+        workers=args.processes,
+        websockets=False,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+    ).serve()

@@ -1,0 +1,29 @@
+"""What a web server runs: Django in threads, and beside it what must cost no thread.
+
+granian --interface asginl kvit.web.asgi:application        (or ./kvit run web)
+"""
+
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+
+from kvit.web.cli.ground import ready
+
+THREADS = 8
+
+ready()
+
+from django.core.wsgi import get_wsgi_application  # noqa: E402 - only once Django stands
+
+from kvit.web import live  # noqa: E402
+from kvit.web.access import tenant_of_scope  # noqa: E402
+
+_django: Any = WSGIMiddleware(get_wsgi_application(), workers=THREADS)
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answer one request."""
+    if scope["type"] == "http" and scope["path"] == live.PATH:
+        await live.stream(scope, receive, send, tenant_of_scope)
+    else:
+        await _django(scope, receive, send)

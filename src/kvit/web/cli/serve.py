@@ -1,0 +1,78 @@
+"""`kvit serve`: pages, API and worker, until Ctrl+C."""
+
+import argparse
+import sys
+from typing import Any
+
+from kvit.core.wording import Words, say
+from kvit.web.called import typeable
+from kvit.web.cli.ground import ready
+from kvit.web.cli.language import either, language
+
+USUAL_PORT = 8000
+WORDS: Words = {
+    "serving": (
+        "Рабочее место: {url}office/\nAPI: {url}api/v1/docs\nОстановить: Ctrl+C",
+        "The office: {url}office/\nThe API: {url}api/v1/docs\nStop: Ctrl+C",
+    ),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help=either("адрес, на котором слушать (127.0.0.1)", "address to listen on (127.0.0.1)"),
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        metavar="N",
+        help=either(
+            f"порт; без него первый свободный с {USUAL_PORT}",
+            f"port; without it the first free one from {USUAL_PORT} on",
+        ),
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help=either("веб-процессов (1)", "web processes (1)"),
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    ready()
+    serve(host=args.host, port=args.port, workers=args.workers)
+    return 0
+
+
+def serve(*, host: str = "127.0.0.1", port: int | None = None, workers: int = 1) -> None:
+    """Serve until a signal comes; the database must be ready.
+
+    Raises:
+        NoPages: the pages' packages are missing and cannot be installed.
+        NotServed: the port is taken, or the server does not start.
+    """
+    from kvit.web import assets, serving
+
+    assets.ensure(lambda key: _tell(say(assets.WORDS, key, language())))
+    chosen = serving.free_port(host, port, USUAL_PORT)
+    web = ["run", "web", "--host", host, "--port", str(chosen), "--processes", str(workers)]
+    shown = f"[{host}]" if ":" in host else host
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+    def report(key: str, **params: Any) -> None:
+        _tell(say(serving.WORDS, key, language(), **params))
+
+    serving.keep_running(
+        [("web", web), ("worker", ["run", "worker"])],
+        address=(reached, chosen),
+        up=lambda: _tell(say(WORDS, "serving", language(), url=f"http://{shown}:{chosen}/")),
+        report=report,
+    )
+
+
+def _tell(text: str) -> None:
+    print(typeable(text), file=sys.stderr, flush=True)

@@ -1,0 +1,65 @@
+"""A browser for each test: what it logs or asks for from elsewhere fails the test."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser import served
+from tests.browser.served import Served
+
+# A test under the runner of several processes has its own installation in each of them.
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The demo company, billed and served."""
+    served.chromium()
+    with served.serve(tmp_path_factory.mktemp("served")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    path = served.chromium()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=served.FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_browser(
+    chromium: Any, installation: Served, tmp_path: Path
+) -> Iterator[Callable[..., Any]]:
+    """Return a function that opens an empty browser: `open_browser(lang="en", dark=True, …)`."""
+    contexts: list[Any] = []
+    faults: list[str] = []
+    own = re.compile(rf"^({re.escape(installation.url)}|data:|blob:|about:)")
+
+    def open_(
+        *, lang: str = "ru", dark: bool = False, width: int = 1360, height: int = 900, **more: Any
+    ) -> Any:
+        context = chromium.new_context(
+            base_url=installation.url, locale=f"{lang}-{lang.upper()}",
+            color_scheme="dark" if dark else "light",
+            viewport={"width": width, "height": height}, has_touch=width < 600, **more,
+        )  # fmt: skip
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: said.type == "error" and faults.append(said.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda asked: own.match(asked.url) or faults.append(asked.url))
+        page.expected_errors = faults  # a test that provokes a refusal clears what it expected
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert faults == []

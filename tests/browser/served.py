@@ -1,0 +1,105 @@
+"""An installation of its own for browser tests: the demo company, served, and a browser."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from kvit.web import assets
+from kvit.web.serving import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 90
+# Without these Chromium looks for its makers' hosts at each start.
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where the pages are, and the folder whose data they show."""
+
+    url: str
+    data: Path
+
+    def kvit(self, *words: str) -> str:
+        """Run a command on the same data and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "kvit", *words],
+            env=environment(self.data), cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def environment(data: Path) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("KVIT_")}
+    return kept | {
+        "KVIT_DATA": str(data), "KVIT_DURABILITY": "test", "KVIT_LANG": "ru",
+        "PYTHONPATH": str(ROOT / "src"),
+    }  # fmt: skip
+
+
+def chromium() -> str:
+    """Return the browser of the machine, or skip and say what to install."""
+    path = os.environ.get("KVIT_CHROMIUM") or shutil.which("chromium") or ""
+    if not path:
+        pytest.skip("no Chromium here: apt-get install -y chromium")
+    if not assets.are_built():
+        pytest.skip("the pages are not built: ./kvit serve builds them (npm is needed)")
+    return path
+
+
+@contextmanager
+def serve(data: Path) -> Iterator[Served]:
+    """Bill the demo into `data` and serve it until the block ends."""
+    port = free_port("127.0.0.1", None, 18_000)
+    served = Served(f"http://127.0.0.1:{port}", data)
+    served.kvit("demo", "--no-serve")
+    log = (data / "web.log").open("wb")
+    roles = [["web", "--port", str(port)], ["worker"]]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-P", "-m", "kvit", "run", *role],
+            env=environment(data), cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
+        )
+        for role in roles
+    ]  # fmt: skip
+    try:
+        _wait(served, processes[0])
+        yield served
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        log.close()
+        served.kvit("db", "stop")
+
+
+def _wait(served: Served, process: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + START_S
+    while time.monotonic() < until:
+        assert process.poll() is None, (served.data / "web.log").read_text()
+        try:
+            with urllib.request.urlopen(f"{served.url}/readyz", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except (OSError, urllib.error.URLError):
+            time.sleep(0.3)
+    raise AssertionError((served.data / "web.log").read_text())
