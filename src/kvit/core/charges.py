@@ -21,9 +21,11 @@ from fractions import Fraction
 from kvit.core.catalogue import Catalogue, PriceTerms
 from kvit.core.discounts import Line, apply_discounts
 from kvit.core.extras import COMMITMENT, NOT_ADVANCED, Advanced, advances, true_ups
-from kvit.core.measured import Measured, quantities
+from kvit.core.measured import Measured, counters, quantities
 from kvit.core.money import exact_text, minor_text, to_minor
+from kvit.core.periods import local_date
 from kvit.core.pricing import Priced, PriceError, Quantity, evaluate
+from kvit.core.pricing.composed import Composed
 from kvit.core.pricing.steps import difference
 from kvit.core.proration import Moments, share
 from kvit.core.schedule import Contract, ServicePeriod
@@ -43,6 +45,8 @@ class Past:
     spent: Mapping[str, int] = field(default_factory=dict)  # minor units by discount code
     # Unused allowance of earlier periods by price key, the oldest first.
     carried: Mapping[str, tuple[Fraction, ...]] = field(default_factory=dict)
+    # What is known of each customer who takes the service, for composed prices.
+    about: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 NO_PAST = Past()
@@ -76,6 +80,36 @@ class _Case:
     service: ServicePeriod
     catalogue: Catalogue
     measured: Measured
+    about: Mapping[str, Mapping[str, str]]
+
+    def attributes(self, stretch: Stretch) -> dict[str, Fraction | str]:
+        """Return what a composed price may read beside its quantity."""
+        if not isinstance(stretch.price, Composed):
+            return {}
+        about = self.about.get(stretch.customer, {})
+        said = {**about, "plan": stretch.terms.plan, **stretch.attributes}
+        return {**said, "quantity": stretch.quantity}
+
+    def counters(self, stretch: Stretch, until: datetime) -> dict[str, Fraction]:
+        """Return the counters of the service period as they stand at a moment."""
+        if not isinstance(stretch.price, Composed):
+            return {}
+        zone = self.contract.zone
+        began = local_date(self.contract.spells[0].start, zone)
+        return counters(
+            stretch.price,
+            self.catalogue.meters,
+            self.measured,
+            start=self.service.start,
+            end=until,
+            period=_whole(self.service, zone),
+            periods_before=self.service.periods_since(began),
+            zone=zone,
+        )
+
+
+def _whole(service: ServicePeriod, zone: str) -> tuple[datetime, datetime]:
+    return service.period.start_instant(zone), service.period.end_instant(zone)
 
 
 @dataclass(slots=True)
@@ -130,7 +164,7 @@ def rate(
         One charge a stretch (and group), zero amounts included: a lost zero line would be a
         silent loss. What a price refuses is named and does not stop the others.
     """
-    case = _Case(contract, service, catalogue, measured)
+    case = _Case(contract, service, catalogue, measured, past.about)
     marks = measured.marks()
     try:
         chains = stretches(contract, service, catalogue)
@@ -255,9 +289,9 @@ def _rate_chain(
         if stretch.terms.meter:
             charges += _rate_usage(case, stretch, tally, carried)
         elif stretch.terms.when == "milestone":
-            charges += _rate_milestones(case.contract, stretch)
+            charges += _rate_milestones(case, stretch)
         elif part := _part_of_fee(case, stretch, chain[place + 1 :]):
-            charges.append(_charge(case.contract, stretch, part=part, priced=_fee(stretch)))
+            charges.append(_charge(case.contract, stretch, part=part, priced=_fee(case, stretch)))
         before = stretch
     return charges
 
@@ -274,17 +308,24 @@ def _part_of_fee(case: _Case, stretch: Stretch, later: Sequence[Stretch]) -> Fra
     return _share(case.contract, case.service, stretch)
 
 
-def _rate_milestones(contract: Contract, stretch: Stretch) -> Iterable[Charge]:
-    for at, code in contract.milestones:
+def _rate_milestones(case: _Case, stretch: Stretch) -> Iterable[Charge]:
+    for at, code in case.contract.milestones:
         if code == stretch.terms.code and stretch.start <= at < stretch.end:
+            priced = _fee(case, stretch)
             yield _charge(
-                contract, stretch, part=Fraction(1), priced=_fee(stretch), group=at.isoformat()
+                case.contract, stretch, part=Fraction(1), priced=priced, group=at.isoformat()
             )
 
 
-def _fee(stretch: Stretch) -> Priced:
-    quantity = stretch.quantity if stretch.terms.counts_quantity else Fraction(1)
-    priced = evaluate(stretch.price, Quantity(units=quantity))
+def _fee(case: _Case, stretch: Stretch) -> Priced:
+    """Price a fee. Its counters are those of the whole period; in advance nothing is measured."""
+    until = case.service.end if stretch.when == "arrears" else case.service.start
+    quantity = Quantity(
+        units=stretch.quantity if stretch.terms.counts_quantity else Fraction(1),
+        attributes=case.attributes(stretch),
+        counters=case.counters(stretch, until),
+    )
+    priced = evaluate(stretch.price, quantity)
     return priced if reads_quantity(stretch) else replace(priced, units=Fraction(1))
 
 
@@ -306,15 +347,18 @@ def _rate_usage(
         case.measured,
         start=stretch.start,
         end=stretch.end,
-        period=(case.service.period.start_instant(zone), case.service.period.end_instant(zone)),
+        period=_whole(case.service, zone),
         zone=zone,
         chain_start=tally.start,
-        attributes={"quantity": stretch.quantity},
+        attributes=case.attributes(stretch),
+        counters=case.counters(stretch, stretch.end),
     )
     charges = []
     for group, quantity, events in found:
         quantity = replace(quantity, carried=carried)
         already, cost = tally.used.get(group), tally.cost.get(group, ZERO)
+        if already is not None:  # changed attributes price what comes, not again what was
+            already = replace(already, attributes=quantity.attributes)
         whole = evaluate(stretch.price, quantity, already=already, calendar=calendar)
         priced = tally.add(group, quantity, whole)
         charge = _charge(

@@ -123,6 +123,18 @@ class Program:
             waiting.extend(node.children)
         return frozenset(found)
 
+    @property
+    def counters(self) -> frozenset[str]:
+        """The counters that the expression names by a text."""
+        found: set[str] = set()
+        waiting = [self.root]
+        while waiting:
+            node = waiting.pop()
+            if node.kind == "counter" and node.children[0].kind == "text":
+                found.add(cast(str, node.children[0].value))
+            waiting.extend(node.children)
+        return frozenset(found)
+
     def run(
         self, names: Mapping[str, Value], *, counters: Mapping[str, Fraction] | None = None
     ) -> Fraction:

@@ -17,6 +17,7 @@ from kvit.core.catalogue import Catalogue, Meter, PriceTerms
 from kvit.core.expression import ExpressionError
 from kvit.core.money import NotANumber, parse_decimal
 from kvit.core.pricing import Price, PricedEvent, PriceError, Quantity, Reading, Session, UsageItem
+from kvit.core.pricing.composed import Composed
 from kvit.core.schedule import Contract
 from kvit.core.usage import (
     Aggregation,
@@ -29,6 +30,7 @@ from kvit.core.usage import (
 )
 
 ZERO = Fraction(0)
+PERIODS = "periods"  # the counter of periods that came before
 CARRYING = frozenset({"latest", "time_weighted", "difference"})
 # What is added up over a period; others are compared as wholes.
 _ADDING = frozenset({"sum", "count", "expression", "time_weighted"})
@@ -83,8 +85,9 @@ class Marks:
             events = self.measured.events.get(meter, ())
             first = bisect_left(events, start, key=_time)
             last = bisect_left(events, end, key=_time)
+            filters = dict(terms.filters) if meter == terms.meter else {}
             for place in range(first, last):
-                if not terms.filters or filtered([events[place]], dict(terms.filters)):
+                if not filters or filtered([events[place]], filters):
                     self.sheet[meter][place] = 1
 
     def counts(self, start: datetime, end: datetime) -> tuple[dict[str, int], dict[str, int]]:
@@ -100,10 +103,9 @@ class Marks:
 
 
 def meters_of(price: Price, terms: PriceTerms) -> tuple[str, ...]:
-    """Return the meters that a price reads: its own, and those of capacity limits."""
-    if not terms.meter:
-        return ()
-    return tuple(dict.fromkeys((terms.meter, *_limited(price))))
+    """Return the meters that a price reads: its own, those of capacity limits and of counters."""
+    own = (terms.meter, *_limited(price)) if terms.meter else ()
+    return tuple(dict.fromkeys((*own, *sorted(_counted(price)))))
 
 
 def meters_read(contract: Contract, catalogue: Catalogue) -> tuple[str, ...]:
@@ -115,6 +117,31 @@ def meters_read(contract: Contract, catalogue: Catalogue) -> tuple[str, ...]:
                 for one in catalogue.prices.get(code, ()):
                     found |= dict.fromkeys(meters_of(one.price, one))
     return tuple(code for code in found if code in catalogue.meters)
+
+
+def counters(
+    price: Price,
+    meters: Mapping[str, Meter],
+    measured: Measured,
+    *,
+    start: datetime,
+    end: datetime,
+    period: tuple[datetime, datetime],
+    periods_before: int,
+    zone: str,
+) -> dict[str, Fraction]:
+    """Return the counters that a composed price names: what meters measured in [start, end), and
+    how many periods came before. One that is neither is left out, and the price says so."""
+    found = {}
+    for name in _counted(price):
+        if meter := meters.get(name):
+            events = measured.between(name, start, end)
+            before = measured.earlier(name, start)
+            read = _Reader(meter, measured, start, start, end, period, ZoneInfo(zone))
+            found[name] = read.units(_Found(events, events, before))
+        elif name == PERIODS:
+            found[name] = Fraction(periods_before)
+    return found
 
 
 def quantities(
@@ -129,6 +156,7 @@ def quantities(
     period: tuple[datetime, datetime],
     zone: str,
     attributes: Mapping[str, Fraction | str],
+    counters: Mapping[str, Fraction],
 ) -> list[tuple[str, Quantity, int]]:
     """Return (group, quantity of the stretch, number of its events).
 
@@ -149,7 +177,15 @@ def quantities(
     read = _Reader(meter, measured, start, chain_start, end, period, ZoneInfo(zone))
     groups = {(): found} if not terms.group_by else found.parted(terms.group_by, meter)
     return [
-        (_label(key), read.quantity(price, part, meters, attributes), len(part.own))
+        (
+            _label(key),
+            replace(
+                read.quantity(price, part, meters),
+                attributes={**attributes, **dict(key)},
+                counters=counters,
+            ),
+            len(part.own),
+        )
         for key, part in groups.items()
     ]
 
@@ -192,7 +228,6 @@ class _Reader:
         price: Price,
         found: _Found,
         meters: Mapping[str, Meter],
-        attributes: Mapping[str, Fraction | str],
     ) -> Quantity:
         """Fill in the parts that the price reads."""
         reads, own = price.reads, found.own
@@ -204,7 +239,6 @@ class _Reader:
             sessions=tuple(map(self.session, own)) if "sessions" in reads else (),
             readings=tuple(map(self.reading, own)) if "readings" in reads else (),
             dynamic=tuple(map(_priced, own)) if "dynamic" in reads else (),
-            attributes=dict(attributes),
         )
 
     def units(self, found: _Found) -> Fraction:
@@ -272,6 +306,11 @@ def _selected(terms: PriceTerms, events: Sequence[UsageEvent]) -> Sequence[Usage
 
 def _label(key: Group) -> str:
     return ", ".join(f"{name}={value}" for name, value in key)
+
+
+def _counted(price: Price) -> frozenset[str]:
+    """Return the counters named by a composed price."""
+    return price.counters if isinstance(price, Composed) else frozenset()
 
 
 def _limited(price: Price) -> tuple[str, ...]:

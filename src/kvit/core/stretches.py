@@ -5,8 +5,8 @@ A worked example: a month with −15 % from the 16th has two stretches of every 
 whole.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
@@ -15,6 +15,7 @@ from kvit.core.catalogue import Catalogue, PlanTerms, PriceTerms
 from kvit.core.discounts import Applied
 from kvit.core.periods import Period, instant_of, local_date
 from kvit.core.pricing import Price, Priced, parse_price
+from kvit.core.pricing.composed import Composed
 from kvit.core.schedule import Contract, ServicePeriod
 from kvit.core.terms import Discount, Spell, Terms
 
@@ -37,6 +38,7 @@ class Stretch:
     end: datetime
     days: Period
     when: str  # when it is charged: see `charged_when`
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,7 @@ def _prices_of(
                 end=end,
                 days=days,
                 when=charged_when(one, terms.scheme or plan.scheme),
+                attributes=terms.attributes,
             )
 
 
@@ -260,7 +263,13 @@ def _same(one: Stretch, other: Stretch) -> bool:
         and one.discounts == other.discounts
         and _printed(one.plan) == _printed(other.plan)
         and (one.quantity == other.quantity or not reads_quantity(one))
+        and (one.attributes == other.attributes or not asks_attributes(one.price))
     )
+
+
+def asks_attributes(price: Price) -> bool:
+    """Whether a price reads attributes of the subscription or the customer."""
+    return isinstance(price, Composed) and price.asks_attributes
 
 
 def _printed(plan: PlanTerms) -> tuple[str, ...]:

@@ -84,6 +84,7 @@ class Terms:
     add_ons: tuple[tuple[str, Fraction], ...] = ()
     pinned_on: str | None = None  # ISO date: prices as in force on that day
     trial_until: datetime | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)  # what composed prices may read
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +278,8 @@ def _restated(terms: Terms, value: Mapping[str, object]) -> Terms:
 def with_terms(terms: Terms, value: Mapping[str, object], *, since: datetime | None) -> Terms:
     """Merge a `terms` document: price codes replace prices (null puts the plan's own back).
 
-    `discount` adds one (or a list), `pin` fixes the day whose prices hold.
+    `discount` adds one (or a list), `pin` fixes the day whose prices hold, `attributes` are what
+    composed prices may read (null takes one away).
     """
     overrides = dict(terms.overrides)
     for key, given in value.items():
@@ -287,6 +289,10 @@ def with_terms(terms: Terms, value: Mapping[str, object], *, since: datetime | N
                 terms = _discounted(terms, _mapping(one), since)
         elif key == "pin":
             terms = replace(terms, pinned_on=None if given is None else _day(given))
+        elif key == "attributes":
+            merged = {**terms.attributes, **_mapping(given or {})}
+            told = {name: str(one) for name, one in merged.items() if one is not None}
+            terms = replace(terms, attributes=told)
         elif given is None:
             overrides.pop(key, None)
         else:

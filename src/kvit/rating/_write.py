@@ -1,6 +1,6 @@
 """Charges and the memory of a period, as rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -32,7 +32,7 @@ COLUMNS = (
     "period_end", "starts_at", "ends_at", "starts_on", "ends_on", "revision", "reason",
     "currency", "basis", "vat_code", "vat_on", "units", "events", "exact_num", "exact_den",
     "gross_minor", "amount_minor", "discounts", "whens", "usage_version", "terms_number",
-    "catalogue_revision", "rated_at",
+    "catalogue_revision", "rated_at", "given",
 )  # fmt: skip
 PERIOD_COLUMNS = (
     "id", "subscription_id", "period_start", "period_end", "starts_at", "ends_at", "billed_in",
@@ -59,6 +59,7 @@ class ChargeIn(NamedTuple):
     due: Due
     reason: str
     whens: Sequence[str]
+    given: Mapping[str, object]
 
     @property
     def slot(self) -> tuple[str, ...]:
@@ -81,7 +82,7 @@ def charge_rows(charges: Sequence[ChargeIn]) -> list[Row]:
 
 
 def _charge_row(one: ChargeIn, charge: Priced) -> Row:
-    contract, service, run, due, reason, whens = one
+    contract, service, run, due, reason, whens, given = one
     stretch = charge.stretch
     seller = run.seller_of(stretch.plan.seller)
     meter = run.catalogue.meters.get(stretch.terms.meter)
@@ -95,7 +96,7 @@ def _charge_row(one: ChargeIn, charge: Priced) -> Row:
         stretch.terms.price_basis or stretch.plan.price_basis or seller.price_basis,
         seller.vat_code, _last_day(service), quantized(due.units), due.events, exact.numerator,
         exact.denominator, due.gross_minor, due.amount_minor, discounts_of(due),
-        whens, run.usage_version, contract.terms_number, run.catalogue.revision, run.now,
+        whens, run.usage_version, contract.terms_number, run.catalogue.revision, run.now, given,
     )  # fmt: skip
 
 
@@ -124,7 +125,7 @@ def _slot(*parts: object) -> tuple[str, ...]:
 
 
 def _reversal(one: ChargeIn, first: Charge) -> Row:
-    contract, _, run, due, reason, whens = one
+    contract, _, run, due, reason, whens, given = one
     return (
         uuid7(), first.subscription_id, first.subscription_code, first.customer_id,
         first.seller_id, first.service, first.price_key, first.price_code,
@@ -133,7 +134,7 @@ def _reversal(one: ChargeIn, first: Charge) -> Row:
         due.revision, reason, first.currency, first.basis, first.vat_code, first.vat_on,
         quantized(due.units), due.events, 0, 1, due.gross_minor, due.amount_minor,
         discounts_of(due), whens,
-        run.usage_version, contract.terms_number, run.catalogue.revision, run.now,
+        run.usage_version, contract.terms_number, run.catalogue.revision, run.now, given,
     )  # fmt: skip
 
 

@@ -152,7 +152,8 @@ def _rate(
     key = contract.id, service.key
     standing = _load.standing_charges(wanted).get(key, {})
     memory = _load.histories([contract], catalogue)[contract.id].memory(service)
-    past = Past(_load.advanced(standing), memory.spent, memory.carried)
+    about = pin.given.get("about", {})
+    past = Past(_load.advanced(standing), memory.spent, memory.carried, about)
     whens = frozenset(pin.whens)
     return rate(contract, service, catalogue, measured, whens=whens, past=past).charges
 

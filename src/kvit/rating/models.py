@@ -48,6 +48,8 @@ class Charge(AppendOnly, TenantModel):
     gross_minor = models.BigIntegerField()  # before discounts
     amount_minor = models.BigIntegerField()  # after discounts, rounded once
     discounts = models.JSONField(default=list)  # [{"code", "percent"|"fixed", "amount_minor"}]
+    # What of the customer ("about") or of a pool ("pool") it was computed from, where it was.
+    given = models.JSONField(default=dict, db_default={})
     # What was charged of the period together with this: a fixed discount is shared among it.
     whens = models.JSONField(default=list)
     usage_version = models.BigIntegerField(default=0)

@@ -43,7 +43,7 @@ _PINS = (
     "id", "subscription_id", "price_key", "period_start", "period_end", "starts_at",
     "customer_id", "revision", "exact_num", "exact_den", "amount_minor", "currency",
     "usage_version", "terms_number", "catalogue_revision", "billed_in", "rated_at",
-    "price_version_id", "reason", "whens",
+    "price_version_id", "reason", "whens", "given",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from kvit.core.catalogue import Catalogue
@@ -180,3 +180,4 @@ class ChargePins:
     price_version_id: str
     reason: str
     whens: Sequence[str]  # what was charged of the period together with it
+    given: Mapping[str, Any]  # what of the customer or of a pool it was computed from

@@ -17,7 +17,7 @@ from kvit.parties import queries as parties
 from kvit.parties.rows import Customer
 from kvit.platform import audit
 from kvit.platform.ids import uuid7
-from kvit.rating import _load
+from kvit.rating import _about, _load
 from kvit.rating._taken_back import take_back
 from kvit.rating._write import ChargeIn, Row, charge_rows, write
 from kvit.rating.models import RatedPeriod
@@ -60,6 +60,8 @@ class _Chunk:
     standing: Mapping[_load.Key, Mapping[Slot, Standing]]
     histories: Mapping[str, _load.History]
     customers: Mapping[UUID, Customer]
+    about: dict[str, dict[str, str]]  # of customers now
+    remembered: Mapping[_load.Key, dict[str, dict[str, str]]]  # as earlier charges keep it
 
 
 @transaction.atomic
@@ -83,13 +85,17 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
     if not jobs:
         return result
     wanted = [(job.contract, job.service) for job in jobs]
+    customers = parties.customers_by_id(
+        {UUID(spell.terms.customer) for one in contracts for spell in one.spells}
+    )
+    is_asked = _about.is_asked(contracts, run.catalogue)
     chunk = _Chunk(
         measured=_load.usage_of(wanted, infos, payers, run),
         standing=_load.standing_charges(wanted),
         histories=histories,
-        customers=parties.customers_by_id(
-            {UUID(spell.terms.customer) for one in contracts for spell in one.spells}
-        ),
+        customers=customers,
+        about=_about.of_customers(customers) if is_asked else {},
+        remembered=_about.remembered(wanted) if is_asked else {},
     )
     found: list[ChargeIn] = []
     periods: list[Row] = []
@@ -183,6 +189,7 @@ def _settle(
     standing = chunk.standing.get(job.key, {})
     history = chunk.histories[job.contract.id]
     memory = history.memory(job.service)
+    about = chunk.about | chunk.remembered.get(job.key, {})
     rated = rate(
         job.contract,
         job.service,
@@ -190,7 +197,7 @@ def _settle(
         chunk.measured[job.key],
         whens=job.whens,
         held=run.held_prices,
-        past=Past(_load.advanced(standing), memory.spent, memory.carried),
+        past=Past(_load.advanced(standing), memory.spent, memory.carried, about),
     )
     wanted = {
         slot_of(one, str(chunk.customers[UUID(one.stretch.customer)].payer_id)): one
@@ -223,13 +230,19 @@ def _settle(
     result.differences += len(changed)
     for due in fresh:
         reason = _reason(job, run) if _is_past(job, run) else "period"
-        charges.append(ChargeIn(job.contract, job.service, run, due, reason, sorted(done)))
+        charges.append(_charge_in(job, run, due, reason, done, about))
     for due in changed:
-        reason = _reason(job, run)
-        charges.append(ChargeIn(job.contract, job.service, run, due, reason, sorted(done)))
+        charges.append(_charge_in(job, run, due, _reason(job, run), done, about))
     periods.append(
         _memory(job, run, rated, held, done, put_off=put_off, is_inherited=history.is_inherited)
     )
+
+
+def _charge_in(
+    job: _Job, run: RatingRun, due: Due, reason: str, done: frozenset[str], about: _about.About
+) -> ChargeIn:
+    given = {} if due.charge is None else _about.given(due.charge, about)
+    return ChargeIn(job.contract, job.service, run, due, reason, sorted(done), given)
 
 
 def _as_billed(job: _Job, run: RatingRun) -> RatingRun:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from kvit.adapters.folder.company import first_of_its_code
-from kvit.adapters.folder.fields import CODE, NUMBER, Fields
+from kvit.adapters.folder.fields import CODE, NUMBER, TEXT_LIMIT, Fields
 from kvit.adapters.folder.prices import price_faults
 from kvit.adapters.folder.suggest import shown
 from kvit.adapters.folder.tables import Table
@@ -17,7 +17,7 @@ from kvit.integrations.port import Place, SubscriptionRow
 SUBSCRIPTION_COLUMNS = ("code", "customer", "plan", "start", "end", "quantity", "terms")
 SUBSCRIPTION_REQUIRED = ("code", "customer", "plan", "start")
 _DISCOUNT = ("code", "percent", "fixed", "bonus", "price", "until", "periods", "remove")
-_RESERVED = ("discount", "pin")
+_RESERVED = ("discount", "pin", "attributes")
 
 
 def read_subscriptions(
@@ -103,6 +103,8 @@ def read_terms(
         elif key == "pin":
             day = fields.inside({"pin": value}, ("pin",), name).day("pin")
             terms[key] = day.isoformat() if day else None
+        elif key == "attributes":
+            terms[key] = _attributes(fields, value, path)
         elif not CODE.fullmatch(key):
             fields.fault("bad_code", path, value=shown(key))
         elif value is None:
@@ -112,6 +114,23 @@ def read_terms(
                 fields.add(fault)
             terms[key] = value
     return terms
+
+
+def _attributes(fields: Fields, value: object, path: str) -> dict[str, str | None]:
+    """What composed prices read of the subscription: texts or whole numbers; null takes away."""
+    if not isinstance(value, Mapping):
+        fields.fault("wrong_type", path, expected_ru="объект { … }", expected_en="an object { … }")
+        return {}
+    found: dict[str, str | None] = {}
+    for name, one in value.items():
+        if not CODE.fullmatch(name):
+            fields.fault("bad_code", f"{path}.{name}", value=shown(name))
+        elif one is None or (isinstance(one, str | int) and not isinstance(one, bool)):
+            found[name] = None if one is None else str(one)[:TEXT_LIMIT]
+        else:
+            fields.fault("wrong_type", f"{path}.{name}", expected_ru="текст или целое число",
+                         expected_en="a text or a whole number")  # fmt: skip
+    return found
 
 
 def read_discount(fields: Fields, value: object, path: str, *, zone: str) -> dict[str, object]:

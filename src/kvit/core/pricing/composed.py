@@ -7,7 +7,14 @@ A worked example, 12 pallets, 1–10 at 1 850 and from 11 at 1 650, fuel 8 % of 
     base = 21 800.00 → 1 744.00
 
 Every part is a price of the same quantity. The expression may use the parts by name, `units`
-(also `quantity`), `events` (their count), and the attributes it declares.
+(also `quantity`), `events` (their count), the attributes it declares, and counters. A bill hands
+it:
+
+- attributes: those of the subscription's terms (`{"attributes": {"region": "north"}}`), the values
+  of the price's `group_by`, `plan`, and of the customer `customer` (the code), `kind`, `segment`,
+  `branch` as they were when the period was first billed;
+- counters: `counter("NAME")` is what the meter NAME has measured in the service period up to now,
+  `counter("periods")` how many periods of the cycle came before.
 """
 
 from collections.abc import Callable
@@ -104,6 +111,21 @@ class Composed(Price):
         if "events" in used and not parts & {"events", "dynamic"}:
             parts |= {"events"}
         return parts - {"nothing"} or frozenset({"nothing"})
+
+    @property
+    def counters(self) -> frozenset[str]:
+        """The counters that the expression and the parts name."""
+        parts = (part.counters for _, part in self.parts if isinstance(part, Composed))
+        graph = compile_price(self).graph
+        assert graph is not None  # compile() makes one
+        return graph.program.counters.union(*parts)
+
+    @property
+    def asks_attributes(self) -> bool:
+        """Whether the expression or a part reads attributes."""
+        return bool(self.attributes) or any(
+            isinstance(part, Composed) and part.asks_attributes for _, part in self.parts
+        )
 
     def check(self, path: str) -> None:
         """The expression can be read."""
