@@ -37,9 +37,9 @@ __all__ = [
     "ORDERS", "TABS", "DraftTotal", "Example", "ExceptionGroup", "InvoiceBridge",
     "InvoiceFilter", "InvoiceRow", "PayerBills", "RunInfo", "RunSummary", "TabTotal",
     "bridge_of", "by_ids", "by_number", "compared", "corrections_of", "drafts", "drafts_of",
-    "family_of", "listed", "looked_from", "numbers", "numbers_near", "of_period",
-    "period_before", "periods", "problems", "rows_of", "run_info", "runs", "runs_by_command",
-    "totals", "usage_that_waited",
+    "family_of", "lines_of_charges", "listed", "looked_from", "numbers", "numbers_near",
+    "of_period", "period_before", "periods", "problems", "rows_of", "run_info", "runs",
+    "runs_by_command", "totals", "usage_that_waited",
 ]  # fmt: skip
 
 PROBLEM_WORDS = _invariants.WORDS
@@ -78,6 +78,15 @@ def numbers(ids: Iterable[UUID]) -> dict[UUID, str]:
 def by_number(number: str) -> list[InvoiceInfo]:
     """Return the issued documents of this number: one for each seller that has it."""
     return _infos(Invoice.objects.filter(number_text=number, status="issued").order_by("pk"))
+
+
+def lines_of_charges(charge_ids: Iterable[UUID]) -> dict[UUID, tuple[UUID, int]]:
+    """Return, by charge, the document and the line that bill it."""
+    rows = InvoiceLine.objects.filter(charge_id__in=list(charge_ids))
+    return {
+        charge: (invoice, position)
+        for charge, invoice, position in rows.values_list("charge_id", "invoice_id", "position")
+    }
 
 
 def numbers_near(text: str, *, limit: int) -> list[str]:

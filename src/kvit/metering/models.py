@@ -173,6 +173,7 @@ class RejectedRow(AppendOnly, TenantModel):
                 fields=["tenant_id", "source", "fingerprint"], name="rejected_row_once"
             ),
         ]
+        indexes = [models.Index(fields=["tenant_id", "event_id"], name="rejected_by_event")]
 
     def __str__(self) -> str:
         return f"{self.source}:{self.row} {self.code}"

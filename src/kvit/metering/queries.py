@@ -19,6 +19,20 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from kvit.metering import _invariants
 from kvit.metering._invariants import Problem, problems
+from kvit.metering._listed import (
+    BatchRow,
+    DaySum,
+    EventFilter,
+    EventRow,
+    IntakeSums,
+    Traces,
+    by_day,
+    events,
+    intake_sums,
+    sources,
+    traces,
+)
+from kvit.metering._listed import batches as listed_batches
 from kvit.metering._stream import STANDING, UsageRow, parameters_of, rows, stream
 from kvit.metering.models import (
     Batch,
@@ -32,10 +46,11 @@ from kvit.metering.rows import EARLIEST, LATEST
 from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
-    "Counts", "EventView", "Key", "Problem", "UsageBatch", "UsageRow", "batches", "changed_since",
-    "conflicts", "counts", "distinct_keys", "event", "latest_version", "problems", "rejections",
-    "rows", "sources_of", "standing", "undone_since",
-    "usage",
+    "BatchRow", "Counts", "DaySum", "EventFilter", "EventRow", "EventView", "IntakeSums", "Key",
+    "Problem", "Traces", "UsageBatch", "UsageRow", "batches", "by_day", "changed_since",
+    "conflicts", "counts", "distinct_keys", "event", "events", "intake_sums", "latest_version",
+    "listed_batches", "problems", "rejections", "rows", "sources", "sources_of", "standing",
+    "traces", "undone_since", "usage",
 ]  # fmt: skip
 
 PROBLEM_WORDS = _invariants.WORDS

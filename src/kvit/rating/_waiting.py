@@ -41,26 +41,27 @@ def waiting_usage(until: datetime, held: Iterable[str] = ()) -> tuple[int, list[
         held: codes of subscriptions that a fault holds, and that may be known all the same.
     """
     keys = metering.distinct_keys(until=until)
-    nobody, outside = _nobody_takes(keys), _outside_life(keys, until)
+    nobody, outside = nobody_takes(keys), _outside_life(keys, until)
     count = sum(key.events for key in nobody) + sum(one.events for one in outside)
     return count + _unpriced(until) + _on_hold(held, until), [*_ambiguous(nobody), *outside]
 
 
 def keys_nobody_takes(until: datetime) -> list[Key]:
     """Return the usage before `until` whose meter, subscription or customer nobody knows."""
-    return _nobody_takes(metering.distinct_keys(until=until))
+    return nobody_takes(metering.distinct_keys(until=until))
 
 
-def _nobody_takes(keys: Sequence[Key]) -> list[Key]:
-    meters, owners = catalog.meters(), _owners(keys)
-    return [key for key in keys if key.meter not in meters or _name(key) not in owners]
+def nobody_takes(keys: Sequence[Key]) -> list[Key]:
+    """Return those of the keys whose meter, subscription or customer nobody knows."""
+    meters, known = catalog.meters(), owners(keys)
+    return [key for key in keys if key.meter not in meters or _name(key) not in known]
 
 
 def _name(key: Key) -> tuple[str, str, str]:
     return key.subject_kind, key.subject, key.meter
 
 
-def _owners(keys: Iterable[Key]) -> dict[tuple[str, str, str], SubscriptionInfo]:
+def owners(keys: Iterable[Key]) -> dict[tuple[str, str, str], SubscriptionInfo]:
     """Return whose the usage is: of a customer, the one subscription of his that has the meter."""
     keys = list(keys)
     told = {key.subject for key in keys if key.subject_kind == "subscription"}
@@ -105,10 +106,8 @@ def outside_spans(
 ) -> Iterator[tuple[Key, SubscriptionInfo, datetime, datetime, int]]:
     """Yield the times [since, to) outside a known subscription's life in which it has events, and
     how many."""
-    meters, owners = catalog.meters(), _owners(keys)
-    told = [
-        (key, owners[_name(key)]) for key in keys if _name(key) in owners and key.meter in meters
-    ]
+    meters, known = catalog.meters(), owners(keys)
+    told = [(key, known[_name(key)]) for key in keys if _name(key) in known and key.meter in meters]
     suspects = {
         info.id: info
         for key, info in told

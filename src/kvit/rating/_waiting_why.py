@@ -1,6 +1,6 @@
 """Why usage waits: each thing that stands in its way, with the events behind it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -30,19 +30,29 @@ def waiting_by_reason(until: datetime = LATEST) -> list[Waiting]:
 
 def _nobody_takes(until: datetime) -> Iterator[Waiting]:
     keys = keys_nobody_takes(until)
+    reasons = reasons_of(keys)
+    for key, reason in zip(keys, reasons, strict=True):
+        yield Waiting(reason, *key[:4], key.first, key.last + _INSTANT)
+
+
+def reasons_of(keys: Sequence[Key]) -> list[str]:
+    """Say of usage that nobody takes what is unknown about it."""
     meters = catalog.meters()
     own = subscriptions.by_codes({key.subject for key in keys})
     customers = parties.customers_by_code({key.subject for key in keys})
-    for key in keys:
-        if key.meter not in meters:
-            reason = "unknown_meter"
-        elif key.subject_kind == "subscription" and key.subject not in own:
-            reason = "unknown_subscription"
-        elif key.subject_kind == "customer" and key.subject not in customers:
-            reason = "unknown_customer"
-        else:
-            reason = "usage_ambiguous"
-        yield Waiting(reason, *key[:4], key.first, key.last + _INSTANT)
+    return [_reason(key, meters, own, customers) for key in keys]
+
+
+def _reason(
+    key: Key, meters: Collection[str], own: Collection[str], customers: Collection[str]
+) -> str:
+    if key.meter not in meters:
+        return "unknown_meter"
+    if key.subject_kind == "subscription" and key.subject not in own:
+        return "unknown_subscription"
+    if key.subject_kind == "customer" and key.subject not in customers:
+        return "unknown_customer"
+    return "usage_ambiguous"
 
 
 def _outside(keys: Sequence[Key], until: datetime) -> Iterator[Waiting]:

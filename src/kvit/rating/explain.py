@@ -24,6 +24,7 @@ from kvit.core.stretches import Charge
 from kvit.core.usage import UsageEvent, filtered
 from kvit.parties import queries as parties
 from kvit.rating import _load
+from kvit.rating._fate import group_of
 from kvit.rating.queries import pins, siblings
 from kvit.rating.rows import ChargePins, RatingRun, SellerTerms
 from kvit.subscriptions import queries as subscriptions
@@ -173,11 +174,8 @@ def _events(charge: Charge, measured: Measured) -> tuple[UsageEvent, ...]:
             events = filtered(events, dict(stretch.terms.filters))
         if stretch.terms.group_by:
             names = stretch.terms.group_by
-            events = [one for one in events if _group(one, names) == charge.group]
+            events = [
+                one for one in events if group_of(dict(one.dimensions), names) == charge.group
+            ]
         found += events
     return tuple(sorted(found, key=lambda one: (one.time, one.id)))
-
-
-def _group(event: UsageEvent, names: Sequence[str]) -> str:
-    values = dict(event.dimensions)
-    return ", ".join(f"{name}={values.get(name, '')}" for name in sorted(names))
