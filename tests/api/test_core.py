@@ -1,9 +1,13 @@
 """What holds for every operation: who calls, what they may, errors, repeats, tags."""
 
+import re
+
 import pytest
 
 from kvit.parties.rows import Tenant
 from kvit.platform.models import AuditRow, IdempotencyKey
+from kvit.web import routes
+from kvit.web.api import urls
 from tests.api.conftest import Caller, Callers
 
 
@@ -149,3 +153,28 @@ def test_changes_say_from_where_they_came(api: Callers) -> None:
     crm.put("/clock", {"to": "2027-01-01T00:00:00Z", "reason": "x"})
     row = AuditRow.objects.get(action="clock.moved")
     assert (row.actor, row.origin) == (f"key:{crm.key_id}", "api: move_clock 127.0.0.1")
+
+
+@pytest.mark.parametrize("name", urls.operations())
+def test_no_operation_answers_whom_it_does_not_know(nobody: Caller, name: str) -> None:
+    route = urls.operations()[name]
+    if route.right == routes.PUBLIC:
+        return
+    place = "/" + re.sub(r"{[^}]+}", "019a0000-0000-7000-8000-000000000000", route.path[7:])
+    method = next(iter(route.methods - {"HEAD"}))
+    answer = nobody.send(method, place.replace("//", "/"), {} if method != "GET" else None)
+    assert (answer.status, answer.code) == (401, "credentials_missing")
+
+
+@pytest.mark.parametrize("name", urls.operations())
+def test_no_operation_answers_a_key_without_its_right(
+    api: Callers, tenant: Tenant, name: str
+) -> None:
+    route = urls.operations()[name]
+    if route.right in routes.SPECIAL_RIGHTS:
+        return
+    other = "invoices.read" if route.right != "invoices.read" else "customers.read"
+    place = "/" + re.sub(r"{[^}]+}", "019a0000-0000-7000-8000-000000000000", route.path[7:])
+    method = next(iter(route.methods - {"HEAD"}))
+    answer = api(other).send(method, place.replace("//", "/"), {} if method != "GET" else None)
+    assert (answer.status, answer.code) == (403, "right_missing")

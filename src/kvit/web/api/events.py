@@ -55,6 +55,62 @@ WORDS: Words = {
 }
 
 
+class Event(Input):
+    """Usage of a subscription, or of a customer where one subscription has that meter."""
+
+    id: str = Field(min_length=1, max_length=200, description="One within its source.")
+    meter: str = Field(min_length=1, max_length=200)
+    time: str = Field(json_schema_extra={"format": "date-time"})
+    subscription: str | None = Field(None, max_length=200)
+    customer: str | None = Field(None, max_length=200)
+    value: str | None = Field(None, description="A decimal number; none where events are counted.")
+    text: str | None = Field(None, max_length=2000)
+    dimensions: dict[str, str] | None = None
+    source: str | None = Field(None, max_length=200)
+
+
+class CloudEventData(Input):
+    """What a CloudEvent measures."""
+
+    value: str | None = None
+    text: str | None = Field(None, max_length=2000)
+    dimensions: dict[str, str] | None = None
+
+
+class CloudEvent(Schema):
+    """A CloudEvent 1.0: `type` is the meter, `subject` "subscription:code" or "customer:code"."""
+
+    specversion: Literal["1.0"]
+    id: str = Field(min_length=1, max_length=200)
+    source: str = Field(min_length=1, max_length=200)
+    type: str = Field(min_length=1, max_length=200)
+    subject: str = Field(min_length=1, max_length=200)
+    time: str = Field(json_schema_extra={"format": "date-time"})
+    data: CloudEventData
+
+
+SCHEMAS = (Event, CloudEvent)
+KINDS = (
+    "application/json",
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+)
+_ONE = [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in SCHEMAS]
+_CONTENT = {
+    "schema": {
+        "anyOf": [
+            {"type": "array", "minItems": 1, "maxItems": intake.MOST, "items": {"anyOf": _ONE}},
+            *_ONE,
+        ]
+    },
+    "examples": {
+        "batch": {"value": [EVENT]},
+        "single": {"value": EVENT},
+        "cloud": {"value": CLOUD},
+    },
+}
+
+
 class IntakeQuery(Input):
     """Where events come from that do not say so, and which verdicts are told."""
 
@@ -109,20 +165,7 @@ class _Sum(msgspec.Struct):
 @operation(
     router, "POST", "/events", right="usage.write", response=IntakeOut, body_limit=BODY_LIMIT,
     summary="Take usage events in, one or a batch",
-    extra={"requestBody": {"required": True, "content": {
-        kind: {
-            "schema": {"oneOf": [
-                {"type": "array", "minItems": 1, "maxItems": intake.MOST,
-                 "items": {"type": "object"}},
-                {"type": "object"},
-            ]},
-            "examples": {
-                "batch": {"value": [EVENT]}, "single": {"value": EVENT}, "cloud": {"value": CLOUD},
-            },
-        }
-        for kind in ("application/json", "application/cloudevents+json",
-                     "application/cloudevents-batch+json")
-    }}},
+    extra={"requestBody": {"required": True, "content": dict.fromkeys(KINDS, _CONTENT)}},
 )  # fmt: skip
 def send_events(request: HttpRequest, query: Query[IntakeQuery]) -> HttpResponse:
     """A bad event keeps no good one out. The body may be packed by gzip (`Content-Encoding`)."""

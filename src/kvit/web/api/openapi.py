@@ -1,12 +1,16 @@
 """The API's description: what ninja knows of the operations, and what holds for all of them."""
 
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from ninja import NinjaAPI
 
 from kvit.web import routes
+from kvit.web.api import MODULES
 from kvit.web.api.problems import MEDIA_TYPE, TITLES
-from kvit.web.api.schemas import Refusal
+from kvit.web.api.samples import sample
+from kvit.web.api.schemas import Refusal, Schema
 
 REFUSED = "#/components/schemas/Refusal"
 SECURITY = {
@@ -46,12 +50,39 @@ def document(api: NinjaAPI) -> dict[str, Any]:
     made["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
     made["servers"] = [{"url": "/"}]
     made["components"]["securitySchemes"] = SECURITY
-    refusal = Refusal.model_json_schema(ref_template="#/components/schemas/{model}")
-    made["components"]["schemas"] |= refusal.pop("$defs") | {"Refusal": refusal}
+    made["components"]["schemas"] |= _components(Refusal)
+    for name in MODULES:
+        for kind in _schemas(name):
+            made["components"]["schemas"] |= _components(kind)
     for place, methods in made["paths"].items():
         for method, operation in methods.items():
             _complete(place, method, operation)
+            _exemplify(operation, made["components"]["schemas"])
     return made
+
+
+def _schemas(name: str) -> tuple[type[Schema], ...]:
+    """Return what a module describes beside the bodies that ninja reads for it."""
+    return getattr(import_module(f"kvit.web.api.{name}"), "SCHEMAS", ())
+
+
+def _components(kind: type[Schema]) -> dict[str, Any]:
+    schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs", {}), kind.__name__: schema}
+
+
+def example_of(content: Mapping[str, Any]) -> Any:
+    """Return the first example of a body, None where there is none."""
+    if "example" in content:
+        return content["example"]
+    return next((one["value"] for one in content.get("examples", {}).values()), None)
+
+
+def _exemplify(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    """Give every body an example, made of its fields' where nobody wrote a better one."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        if example_of(content) is None:
+            content["example"] = sample(content["schema"], schemas)
 
 
 def _complete(place: str, method: str, operation: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ninja import Schema
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -27,7 +28,8 @@ Item = TypeVar("Item")
 Row = TypeVar("Row")
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)")
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 NUMBER_PATTERN = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"
 CODE_PATTERN = r"^[^\s/?#%\\]+$"  # of an object in an address
 
@@ -48,6 +50,18 @@ def _read_moment(given: Any) -> Any:
     return given
 
 
+def _check_moment(moment: datetime) -> datetime:
+    if not EARLIEST <= moment < LATEST:
+        raise PydanticCustomError("moment_range", "a time of the years 1970 to 2199 is wanted")
+    return moment
+
+
+def _check_day(day: date) -> date:
+    if not EARLIEST.date() <= day < LATEST.date():
+        raise PydanticCustomError("moment_range", "a date of the years 1970 to 2199 is wanted")
+    return day
+
+
 def _read_text(given: Any) -> Any:
     if isinstance(given, str) and "\x00" in given:
         raise PydanticCustomError("nul", "a text holds a NUL")
@@ -58,13 +72,16 @@ def _moment_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-Day = Annotated[date, BeforeValidator(_read_day)]
+Day = Annotated[date, BeforeValidator(_read_day), AfterValidator(_check_day)]
 """A local date, "2026-11-28"."""
 
 Moment = Annotated[
-    datetime, BeforeValidator(_read_moment), PlainSerializer(_moment_text, return_type=str),
+    datetime,
+    BeforeValidator(_read_moment),
+    AfterValidator(_check_moment),
+    PlainSerializer(_moment_text, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
-]  # fmt: skip
+]
 """A moment with its zone; told in UTC."""
 
 Text = Annotated[str, BeforeValidator(_read_text), Field(max_length=500)]

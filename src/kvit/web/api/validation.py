@@ -22,6 +22,7 @@ WORDS: Words = {
         "нужно время с поясом вида 2026-11-28T12:00:00Z",
         "a time with its zone like 2026-11-28T12:00:00Z is wanted",
     ),
+    "moment_range": ("нужен год с 1970 по 2199", "a year from 1970 to 2199 is wanted"),
     "number": (
         'нужно десятичное число строкой, например "1234.56"',
         'a decimal number as a string is wanted, such as "1234.56"',
