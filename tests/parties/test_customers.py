@@ -99,7 +99,7 @@ def test_a_digest_is_that_of_salt_and_fields(tenant: Tenant, now: datetime) -> N
     image = PersonalImage.objects.get()
     text = json.dumps(image.fields, ensure_ascii=False, sort_keys=True)
     assert image.digest == hashlib.sha256(f"{image.salt}{text}".encode()).hexdigest()
-    assert set(image.fields) == {"name", "inn", "email", "phone", "address"}
+    assert set(image.fields) == {"name", "inn", "email", "phone", "address", "ogrn", "account"}
     assert AuditRow.objects.get(action="customer.created").after["personal"] == image.digest
 
 
@@ -183,7 +183,7 @@ def test_the_database_refuses_what_the_service_did_not_see(tenant: Tenant, now: 
 def test_a_large_set_takes_as_few_statements_as_a_small_one(tenant: Tenant, now: datetime) -> None:
     few = statements_of_creating_and_changing("few", bulk.FEW + 1, now)
     assert statements_of_creating_and_changing("many", 2_000, now) == few
-    assert max(few) < 20
+    assert max(few) < 25
     made = bulk.FEW + 1 + 2_000
     assert counts() == (made, 2 * made, 2 * made, made)
 

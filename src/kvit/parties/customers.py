@@ -11,12 +11,14 @@ from django.db.models import Q
 
 from kvit.core.money import UnknownCurrency, exponent
 from kvit.core.periods import UnknownZone, zone_of
+from kvit.core.searching import keys_of, sorted_by
 from kvit.parties import coded, models
 from kvit.parties.coded import Images, Kind, Step
 from kvit.parties.events import CUSTOMER_CHANGED, CUSTOMER_CREATED
 from kvit.parties.personal import PERSONAL, public_part, store_images, take_image
 from kvit.parties.queries import customer_row
 from kvit.parties.rows import Changes, CustomerRow
+from kvit.platform import bulk
 from kvit.platform.failures import Failure
 
 WORDS = {
@@ -75,7 +77,8 @@ def apply_customers(
     def write(step: Step) -> tuple[Any, ...]:
         row = step.after
         plain = (getattr(row, name) for name in COPIED)
-        return (*plain, ids.get(row.payer), _search_text(row), after[step.id])
+        search, sort_name = _search_text(row), sorted_by(row.name)
+        return (*plain, ids.get(row.payer), search, sort_name, after[step.id])
 
     def show(step: Step) -> Images:
         old = None
@@ -87,6 +90,7 @@ def apply_customers(
         KIND, rows, steps, write=write, show=show, actor=actor, now=now, reason=reason
     )
     store_images(images)
+    _store_keys(steps)
     return changes
 
 
@@ -140,6 +144,25 @@ def _search_text(row: CustomerRow) -> str:
     return " ".join((row.code, row.name, row.inn, row.email, row.phone)).lower().replace("ё", "е")
 
 
+def _store_keys(steps: Sequence[Step]) -> None:
+    """Let the customers be found by what their rows say now."""
+    told = [
+        step for step in steps if step.before is None or _keys(step.before) != _keys(step.after)
+    ]
+    old = [step.id for step in told if step.before is not None]
+    if old:
+        models.SearchKey.objects.filter(customer_id__in=old).delete()
+    bulk.copy_in(
+        models.SearchKey,
+        ("customer_id", "key"),
+        ((step.id, key) for step in told for key in sorted(_keys(step.after))),
+    )
+
+
+def _keys(row: CustomerRow) -> frozenset[str]:
+    return keys_of((row.code, row.name, row.inn, row.email), phone=row.phone)
+
+
 def _read(found: models.Customer) -> CustomerRow:
     return customer_row(found, payer=found.payer.code if found.payer else "")
 
@@ -148,7 +171,7 @@ COPIED = tuple(f.name for f in fields(CustomerRow) if f.name not in ("code", "pa
 KIND = Kind(
     name="customer",
     model=models.Customer,
-    columns=(*COPIED, "payer_id", "search", "personal"),
+    columns=(*COPIED, "payer_id", "search", "sort_name", "personal"),
     created=CUSTOMER_CREATED,
     changed=CUSTOMER_CHANGED,
     read=_read,

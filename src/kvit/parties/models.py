@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 
 from kvit.platform.ids import uuid7
-from kvit.platform.tenancy import TenantModel
+from kvit.platform.tenancy import AppendOnly, TenantModel
 
 
 class Tenant(models.Model):
@@ -174,12 +174,19 @@ class Customer(TenantModel):
     email = models.CharField(max_length=254, blank=True)
     phone = models.CharField(max_length=40, blank=True)
     address = models.CharField(max_length=500, blank=True)
+    ogrn = models.CharField(max_length=15, blank=True, db_default="")
+    bank = models.CharField(max_length=200, blank=True, db_default="")
+    bik = models.CharField(max_length=9, blank=True, db_default="")
+    account = models.CharField(max_length=20, blank=True, db_default="")
+    correspondent = models.CharField(max_length=20, blank=True, db_default="")
     zone = models.CharField(max_length=60, blank=True)  # "" is the tenant's
     currency = models.CharField(max_length=3, blank=True)  # "" is the tenant's
     payer = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="payees")
     segment = models.CharField(max_length=80, blank=True)
     branch = models.CharField(max_length=80, blank=True)  # a branch's code
     search = models.TextField(blank=True)  # lower case, what a person may look for
+    # What lists are sorted by: the name in lower case without «ООО» and quotes, in byte order.
+    sort_name = models.CharField(max_length=120, blank=True, db_default="", db_collation="C")
     personal = models.CharField(max_length=64)  # the digest of its present PersonalImage
 
     class Meta:
@@ -192,9 +199,50 @@ class Customer(TenantModel):
                 condition=Q(payer__isnull=True) | ~Q(payer=F("id")), name="customer_not_own_payer"
             ),
         ]
+        indexes = [
+            models.Index(fields=["tenant_id", "sort_name", "id"], name="customer_by_name"),
+            models.Index(fields=["tenant_id", "inn"], condition=~Q(inn=""), name="customer_by_inn"),
+        ]
 
     def __str__(self) -> str:
         return self.code
+
+
+class SearchKey(TenantModel):
+    """A beginning of a word by which a customer is found (`core.searching`).
+
+    Looked up with = and < alone, which PostgreSQL takes for leak-proof: under row-level security it
+    uses the index for them, and no other, trigrams included.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    customer_id = models.UUIDField()  # no foreign key: a check a row, for rows made with it
+    key = models.CharField(max_length=80, db_collation="C")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant_id", "key", "customer_id"], name="search_by_key"),
+            models.Index(fields=["tenant_id", "customer_id"], name="search_of_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class CustomerNote(AppendOnly, TenantModel):
+    """What somebody of the staff wrote down about a customer."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
+    text = models.TextField()
+    author = models.CharField(max_length=80)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(text=""), name="note_not_empty")]
+        indexes = [models.Index(fields=["tenant_id", "customer", "at", "id"], name="note_by_time")]
+
+    def __str__(self) -> str:
+        return str(self.at)
 
 
 class PersonalImage(TenantModel):

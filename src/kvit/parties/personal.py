@@ -17,7 +17,7 @@ from kvit.parties.rows import CustomerRow
 from kvit.platform import bulk
 from kvit.platform.ids import uuid7
 
-PERSONAL = ("name", "inn", "email", "phone", "address")
+PERSONAL = ("name", "inn", "email", "phone", "address", "ogrn", "account")
 
 
 @dataclass(frozen=True, slots=True)

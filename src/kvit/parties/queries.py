@@ -6,6 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from kvit.parties import models
+from kvit.parties._listing import (
+    ORDERS,
+    asked_ids,
+    looked_up,
+    of_inn,
+    page_of_ids,
+    segments,
+)
+from kvit.parties._people import actor_names, notes_of
 from kvit.parties.api_keys import Known, key_by_id, key_row, keys, known_key, machine_factors
 from kvit.parties.rows import (
     BranchRow,
@@ -20,10 +29,11 @@ from kvit.parties.rows import (
 from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
-    "Known", "branches", "customer_codes", "customer_row", "customers", "customers_by_code",
-    "customers_by_id", "key_by_id", "key_row", "keys", "known_key", "machine_factors",
-    "memberships", "paid_for_by", "personal_images", "rights", "sellers", "standing", "tenant",
-    "tenant_by_code", "tenants",
+    "ORDERS", "Known", "actor_names", "asked_ids", "branches", "customer_codes",
+    "customer_row", "customers", "customers_by_code", "customers_by_id", "key_by_id",
+    "key_row", "keys", "known_key", "looked_up", "machine_factors", "memberships", "notes_of",
+    "of_inn", "page_of_ids", "paid_for_by", "personal_images", "rights", "segments", "sellers",
+    "standing", "tenant", "tenant_by_code", "tenants",
 ]  # fmt: skip
 
 

@@ -5,8 +5,10 @@ when nothing would change, so an importer can keep the row that it last applied 
 object was changed elsewhere since.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 SERIES = "{year}-{number:05}"
@@ -74,6 +76,11 @@ class CustomerRow:
     payer: str = ""  # the code of another customer
     segment: str = ""
     branch: str = ""
+    ogrn: str = ""
+    bank: str = ""
+    bik: str = ""
+    account: str = ""
+    correspondent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,30 @@ class Customer:
     zone: str
     currency: str
     payer_id: UUID  # its own id when it pays for itself
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerAsked:
+    """What a list of customers is narrowed to; an empty field narrows nothing."""
+
+    text: str = ""  # name, ИНН, code, phone, address, in any case form
+    kind: str = ""
+    segment: str = ""
+    branches: Collection[str] | None = None  # codes of branches
+    payer_id: UUID | None = None  # those it pays for
+    among: Any = None  # ids, or a query of them
+    without: Any = None  # the same, to leave out
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What somebody wrote down about a customer."""
+
+    id: UUID
+    customer_id: UUID
+    text: str
+    author: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,13 @@ from kvit.parties.events import (
     PartyChanged,
     PartyCreated,
 )
+from kvit.parties.one_customer import (
+    CustomerNotTaken,
+    add_note,
+    change_customer,
+    create_customer,
+    version_of,
+)
 from kvit.parties.rows import BranchRow, Changes, SellerRow, Tenant, TenantRow
 from kvit.platform import audit
 from kvit.platform.events import publish
@@ -48,16 +55,20 @@ from kvit.platform.tenancy import current_tenant_id, tenant_scope
 
 __all__ = [
     "CodeTwice",
+    "CustomerNotTaken",
     "CustomerRefused",
     "KeyNotFound",
     "KeyRefused",
     "NewKey",
     "PartyRefused",
     "add_member",
+    "add_note",
     "apply_branches",
     "apply_customers",
     "apply_sellers",
+    "change_customer",
     "change_tenant",
+    "create_customer",
     "create_key",
     "create_tenant",
     "note_use",
@@ -66,6 +77,7 @@ __all__ = [
     "rotate_key",
     "set_machine_factors",
     "take_nonce",
+    "version_of",
 ]
 
 WORDS: Words = {

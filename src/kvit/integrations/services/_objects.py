@@ -25,7 +25,7 @@ from kvit.integrations.services._merge import Merged, Wanted, commitment, merge,
 from kvit.ledger import services as ledger
 from kvit.parties import queries as parties
 from kvit.parties import services as parties_services
-from kvit.parties.rows import BranchRow
+from kvit.parties.rows import BranchRow, Customer
 from kvit.parties.rows import CustomerRow as PartyCustomer
 from kvit.parties.rows import SellerRow as PartySeller
 
@@ -146,12 +146,12 @@ def apply_customers(
     """State the customers; those who pay for others come first."""
     rows = [row for row in folder.customers if not folder.holds("customer", row.code)]
     rows.sort(key=lambda row: bool(row.payer))
-    stated = [(_customer(row), row.place) for row in rows]
-    wanted = [
-        _wanted(row.code, row, place, commitment(plain(asdict(row)))) for row, place in stated
-    ]
     known = parties.customers_by_code([row.code for row in rows])
-    shown = {code: plain(asdict(one.row)) for code, one in known.items()}
+    stated = [(_customer(row, known.get(row.code)), row.place) for row in rows]
+    wanted = [
+        _wanted(row.code, row, place, commitment(_said_by_a_folder(row))) for row, place in stated
+    ]
+    shown = {code: _said_by_a_folder(one.row) for code, one in known.items()}
     present = {code: commitment(content) for code, content in shown.items()}
     merged = merge("customer", wanted, present, take_folder=take_folder, shown=shown)
     parties_services.apply_customers(
@@ -212,8 +212,24 @@ def _seller(row: SellerRow) -> PartySeller:
     return _same_fields(PartySeller, row)
 
 
-def _customer(row: CustomerRow) -> PartyCustomer:
-    return _same_fields(PartyCustomer, row)
+def _customer(row: CustomerRow, known: Customer | None) -> PartyCustomer:
+    """Return the customer as the folder states it; what no folder can say stays as it stands."""
+    stated: PartyCustomer = _same_fields(PartyCustomer, row)
+    if known is None:
+        return stated
+    return replace(stated, **{name: getattr(known.row, name) for name in _OFFICE_ALONE})
+
+
+def _said_by_a_folder(row: PartyCustomer) -> dict[str, Any]:
+    content: dict[str, Any] = plain(asdict(row))
+    return {name: value for name, value in content.items() if name not in _OFFICE_ALONE}
+
+
+_OFFICE_ALONE = tuple(
+    field.name
+    for field in fields(PartyCustomer)
+    if field.name not in CustomerRow.__dataclass_fields__
+)
 
 
 def _same_fields(kind: type[Stated], row: Any) -> Stated:

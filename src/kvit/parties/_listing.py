@@ -1,0 +1,102 @@
+"""The list of customers: filtered, sorted by name, paged by key; found by what people type."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.db.models.functions import Length
+
+from kvit.core.searching import asked_for, folded, other_layout
+from kvit.parties import models
+from kvit.parties.rows import CustomerAsked
+from kvit.platform.paging import LIMIT, Page, keyset
+
+ORDERS = {
+    "name": ("sort_name", "id"),
+    "-name": ("-sort_name", "-id"),
+    "code": ("code", "id"),
+    "-code": ("-code", "-id"),
+}
+_BEYOND = "\U0010ffff"  # what follows every text that begins so, in byte order
+
+
+def asked(wanted: CustomerAsked) -> "QuerySet[Any]":
+    """Return the customers that a list is narrowed to, as a query."""
+    rows = models.Customer.objects.all()
+    if wanted.text.strip():
+        rows = _found(rows, wanted.text)
+    if wanted.kind:
+        rows = rows.filter(kind=wanted.kind)
+    if wanted.segment:
+        rows = rows.filter(segment=wanted.segment)
+    if wanted.branches is not None:
+        rows = rows.filter(branch__in=list(wanted.branches))
+    if wanted.payer_id is not None:
+        rows = rows.filter(payer_id=wanted.payer_id)
+    if wanted.among is not None:
+        rows = rows.filter(pk__in=wanted.among)
+    if wanted.without is not None:
+        rows = rows.exclude(pk__in=wanted.without)
+    return rows
+
+
+def asked_ids(wanted: CustomerAsked) -> "QuerySet[Any]":
+    """Return the ids of the same, as a query: for sums of the whole filter in other contexts."""
+    return asked(wanted).values("pk")
+
+
+def page_of_ids(
+    wanted: CustomerAsked, *, order: str = "name", after: str = "", limit: int = LIMIT
+) -> Page[UUID]:
+    """Return a page of the ids of customers.
+
+    Raises:
+        kvit.platform.paging.CursorUnreadable: see there.
+    """
+    names = ORDERS[order]
+    fields = {name.lstrip("-") for name in names}
+    page: Page[dict[str, Any]] = keyset(
+        asked(wanted).values(*fields), order=names, after=after, limit=limit
+    )
+    return page.of(lambda row: row["id"])
+
+
+def looked_up(text: str, *, limit: int, branches: Sequence[str] | None = None) -> list[UUID]:
+    """Return the customers that a few letters mean, the nearest first."""
+    rows = asked(CustomerAsked(text=text, branches=branches))
+    # Who has the shortest name of those that fit is who was meant by it.
+    return list(rows.order_by(Length("name"), "id").values_list("pk", flat=True)[:limit])
+
+
+def of_inn(inn: str, *, besides: UUID | None = None) -> list[tuple[UUID, str, str, str]]:
+    """Return (id, code, name, КПП) of the customers of that ИНН."""
+    rows = models.Customer.objects.filter(inn=inn)
+    if besides is not None:
+        rows = rows.exclude(pk=besides)
+    return list(rows.order_by("code").values_list("id", "code", "name", "kpp"))
+
+
+def segments() -> list[str]:
+    """Return the segments that customers have."""
+    rows = models.Customer.objects.exclude(segment="").order_by("segment")
+    return list(rows.values_list("segment", flat=True).distinct())
+
+
+def _found(rows: "QuerySet[Any]", text: str) -> "QuerySet[Any]":
+    """Narrow to what the text means; typed in the other layout, to what was meant."""
+    words = asked_for(text)
+    if words and not _is_known(words):
+        meant = asked_for(folded(other_layout(text)))
+        words = meant if meant and _is_known(meant) else words
+    for word in words:
+        rows = rows.filter(pk__in=_with_key(word).values("customer_id"))
+    return rows if words else rows.none()
+
+
+def _is_known(words: Iterable[str]) -> bool:
+    return all(_with_key(word).exists() for word in words)
+
+
+def _with_key(word: str) -> "QuerySet[Any]":
+    return models.SearchKey.objects.filter(key__gte=word, key__lt=word + _BEYOND)

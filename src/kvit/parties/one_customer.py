@@ -1,0 +1,196 @@
+"""One customer at a form: made, changed unless somebody was faster, noted about.
+
+made = create_customer(row, actor=…, now=…, reason=…)
+seen = version_of(row)                       # what the form was filled with
+change_customer(code, row, seen=seen, …)     # refused if it stands otherwise by now
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from kvit.core import requisites
+from kvit.core.requisites import BadRequisite
+from kvit.core.wording import Words
+from kvit.parties import models
+from kvit.parties._listing import of_inn
+from kvit.parties.customers import CustomerRefused, apply_customers
+from kvit.parties.queries import branches, customers_by_code
+from kvit.parties.rows import Customer, CustomerRow, Note
+from kvit.platform import audit
+from kvit.platform.failures import Failure
+from kvit.platform.ids import uuid7
+
+WORDS: Words = {
+    "customer_not_found": ("Клиента {code} нет.", "There is no customer {code}."),
+    "customer_exists": (
+        "Код {code} уже у клиента «{name}». Возьмите другой.",
+        "The code {code} is already that of “{name}”. Take another one.",
+    ),
+    "customer_inn_taken": (
+        "ИНН {inn} уже есть у клиента «{name}» ({other}). Откройте его карточку или укажите КПП"
+        " другого подразделения.",
+        "The INN {inn} is already that of “{name}” ({other}). Open it, or give the KPP of another"
+        " division.",
+    ),
+    "customer_changed_meanwhile": (
+        "Пока вы правили, карточку клиента {code} изменили. Сравните и сохраните снова.",
+        "While you edited, customer {code} was changed. Compare and save again.",
+    ),
+    "customer_name_missing": ("Укажите название клиента.", "Give the customer's name."),
+    "customer_kpp_of_person": (
+        "КПП бывает только у организации: оставьте поле пустым.",
+        "Only a company has a KPP: leave the field empty.",
+    ),
+    "customer_branch_unknown": (
+        "Филиала {branch} нет. Есть: {known}.",
+        "There is no branch {branch}. There are: {known}.",
+    ),
+    "customer_bik_missing": (
+        "Укажите БИК: без него номер счёта не проверить.",
+        "Give the BIK: without it the account cannot be checked.",
+    ),
+    "note_empty": ("Напишите, что запомнить о клиенте.", "Write what to remember."),
+    **{code: (f"{ru[0].upper()}{ru[1:]}.", f"{en[0].upper()}{en[1:]}.")
+       for code, (ru, en) in requisites.WORDS.items()},
+}  # fmt: skip
+KINDS = {"company": 10, "sole": 12, "person": 12}  # digits of the ИНН
+
+
+class CustomerNotTaken(Failure):
+    """A customer cannot be so; nothing was changed. `field` says which of its fields is wrong."""
+
+    words = WORDS
+
+
+def version_of(row: CustomerRow) -> str:
+    """Return what tells this state of a customer from any other."""
+    text = json.dumps(asdict(row), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@transaction.atomic
+def create_customer(row: CustomerRow, *, actor: str, now: datetime, reason: str = "") -> Customer:
+    """Make a customer.
+
+    Raises:
+        CustomerNotTaken: the code or the ИНН is somebody's, or a field cannot be right.
+        CustomerRefused: payer, zone or currency are not known.
+    """
+    row = checked(row)
+    standing = customers_by_code([row.code]).get(row.code)
+    if standing is not None:
+        raise CustomerNotTaken(
+            "customer_exists", field="code", code=row.code, name=standing.row.name
+        )
+    _refuse_taken_inn(row, besides=None)
+    apply_customers([row], actor=actor, now=now, reason=reason)
+    return customers_by_code([row.code])[row.code]
+
+
+@transaction.atomic
+def change_customer(
+    code: str, row: CustomerRow, *, seen: str, actor: str, now: datetime, reason: str = ""
+) -> bool:
+    """Make the customer be as the row says; its code stays. Returns whether anything changed.
+
+    Args:
+        seen: `version_of` the row that was changed into this one.
+
+    Raises:
+        CustomerNotTaken: it was changed meanwhile, or see `create_customer`.
+        CustomerRefused: payer, zone or currency are not known.
+    """
+    models.Customer.objects.select_for_update().filter(code=code).first()
+    standing = customers_by_code([code]).get(code)
+    if standing is None:
+        raise CustomerNotTaken("customer_not_found", code=code)
+    if version_of(standing.row) != seen:
+        raise CustomerNotTaken("customer_changed_meanwhile", code=code)
+    row = checked(replace(row, code=code))
+    if (row.inn, row.kpp) != (standing.row.inn, standing.row.kpp):
+        _refuse_taken_inn(row, besides=standing.id)
+    done = apply_customers([row], actor=actor, now=now, reason=reason)
+    return bool(done.changed)
+
+
+@transaction.atomic
+def add_note(customer_id: UUID, text: str, *, actor: str, now: datetime) -> Note:
+    """Write something down about a customer, for ever.
+
+    Raises:
+        CustomerNotTaken: there is nothing to write down.
+    """
+    said = text.strip()
+    if not said:
+        raise CustomerNotTaken("note_empty", field="text")
+    row = models.CustomerNote.objects.create(
+        id=uuid7(), customer_id=customer_id, text=said, author=actor, at=now
+    )
+    audit.record(
+        action="customer.noted",
+        object_type="parties.note",
+        object_id=str(row.pk),
+        after={"customer": str(customer_id)},  # what it says may be about a person: it stays here
+        actor=actor,
+        now=now,
+    )
+    return Note(row.pk, customer_id, said, actor, now)
+
+
+def checked(row: CustomerRow) -> CustomerRow:
+    """Return the row with its requisites as they are written, once each of them can be right.
+
+    Raises:
+        CustomerNotTaken: the first field that cannot be right.
+    """
+    if not row.name.strip():
+        raise CustomerNotTaken("customer_name_missing", field="name")
+    if row.kpp and row.kind != "company":
+        raise CustomerNotTaken("customer_kpp_of_person", field="kpp")
+    if row.branch and row.branch not in (known := branches()):
+        raise CustomerNotTaken(
+            "customer_branch_unknown", field="branch", branch=row.branch, known=", ".join(known)
+        )
+    if (row.account or row.correspondent) and not row.bik:
+        raise CustomerNotTaken("customer_bik_missing", field="bik")
+    checks: dict[str, Callable[[str], str]] = {
+        "inn": requisites.check_inn,
+        "kpp": requisites.check_kpp,
+        "ogrn": requisites.check_ogrn,
+        "bik": requisites.check_bik,
+        "account": lambda value: requisites.check_account(value, row.bik),
+        "correspondent": lambda value: requisites.check_correspondent(value, row.bik),
+    }
+    clean = {}
+    for name, check in checks.items():
+        if value := getattr(row, name):
+            try:
+                clean[name] = check(value)
+            except BadRequisite as error:
+                raise CustomerNotTaken(error.code, field=name) from None
+    if clean.get("inn") and len(clean["inn"]) != KINDS[row.kind]:
+        raise CustomerNotTaken("inn_shape", field="inn")
+    return replace(row, name=row.name.strip(), **clean)
+
+
+def _refuse_taken_inn(row: CustomerRow, *, besides: UUID | None) -> None:
+    """One ИНН is one customer, unless the КПП tells two divisions of a company apart."""
+    if not row.inn:
+        return
+    for key, code, name, kpp in of_inn(row.inn, besides=besides):
+        if not (kpp and row.kpp and kpp != row.kpp):
+            raise CustomerNotTaken(
+                "customer_inn_taken", field="inn", inn=row.inn, name=name, other=code, customer=key
+            )
+
+
+__all__ = [
+    "KINDS", "CustomerNotTaken", "CustomerRefused", "add_note", "change_customer", "checked",
+    "create_customer", "version_of",
+]  # fmt: skip
