@@ -90,6 +90,14 @@ def money_text(minor: int, currency: str, lang: str) -> str:
     return f"{sign}{symbol}{NBSP if symbol.isalpha() else ''}{number}"
 
 
+def rate_text(rate: Fraction, currency: str, lang: str) -> str:
+    """Write a rate with all its digits: «0,0037 ₽», «990 ₽», "$0.0037"."""
+    number, symbol = number_text(rate, lang), _SYMBOLS.get(currency, currency)
+    if lang == "ru":
+        return f"{number}{NBSP}{symbol}"
+    return f"{symbol}{NBSP if symbol.isalpha() else ''}{number}"
+
+
 def amount_text(minor: int, currency: str, lang: str) -> str:
     """Write a sum without the currency's sign, with all its digits: «1 234,50», "1,234.50"."""
     number = _grouped(minor_text(abs(minor), currency), lang)
