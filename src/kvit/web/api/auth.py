@@ -8,6 +8,7 @@ bound to, as a proxy that the operator trusts tells it. A signature that is sent
 import ipaddress
 from datetime import UTC, datetime
 
+from allauth.account.internal.flows.reauthentication import did_recently_reauthenticate
 from django.http import HttpRequest
 from ninja.utils import check_csrf
 
@@ -39,6 +40,16 @@ def authenticate(request: HttpRequest) -> Principal:
     if request.method not in SAFE and check_csrf(request) is not None:
         raise ApiRefused("csrf_failed", status=403)
     return person
+
+
+def check_recent(request: HttpRequest, principal: Principal) -> None:
+    """Ask a person of the office to have proved themselves a short while ago.
+
+    Raises:
+        ApiRefused: that was too long ago. A machine proves itself with every request.
+    """
+    if principal.kind == "user" and not did_recently_reauthenticate(request):
+        raise ApiRefused("proof_too_old", status=403)
 
 
 def _machine(request: HttpRequest, header: str) -> Principal:

@@ -31,7 +31,7 @@ from kvit.platform.idempotency import once
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
 from kvit.web import routes
 from kvit.web.api import bodies
-from kvit.web.api.auth import address_of, authenticate
+from kvit.web.api.auth import address_of, authenticate, check_recent
 from kvit.web.api.problems import ApiRefused
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -122,6 +122,8 @@ def _guard(guarded: Guarded) -> Callable[[Callable[..., Any]], Callable[..., Any
             request.principal = principal
             if route.right not in (*routes.SPECIAL_RIGHTS, *principal.rights):
                 raise ApiRefused("right_missing", status=403, right=route.right)
+            if route.recent:
+                check_recent(request, principal)
             with _acting(request, principal, route):
                 answer = _once(request, run, path, guarded)
                 if route.personal and answer.status_code < 400:

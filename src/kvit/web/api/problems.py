@@ -47,6 +47,10 @@ WORDS: Words = {
         "Запрос пришёл не с нашей страницы.",
         "The request did not come from a page of ours.",
     ),
+    "proof_too_old": (
+        "Для этого действия войдите заново: вы подтверждали вход слишком давно.",
+        "Log in again for this: you have proved who you are too long ago.",
+    ),
     "right_missing": (
         "Нужно право {right}, у вас его нет.",
         "The right {right} is needed, and you do not have it.",

@@ -15,7 +15,7 @@ from kvit.web import api as areas
 from kvit.web import routes
 from kvit.web.api import bodies, pages, problems, validation
 
-EVERYTHING = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+EVERYTHING = frozenset("GET HEAD POST PUT PATCH DELETE OPTIONS TRACE".split())
 
 
 def _assemble() -> NinjaAPI:
@@ -93,7 +93,7 @@ def _dispatcher(
 
     answer.csrf_exempt = True  # type: ignore[attr-defined]  # the guard asks, for a session
     answer.routes = declared  # type: ignore[attr-defined]
-    whole = routes.Route(f"api/v1/{place}", name, routes.PUBLIC, frozenset(allowed), "api")
+    whole = routes.Route(f"api/v1/{place}", name, routes.PUBLIC, EVERYTHING, "api")
     return routes.declare(whole)(answer)
 
 
