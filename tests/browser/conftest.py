@@ -10,9 +10,6 @@ import pytest
 from tests.browser import served
 from tests.browser.served import Served
 
-# A test under the runner of several processes has its own installation in each of them.
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
@@ -37,13 +34,20 @@ def chromium() -> Iterator[Any]:
 def open_browser(
     chromium: Any, installation: Served, tmp_path: Path
 ) -> Iterator[Callable[..., Any]]:
-    """Return a function that opens an empty browser: `open_browser(lang="en", dark=True, …)`."""
+    """Return a function: `open_browser("owner", lang="en", dark=True)` is a page of a browser, with
+    a role that of a person who is logged in."""
     contexts: list[Any] = []
     faults: list[str] = []
     own = re.compile(rf"^({re.escape(installation.url)}|data:|blob:|about:)")
 
     def open_(
-        *, lang: str = "ru", dark: bool = False, width: int = 1360, height: int = 900, **more: Any
+        role: str = "",
+        *,
+        lang: str = "ru",
+        dark: bool = False,
+        width: int = 1360,
+        height: int = 900,
+        **more: Any,
     ) -> Any:
         context = chromium.new_context(
             base_url=installation.url, locale=f"{lang}-{lang.upper()}",
@@ -51,6 +55,9 @@ def open_browser(
             viewport={"width": width, "height": height}, has_touch=width < 600, **more,
         )  # fmt: skip
         context.set_default_timeout(15_000)
+        if role:
+            key = served.session_of(installation, role)
+            context.add_cookies([{"name": "sessionid", "value": key, "url": installation.url}])
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda said: said.type == "error" and faults.append(said.text))

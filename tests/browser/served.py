@@ -103,3 +103,45 @@ def _wait(served: Served, process: "subprocess.Popen[bytes]") -> None:
         except (OSError, urllib.error.URLError):
             time.sleep(0.3)
     raise AssertionError((served.data / "web.log").read_text())
+
+
+_SESSION = """
+import sys, time
+from kvit.web.cli.ground import ready
+ready()
+from datetime import UTC, datetime
+from allauth.mfa.models import Authenticator
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from kvit.parties import queries
+from kvit.parties.models import User
+from kvit.parties.services import add_member
+from kvit.platform.tenancy import tenant_scope
+role, tenant = sys.argv[1], queries.tenant_by_code(sys.argv[2])
+with tenant_scope(tenant.id):
+    known = add_member(email=role + "@example.com", name=sys.argv[3], role=role,
+                       actor="cli:test", now=datetime.now(UTC))
+user = User.objects.get(pk=known)
+Authenticator.objects.get_or_create(user=user, type="totp", defaults={"data": {"secret": "x"}})
+session = SessionStore()
+session[SESSION_KEY] = str(known)
+session[BACKEND_SESSION_KEY] = "allauth.account.auth_backends.AuthenticationBackend"
+session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+session["account_authentication_methods"] = [
+    {"method": "password", "at": time.time()}, {"method": "mfa", "at": time.time(), "type": "totp"}]
+session["account_authentication_methods_user"] = str(known)
+session["tenant"] = str(tenant.id)
+session.create()
+print(session.session_key)
+"""
+
+
+def session_of(served: Served, role: str, name: str = "Ольга") -> str:
+    """Return the cookie of a person who has logged in with both factors; login itself is tested
+    by typing."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _SESSION, role, "severny-kontur", name],
+        env=environment(served.data), cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().splitlines()[-1]

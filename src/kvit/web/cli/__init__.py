@@ -82,6 +82,7 @@ COMMANDS = (
     Command("run", "keep", "запустить одну роль: worker, web", "run one role: worker, web"),
     Command("settings", "keep", "показать настройки", "print the settings"),
     Command("check", "build", "проверить код: формат, типы, слои", "check format, types, layers"),
+    Command("screens", "build", "снять картинки всех страниц", "take pictures of all pages"),
     Command("test", "build", "запустить тесты", "run the tests"),
 )  # fmt: skip
 
