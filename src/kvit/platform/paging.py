@@ -87,6 +87,27 @@ def keyset(
     return Page(tuple(found), following, count)
 
 
+def cursor_of(name: str, *values: Any) -> str:
+    """Return a cursor of a list whose pages are made by hand: `name` says which."""
+    texts = [v.isoformat() if isinstance(v, (date, datetime)) else str(v) for v in values]
+    return base64.urlsafe_b64encode(msgspec.json.encode([name, *texts])).decode()
+
+
+def read_cursor(name: str, cursor: str, *kinds: Callable[[str], Any]) -> tuple[Any, ...]:
+    """Return the values of a cursor, each read by its kind.
+
+    Raises:
+        CursorUnreadable: it is of another list, or nobody made it.
+    """
+    try:
+        found, *texts = msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=list[str])
+        if found != name or len(texts) != len(kinds) or "\x00" in "".join(texts):
+            raise CursorUnreadable("cursor_unreadable")
+        return tuple(kind(text) for kind, text in zip(kinds, texts, strict=True))
+    except (ValueError, ArithmeticError, msgspec.DecodeError):
+        raise CursorUnreadable("cursor_unreadable") from None
+
+
 def key_chunks(rows: "QuerySet[Any]", column: str, *, size: int) -> Iterator[list[UUID]]:
     """Yield the values of `column`, each once, rising, at most `size` at a time.
 
