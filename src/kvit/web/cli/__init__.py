@@ -84,6 +84,8 @@ COMMANDS = (
     Command("check", "build", "проверить код: формат, типы, слои", "check format, types, layers"),
     Command("screens", "build", "снять картинки всех страниц", "take pictures of all pages"),
     Command("test", "build", "запустить тесты", "run the tests"),
+    Command("prove", "build", "доказать: ни копейки не теряется и не удваивается",
+            "prove that no kopeck is lost or doubled"),
 )  # fmt: skip
 
 

@@ -1,0 +1,81 @@
+"""What a proof found, and its work spread over the cores.
+
+The work is cut into chunks by the size alone, each with a chance of its own; so the number of cores
+changes neither what is tried nor the trace.
+"""
+
+import hashlib
+import multiprocessing
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+TOLD = 20  # violations that are told; the first one of them is what counts
+Job = TypeVar("Job")
+
+
+@dataclass(slots=True)
+class Part:
+    """What one chunk of a proof did."""
+
+    figures: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+    trace: str = ""
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether so much is wrong that nothing more is learned."""
+        return len(self.violations) >= TOLD
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a proof did and what it found: nothing, if all is well."""
+
+    proof: str
+    seed: int
+    size: int
+    figures: dict[str, int] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+    trace: str = ""  # a hash of what was done: the same seed and size, the same trace
+    seconds: float = 0.0
+
+    @property
+    def holds(self) -> bool:
+        return not self.violations
+
+
+def gathered(proof: str, parts: Sequence[Part], *, seed: int, size: int) -> Outcome:
+    """Add the chunks of a proof up, in their order."""
+    figures: Counter[str] = Counter()
+    for part in parts:
+        figures.update(part.figures)
+    told = (one for part in parts for one in part.violations)
+    digest = hashlib.sha256("".join(part.trace for part in parts).encode())
+    return Outcome(
+        proof, seed, size, dict(figures), list(islice(told, TOLD)), digest.hexdigest()[:16]
+    )
+
+
+def spread(work: Callable[[Job], Part], jobs: Sequence[Job]) -> list[Part]:
+    """Do the jobs, each in one of as many processes as there are cores; in order of the jobs."""
+    cores = min(len(os.sched_getaffinity(0)), len(jobs))
+    if cores < 2:
+        return [work(one) for one in jobs]
+    # Forked: what a mutant has changed in this process is changed in the children as well.
+    with multiprocessing.get_context("fork").Pool(cores) as pool:
+        return list(pool.imap(partial(_call, work), jobs, chunksize=1))
+
+
+def _call(work: Callable[[Job], Part], one: Job) -> Part:
+    return work(one)
+
+
+def chance_of(seed: int, *names: object) -> random.Random:
+    """Return the chance of one place: the same seed and place, the same draws."""
+    return random.Random(f"{seed}/{'/'.join(map(str, names))}")
