@@ -43,7 +43,8 @@ class Past:
 
     advanced: Advanced = NOT_ADVANCED
     spent: Mapping[str, int] = field(default_factory=dict)  # minor units by discount code
-    # Unused allowance of earlier periods by price key, the oldest first.
+    # Unused allowance of earlier periods, and what a pool gives, by price key and group: the
+    # oldest first.
     carried: Mapping[str, tuple[Fraction, ...]] = field(default_factory=dict)
     # What is known of each customer who takes the service, for composed prices.
     about: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -182,7 +183,7 @@ def rate(
     }
     for key, chain in due.items():
         try:
-            found += _rate_chain(case, chain, past.carried.get(key, ()))
+            found += _rate_chain(case, chain, past.carried)
         except PriceError as error:
             unpriced.append((key, error))
             waiting.add(key)
@@ -216,7 +217,7 @@ def _fees_to_come(case: _Case, chains: Iterable[Sequence[Stretch]], past: Past) 
     owed: list[Charge] = []
     for chain in chains:
         with suppress(PriceError):
-            owed += _rate_chain(case, [one for one in chain if _is_fee(one)], ())
+            owed += _rate_chain(case, [one for one in chain if _is_fee(one)], {})
     return _discounted(case.contract, case.catalogue, owed, past)
 
 
@@ -277,7 +278,7 @@ def _is_held(terms: PriceTerms, held: frozenset[tuple[str, str]]) -> bool:
 
 
 def _rate_chain(
-    case: _Case, chain: Sequence[Stretch], carried: tuple[Fraction, ...]
+    case: _Case, chain: Sequence[Stretch], carried: Mapping[str, tuple[Fraction, ...]]
 ) -> list[Charge]:
     charges: list[Charge] = []
     tally = _Tally(case.service.start)
@@ -330,7 +331,7 @@ def _fee(case: _Case, stretch: Stretch) -> Priced:
 
 
 def _rate_usage(
-    case: _Case, stretch: Stretch, tally: _Tally, carried: tuple[Fraction, ...]
+    case: _Case, stretch: Stretch, tally: _Tally, carried: Mapping[str, tuple[Fraction, ...]]
 ) -> list[Charge]:
     """One charge a group: what it costs with this stretch, less what it cost before it."""
     catalogue, zone = case.catalogue, case.contract.zone
@@ -355,7 +356,8 @@ def _rate_usage(
     )
     charges = []
     for group, quantity, events in found:
-        quantity = replace(quantity, carried=carried)
+        key = f"{stretch.key}[{group}]" if group else stretch.key
+        quantity = replace(quantity, carried=carried.get(key, ()))
         already, cost = tally.used.get(group), tally.cost.get(group, ZERO)
         if already is not None:  # changed attributes price what comes, not again what was
             already = replace(already, attributes=quantity.attributes)

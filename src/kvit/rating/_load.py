@@ -43,17 +43,19 @@ def rated_periods(
     window: Period,
     late: Mapping[str, Span],
     reopened: Set[tuple[UUID, date]],
+    marks: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[Key, RatedPeriod]:
     """Return what is remembered of periods that may need a look: those of the window, those with
     a price that was held, and all of subscriptions that were ever amended, have late usage or
-    lost a document."""
+    lost a document, or whose pool has another mark by now."""
     lost = {str(key) for key, _ in reopened}
     suspects = [c.id for c in contracts if c.terms_number or c.id in late or c.id in lost]
     rows = RatedPeriod.objects.filter(
         Q(period_end__gte=window.start)
         | Q(subscription_id__in=suspects)
         | ~Q(held=[])
-        | Q(terms_number=LOOK_AGAIN),
+        | Q(terms_number=LOOK_AGAIN)
+        | (Q(subscription_id__in=list(marks)) & ~Q(pool__in=set(marks.values()))),
         subscription_id__in=[c.id for c in contracts],
     )
     return {(str(row.subscription_id), row.period_start): row for row in rows}
@@ -341,13 +343,12 @@ class History:
         if not self.is_inherited:
             return Memory()
         before = [one for one in self.rows if one[0] < service.key]
-        return Memory(
-            _spent(before, self.balances),
-            {
-                key: _carried_over(price, key, before, service)
-                for key, price in self.allowances.items()
-            },
-        )
+        carried = {}
+        for charged in {one[1] for one in before}:
+            price = self.allowances.get(charged.split("[", 1)[0])  # each group has its own
+            if price is not None:
+                carried[charged] = _carried_over(price, charged, before, service)
+        return Memory(_spent(before, self.balances), carried)
 
 
 def histories(contracts: Iterable[Contract], catalogue: Catalogue) -> dict[str, History]:

@@ -37,7 +37,7 @@ COLUMNS = (
 PERIOD_COLUMNS = (
     "id", "subscription_id", "period_start", "period_end", "starts_at", "ends_at", "billed_in",
     "whens", "events", "uncovered", "held", "usage_version", "terms_number",
-    "catalogue_revision",
+    "catalogue_revision", "pool",
 )  # fmt: skip
 REMEMBER = "(tenant_id, subscription_id, period_start) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in PERIOD_COLUMNS[3:]

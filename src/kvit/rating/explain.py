@@ -23,7 +23,7 @@ from kvit.core.schedule import Contract, ServicePeriod, service_periods
 from kvit.core.stretches import Charge
 from kvit.core.usage import UsageEvent, filtered
 from kvit.parties import queries as parties
-from kvit.rating import _load
+from kvit.rating import _load, _pools
 from kvit.rating._fate import group_of
 from kvit.rating.queries import pins, siblings
 from kvit.rating.rows import ChargePins, RatingRun, SellerTerms
@@ -154,7 +154,8 @@ def _rate(
     standing = _load.standing_charges(wanted).get(key, {})
     memory = _load.histories([contract], catalogue)[contract.id].memory(service)
     about = pin.given.get("about", {})
-    past = Past(_load.advanced(standing), memory.spent, memory.carried, about)
+    carried = _pools.added(memory.carried, _pools.kept(pin.given))
+    past = Past(_load.advanced(standing), memory.spent, carried, about)
     whens = frozenset(pin.whens)
     return rate(contract, service, catalogue, measured, whens=whens, past=past).charges
 

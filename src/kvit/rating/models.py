@@ -106,6 +106,9 @@ class RatedPeriod(TenantModel):
     usage_version = models.BigIntegerField(default=0)
     terms_number = models.IntegerField(default=0)
     catalogue_revision = models.BigIntegerField(default=0)
+    pool = models.CharField(
+        max_length=32, default="", db_default=""
+    )  # a mark of its pool's members
 
     class Meta:
         constraints = [

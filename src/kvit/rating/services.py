@@ -17,7 +17,7 @@ from kvit.parties import queries as parties
 from kvit.parties.rows import Customer
 from kvit.platform import audit
 from kvit.platform.ids import uuid7
-from kvit.rating import _about, _load
+from kvit.rating import _about, _load, _pools
 from kvit.rating._taken_back import take_back
 from kvit.rating._write import ChargeIn, Row, charge_rows, write
 from kvit.rating.models import RatedPeriod
@@ -62,6 +62,12 @@ class _Chunk:
     customers: Mapping[UUID, Customer]
     about: dict[str, dict[str, str]]  # of customers now
     remembered: Mapping[_load.Key, dict[str, dict[str, str]]]  # as earlier charges keep it
+    marks: Mapping[str, str]  # of the pools, by subscription
+    grants: Mapping[_load.Key, _pools.Grants]  # what pools give
+
+    def about_of(self, key: _load.Key) -> _about.About:
+        """Return the customers as the period was first billed by, and the others as now."""
+        return self.about | self.remembered.get(key, {})
 
 
 @transaction.atomic
@@ -77,10 +83,12 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
     payers = parties.customers_by_id(owners)
     currencies = {key: payer.currency for key, payer in payers.items()}
     contracts = subscriptions.contracts(ids, currencies, lock=True)
-    late = _load.late_spans(infos, payers, run.late_usage)
-    known = _load.rated_periods(contracts, run.window, late, run.reopened)
+    pools = _pools.find(contracts, infos, run.catalogue)
+    marks = {one.id: pools.mark(one.id) for one in contracts if one.id in pools.families}
+    late = pools.late(_load.late_spans(infos, payers, run.late_usage), run)
+    known = _load.rated_periods(contracts, run.window, late, run.reopened, marks)
     histories = _load.histories(contracts, run.catalogue)
-    jobs = _jobs(contracts, run, known, late, histories)
+    jobs = _jobs(contracts, run, known, late, histories, marks)
     result = RatingResult(subscriptions=len(contracts))
     if not jobs:
         return result
@@ -96,6 +104,8 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
         customers=customers,
         about=_about.of_customers(customers) if is_asked else {},
         remembered=_about.remembered(wanted) if is_asked else {},
+        marks=marks,
+        grants=_grants(jobs, pools, run),
     )
     found: list[ChargeIn] = []
     periods: list[Row] = []
@@ -121,6 +131,7 @@ def _jobs(
     known: Mapping[_load.Key, RatedPeriod],
     late: Mapping[str, _load.Span],
     histories: Mapping[str, _load.History],
+    marks: Mapping[str, str],
 ) -> list[_Job]:
     remembered: dict[str, dict[date, RatedPeriod]] = defaultdict(dict)
     for (subscription, start), one in known.items():
@@ -135,7 +146,9 @@ def _jobs(
             rated = periods.get(service.key)
             whens = _due(contract, service, run, is_known=rated is not None)
             stale = rated is not None and (
-                _load.is_stale(rated, contract, late.get(contract.id)) or _is_reopened(rated, run)
+                _load.is_stale(rated, contract, late.get(contract.id))
+                or _is_reopened(rated, run)
+                or marks.get(contract.id, rated.pool) != rated.pool
             )
             # What an earlier period draws otherwise from a balance is drawn otherwise here.
             stale = stale or (rated is not None and stale_before)
@@ -144,6 +157,22 @@ def _jobs(
                 billed = frozenset() if rated is None else frozenset(rated.whens)
                 jobs.append(_Job(contract, service, whens | billed, rated, stale))
     return jobs
+
+
+def _grants(
+    jobs: Iterable[_Job], pools: _pools.Pools, run: RatingRun
+) -> dict[_load.Key, _pools.Grants]:
+    """Ask the pools, by the catalogue that each period keeps."""
+    if not pools.families:
+        return {}
+    runs: dict[int, tuple[RatingRun, list[_Job]]] = {}
+    for job in jobs:
+        own = _as_billed(job, run)
+        runs.setdefault(own.catalogue.revision, (own, []))[1].append(job)
+    found: dict[_load.Key, _pools.Grants] = {}
+    for own, many in runs.values():
+        found |= _pools.grants_of([(one.contract, one.service) for one in many], pools, own)
+    return found
 
 
 def _due(
@@ -188,17 +217,7 @@ def _settle(
     run = _as_billed(job, run)
     standing = chunk.standing.get(job.key, {})
     history = chunk.histories[job.contract.id]
-    memory = history.memory(job.service)
-    about = chunk.about | chunk.remembered.get(job.key, {})
-    rated = rate(
-        job.contract,
-        job.service,
-        run.catalogue,
-        chunk.measured[job.key],
-        whens=job.whens,
-        held=run.held_prices,
-        past=Past(_load.advanced(standing), memory.spent, memory.carried, about),
-    )
+    rated = _rated(job, run, chunk)
     wanted = {
         slot_of(one, str(chunk.customers[UUID(one.stretch.customer)].payer_id)): one
         for one in rated.charges
@@ -230,18 +249,33 @@ def _settle(
     result.differences += len(changed)
     for due in fresh:
         reason = _reason(job, run) if _is_past(job, run) else "period"
-        charges.append(_charge_in(job, run, due, reason, done, about))
+        charges.append(_charge_in(job, run, due, reason, done, chunk))
     for due in changed:
-        charges.append(_charge_in(job, run, due, _reason(job, run), done, about))
-    periods.append(
-        _memory(job, run, rated, held, done, put_off=put_off, is_inherited=history.is_inherited)
+        charges.append(_charge_in(job, run, due, _reason(job, run), done, chunk))
+    periods.append(_memory(job, run, rated, held, done, chunk, put_off=put_off))
+
+
+def _rated(job: _Job, run: RatingRun, chunk: _Chunk) -> Rated:
+    standing = chunk.standing.get(job.key, {})
+    memory = chunk.histories[job.contract.id].memory(job.service)
+    carried = _pools.added(memory.carried, chunk.grants.get(job.key, {}))
+    return rate(
+        job.contract,
+        job.service,
+        run.catalogue,
+        chunk.measured[job.key],
+        whens=job.whens,
+        held=run.held_prices,
+        past=Past(_load.advanced(standing), memory.spent, carried, chunk.about_of(job.key)),
     )
 
 
 def _charge_in(
-    job: _Job, run: RatingRun, due: Due, reason: str, done: frozenset[str], about: _about.About
+    job: _Job, run: RatingRun, due: Due, reason: str, done: frozenset[str], chunk: _Chunk
 ) -> ChargeIn:
-    given = {} if due.charge is None else _about.given(due.charge, about)
+    grants = chunk.grants.get(job.key, {})
+    given = {} if due.charge is None else _about.given(due.charge, chunk.about_of(job.key))
+    given |= _pools.given(grants) if grants else {}
     return ChargeIn(job.contract, job.service, run, due, reason, sorted(done), given)
 
 
@@ -341,12 +375,14 @@ def _memory(
     rated: Rated,
     held: list[str],
     done: frozenset[str],
+    chunk: _Chunk,
     *,
     put_off: bool,
-    is_inherited: bool,
 ) -> Row:
     """What is put off must be found again: then the period is known as well as it was before."""
     start = run.window.start
+    pool = chunk.marks.get(job.contract.id, "")
+    is_inherited = chunk.histories[job.contract.id].is_inherited
     billed = {"interim", "arrears"} & done
     usage, terms = run.usage_version, job.contract.terms_number
     events = sum(rated.covered.values()) if billed else 0
@@ -354,10 +390,10 @@ def _memory(
     if put_off and job.known is not None:
         usage = job.known.usage_version
         terms = _load.LOOK_AGAIN if is_inherited else job.known.terms_number
-        events, uncovered = job.known.events, job.known.uncovered
+        events, uncovered, pool = job.known.events, job.known.uncovered, job.known.pool
     return (
         uuid7(), UUID(job.contract.id), job.service.key, job.service.period.end,
         job.service.start, job.service.end,
         start if job.known is None else max(job.known.billed_in, start), sorted(done),
-        events, uncovered, held, usage, terms, run.catalogue.revision,
+        events, uncovered, held, usage, terms, run.catalogue.revision, pool,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from types import MappingProxyType
 from uuid import UUID
 
@@ -36,7 +37,7 @@ from kvit.metering import queries as metering
 from kvit.parties import queries as parties
 from kvit.parties.rows import Customer
 from kvit.platform.jobs import job
-from kvit.rating import _load
+from kvit.rating import _about, _load, _pools
 from kvit.rating.models import Charge
 from kvit.rating.rows import RatingRun, SellerTerms
 from kvit.subscriptions import queries as subscriptions
@@ -184,7 +185,14 @@ def _rate_chunk(
         signature = (wanted, catalogue.meters, _meters_priced(catalogue))
         if read is None or read[0] != signature:  # the same usage for all that ask for the same
             read = (signature, _usage(known, wanted, catalogue))
-        chunk.costs.append(_cost(known, wanted, catalogue, read[1], place - 1, chunk))
+        pools = _pools.find(
+            {one.id: one for one, _ in wanted}.values(),
+            infos,
+            catalogue,
+            turned=partial(_moved, move=move),
+        )
+        pasts = _pasts(known, wanted, catalogue, pools)
+        chunk.costs.append(_cost(known, wanted, catalogue, read[1], pasts, place - 1, chunk))
         if not place:
             chunk.charged = _charged(ids, wanted, info.period.start)
     return chunk
@@ -227,8 +235,12 @@ def _usage(
 ) -> Mapping[_load.Key, Measured]:
     if not wanted:
         return {}
+    return _load.usage_of(wanted, known.infos, known.payers, _run(known, catalogue))
+
+
+def _run(known: _Known, catalogue: Catalogue) -> RatingRun:
     nobody = SellerTerms(UUID(int=0), "", "net", "none")  # usage is read whoever sells
-    run = RatingRun(
+    return RatingRun(
         window=known.period,
         clock=None,
         now=known.now,
@@ -239,7 +251,34 @@ def _usage(
         sellers={},
         default_seller=nobody,
     )
-    return _load.usage_of(wanted, known.infos, known.payers, run)
+
+
+def _pasts(
+    known: _Known,
+    wanted: Sequence[tuple[Contract, ServicePeriod]],
+    catalogue: Catalogue,
+    pools: _pools.Pools,
+) -> Mapping[_load.Key, Past]:
+    """Return what bears on each service period from without, as a bill run knows it."""
+    contracts = list({one.id: one for one, _ in wanted}.values())
+    standing = _load.standing_charges(wanted) if wanted else {}
+    histories = _load.histories(contracts, catalogue)
+    about: Mapping[str, Mapping[str, str]] = {}
+    remembered: Mapping[_load.Key, Mapping[str, Mapping[str, str]]] = {}
+    if _about.is_asked(contracts, catalogue):
+        about, remembered = _about.of_customers(known.customers), _about.remembered(wanted)
+    grants = _pools.grants_of(wanted, pools, _run(known, catalogue))
+    found = {}
+    for contract, service in wanted:
+        key = contract.id, service.key
+        memory = histories[contract.id].memory(service)
+        found[key] = Past(
+            _load.advanced(standing.get(key, {})),
+            memory.spent,
+            _pools.added(memory.carried, grants.get(key, {})),
+            {**about, **remembered.get(key, {})},
+        )
+    return found
 
 
 def _cost(
@@ -247,22 +286,20 @@ def _cost(
     wanted: Sequence[tuple[Contract, ServicePeriod]],
     catalogue: Catalogue,
     measured: Mapping[_load.Key, Measured],
+    pasts: Mapping[_load.Key, Past],
     scenario: int,
     chunk: _Chunk,
 ) -> Money:
-    standing = _load.standing_charges(wanted) if wanted else {}
-    histories = _load.histories({one.id: one for one, _ in wanted}.values(), catalogue)
     found: Money = defaultdict(int)
     for contract, service in wanted:
         key = contract.id, service.key
-        memory = histories[contract.id].memory(service)
         rated = rate(
             contract,
             service,
             catalogue,
             measured[key],
             whens=_whens(contract, service, known.period),
-            past=Past(_load.advanced(standing.get(key, {})), memory.spent, memory.carried),
+            past=pasts[key],
         )
         for charge in rated.charges:
             payer = known.customers[UUID(charge.stretch.customer)].payer_id

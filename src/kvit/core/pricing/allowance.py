@@ -5,6 +5,9 @@ no memory: the caller gives what was carried in, and asks `carry_over` what goes
 
 A worked example, 300 included, carried for 1 period, 50 carried in, 340 used: the 50 go first,
 then 290 of the 300; nothing is over, and 10 are carried on.
+
+A pooled allowance is shared within the period instead: what a subscription is given by the others
+(`core/pools.py`) comes in the same way, as units beside its own.
 """
 
 from dataclasses import dataclass, replace
@@ -13,15 +16,18 @@ from math import lcm
 from typing import ClassVar
 
 from kvit.core.pricing.compiled import Compiled, Segment
-from kvit.core.pricing.fields import Amount
+from kvit.core.pricing.errors import PriceError
+from kvit.core.pricing.fields import Amount, read_choice
 from kvit.core.pricing.price import Price, compile_price, require_units
 
 ZERO = Fraction(0)
+POOLS = ("payer",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance(Price):
-    """`carry_periods` 0: nothing is carried over."""
+    """`carry_periods` 0: nothing is carried over. `pool` "payer": what one subscription leaves
+    unused, others of the same payer use that period, for the same meter."""
 
     model: ClassVar[str] = "allowance"
 
@@ -29,9 +35,17 @@ class Allowance(Price):
     price: Price
     carry_periods: int = 0
     carry_cap: Amount | None = None
+    pool: str = ""
 
     def check(self, path: str) -> None:
-        """The overage is a price of units."""
+        """The overage is a price of units; a pool has no memory."""
+        if self.pool:
+            read_choice(self.pool, f"{path}.pool", POOLS)
+            if self.carry_periods:
+                raise PriceError(
+                    "out_of_range", f"{path}.carry_periods", value=self.carry_periods,
+                    bounds="0 (pool)",
+                )  # fmt: skip
         require_units(self.price, f"{path}.price", self.model)
 
     def compile(self) -> Compiled:
