@@ -1,129 +1,143 @@
-"""A correction is shown before it is made, and comes to what was shown or is not made."""
+"""What is applied is what was shown, to the kopeck, or nothing."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from kvit.core.tax import TaxedLine
-from kvit.invoicing import queries, services
-from kvit.invoicing.models import FreedCharge, Invoice, InvoiceLine, NumberSeries
-from kvit.invoicing.services import CorrectionIn, CorrectionRefused
-from kvit.ledger.models import Posting
-from kvit.platform.models import AuditRow, EventLog
-from kvit.rating.models import Charge
-from tests.invoicing.company import ACTOR, LATER, invoice
-
-pytestmark = pytest.mark.usefixtures("billed")
-MODELS = (Invoice, InvoiceLine, Posting, EventLog, AuditRow, Charge, FreedCharge)
-
-
-def counts() -> tuple[object, ...]:
-    series = list(NumberSeries.objects.values_list("last", flat=True))
-    return (*(model.objects.count() for model in MODELS), series)
-
-
-def preview(wanted: CorrectionIn) -> services.CorrectionPreview:
-    return services.preview_correction(invoice().id, wanted, author=ACTOR, now=LATER)
-
-
-def do(wanted: CorrectionIn, token: str, reason: str = "Простой") -> Any:
-    key = services.correct_as_previewed(
-        invoice().id, wanted, token=token, reason=reason, author=ACTOR, now=LATER
-    )
-    return queries.by_ids([key])[0]
-
-
-def test_a_preview_shows_lines_vat_postings_and_leaves_nothing() -> None:
-    before = counts()
-    seen = preview(CorrectionIn("credit", {1: 30_000, 2: None}))
-    assert counts() == before
-    assert (seen.kind, seen.waits_for, seen.issued_on) == ("credit_note", "", date(2026, 11, 10))
-    assert [(one.position, one.before, one.change, one.after) for one in seen.lines] == [
-        (1, TaxedLine(100_000, 22_000, 122_000), TaxedLine(-30_000, -6_600, -36_600),
-         TaxedLine(70_000, 15_400, 85_400)),
-        (2, TaxedLine(100_000, 22_000, 122_000), TaxedLine(-100_000, -22_000, -122_000),
-         TaxedLine(0, 0, 0)),
-    ]  # fmt: skip
-    assert (seen.before.total, seen.change.total, seen.after.total) == (244_000, -158_600, 85_400)
-    assert [(one.debit, one.credit, one.amount_minor) for one in seen.postings] == [
-        ("90.01", "62.01", 158_600),
-        ("68.02", "90.03", 28_600),
-    ]
-
-
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        CorrectionIn("credit", {1: 30_000}),
-        CorrectionIn("debit", {2: 1_001}),
-        CorrectionIn("void"),
-        CorrectionIn("void", again=True, issue_on=date(2026, 11, 12)),
-    ],
+from kvit.invoicing import queries
+from kvit.invoicing.services import preview_payer
+from kvit.subscriptions.models import Amendment
+from kvit.web import previewed
+from kvit.web.amending import Given, read_one
+from tests.invoicing.company import (
+    ACTOR,
+    NOVEMBER,
+    OCTOBER,
+    amend,
+    bill,
+    customer_id,
+    documents,
+    use,
 )
-def test_what_is_done_is_what_was_shown(wanted: CorrectionIn) -> None:
-    seen = preview(wanted)
-    made = do(wanted, seen.token)
-    assert (made.kind, made.total_minor, made.issued_on, made.reason) == (
-        seen.kind, seen.change.total, seen.issued_on, "Простой",
-    )  # fmt: skip
-    left = services.standing(invoice().id)
-    assert left is not None
-    assert left.left == seen.after
-    assert left.void == (wanted.way == "void")
+from tests.invoicing.test_preview import state
+
+MID_OCTOBER = datetime(2026, 10, 16, 9, tzinfo=UTC)
 
 
-def test_a_preview_that_is_old_is_refused_and_changes_nothing() -> None:
-    wanted = CorrectionIn("void")
-    seen = preview(wanted)
-    services.credit(invoice().id, {1: 1}, reason="Раньше", author=ACTOR, now=LATER)
-    before = counts()
-    with pytest.raises(CorrectionRefused) as refused:
-        do(wanted, seen.token)
-    assert refused.value.code == "preview_is_old"
-    assert "244 000" not in refused.value.text("ru")
-    assert "2 439,99\xa0₽" in refused.value.text("ru").replace("2\xa0439", "2 439")
-    assert counts() == before
+def fifteen_percent() -> Given:
+    return read_one("n-1", "discount", "2026-10-16", "15 %")
 
 
-def test_a_reason_is_asked_for_when_it_is_done() -> None:
-    wanted = CorrectionIn("credit", {1: 100})
-    seen = preview(wanted)
-    before = counts()
-    with pytest.raises(CorrectionRefused, match="without a reason"):
-        do(wanted, seen.token, reason=" ")
-    assert counts() == before
+def priced(given: Given) -> previewed.Priced:
+    return previewed.price(given, reason="VIP", actor=ACTOR, now=MID_OCTOBER)
 
 
-def test_limits_are_told_line_by_line() -> None:
-    services.credit(invoice().id, {1: 30_000}, reason="Простой", author=ACTOR, now=LATER)
-    left = services.standing(invoice().id)
-    assert left is not None
-    assert [(one.position, one.most_minor, one.vat_rate) for one in left.lines] == [
-        (1, 70_000, "22"),
-        (2, 100_000, "22"),
-    ]
-    with pytest.raises(CorrectionRefused, match="At most"):
-        preview(CorrectionIn("credit", {1: 70_001}))
-    assert services.standing(queries.corrections_of(invoice().id)[0].id) is None
+def make(given: Given, token: str, **said: Any) -> Any:
+    asked = {"reason": "VIP", "actor": ACTOR, "now": MID_OCTOBER} | said
+    return previewed.make(given, token=token, **asked)
 
 
-@settings(
-    max_examples=25, deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)  # fmt: skip
-@given(st.dictionaries(st.sampled_from([1, 2]), st.integers(1, 9_000), min_size=1))
-def test_every_credit_comes_to_its_preview(lines: dict[int, int]) -> None:
-    """Applied = previewed to the kopeck, as the credits of earlier examples pile up."""
-    standing = services.standing(invoice().id)
-    assert standing is not None
-    room = {one.position: one.most_minor for one in standing.lines}
-    wanted = CorrectionIn(
-        "credit", {line: min(asked, room[line]) for line, asked in lines.items() if room[line]}
+@pytest.mark.usefixtures("acme")
+def test_what_was_shown_is_what_is_billed() -> None:
+    before = state()
+    shown = priced(fifteen_percent())
+    assert [(one.before_minor, one.after_minor) for one in shown.figures] == [
+        (244_000, 234_555), (122_000, 103_700),
+    ]  # fmt: skip
+    assert [one.difference_minor for one in shown.figures] == [-9_445, -18_300]
+    assert state() == before
+
+    answer = make(fifteen_percent(), shown.token)
+    assert answer.recorded
+    row = Amendment.objects.get()
+    assert (row.reason, row.author) == ("VIP", ACTOR)
+    bill(OCTOBER)
+    assert documents("north")[0].total_minor == 234_555
+
+
+@pytest.mark.usefixtures("acme")
+def test_usage_that_came_meanwhile_refuses_and_says_both_sums() -> None:
+    shown = priced(fifteen_percent())
+    use("n-1", 100, date(2026, 10, 15))  # 10.00 net, 12.20 with VAT
+    before = state()
+    with pytest.raises(previewed.PreviewStale) as refused:
+        make(fifteen_percent(), shown.token)
+    text = refused.value.text("ru").replace("\N{NO-BREAK SPACE}", " ")
+    assert text.startswith("Расчёт устарел: было 2 345,55 ₽, стало 2 357,75 ₽.")
+    assert state() == before
+
+
+@pytest.mark.usefixtures("acme")
+def test_another_change_meanwhile_refuses() -> None:
+    shown = priced(fifteen_percent())
+    amend("n-1", date(2026, 10, 20), "quantity", "2")
+    amend("n-1", date(2026, 10, 20), "quantity", "1")
+    make(fifteen_percent(), shown.token)  # it came to nothing: the bills are those that were shown
+    shown = priced(read_one("n-1", "plan", "2026-11-01", "pre"))
+    amend("n-1", date(2026, 10, 20), "discount", {"percent": "5"})
+    with pytest.raises(previewed.PreviewStale):
+        make(read_one("n-1", "plan", "2026-11-01", "pre"), shown.token)
+
+
+@pytest.mark.usefixtures("acme")
+@pytest.mark.parametrize("token", ["", "made up", "another"])
+def test_a_change_needs_its_own_preview(token: str) -> None:
+    if token == "another":
+        token = priced(read_one("n-1", "discount", "2026-10-16", "16 %")).token
+    before = state()
+    with pytest.raises(previewed.PreviewStale):
+        make(fifteen_percent(), token)
+    assert state() == before
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_reason_is_asked_for() -> None:
+    shown = priced(fifteen_percent())
+    with pytest.raises(previewed.PreviewStale) as refused:
+        make(fifteen_percent(), shown.token, reason=" ")
+    assert refused.value.code == "change_reason_missing"
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_scheduled_change_is_taken_back() -> None:
+    amend("n-1", NOVEMBER.start, "plan", "pre")
+    given = previewed.withdrawal("n-1", 1, reason="передумали", now=MID_OCTOBER)
+    shown = priced(given)
+    assert [one.difference_minor for one in shown.figures] == [0, -24_400]
+    make(given, shown.token)
+    assert preview_payer(customer_id("north"), now=MID_OCTOBER)[1].total_minor("RUB") == 122_000
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_file_is_priced_with_a_verdict_each_and_recorded_whole_or_not_at_all() -> None:
+    bad = (
+        "subscription,at,change,value\n"
+        "n-1,2026-10-16,discount,15 %\n"
+        "s-1,2026-11-01,plan,gone\n"
+        "s-1,2026-11-01,quantity,3\n"
     )
-    if not wanted.lines:
-        return
-    seen = preview(wanted)
-    assert do(wanted, seen.token).total_minor == seen.change.total
+    shown = priced(previewed.read_text("vip.csv", bad))
+    told = [
+        (row.subscription, row.change, [one.code for one in faults])
+        for row, faults in previewed.verdicts(shown.answer)
+    ]
+    assert told == [
+        ("n-1", "discount", []), ("s-1", "plan", ["unknown_plan"]), ("s-1", "quantity", []),
+    ]  # fmt: skip
+    assert shown.token == ""
+    sound = previewed.read_text("vip.csv", bad.replace("gone", "pre"))
+    shown = priced(sound)
+    assert len(make(sound, shown.token).numbers) == 3
+
+
+@pytest.mark.usefixtures("acme")
+def test_the_next_bill_of_a_payer_is_seen_and_leaves_nothing() -> None:
+    before = state()
+    this, following = preview_payer(customer_id("north"), now=MID_OCTOBER)
+    assert (this.window, this.total_minor("RUB")) == (OCTOBER, 244_000)
+    assert (following.window, following.total_minor("RUB")) == (NOVEMBER, 122_000)
+    assert state() == before
+    assert queries.last_billed() is None
+    bill(OCTOBER)
+    assert queries.last_billed() == OCTOBER

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.contrib.postgres.search import TrigramSimilarity
 
+from kvit.core.periods import Period
 from kvit.invoicing import _invariants
 from kvit.invoicing._bridge import InvoiceBridge, PayerBills, bridge_of, compared, period_before
 from kvit.invoicing._listing import (
@@ -37,9 +38,9 @@ __all__ = [
     "ORDERS", "TABS", "DraftTotal", "Example", "ExceptionGroup", "InvoiceBridge",
     "InvoiceFilter", "InvoiceRow", "PayerBills", "RunInfo", "RunSummary", "TabTotal",
     "bridge_of", "by_ids", "by_number", "compared", "corrections_of", "drafts", "drafts_of",
-    "family_of", "lines_of_charges", "listed", "looked_from", "numbers", "numbers_near",
-    "of_period", "period_before", "periods", "problems", "rows_of", "run_info", "runs",
-    "runs_by_command", "totals", "usage_that_waited",
+    "family_of", "last_billed", "lines_of_charges", "listed", "looked_from", "numbers",
+    "numbers_near", "of_period", "period_before", "periods", "problems", "rows_of", "run_info",
+    "runs", "runs_by_command", "totals", "usage_that_waited",
 ]  # fmt: skip
 
 PROBLEM_WORDS = _invariants.WORDS
@@ -117,6 +118,12 @@ def looked_from() -> int:
     if last is None:
         return 0
     return last.looked_from if last.put_off else last.usage_version
+
+
+def last_billed() -> Period | None:
+    """Return the latest billing period whose run is over; None before the first."""
+    last = BillRun.objects.filter(status="done").order_by("-period_end", "-id").first()
+    return None if last is None else Period(last.period_start, last.period_end)
 
 
 def drafts() -> list[InvoiceInfo]:

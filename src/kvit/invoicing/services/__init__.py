@@ -4,7 +4,12 @@ from kvit.invoicing.services._approval import approve, refuse
 from kvit.invoicing.services._corrections import CorrectionRefused, credit, debit, void
 from kvit.invoicing.services._issue import InvoiceNotDraft, issue_many
 from kvit.invoicing.services._orders import OrderRefused, order_run, perform, perform_order, stop
-from kvit.invoicing.services._preview import open_window, preview_amendments, preview_bill
+from kvit.invoicing.services._preview import (
+    open_window,
+    preview_amendments,
+    preview_bill,
+    preview_payer,
+)
 from kvit.invoicing.services._previewed import (
     CorrectionIn,
     CorrectionPreview,
@@ -35,6 +40,7 @@ __all__ = [
     "preview_amendments",
     "preview_bill",
     "preview_correction",
+    "preview_payer",
     "refuse",
     "run",
     "standing",

@@ -85,6 +85,22 @@ def preview_bill(window: Period) -> PeriodPreview:
     return rolled_back(made)
 
 
+def preview_payer(payer_id: UUID, *, now: datetime) -> tuple[Bill, ...]:
+    """Return this and the next bill of one payer, as they would be.
+
+    Raises:
+        NoSeller: nobody could issue them.
+    """
+    this = open_window(now)
+    windows = (this, following(this))
+    theirs = subscriptions.ever_of(parties.paid_for_by([payer_id]))
+    scope = Scope(frozenset([payer_id]), frozenset(theirs))
+    bills, _ = rolled_back(lambda: _bills(windows, scope))
+    return tuple(
+        one.get(payer_id, Bill(window, ())) for one, window in zip(bills, windows, strict=True)
+    )
+
+
 def open_window(now: datetime) -> Period:
     """Return the billing month whose bill comes next: the one after the last that was run, or the
     present one where runs have fallen behind, or have never been."""
