@@ -81,7 +81,7 @@ def walk(page: Any, start: str) -> Iterator[tuple[str, str]]:
 
 def serious(page: Any) -> list[str]:
     """Return what axe finds serious or worse, with the place."""
-    page.evaluate((assets.DIST / "axe.js").read_text(encoding="utf-8"))
+    page.evaluate(assets.AXE.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{one['id']}: {node['html'][:160]}"
