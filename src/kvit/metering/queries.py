@@ -18,6 +18,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from kvit.metering import _invariants
+from kvit.metering._days import MeterDay, days_of
 from kvit.metering._invariants import Problem, problems
 from kvit.metering._listed import (
     BatchRow,
@@ -47,10 +48,10 @@ from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
     "BatchRow", "Counts", "DaySum", "EventFilter", "EventRow", "EventView", "IntakeSums", "Key",
-    "Problem", "Traces", "UsageBatch", "UsageRow", "batches", "by_day", "changed_since",
-    "conflicts", "counts", "distinct_keys", "event", "events", "intake_sums", "latest_version",
-    "listed_batches", "problems", "rejections", "rows", "sources", "sources_of", "standing",
-    "traces", "undone_since", "usage",
+    "MeterDay", "Problem", "Traces", "UsageBatch", "UsageRow", "batches", "by_day",
+    "changed_since", "conflicts", "counts", "days_of", "distinct_keys", "event", "events",
+    "intake_sums", "latest_version", "listed_batches", "problems", "rejections", "rows",
+    "sources", "sources_of", "standing", "traces", "undone_since", "usage",
 ]  # fmt: skip
 
 PROBLEM_WORDS = _invariants.WORDS

@@ -12,6 +12,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
 
 from kvit.platform import bulk
 from kvit.platform.ids import uuid7
@@ -94,3 +97,31 @@ def record(
     """Write one audit row, in the caller's transaction."""
     change = Change(action, object_type, object_id, before, after)
     record_many([change], actor=actor, now=now, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An audit row as it is shown."""
+
+    id: UUID
+    actor: str
+    origin: str
+    at: datetime
+    action: str
+    object_type: str
+    object_id: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    reason: str
+
+
+def history(
+    object_type: str, object_id: str, *, before: tuple[datetime, UUID] | None = None, limit: int
+) -> list[Seen]:
+    """Return what was done to one object, the newest first, older than a (moment, id)."""
+    rows = AuditRow.objects.filter(object_type=object_type, object_id=object_id)
+    if before is not None:
+        at, key = before
+        rows = rows.filter(Q(at__lt=at) | Q(at=at, pk__lt=key))
+    found = rows.order_by("-at", "-pk").values_list(*_COLUMNS)[:limit]
+    return [Seen(*row) for row in found]

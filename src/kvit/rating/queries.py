@@ -12,6 +12,7 @@ from django.db.models.functions import MD5, Cast, Concat
 from kvit.platform.paging import key_chunks
 from kvit.rating import _invariants
 from kvit.rating._fate import EventAsked, EventFate, fate_of
+from kvit.rating._history import ChargedTogether, charged
 from kvit.rating._load import by_subject
 from kvit.rating._sizes import Usual, charged_by_version, charged_in_all, charged_of, usual
 from kvit.rating._taken_back import VOID
@@ -29,11 +30,11 @@ PROBLEM_WORDS = _invariants.WORDS
 problems = _invariants.problems
 
 __all__ = [
-    "EventAsked", "EventFate", "Usual", "billed_events", "by_subject", "charged_by_version",
-    "charged_in_all", "charged_of", "charged_since", "charges", "charges_of_payers", "fate_of",
-    "keys_nobody_takes", "original_charges", "origins", "payer_chunks", "payer_count", "pins",
-    "sample", "siblings", "unbilled_before", "usual", "waiting_by_reason", "waiting_events",
-    "waiting_usage",
+    "ChargedTogether", "EventAsked", "EventFate", "Usual", "billed_events", "by_subject",
+    "charged", "charged_by_version", "charged_in_all", "charged_of", "charged_since", "charges",
+    "charges_of_payers", "fate_of", "keys_nobody_takes", "original_charges", "origins",
+    "payer_chunks", "payer_count", "pins", "sample", "siblings", "unbilled_before", "usual",
+    "waiting_by_reason", "waiting_events", "waiting_usage",
 ]  # fmt: skip
 
 _IN_ORDER = ("customer_id", "subscription_code", "subscription_id", "period_start", "id")

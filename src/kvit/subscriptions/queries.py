@@ -12,6 +12,7 @@ from kvit.core.terms import Amendment as Change
 from kvit.core.terms import counts_from, milestones, timeline
 from kvit.platform.paging import key_chunks
 from kvit.subscriptions import _invariants
+from kvit.subscriptions._history import amended, opened
 from kvit.subscriptions._listed import (
     SORTS,
     STATES,
@@ -30,9 +31,10 @@ PROBLEM_WORDS = _invariants.WORDS
 problems = _invariants.problems
 
 __all__ = [
-    "SORTS", "STATES", "Asked", "Standing", "all_codes", "amendments_of_codes", "asked_ids",
-    "by_codes", "by_ids", "contracts", "count_alive", "due_chunks", "ever_of", "ever_paid_by_of",
-    "listed", "of_customers", "on_plans", "standing", "stated", "taken",
+    "SORTS", "STATES", "Asked", "Standing", "all_codes", "amended", "amendments_of_codes",
+    "asked_ids", "by_codes", "by_ids", "contracts", "count_alive", "due_chunks", "ever_of",
+    "ever_paid_by_of", "listed", "of_customers", "on_plans", "opened", "standing", "stated",
+    "taken",
 ]  # fmt: skip
 
 
