@@ -1,18 +1,38 @@
-"""Clients of the office: people who have logged in with both factors."""
+"""Clients of the office: people who have logged in with both factors.
+
+def test_it(office: Office) -> None:
+    page = office("accountant").get("/office/invoices/")
+    page = office("accountant", without={"invoices.correct"}).post(…)
+    page = office("support", branch="north").get(…)
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.test import Client
 
-from kvit.parties.models import User
+from kvit.parties.models import Membership, RoleRight, TenantRole, User
 from kvit.parties.rows import Tenant
 from kvit.parties.services import add_member
 
 Office = Callable[..., Client]
+
+
+def log_in(client: Client, user: User, *, factors: int = 2, ago_s: float = 0) -> None:
+    """Let the client's session have shown so many factors, so long ago."""
+    client.force_login(user, "allauth.account.auth_backends.AuthenticationBackend")
+    session, at = client.session, time.time() - ago_s
+    records = [{"method": "password", "at": at}]
+    if factors > 1:
+        if not Authenticator.objects.filter(user=user).exists():
+            Authenticator.objects.create(user=user, type="totp", data={"secret": "x"})
+        records.append({"method": "mfa", "at": at, "type": "totp"})
+    session["account_authentication_methods"] = records
+    session["account_authentication_methods_user"] = str(user.pk)
+    session.save()
 
 
 @pytest.fixture
@@ -20,24 +40,25 @@ def office(tenant: Tenant, now: datetime) -> Office:
     """Return a function: `office("accountant")` is a client of a person with that role.
 
     `factors=1` has shown the password alone; `factors=0` is a person who is not logged in.
+    `without` and `extra` change the role's rights in the tenant; `branch` binds the person to one.
     """
 
-    def enter(role: str = "owner", *, factors: int = 2, lang: str = "ru") -> Client:
-        email = f"{role}@example.com"
+    def enter(
+        role: str = "owner", *, factors: int = 2, lang: str = "ru", without: Iterable[str] = (),
+        extra: Iterable[str] = (), branch: str = "", ago_s: float = 0,
+    ) -> Client:  # fmt: skip
+        email = f"{role}{branch and '-'}{branch}@example.com"
         user_id = add_member(email=email, name=role.title(), role=role, actor="cli:test", now=now)
+        if branch:
+            Membership.objects.filter(user=user_id).update(branch=branch)
+        if without or extra:
+            rights = set(RoleRight.objects.filter(role=role).values_list("right", flat=True))
+            own = {"rights": sorted((rights - set(without)) | set(extra))}
+            TenantRole.objects.update_or_create(tenant_id=tenant.id, role_id=role, defaults=own)
         client = Client(headers={"accept-language": lang})
         if factors:
-            user = User.objects.get(pk=user_id)
-            client.force_login(user, "allauth.account.auth_backends.AuthenticationBackend")
+            log_in(client, User.objects.get(pk=user_id), factors=factors, ago_s=ago_s)
             session = client.session
-            records = [{"method": "password", "at": time.time()}]
-            if factors > 1:
-                Authenticator.objects.get_or_create(
-                    user=user, type="totp", defaults={"data": {"secret": "x"}}
-                )
-                records.append({"method": "mfa", "at": time.time(), "type": "totp"})
-            session["account_authentication_methods"] = records
-            session["account_authentication_methods_user"] = str(user_id)
             session["tenant"] = str(tenant.id)
             session.save()
         return client

@@ -50,7 +50,8 @@ def said() -> dict[tuple[str, str], str]:
     found = {}
     for path in sorted(WEB.rglob("*.py")):
         found |= dict.fromkeys(said_in(path.read_text()), path.name)
-    for path in sorted(WEB.rglob("templates/**/*.html")):
+    texts = [*WEB.rglob("templates/**/*.html"), *WEB.rglob("templates/**/*.txt")]
+    for path in sorted(texts):
         # Django's own reader of templates writes them as Python calls of gettext.
         source = templatize(path.read_text(), origin=path.name)
         for match in re.finditer(r"\b(gettext|ngettext|pgettext|npgettext)\(", source):

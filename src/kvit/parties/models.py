@@ -66,8 +66,25 @@ class User(AbstractBaseUser):
         return str(self.id)
 
 
+class Device(models.Model):
+    """A browser that a user has logged in from; of its secret mark the digest is kept."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="devices")
+    digest = models.CharField(max_length=64)
+    name = models.CharField(max_length=80)
+    first_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "digest"], name="device_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Role(models.Model):
-    """A named set of rights, the same in every tenant."""
+    """A named set of rights; a tenant may have its own (`TenantRole`)."""
 
     code = models.CharField(max_length=40, primary_key=True)
     name_ru = models.CharField(max_length=80)
@@ -78,7 +95,7 @@ class Role(models.Model):
 
 
 class RoleRight(models.Model):
-    """One right of a role, such as `invoices.issue`."""
+    """One right of a role, such as `invoices.approve`, where the tenant says nothing else."""
 
     role = models.ForeignKey(Role, on_delete=models.CASCADE, related_name="rights")
     right = models.CharField(max_length=60)
@@ -92,6 +109,23 @@ class RoleRight(models.Model):
         return f"{self.role_id}: {self.right}"
 
 
+class TenantRole(models.Model):
+    """The rights that a role has in one tenant, in place of those of the installation."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_column="tenant")
+    role = models.ForeignKey(Role, on_delete=models.PROTECT)
+    rights = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "role"], name="tenant_role_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.role_id
+
+
 class Membership(models.Model):
     """A user's role in a tenant. Read anew at each request, always by user."""
 
@@ -100,10 +134,13 @@ class Membership(models.Model):
     # Not the column `tenant_id`: that name makes a table a tenant's, hidden before the login.
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_column="tenant")
     role = models.ForeignKey(Role, on_delete=models.PROTECT)
+    branch = models.CharField(max_length=80, blank=True, default="", db_default="")  # its code
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["user", "tenant", "role"], name="membership_once"),
+            models.UniqueConstraint(
+                fields=["user", "tenant", "role", "branch"], name="membership_once"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -22,18 +22,57 @@ from kvit.parties.rows import (
     CustomerRow,
     Seller,
     SellerRow,
-    Standing,
     Tenant,
     TenantRow,
+)
+from kvit.parties.standing import (
+    Standing,
+    reach,
+    reaching,
+    role_rights,
+    standings,
+    who_gives,
+    within_reach,
 )
 from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
-    "ORDERS", "Known", "actor_names", "asked_ids", "branches", "customer_codes",
-    "customer_row", "customers", "customers_by_code", "customers_by_id", "key_by_id",
-    "key_row", "keys", "known_key", "looked_up", "machine_factors", "memberships", "notes_of",
-    "of_inn", "page_of_ids", "paid_for_by", "personal_images", "rights", "segments", "sellers",
-    "standing", "tenant", "tenant_by_code", "tenants",
+    "ORDERS",
+    "Known",
+    "Standing",
+    "actor_names",
+    "asked_ids",
+    "branches",
+    "customer_codes",
+    "customer_row",
+    "customers",
+    "customers_by_code",
+    "customers_by_id",
+    "key_by_id",
+    "key_row",
+    "keys",
+    "known_key",
+    "looked_up",
+    "machine_factors",
+    "memberships",
+    "notes_of",
+    "of_inn",
+    "page_of_ids",
+    "paid_for_by",
+    "personal_images",
+    "reach",
+    "reaching",
+    "rights",
+    "role_rights",
+    "segments",
+    "sellers",
+    "standings",
+    "tenant",
+    "tenant_by_code",
+    "tenants",
+    "user_by_email",
+    "who_gives",
+    "within_reach",
 ]  # fmt: skip
 
 
@@ -113,36 +152,23 @@ def memberships(user_id: UUID) -> list[tuple[UUID, str]]:
     return list(rows.order_by("tenant__code", "role").values_list("tenant_id", "role_id"))
 
 
-def standing(user_id: UUID, *, preferred: UUID | None) -> Standing | None:
-    """Return what a user may do in the preferred tenant, or in the first of theirs; needs no scope.
-
-    None where they are a member of none, or may not log in any more.
-    """
-    rows = list(
-        models.Membership.objects.filter(user=user_id, user__is_active=True)
-        .order_by("tenant__code", "role")
-        .values_list("tenant_id", "role_id", "role__rights__right")
-    )
-    if not rows:
-        return None
-    known = {row[0] for row in rows}
-    tenant_id = preferred if preferred is not None and preferred in known else rows[0][0]
-    own = [row for row in rows if row[0] == tenant_id]
-    return Standing(
-        tenant_id=tenant_id,
-        roles=tuple(dict.fromkeys(role for _, role, _ in own)),
-        rights=frozenset(right for _, _, right in own if right),
-    )
-
-
 def rights(role: str) -> frozenset[str]:
     """Return the rights of a role; needs no scope."""
     return frozenset(models.RoleRight.objects.filter(role=role).values_list("right", flat=True))
 
 
+def user_by_email(email: str) -> UUID | None:
+    """Return the user of that address; needs no scope."""
+    found: UUID | None = (
+        models.User.objects.filter(email=email.strip().lower()).values_list("id", flat=True).first()
+    )
+    return found
+
+
 def _customers(**conditions: Any) -> list[Customer]:
     own = tenant().row
-    rows = list(models.Customer.objects.filter(**conditions).order_by("code"))
+    found = within_reach(models.Customer.objects.filter(**conditions), "id")
+    rows = list(found.order_by("code"))
     # Asked for apart: of a table just filled, without statistics, a join to itself is planned as
     # every row with every row.
     payers = models.Customer.objects.filter(id__in={row.payer_id for row in rows} - {None})

@@ -164,12 +164,3 @@ class ApiKeyRow:
     def shown(self) -> str:
         """The key as far as it may be shown."""
         return f"kvit_{self.prefix}_…"
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a member of the staff may do in one tenant."""
-
-    tenant_id: UUID
-    roles: tuple[str, ...]
-    rights: frozenset[str]

@@ -47,6 +47,16 @@ from kvit.parties.one_customer import (
     version_of,
 )
 from kvit.parties.rows import BranchRow, Changes, SellerRow, Tenant, TenantRow
+from kvit.parties.staff import (
+    Invited,
+    StaffRefused,
+    change_role,
+    grant,
+    invite,
+    note_device,
+    note_login,
+    revoke,
+)
 from kvit.platform import audit
 from kvit.platform.events import publish
 from kvit.platform.failures import Failure
@@ -57,22 +67,30 @@ __all__ = [
     "CodeTwice",
     "CustomerNotTaken",
     "CustomerRefused",
+    "Invited",
     "KeyNotFound",
     "KeyRefused",
     "NewKey",
     "PartyRefused",
+    "StaffRefused",
     "add_member",
     "add_note",
     "apply_branches",
     "apply_customers",
     "apply_sellers",
     "change_customer",
+    "change_role",
     "change_tenant",
     "create_customer",
     "create_key",
     "create_tenant",
+    "grant",
+    "invite",
+    "note_device",
+    "note_login",
     "note_use",
     "remove_member",
+    "revoke",
     "revoke_key",
     "rotate_key",
     "set_machine_factors",

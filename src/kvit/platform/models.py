@@ -1,5 +1,5 @@
 """Tables of the platform: the event log, its deliveries and parked keys; audit rows; test clocks;
-idempotency keys.
+idempotency keys; what limits are counted in.
 """
 
 from django.contrib.postgres.indexes import BrinIndex
@@ -125,3 +125,24 @@ class IdempotencyKey(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.scope} {self.key}"
+
+
+class CacheEntry(models.Model):
+    """An entry of Django's cache (`kvit.platform.cache`); of no tenant, read before a login."""
+
+    key = models.CharField(max_length=250, primary_key=True)
+    value = models.TextField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class TokenBucket(models.Model):
+    """A limit that is being used up (`kvit.platform.throttle`); of no tenant."""
+
+    name = models.CharField(max_length=200, primary_key=True)
+    full_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.name

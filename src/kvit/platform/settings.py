@@ -87,6 +87,19 @@ class Settings(BaseSettings):
         "the pages stand behind TLS (X-Forwarded-Proto): secure cookies and HSTS",
         False,
     )
+    address: str = _setting(
+        "адрес, по которому открывают страницы: он стоит в приглашениях и письмах",
+        "the address under which the pages are opened: it stands in invitations and mails",
+        "http://localhost:8000",
+    )
+    smtp_url: SecretStr | None = _setting(
+        "почтовый сервер: smtp://имя:пароль@mail.example:587 (STARTTLS) или smtps://…:465; без него"
+        " письма ложатся в папку mail данных",
+        "the mail server: smtp://name:password@mail.example:587 (STARTTLS) or smtps://…:465;"
+        " without it mails are put into the folder mail of the data",
+        None,
+    )
+    mail_from: str = _setting("от чьего имени письма", "who mails are from", "kvit@localhost")
     linger_s: float = _setting(
         "сколько секунд встроенная база ждёт следующей команды, прежде чем остановиться",
         "seconds that the embedded database waits for a next command before it stops",

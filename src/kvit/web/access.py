@@ -1,11 +1,14 @@
-"""The one door: who asks, for which company, with what right. Every request goes through it.
+"""The one gate: nothing runs before it was decided here who asks, for whom, by which right.
 
-A session names a user; the memberships are read anew each time, so what was withdrawn a second ago
-is gone. Staff need two factors, always: who has none enrols one, who has not shown it is asked for
-it. Then the tenant's scope is entered and the route's right is looked at. A view that declares no
-route does not run at all.
+    session → user, both factors → memberships, read anew → the company chosen → its scope
+            → the right that the route declares → proof of a short while ago, where it asks for one
+            → a journal row, where personal data will be shown → the view
+
+Machines come to the API with keys: `kvit.web.api.core` decides there by the same declarations, and
+asks this module about people. A view without a declaration is never run.
 """
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -15,10 +18,10 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from allauth.account.internal.flows.login import get_authentication_records
-from allauth.account.internal.flows.reauthentication import did_recently_reauthenticate
+from allauth.usersessions.models import UserSession
 from django.conf import settings
-from django.contrib.auth import get_user
+from django.contrib import messages
+from django.contrib.auth import get_user, logout
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -26,89 +29,140 @@ from django.utils.translation import gettext as _
 from kvit.parties import queries as parties
 from kvit.platform import audit, clock
 from kvit.platform.tenancy import tenant_scope
-from kvit.web.accounts import has_second_factor
+from kvit.web import refusals, routes
+from kvit.web.attempts import note_read, refuse_right
+from kvit.web.login import proof
+from kvit.web.login.arrivals import address_of, origin_of
 from kvit.web.principal import Principal
-from kvit.web.refusals import refused
-from kvit.web.routes import ONE_FACTOR, PUBLIC, SIGNED_IN, Route, route_of
 
-TENANT = "tenant"  # in the session: the company that was chosen
-_KEPT = 2_000  # characters of what a refused attempt sent
-_SECRET = ("password", "csrf", "code", "secret", "token")
-
-
-class Undeclared(Exception):
-    """A view without a route: a mistake of ours, found by a test before anybody meets it."""
+API = "/api/"
+TENANT_KEY = "tenant"  # of the session: the company chosen
+_SEEN_KEY = "seen"
+_SEEN_EVERY_S = 300
 
 
 class Access:
-    """Middleware, after the session and the user are known."""
+    """Middleware behind sessions, allauth and messages. The scope of the company lasts as long as
+    the view; a streamed body enters its own."""
 
     def __init__(self, answer: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.answer = answer
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        principal = principal_of(request)
-        request.principal = principal
-        request.now = datetime.now(UTC)
-        with ExitStack() as stack:
-            stack.enter_context(audit.acting_from(_place(request)))
-            if principal is not None:
-                stack.enter_context(tenant_scope(principal.tenant.id, switch=True))
-                if principal.test_clock:
-                    request.now = clock.now_for(principal.tenant.id)
+        with ExitStack() as scopes:
+            request.kvit_scopes = scopes
+            request.now = datetime.now(UTC)
             return self.answer(request)
 
     def process_view(
-        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+        self, request: HttpRequest, view: object, args: object, kwargs: dict[str, object]
     ) -> HttpResponseBase | None:
-        route = route_of(view)
+        if request.path_info.startswith(API):
+            if "Authorization" not in request.headers:
+                _person_of_api(request)
+            return None
+        route = routes.route_of(view)
         if route is None:
-            raise Undeclared(getattr(view, "__qualname__", str(view)))
-        if request.method not in route.methods:
-            answer = HttpResponse(status=405)
-            answer["Allow"] = ", ".join(sorted(route.methods))
-            return answer
-        if route.right == PUBLIC:
-            return None
-        if not request.user.is_authenticated:
-            return _sent_to(request, "account_login", next_=request.get_full_path())
-        if route.right == ONE_FACTOR:
-            return None
-        if request.principal is None:
-            return _towards_both_factors(request)
-        return _by_right(request, route)
+            text = _("This address is not open to anybody: it declares no right.")
+            return refusals.refused(request, text, status=403, title=_("Not open"))
+        return decide(request, route, kwargs)
 
 
-def principal_of(request: HttpRequest) -> Principal | None:
-    """Return who asks by this session, with both factors shown; None where anything lacks."""
-    user: Any = request.user
-    if not user.is_authenticated or not has_shown_both(request):
+def decide(
+    request: HttpRequest, route: routes.Route, kwargs: dict[str, object]
+) -> HttpResponseBase | None:
+    """Return why the view may not run, or None once everything about the person is set."""
+    if request.method not in route.methods:
+        return _wrong_method(request, route)
+    if route.right == routes.PUBLIC:
         return None
-    found = parties.standing(user.pk, preferred=_chosen(request))
-    if found is None:
+    if not _is_present(request):
+        return _sent(request, reverse("account_login"))
+    proved = proof.proof_of(request)
+    if route.right == routes.ONE_FACTOR:
         return None
-    with tenant_scope(found.tenant_id, switch=True):
-        return Principal(
-            kind="user",
-            id=user.pk,
-            name=user.name or user.email,
-            email=user.email,
-            tenant=parties.tenant(),
-            rights=found.rights,
-            roles=found.roles,
-            test_clock=clock.is_test(),
+    if not proved.is_enrolled:
+        return _sent(request, reverse("mfa_index"))
+    if not proved.has_second:
+        return _sent(request, reverse("mfa_reauthenticate"))
+    if not _enter(request, route.name):
+        text = _("Your account belongs to no company. Ask the owner of yours to invite you.")
+        return refusals.refused(request, text, status=403, title=_("No company"))
+    if route.right not in (routes.SIGNED_IN, *request.principal.rights):
+        return refuse_right(request, route, kwargs)
+    if route.recent and request.method == "POST" and not proof.is_recent(proved):
+        return ask_again(request)
+    if route.personal:
+        note_read(request, route, kwargs)
+    return None
+
+
+def _person_of_api(request: HttpRequest) -> None:
+    """Set the person who calls the API from a page; the API's guard asks for the right."""
+    if _is_present(request):
+        proved = proof.proof_of(request)
+        if proved.is_enrolled and proved.has_second:
+            _enter(request, "api")
+
+
+def _is_present(request: HttpRequest) -> bool:
+    """Whether somebody is logged in by a session that was used of late; notes that it is."""
+    if not request.user.is_authenticated:
+        return False
+    now, seen = time.time(), request.session.get(_SEEN_KEY)
+    if isinstance(seen, (int, float)) and now - seen > proof.IDLE_S:
+        logout(request)
+        return False
+    if seen is None or now - seen > _SEEN_EVERY_S:
+        request.session[_SEEN_KEY] = now
+        UserSession.objects.filter(session_key=request.session.session_key).update(
+            last_seen_at=datetime.now(UTC), ip=address_of(request)
         )
+    return True
 
 
-def has_shown_both(request: HttpRequest) -> bool:
-    """Whether this session has shown a second factor that the person still has."""
-    records = get_authentication_records(request, request.user)
-    is_shown = any(one.get("method") == "mfa" for one in records)
-    return is_shown and has_second_factor(request.user.pk)
+def _enter(request: HttpRequest, what: str) -> bool:
+    """Enter the company chosen in the session, or the first one; False where there is none."""
+    places = parties.standings(request.user.pk)
+    place = _chosen(request, places)
+    if place is None:
+        return False
+    before, chosen = request.session.get(TENANT_KEY), str(place.tenant.id)
+    if before != chosen:
+        request.session[TENANT_KEY] = chosen
+        if before is not None:
+            messages.info(request, _("You do not belong to that company any more."))
+    scopes: ExitStack = request.kvit_scopes
+    scopes.enter_context(tenant_scope(place.tenant.id, switch=True))
+    scopes.enter_context(parties.reaching(place.branches))
+    scopes.enter_context(audit.acting_from(origin_of(request, what)))
+    request.principal = Principal(
+        kind="user",
+        id=request.user.pk,
+        name=request.user.name or request.user.email,
+        email=request.user.email,
+        tenant=place.tenant,
+        rights=place.rights,
+        roles=place.roles,
+        branches=place.branches,
+        companies=tuple((one.tenant.id, one.tenant.row.name) for one in places),
+        test_clock=clock.is_test(),
+    )
+    request.now = clock.now_for(place.tenant.id)
+    return True
+
+
+def _chosen(request: HttpRequest, places: list[parties.Standing]) -> parties.Standing | None:
+    """Return the company that the session names, else the first one."""
+    wanted = request.session.get(TENANT_KEY)
+    return next(
+        (one for one in places if str(one.tenant.id) == wanted), places[0] if places else None
+    )
 
 
 def tenant_of_scope(scope: dict[str, Any]) -> UUID | None:
-    """Return the tenant of an ASGI request's session, for what runs beside Django."""
+    """Return the company of an ASGI request's session, for what runs beside Django; None where
+    the person may not look (any longer)."""
     jar = SimpleCookie()
     for name, value in scope["headers"]:
         if name == b"cookie":
@@ -119,76 +173,47 @@ def tenant_of_scope(scope: dict[str, Any]) -> UUID | None:
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(morsel.value)
     request.user = get_user(request)
-    principal = principal_of(request)
-    return None if principal is None else principal.tenant.id
+    if not request.user.is_authenticated:
+        return None
+    proved = proof.proof_of(request)
+    if not (proved.is_enrolled and proved.has_second):
+        return None
+    place = _chosen(request, parties.standings(request.user.pk))
+    return None if place is None else place.tenant.id
 
 
-def _by_right(request: HttpRequest, route: Route) -> HttpResponseBase | None:
-    principal: Principal = request.principal
-    if route.right != SIGNED_IN and route.right not in principal.rights:
-        return _denied(request, route)
-    if route.recent and request.method == "POST" and not did_recently_reauthenticate(request):
-        return _sent_to(request, "account_reauthenticate", next_=_back(request))
-    if route.personal:
-        audit.record(
-            action="personal.read", object_type="web.route", object_id=request.path[:300],
-            after={"route": route.name}, actor=principal.actor, now=request.now,
-        )  # fmt: skip
-    return None
+def ask_again(request: HttpRequest) -> HttpResponseBase:
+    """Send the person to prove themselves once more, and back to the page that they came from."""
+    messages.info(request, _("Prove that it is you, then send it again. Nothing was changed yet."))
+    return _sent(request, reverse("mfa_reauthenticate"))
 
 
-def _denied(request: HttpRequest, route: Route) -> HttpResponse:
-    """Say which right is missing; what a refused attempt wanted to change is written down."""
-    if request.method == "POST":
-        sent = {
-            key: value[:_KEPT]
-            for key, value in request.POST.items()
-            if not any(word in key.lower() for word in _SECRET)
-        }
-        audit.record(
-            action="attempt.refused", object_type="web.route", object_id=request.path[:300],
-            after={"route": route.name, "right": route.right, "sent": sent},
-            actor=request.principal.actor, now=request.now,
-        )  # fmt: skip
-    text = _("Your role has no right “%(right)s”. Ask the owner of your company for it.")
-    words = text % {"right": route.right}
-    return refused(request, words, status=403, title=_("Not for your role"))
-
-
-def _towards_both_factors(request: HttpRequest) -> HttpResponseBase:
-    """Lead a person who is known by a password alone: to enrol, to show, or to be told."""
-    if not has_second_factor(request.user.pk):
-        return _sent_to(request, "mfa_activate_totp", next_=request.get_full_path())
-    if not has_shown_both(request):
-        return _sent_to(request, "mfa_reauthenticate", next_=request.get_full_path())
-    text = _("You are a member of no company yet. Ask the owner to invite you.")
-    return refused(request, text, status=403, title=_("No company"))
-
-
-def _sent_to(request: HttpRequest, name: str, *, next_: str) -> HttpResponseBase:
-    target = f"{reverse(name)}?{urlencode({'next': next_})}"
-    if request.headers.get("HX-Request") == "true":  # htmx would put the login into the page
-        answer = HttpResponse(status=401)
-        answer["HX-Redirect"] = target
-        return answer
-    return HttpResponseRedirect(target)
+def _sent(request: HttpRequest, to: str) -> HttpResponseBase:
+    """Send to a page of the login; it leads back to where the person wanted to be."""
+    back = _back(request)
+    place = f"{to}?{urlencode({'next': back})}" if back else to
+    if request.headers.get("HX-Request") == "true":
+        return HttpResponse(status=401, headers={"HX-Redirect": place})
+    if "text/event-stream" in request.headers.get("Accept", ""):
+        return HttpResponse(status=401)
+    return HttpResponseRedirect(place)
 
 
 def _back(request: HttpRequest) -> str:
-    """The page to come back to: a form's own address answers no GET."""
-    referer = request.headers.get("Referer", "")
-    here = f"{request.scheme}://{request.get_host()}"
-    return referer.removeprefix(here) if referer.startswith(f"{here}/") else "/"
+    """Return the page to come back to: this one, or the one whose form was sent."""
+    from_page = request.headers.get("HX-Current-URL") or request.headers.get("Referer", "")
+    home = f"{request.scheme}://{request.get_host()}/"
+    is_page = request.method == "GET" and "HX-Current-URL" not in request.headers
+    if is_page:
+        return request.get_full_path()
+    return from_page.removeprefix(home[:-1]) if from_page.startswith(home) else ""
 
 
-def _chosen(request: HttpRequest) -> UUID | None:
-    try:
-        return UUID(str(request.session.get(TENANT, "")))
-    except ValueError:
-        return None
-
-
-def _place(request: HttpRequest) -> str:
-    """Where a change is made from: the address and the device, for the audit row."""
-    device = request.headers.get("User-Agent", "")[:80]
-    return f"{request.META.get('REMOTE_ADDR', '')} {device}".strip()[:120]
+def _wrong_method(request: HttpRequest, route: routes.Route) -> HttpResponseBase:
+    text = _("This address answers to %(methods)s alone.")
+    answer = refusals.refused(
+        request, text % {"methods": ", ".join(sorted(route.methods))}, status=405,
+        title=_("Not possible"),
+    )  # fmt: skip
+    answer["Allow"] = ", ".join(sorted(route.methods))
+    return answer

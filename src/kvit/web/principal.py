@@ -22,6 +22,7 @@ class Principal:
     rights: frozenset[str]
     roles: tuple[str, ...] = ()
     branches: frozenset[str] = frozenset()
+    companies: tuple[tuple[UUID, str], ...] = ()  # all that the person may choose, by name
     test_clock: bool = False  # the tenant lives by a clock of its own
 
     @property

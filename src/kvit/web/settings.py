@@ -50,7 +50,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
     "kvit.web.access.Access",
     "kvit.web.refusals.Refusals",
     "kvit.web.api.problems.Errors",
@@ -59,6 +58,7 @@ DATABASES = {"default": django_database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "parties.User"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+CACHES = {"default": {"BACKEND": "kvit.platform.cache.PostgresCache"}}
 
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -104,22 +104,47 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if known.load().ht
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if known.load().https else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+SESSION_ENGINE = "kvit.web.login.sessions"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
 CSRF_FAILURE_VIEW = "kvit.web.refusals.forged"
 
+# --- login: what django-allauth does here; the pages are in kvit.web.login.urls ---
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-LOGIN_REDIRECT_URL = "/office/"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("MinimumLengthValidator", {"min_length": 12}),
+        ("UserAttributeSimilarityValidator", {"user_attributes": ("email", "name")}),
+        ("CommonPasswordValidator", {}),
+    )
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if known.load().https else 0
+ACCOUNT_ADAPTER = "kvit.web.login.adapters.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
-ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation has proved the address
-ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
-ACCOUNT_PREVENT_ENUMERATION = True
-ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation goes to the address: who sets a password has it
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa")
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if known.load().https else "http"
+ACCOUNT_RATE_LIMITS = {"login_failed": "20/m/ip,5/10m/key"}
+MFA_ADAPTER = "kvit.web.login.adapters.MFAAdapter"
+MFA_FORMS = {
+    "authenticate": "kvit.web.login.forms.AuthenticateForm",
+    "reauthenticate": "kvit.web.login.forms.ReauthenticateForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # the address was proved by the invitation
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_TOTP_ISSUER = "Kvit"
-MFA_ALLOW_UNVERIFIED_EMAIL = True
-MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not known.load().https  # localhost only: browsers see to it
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_TOLERANCE = 1  # a step before and after; each code opens once
+USERSESSIONS_TRACK_ACTIVITY = False  # `kvit.web.access` notes it, not at each request
+
+EMAIL_BACKEND = "kvit.web.login.post.Post"
+DEFAULT_FROM_EMAIL = known.load().mail_from

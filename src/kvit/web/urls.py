@@ -3,11 +3,11 @@
 from importlib import import_module
 
 from django.urls import include, path
-from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
-from kvit.web import accounts, health, office, refusals
+from kvit.web import health, office, refusals
 from kvit.web.api import urls as api
+from kvit.web.login import urls as login
 from kvit.web.routes import PUBLIC, Route, declare, patterns
 
 _OFFICE = [import_module(f"kvit.web.office.{name}") for name in office.MODULES]
@@ -18,15 +18,11 @@ handler500 = refusals.broken
 _language = declare(Route("language/", "language", PUBLIC, frozenset({"POST"}), "action"))(
     set_language
 )
-_root = declare(Route("", "root", PUBLIC, frozenset({"GET", "HEAD"}), "page"))(
-    RedirectView.as_view(pattern_name="office:overview")
-)
 
 urlpatterns = [
-    path("", _root, name="root"),
+    *login.patterns,
     path("language/", _language, name="language"),
     path("office/", include((patterns(_OFFICE), "office"))),
-    path("account/", include(accounts.patterns())),
     path("api/v1/", include(api.patterns)),
     *patterns([health]),
 ]

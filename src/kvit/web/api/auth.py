@@ -8,7 +8,6 @@ bound to, as a proxy that the operator trusts tells it. A signature that is sent
 import ipaddress
 from datetime import UTC, datetime
 
-from allauth.account.internal.flows.reauthentication import did_recently_reauthenticate
 from django.http import HttpRequest
 from ninja.utils import check_csrf
 
@@ -18,6 +17,7 @@ from kvit.platform import clock, settings
 from kvit.platform.tenancy import tenant_scope
 from kvit.web.api import signing
 from kvit.web.api.problems import ApiRefused
+from kvit.web.login import proof
 from kvit.web.principal import Principal
 
 CERTIFICATE = "X-Client-Cert-Sha256"
@@ -48,7 +48,7 @@ def check_recent(request: HttpRequest, principal: Principal) -> None:
     Raises:
         ApiRefused: that was too long ago. A machine proves itself with every request.
     """
-    if principal.kind == "user" and not did_recently_reauthenticate(request):
+    if principal.kind == "user" and not proof.is_recent(proof.proof_of(request)):
         raise ApiRefused("proof_too_old", status=403)
 
 

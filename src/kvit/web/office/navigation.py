@@ -74,6 +74,12 @@ def context(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def first_open(rights: frozenset[str]) -> str:
+    """Return the address of the first page that these rights open, "" for none."""
+    shown = (entry["url"] for group in _shown(rights, "") for entry in group["places"])
+    return next(shown, "")
+
+
 def _shown(rights: frozenset[str], here: str) -> Iterator[dict[str, Any]]:
     for group in GROUPS:
         places = [

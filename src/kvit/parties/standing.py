@@ -1,0 +1,120 @@
+"""What a user may do where, read anew at each request; and which customers they may see.
+
+A user may have several roles in a company: their rights add up. A membership may be bound to a
+branch; then every read of customers in `reaching(...)` shows those of the user's branches alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, replace
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from kvit.parties import models
+from kvit.parties.rights import ALL, OWNER, WHOLE_COMPANY
+from kvit.parties.rows import Tenant, TenantRow
+from kvit.platform.tenancy import current_tenant_id
+
+_reach: ContextVar[frozenset[str]] = ContextVar("reach", default=frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A user's place in one company. `branches` empty: all of it."""
+
+    tenant: Tenant
+    roles: tuple[str, ...]
+    rights: frozenset[str]
+    branches: frozenset[str]
+
+
+def standings(user_id: UUID) -> list[Standing]:
+    """Return the user's places by the company's code, none for who may not log in; no scope."""
+    rows = list(
+        models.Membership.objects.filter(user=user_id, user__is_active=True)
+        .select_related("tenant")
+        .order_by("tenant__code", "role", "branch")
+    )
+    of_role = role_rights({row.tenant_id for row in rows})
+    found: dict[UUID, Standing] = {}
+    for row in rows:
+        before = found.get(row.tenant_id) or Standing(
+            _tenant(row.tenant), (), frozenset(), frozenset()
+        )
+        found[row.tenant_id] = Standing(
+            tenant=before.tenant,
+            roles=tuple(dict.fromkeys((*before.roles, row.role_id))),
+            rights=before.rights | of_role[row.tenant_id].get(row.role_id, frozenset()),
+            branches=before.branches | ({row.branch} - {""}),
+        )
+    return [_bound(one) if one.branches else one for one in found.values()]
+
+
+def role_rights(tenant_ids: Iterable[UUID]) -> dict[UUID, dict[str, frozenset[str]]]:
+    """Return the rights of each role in each of these tenants; needs no scope."""
+    ids = list(tenant_ids)
+    everywhere: dict[str, set[str]] = {
+        code: set() for code in models.Role.objects.values_list("code", flat=True)
+    }
+    for role, right in models.RoleRight.objects.values_list("role_id", "right"):
+        everywhere[role].add(right)
+    found = {
+        tenant: {role: frozenset(rights) & ALL for role, rights in everywhere.items()}
+        for tenant in ids
+    }
+    for own in models.TenantRole.objects.filter(tenant__in=ids):
+        found[own.tenant_id][own.role_id] = frozenset(own.rights) & ALL
+    for rights in found.values():
+        rights[OWNER] = ALL
+    return found
+
+
+def who_gives(right: str) -> list[str]:
+    """Name those of the tenant in scope who can give a right: the owners, and who both has it and
+    may change roles; at most three, none whose account is closed."""
+    tenant_id = current_tenant_id()
+    of_role = role_rights([tenant_id])[tenant_id]
+    able = [role for role, rights in of_role.items() if {right, "members.write"} <= rights]
+    rows = models.Membership.objects.filter(
+        tenant=tenant_id, role__in=able, branch="", user__is_active=True
+    )
+    named = rows.order_by("user__name", "user__email").values_list("user__name", "user__email")
+    return list(dict.fromkeys(name or email for name, email in named))[:3]
+
+
+@contextmanager
+def reaching(branches: Iterable[str]) -> Iterator[None]:
+    """Show, inside the block, the customers of these branches alone; of none given, all."""
+    token = _reach.set(frozenset(branches))
+    try:
+        yield
+    finally:
+        _reach.reset(token)
+
+
+def reach() -> frozenset[str]:
+    """Return the branches that who asks is bound to; empty: none, they see everything."""
+    return _reach.get()
+
+
+def within_reach(rows: QuerySet, customer: str = "customer_id") -> QuerySet:
+    """Leave of the rows of another context those whose customer may be seen.
+
+    `customer` names the field that holds the customer's id.
+    """
+    branches = reach()
+    if not branches:
+        return rows
+    seen = models.Customer.objects.filter(branch__in=branches).values("id")
+    return rows.filter(**{f"{customer}__in": seen})
+
+
+def _bound(one: Standing) -> Standing:
+    return replace(one, rights=one.rights - WHOLE_COMPANY)
+
+
+def _tenant(found: models.Tenant) -> Tenant:
+    row = TenantRow(**{field.name: getattr(found, field.name) for field in fields(TenantRow)})
+    return Tenant(found.id, row)
