@@ -1,6 +1,7 @@
 """What a folder, or another system, last said: so that a change made elsewhere is seen."""
 
 from django.db import models
+from django.db.models import Q
 
 from kvit.platform.tenancy import TenantModel
 
@@ -25,3 +26,106 @@ class ImportedObject(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.code}"
+
+
+class WebhookEndpoint(TenantModel):
+    """An address of the company's that wants to hear facts."""
+
+    url = models.CharField(max_length=2000)
+    description = models.CharField(max_length=500, blank=True)
+    topics = models.JSONField()  # names; an empty list is all of them
+    state = models.CharField(max_length=8)
+    off_because = models.CharField(max_length=40, blank=True)
+    failures = models.IntegerField(default=0)  # in a row
+    rests_until = models.DateTimeField(null=True)  # after many failures in a row
+    made_by = models.CharField(max_length=80)
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=("active", "paused", "disabled", "removed")),
+                name="webhook_state",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["tenant_id", "state"], name="webhook_by_state"),
+            models.Index(fields=["tenant_id", "-made_at", "-id"], name="webhook_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class WebhookSecret(TenantModel):
+    """What signs an endpoint's messages, sealed; while two hold, both sign."""
+
+    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="secrets")
+    sealed = models.CharField(max_length=300)
+    made_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class WebhookDelivery(TenantModel):
+    """A fact on its way to an endpoint. Its id is the message's: the receiver knows a repeat."""
+
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, on_delete=models.CASCADE, related_name="deliveries"
+    )
+    event = models.UUIDField()  # of the event log; of a test, its own
+    topic = models.CharField(max_length=80)
+    body = models.TextField()
+    state = models.CharField(max_length=9)
+    tries = models.SmallIntegerField(default=0)  # since it was last asked for
+    made_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)  # by the server's clock; while it is sent, the lease
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "endpoint", "event"], name="webhook_delivery_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=("waiting", "delivered", "failed")),
+                name="webhook_delivery_state",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="waiting", due_at__isnull=False)
+                | Q(~Q(state="waiting"), due_at=None),
+                name="webhook_delivery_due_iff_waiting",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["tenant_id", "endpoint", "due_at"],
+                condition=Q(state="waiting"),
+                name="webhook_delivery_due",
+            ),
+            models.Index(
+                fields=["tenant_id", "endpoint", "-made_at", "-id"], name="webhook_delivery_list"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.state}"
+
+
+class WebhookAttempt(TenantModel):
+    """One sending: what was answered, or why nothing was."""
+
+    delivery = models.ForeignKey(WebhookDelivery, on_delete=models.CASCADE, related_name="attempts")
+    at = models.DateTimeField()
+    status = models.SmallIntegerField(null=True)
+    error = models.CharField(max_length=40, blank=True)
+    answer = models.TextField(blank=True)  # the beginning of the body
+    duration_ms = models.IntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant_id", "delivery", "at"], name="webhook_attempts")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%F %T} {self.status or self.error}"

@@ -6,7 +6,7 @@ Only `web/` and the job runner ask; everything below is given `now`.
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from kvit.platform import audit
 from kvit.platform.failures import Failure
@@ -36,6 +36,14 @@ def now_for(tenant_id: UUID) -> datetime:
     with tenant_scope(tenant_id):
         moment = TestClock.objects.values_list("at", flat=True).first()
     return moment or datetime.now(UTC)
+
+
+def server_now() -> datetime:
+    """Return the real time, by the database's clock: for what happens between machines."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        found: datetime = cursor.fetchone()[0]
+    return found.astimezone(UTC)
 
 
 def is_test() -> bool:

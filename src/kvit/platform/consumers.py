@@ -11,14 +11,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.db import OperationalError, connection, transaction
 
 from kvit.platform import audit, clock
-from kvit.platform.events import SHARDS, Consumer, Event, consumers, topics
+from kvit.platform.events import SHARDS, Consumer, consumers, event_of
 from kvit.platform.models import Delivery, EventLog, ParkedKey
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
 
@@ -173,12 +171,6 @@ def _park(consumer: str, tenant: UUID, key: str, event: UUID, reason: str) -> No
 
 def _apply(hearer: Consumer, rows: Sequence[EventLog], now: datetime) -> None:
     with transaction.atomic():
-        hearer.handle([_event(row) for row in rows], now=now)
+        hearer.handle([event_of(row) for row in rows], now=now)
         # A deferred key would fail at the commit of all instead of here, at the event to blame.
         connection.check_constraints()
-
-
-def _event(row: EventLog) -> Event:
-    topic = topics()[row.topic]
-    payload: Any = msgspec.convert(row.payload, topic.payload)
-    return Event(row.id, topic, row.key, payload, row.actor, row.occurred_at)

@@ -20,7 +20,7 @@ late commit is not lost either.
 
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,7 @@ from django.db import connection
 from kvit.platform import bulk
 from kvit.platform.ids import uuid7
 from kvit.platform.models import Delivery, EventLog
+from kvit.platform.paging import key_chunks
 from kvit.platform.tenancy import current_tenant_id
 
 SHARDS = 16
@@ -92,6 +93,7 @@ class Consumer:
     name: str
     topics: tuple[Topic, ...]
     handle: Handler
+    wanted: Callable[[], bool] | None = None  # of one that hears all topics: does it, now?
 
 
 _topics: dict[str, Topic] = {}
@@ -112,6 +114,22 @@ def consumes(*topics: Topic, name: str) -> Callable[[Handler], Handler]:
         _consumers[name] = Consumer(name, topics, handler)
         for topic in topics:
             _hearers[topic.name].append(name)
+        return handler
+
+    return register
+
+
+def consumes_all(*, name: str, wanted: Callable[[], bool]) -> Callable[[Handler], Handler]:
+    """Register a handler of all topics, those declared later too.
+
+    `wanted` is asked at each publishing, in the tenant's scope: a company that wants none of it
+    pays for no deliveries.
+    """
+
+    def register(handler: Handler) -> Handler:
+        if name in _consumers:
+            raise TopicTaken(name)
+        _consumers[name] = Consumer(name, (), handler, wanted)
         return handler
 
     return register
@@ -180,18 +198,46 @@ def publish_many(
         ("id", "topic", "key", "payload", "schema_version", "actor", "occurred_at"),
         log,
     )
+    hearers = _who_hears(topic) if log else []
     bulk.copy_in(
         Delivery,
         ("consumer", "shard", "tenant", "event", "key"),
         (
             (consumer, shard_of(tenant, line[2]), tenant, line[0], line[2])
-            for consumer in _hearers[topic.name]
+            for consumer in hearers
             for line in log
         ),
     )
     if log:
-        _notify(topic.name, wakes_drains=bool(_hearers[topic.name]))
+        _notify(topic.name, wakes_drains=bool(hearers))
     return [line[0] for line in log]
+
+
+def logged(
+    *, since: datetime, until: datetime, names: Sequence[str], size: int
+) -> Iterator[list[Event]]:
+    """Yield the facts of the tenant in scope that were recorded in [since, until), in chunks.
+
+    By the server's clock; of the topics named, or of all that are declared still.
+    """
+    rows = EventLog.objects.filter(
+        recorded_at__gte=since, recorded_at__lt=until, topic__in=list(names or _topics)
+    )
+    for keys in key_chunks(rows, "id", size=size):
+        found = EventLog.objects.filter(id__in=keys).order_by("id")
+        yield [event_of(row) for row in found]
+
+
+def event_of(row: EventLog) -> Event:
+    """Return a kept fact as a consumer hears it."""
+    topic = _topics[row.topic]
+    payload: Any = msgspec.convert(row.payload, topic.payload)
+    return Event(row.id, topic, row.key, payload, row.actor, row.occurred_at)
+
+
+def _who_hears(topic: Topic) -> list[str]:
+    everything = [one.name for one in _consumers.values() if one.wanted and one.wanted()]
+    return [*_hearers[topic.name], *everything]
 
 
 def _notify(topic: str, *, wakes_drains: bool) -> None:

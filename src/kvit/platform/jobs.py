@@ -49,9 +49,14 @@ class Job:
     run: Callable[..., None]
     task: Any
 
-    def defer(self, *, key: str | None = None, **arguments: Any) -> None:
-        """Leave one job. Jobs of one `key` never run at the same time and keep their order."""
-        self.task.configure(lock=key).defer(**_tenant(), **arguments)
+    def defer(
+        self, *, key: str | None = None, at: datetime | None = None, **arguments: Any
+    ) -> None:
+        """Leave one job. Jobs of one `key` never run at the same time and keep their order.
+
+        `at`: not before that moment, by the server's clock; followers of its key wait as well.
+        """
+        self.task.configure(lock=key, schedule_at=at).defer(**_tenant(), **arguments)
 
     def defer_many(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Leave a job for each row of arguments, in one statement."""

@@ -118,6 +118,11 @@ class Settings(BaseSettings):
         " client's certificate in X-Client-Cert-Sha256; by default nobody",
         "",
     )
+    webhooks_allow_private: bool = _setting(
+        "только для проб на одной машине: вебхуки и по http, и на частные адреса",
+        "for trials on one machine only: webhooks go by http and to private addresses too",
+        False,
+    )
     test_database_url: SecretStr | None = _setting(
         "для тестов: суперпользователь PostgreSQL 15 или новее, где тесты создают свои базы",
         "for tests: a superuser of a PostgreSQL 15 or newer, where tests make their databases",

@@ -10,6 +10,15 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from kvit.integrations.port import CompanyFolder, Fault
+from kvit.integrations.services._endpoints import (
+    WebhookRefused,
+    change_webhook,
+    create_webhook,
+    pause_webhook,
+    remove_webhook,
+    resume_webhook,
+    rotate_webhook_secret,
+)
 from kvit.integrations.services._objects import (
     REASON,
     Outcome,
@@ -20,12 +29,22 @@ from kvit.integrations.services._objects import (
 )
 from kvit.integrations.services._subscriptions import apply_changes, apply_subscriptions
 from kvit.integrations.services._usage import UsageOutcome, ingest_usage, tenant_option
+from kvit.integrations.services._webhooks import (
+    any_webhook,
+    hear,
+    replay_webhook,
+    resend,
+    try_webhook,
+)
 from kvit.parties import queries as parties
 from kvit.parties import services as parties_services
 from kvit.parties.rows import Tenant, TenantRow
 
-__all__ = ["Imported", "Outcome", "UsageOutcome", "apply_objects", "ensure_tenant",
-           "ingest_usage", "tenant_option"]  # fmt: skip
+__all__ = ["Imported", "Outcome", "UsageOutcome", "WebhookRefused", "any_webhook",
+           "apply_objects", "change_webhook", "create_webhook", "ensure_tenant", "hear",
+           "ingest_usage", "pause_webhook",
+           "remove_webhook", "replay_webhook", "resend", "resume_webhook", "rotate_webhook_secret",
+           "tenant_option", "try_webhook"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

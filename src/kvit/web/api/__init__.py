@@ -8,4 +8,5 @@ MODULES = (
     "events",
     "tenant",
     "keys",
+    "webhooks",
 )
