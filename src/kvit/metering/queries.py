@@ -50,8 +50,8 @@ __all__ = [
     "BatchRow", "Counts", "DaySum", "EventFilter", "EventRow", "EventView", "IntakeSums", "Key",
     "MeterDay", "Problem", "Traces", "UsageBatch", "UsageRow", "batches", "by_day",
     "changed_since", "conflicts", "counts", "days_of", "distinct_keys", "event", "events",
-    "intake_sums", "latest_version", "listed_batches", "problems", "rejections", "rows",
-    "sources", "sources_of", "standing", "traces", "undone_since", "usage",
+    "intake_sums", "last_views", "latest_version", "listed_batches", "problems", "rejections",
+    "rows", "sources", "sources_of", "standing", "traces", "undone_since", "usage",
 ]  # fmt: skip
 
 PROBLEM_WORDS = _invariants.WORDS
@@ -227,6 +227,16 @@ def event(source: str, event_id: str) -> list[EventView]:
         " AND e.event_id = %(id)s ORDER BY e.revision",
         {"tenant": current_tenant_id(), "source": source, "id": event_id},
     )
+
+
+def last_views(event_ids: Sequence[str]) -> dict[str, EventView]:
+    """Return events by id, whatever their source; of one that was replaced, what holds now."""
+    found = _views(
+        f"{_VIEW} WHERE e.tenant_id = %(tenant)s AND e.source = ANY(%(sources)s)"
+        " AND e.event_id = ANY(%(ids)s) ORDER BY e.revision",
+        {"tenant": current_tenant_id(), "sources": sources(), "ids": list(event_ids)},
+    )
+    return {one.event_id: one for one in found}
 
 
 def sources_of(event_id: str) -> list[str]:

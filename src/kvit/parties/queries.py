@@ -5,6 +5,8 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from kvit.parties import models
 from kvit.parties._listing import (
     ORDERS,
@@ -133,6 +135,28 @@ def without_requisites(ids: Iterable[UUID]) -> set[UUID]:
     """Return those of these customers who need an ИНН on their documents and have none."""
     rows = models.Customer.objects.filter(pk__in=list(ids), inn="").exclude(kind="person")
     return set(rows.values_list("pk", flat=True))
+
+
+def named_like(text: str) -> set[UUID]:
+    """Return the customers whose name, code or ИНН holds the text; a thousand at most."""
+    wanted = Q(name__icontains=text) | Q(code__icontains=text) | Q(inn__startswith=text)
+    return set(models.Customer.objects.filter(wanted).values_list("pk", flat=True)[:1_000])
+
+
+def currencies() -> list[str]:
+    """Return the currencies in which somebody is billed: the tenant's own first."""
+    own = tenant().row.currency
+    rows = models.Customer.objects.exclude(currency__in=("", own)).order_by("currency")
+    return [own, *rows.values_list("currency", flat=True).distinct()]
+
+
+def user_names(ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Return what members of the tenant are called."""
+    rows = models.Membership.objects.filter(user_id__in=list(ids), tenant_id=current_tenant_id())
+    return {
+        key: name or email
+        for key, name, email in rows.values_list("user_id", "user__name", "user__email")
+    }
 
 
 def customer_codes() -> set[str]:

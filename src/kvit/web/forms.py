@@ -17,14 +17,17 @@ class OfficeForm(forms.Form):
                 widget.attrs.setdefault("class", "form-check-input")
             elif not isinstance(widget, forms.CheckboxSelectMultiple):
                 widget.attrs.setdefault("class", "form-select" if is_choice else "form-control")
-            said = []
             if field.help_text:
-                said.append(f"id_{name}-hint")
-            if self.is_bound and name in self.errors:
-                widget.attrs["aria-invalid"] = "true"
-                said.append(f"id_{name}-error")
-            if said:
-                widget.attrs["aria-describedby"] = " ".join(said)
+                widget.attrs["aria-describedby"] = f"id_{name}-hint"
+
+    def full_clean(self) -> None:
+        """Mark the fields that are wrong; late, so that a subclass may still add to them first."""
+        super().full_clean()
+        for name in set(self.errors) & set(self.fields):
+            attrs = self.fields[name].widget.attrs
+            attrs["aria-invalid"] = "true"
+            said = [attrs.get("aria-describedby", ""), f"id_{name}-error"]
+            attrs["aria-describedby"] = " ".join(filter(None, said))
 
 
 class FilterForm(OfficeForm):

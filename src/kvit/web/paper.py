@@ -20,6 +20,7 @@ from kvit.documents import queries as documents
 from kvit.documents import services
 from kvit.documents.compose import compose
 from kvit.documents.queries import Key
+from kvit.invoicing import queries as invoicing
 from kvit.invoicing.rows import InvoiceInfo
 from kvit.parties import queries as parties
 from kvit.platform import files
@@ -37,6 +38,31 @@ class Papers:
     folder: Path
     pdfs: Mapping[UUID, Path]
     acts: Mapping[UUID, Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One printed document and the name that a person can read."""
+
+    name: str
+    content: bytes
+
+
+def paper_of(invoice_id: UUID, kind: str, *, actor: str, now: datetime) -> Sheet | None:
+    """Return a document's paper: the bytes that were kept, or printed now and kept from now on.
+
+    None where the document is not issued, or has no such paper.
+    """
+    number = invoicing.numbers([invoice_id]).get(invoice_id)
+    if not number:
+        return None
+    name = f"{_safe(number)}{'-act' if kind == ACT else ''}.pdf"
+    if (invoice_id, kind) not in documents.rendered_hashes([invoice_id]):
+        made = compose([invoice_id])
+        if kind not in {known for _, known, _ in made}:
+            return None
+        services.render_many(made, actor=actor, now=now)
+    return Sheet(name, services.document_bytes(invoice_id=invoice_id, kind=kind))
 
 
 def print_documents(

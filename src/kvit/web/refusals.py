@@ -9,7 +9,6 @@ import logging
 import secrets
 from collections.abc import Callable
 
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import get_language
@@ -33,8 +32,6 @@ class Refusals:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if request.path.startswith(API):
             return None
-        if transaction.get_connection().in_atomic_block:
-            transaction.set_rollback(True)
         if isinstance(error, Failure):
             return refused(request, error.text(get_language() or "ru"), code=error.code)
         if isinstance(error, Http404):

@@ -1,5 +1,6 @@
 """What templates may call: sums, dates, states, icons. They format; none of them computes."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -61,6 +62,27 @@ def number(value: Any) -> str:
 
 
 @register.filter
+def get(found: Mapping[Any, Any], key: Any) -> Any:
+    """The value of a key that only the row knows; None where there is none."""
+    return found.get(key)
+
+
+@register.filter
+def exact(text: str) -> str:
+    """An exact number that comes as text ("1240.5", "74/31"); what is none stays as it is."""
+    try:
+        return number_text(Fraction(text), lang())
+    except (ValueError, ZeroDivisionError):
+        return text
+
+
+@register.simple_tag
+def measured(value: Any) -> str:
+    """What an event says: a number, or a text."""
+    return number_text(value, lang()) if isinstance(value, Fraction) else str(value or "—")
+
+
+@register.filter
 def day(value: date | None) -> str:
     """In a table: 22.11.2026, in English 22 Nov 2026."""
     if value is None:
@@ -79,6 +101,18 @@ def period(bounds: "Period | tuple[date, date]") -> str:
     """A half-open period as people write it, both days included."""
     whole = bounds if isinstance(bounds, Period) else Period(*bounds)
     return period_text(whole, lang())
+
+
+@register.simple_tag
+def spell(start: date, end: date) -> str:
+    """A period given by its first day and the day after its last."""
+    return period_text(Period(start, end), lang())
+
+
+@register.simple_tag
+def author(actor: str, names: Mapping[str, str]) -> str:
+    """Who did it: a person by name, a machine as it is written."""
+    return names.get(actor, actor)
 
 
 @register.simple_tag(takes_context=True)

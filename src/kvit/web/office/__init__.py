@@ -1,3 +1,10 @@
 """The office: pages of the staff, a module an area. Each view declares its route and its right."""
 
-MODULES: tuple[str, ...] = ("overview",)
+MODULES: tuple[str, ...] = (
+    "overview",
+    "invoices",
+    "why",
+    "corrections",
+    "runs",
+    "usage",
+)

@@ -1,0 +1,138 @@
+"""An invoice as its card shows it: lines by subscription, taxes by rate, its family, its books."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from kvit.core.bridge import BridgeStep, by_cause
+from kvit.documents import queries as documents
+from kvit.invoicing import queries, services
+from kvit.invoicing.queries import InvoiceBridge, InvoiceRow
+from kvit.invoicing.rows import InvoiceInfo, LineInfo
+from kvit.ledger import queries as ledger
+from kvit.ledger.queries import SourcePosting
+from kvit.parties import queries as parties
+from kvit.web.office.links import subscription_address
+
+
+@dataclass(frozen=True, slots=True)
+class CardGroup:
+    """Lines of one subscription; Σ of their totals."""
+
+    subscription: str
+    url: str
+    total_minor: int
+    lines: tuple[LineInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaxSum:
+    """Lines of one VAT rate, summed up; `rate` None is without VAT."""
+
+    rate: Decimal | None
+    net_minor: int
+    vat_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One cause's share of the difference to the bill before, with what it is made of."""
+
+    code: str
+    minor: int
+    steps: tuple[BridgeStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A printed form of a document: which, and whether its bytes are kept already."""
+
+    kind: str
+    is_kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceCard:
+    """Everything the card shows. `standing` is None of what cannot be corrected."""
+
+    row: InvoiceRow
+    info: InvoiceInfo
+    seller: str
+    groups: tuple[CardGroup, ...]
+    taxes: tuple[TaxSum, ...]
+    bridge: InvoiceBridge | None
+    difference_minor: int
+    causes: tuple[Cause, ...]
+    family: tuple[InvoiceRow, ...]
+    postings: tuple[SourcePosting, ...]
+    accounts: dict[str, str]
+    papers: tuple[Paper, ...]
+    standing: services.Standing | None
+    last_day: date
+
+
+def card_of(invoice_id: UUID) -> InvoiceCard | None:
+    """Return the card; None where the tenant has no such document."""
+    row = queries.rows_of([invoice_id]).get(invoice_id)
+    if row is None:
+        return None
+    [info] = queries.by_ids([invoice_id])
+    bridge = queries.bridge_of(invoice_id)
+    sellers = {one.id: one.row.name for one in parties.sellers().values()}
+    difference = row.total_minor - bridge.previous_minor if bridge else 0
+    return InvoiceCard(
+        row=row,
+        info=info,
+        seller=sellers[row.seller_id],
+        groups=_groups(info.lines),
+        taxes=_taxes(info.lines),
+        bridge=bridge,
+        difference_minor=difference,
+        causes=_causes(bridge.steps) if bridge else (),
+        family=tuple(queries.family_of(invoice_id)),
+        postings=tuple(ledger.of_source(f"invoice:{invoice_id}")),
+        accounts=ledger.accounts(row.seller_id),
+        papers=_papers(row),
+        standing=services.standing(invoice_id),
+        last_day=date.fromordinal(row.period_end.toordinal() - 1),
+    )
+
+
+def _groups(lines: Sequence[LineInfo]) -> tuple[CardGroup, ...]:
+    found: dict[str, list[LineInfo]] = defaultdict(list)
+    for line in lines:
+        found[line.subscription].append(line)
+    return tuple(
+        CardGroup(
+            code, subscription_address(code) if code else "",
+            sum(line.total_minor for line in many), tuple(many),
+        )
+        for code, many in found.items()
+    )  # fmt: skip
+
+
+def _taxes(lines: Sequence[LineInfo]) -> tuple[TaxSum, ...]:
+    sums: dict[Decimal | None, list[int]] = defaultdict(lambda: [0, 0])
+    for line in lines:
+        sums[line.vat_rate][0] += line.net_minor
+        sums[line.vat_rate][1] += line.vat_minor
+    return tuple(TaxSum(rate, net, vat) for rate, (net, vat) in sums.items())
+
+
+def _causes(steps: Sequence[BridgeStep]) -> tuple[Cause, ...]:
+    return tuple(
+        Cause(code, minor, tuple(step for step in steps if step.cause == code))
+        for code, minor in by_cause(steps).items()
+    )
+
+
+def _papers(row: InvoiceRow) -> tuple[Paper, ...]:
+    if not row.number:
+        return ()
+    kept = {kind for _, kind in documents.rendered_hashes([row.id])}
+    first = {"void": "reversal"}.get(row.kind, row.kind)
+    kinds = [first, "act"] if row.kind == "invoice" and row.total_minor >= 0 else [first]
+    return tuple(Paper(kind, kind in kept) for kind in kinds)

@@ -1,0 +1,290 @@
+"""Invoices: the list with its sums, the card as the client sees it, papers, drafts decided."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from kvit.core.money import exponent, minor_text
+from kvit.core.periods import Period
+from kvit.invoicing import queries, services
+from kvit.invoicing.queries import InvoiceFilter, InvoiceRow, TabTotal
+from kvit.parties import queries as parties
+from kvit.platform.tenancy import tenant_scope
+from kvit.web import invoice_card, lists
+from kvit.web.forms import DateField, FilterForm
+from kvit.web.lists import Column
+from kvit.web.office.links import customers, people
+from kvit.web.paper import paper_of
+from kvit.web.routes import action, page
+from kvit.web.tags import lang
+
+COLUMNS = (
+    Column("number", gettext_lazy("Number and date"), sort="day", falls_first=True),
+    Column("customer", gettext_lazy("Customer")),
+    Column("period", gettext_lazy("Period"), sort="period", falls_first=True),
+    Column("total", gettext_lazy("Total"), kind="num", sort="total", falls_first=True),
+    Column("left", gettext_lazy("After corrections"), kind="num"),
+    Column("state", gettext_lazy("State")),
+)
+TABS = {
+    "drafts": gettext_lazy("Drafts"),
+    "issued": gettext_lazy("Issued"),
+    "corrected": gettext_lazy("Corrected"),
+    "void": gettext_lazy("Void"),
+    "all": gettext_lazy("All"),
+}
+KINDS = {
+    "invoice": gettext_lazy("Invoice"),
+    "credit_note": gettext_lazy("Credit note"),
+    "debit_note": gettext_lazy("Debit note"),
+    "void": gettext_lazy("Reversal"),
+}
+CAUSES = {
+    "volume": gettext_lazy("usage and quantity"),
+    "price": gettext_lazy("price, discount, tax"),
+    "days": gettext_lazy("days of service"),
+    "new": gettext_lazy("new"),
+    "gone": gettext_lazy("no longer there"),
+    "recalculated": gettext_lazy("recalculation of earlier periods"),
+}
+PAPERS = {
+    "invoice": gettext_lazy("Invoice, PDF"),
+    "act": gettext_lazy("Act, PDF"),
+    "credit_note": gettext_lazy("Credit note, PDF"),
+    "debit_note": gettext_lazy("Debit note, PDF"),
+    "reversal": gettext_lazy("Reversal, PDF"),
+}
+EXPORTED = 1_000  # rows read at once
+MOST_CHOSEN = 500
+
+
+class InvoicesFilter(FilterForm):
+    """What the list is narrowed to; `tab` and `customer` come by links."""
+
+    q = forms.CharField(
+        label=gettext_lazy("Number, customer or INN"), max_length=200,
+        widget=forms.TextInput(attrs={"type": "search"}),
+    )  # fmt: skip
+    period = forms.ChoiceField(label=gettext_lazy("Billing period"))
+    issued_from = DateField(label=gettext_lazy("Issued from"))
+    issued_to = DateField(label=gettext_lazy("Issued to"))
+    least = forms.DecimalField(label=gettext_lazy("Sum from"), localize=True)
+    most = forms.DecimalField(label=gettext_lazy("Sum to"), localize=True)
+    kind = forms.ChoiceField(label=gettext_lazy("Document"))
+    seller = forms.ChoiceField(label=gettext_lazy("Seller"))
+    currency = forms.ChoiceField(label=gettext_lazy("Currency"))
+    tab = forms.CharField(widget=forms.HiddenInput)
+    customer = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        any_ = [("", _("Any"))]
+        periods = [(start.isoformat(), _month(start, end)) for start, end in queries.periods()]
+        sellers = [(str(one.id), one.row.name) for one in parties.sellers().values()]
+        currencies = [(one, one) for one in parties.currencies()]
+        for name, choices in (
+            ("period", periods), ("kind", list(KINDS.items())), ("seller", sellers),
+            ("currency", currencies),
+        ):  # fmt: skip
+            if name in ("seller", "currency") and len(choices) < 2:
+                del self.fields[name]
+            else:
+                field = self.fields[name]
+                assert isinstance(field, forms.ChoiceField)
+                field.choices = any_ + choices
+
+    def filter(self) -> InvoiceFilter:
+        """Return what was asked, as the query has it."""
+        asked = self.asked()
+        period = date.fromisoformat(asked["period"]) if "period" in asked else None
+        tab = asked.get("tab", "all")
+        own = asked.get("customer")
+        wanted = InvoiceFilter(
+            tab=tab if tab in queries.TABS else "all",
+            issued_from=asked.get("issued_from"),
+            issued_to=asked.get("issued_to"),
+            period_from=period,
+            period_to=period,
+            customers=None if own is None else {own},
+            seller=UUID(asked["seller"]) if "seller" in asked else None,
+            currency=asked.get("currency", ""),
+            kind=asked.get("kind", ""),
+            least_minor=_minor(asked.get("least"), asked),
+            most_minor=_minor(asked.get("most"), asked),
+        )
+        return _searched(wanted, asked.get("q", "").strip())
+
+
+@page("invoices/", name="invoices", right="invoices.read")
+def invoices(request: HttpRequest) -> HttpResponse:
+    form = InvoicesFilter(request.GET)
+    wanted = form.filter()
+    order = lists.order_of(request, COLUMNS, "-day")
+    found = queries.listed(wanted, order=order, after=request.GET.get("after", ""))
+    totals = queries.totals(replace(wanted, tab="all"))
+    who = customers(row.customer_id for row in found.rows)
+    return lists.listed(
+        request,
+        "office/invoices/list.html",
+        columns=COLUMNS,
+        page=found.of(lambda row: _shown(row, who)),
+        form=form,
+        order=order,
+        tabs=_tabs(totals, wanted.tab),
+        tab=wanted.tab,
+        total=totals[wanted.tab],
+        is_choosing=wanted.tab == "drafts",
+    )
+
+
+@page("invoices/export/", name="invoices-export", right="invoices.read")
+def export(request: HttpRequest) -> HttpResponseBase:
+    """The rows of the filter, all pages of it, in its order."""
+    wanted = InvoicesFilter(request.GET).filter()
+    order = lists.order_of(request, COLUMNS, "-day")
+    heads = (
+        _("Number"), _("Date"), _("Document"), _("Customer"), _("Code"), _("Period from"),
+        _("Period to"), _("Currency"), _("Net"), _("VAT"), _("Total"), _("After corrections"),
+        _("State"), _("Corrects"), _("Reason"),
+    )  # fmt: skip
+    tenant = request.principal.tenant.id
+    return lists.exported("invoices", heads, _export_rows(tenant, wanted, order))
+
+
+@page("invoices/<uuid:invoice>/", name="invoice", right="invoices.read")
+def invoice(request: HttpRequest, invoice: UUID) -> HttpResponse:
+    card = invoice_card.card_of(invoice)
+    if card is None:
+        raise Http404
+    who = customers([card.row.customer_id])[card.row.customer_id]
+    made = [{"row": row, "kind": KINDS[row.kind]} for row in card.family]
+    return render(
+        request,
+        "office/invoices/card.html",
+        {
+            "card": card,
+            "row": card.row,
+            "who": who,
+            "kind": KINDS[card.row.kind],
+            "family": made,
+            "people": people(
+                {one.author for one in card.family} | {one.approver for one in card.family}
+            ),
+            "causes": [{"cause": one, "title": CAUSES[one.code]} for one in card.causes],
+            "papers": [{"paper": one, "title": PAPERS[one.kind]} for one in card.papers],
+        },
+    )
+
+
+@page("invoices/<uuid:invoice>/<str:kind>.pdf", name="invoice-pdf", right="invoices.read")
+def pdf(request: HttpRequest, invoice: UUID, kind: str) -> HttpResponse:
+    """The printed document: the bytes that were kept, or printed now and kept from now on."""
+    found = paper_of(invoice, kind, actor=request.principal.actor, now=request.now)
+    if found is None:
+        raise Http404
+    answer = HttpResponse(found.content, content_type="application/pdf")
+    answer["Content-Disposition"] = f'inline; filename="{found.name}"'
+    return answer
+
+
+@action("invoices/decide/", name="invoices-decide", right="invoices.approve",
+        operation="approve_drafts")  # fmt: skip
+def decide(request: HttpRequest) -> HttpResponse:
+    """Approve or refuse the drafts that were chosen: all of them, or none."""
+    chosen = [UUID(one) for one in request.POST.getlist("invoice")[:MOST_CHOSEN]]
+    actor, now = request.principal.actor, request.now
+    if request.POST.get("way") == "refuse":
+        done = services.refuse(chosen, reason=request.POST.get("reason", ""), actor=actor, now=now)
+        text = ngettext(
+            "%(counter)s draft refused: its charges go to the next run.",
+            "%(counter)s drafts refused: their charges go to the next run.", len(done),
+        )  # fmt: skip
+    else:
+        done = services.approve(chosen, approver=actor, now=now)
+        text = ngettext("%(counter)s document issued.", "%(counter)s documents issued.", len(done))
+    if done:
+        messages.success(request, text % {"counter": len(done)})
+    if len(done) == 1 and request.POST.get("way") != "refuse":
+        return redirect("office:invoice", invoice=done[0])
+    return redirect(f"{reverse('office:invoices')}?tab=drafts")
+
+
+def _shown(row: InvoiceRow, who: Any) -> dict[str, Any]:
+    return {
+        "row": row,
+        "who": who.get(row.customer_id),
+        "kind": KINDS[row.kind],
+        "state": row.waits_for or row.state,
+    }
+
+
+def _tabs(totals: dict[Any, TabTotal], present: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "code": tab,
+            "title": title,
+            "count": totals[tab].count,
+            "sums": list(totals[tab].sums.items()),
+            "here": tab == present,
+        }
+        for tab, title in TABS.items()
+    ]
+
+
+def _searched(wanted: InvoiceFilter, text: str) -> InvoiceFilter:
+    """A number is looked for first; what is no number names customers."""
+    if not text:
+        return wanted
+    by_number = replace(wanted, number=text)
+    if (
+        any(sign.isdigit() for sign in text)
+        and queries.listed(replace(by_number, tab="all"), limit=1).rows
+    ):
+        return by_number
+    return replace(wanted, customers=parties.named_like(text))
+
+
+def _minor(value: Any, asked: dict[str, Any]) -> int | None:
+    if value is None:
+        return None
+    digits = exponent(asked.get("currency") or parties.tenant().row.currency)
+    return int(value.scaleb(digits).to_integral_value())
+
+
+def _month(start: date, end: date) -> str:
+    from kvit.core.wording import period_text
+
+    return period_text(Period(start, end), lang())
+
+
+def _export_rows(tenant: UUID, wanted: InvoiceFilter, order: str) -> Iterator[tuple[Any, ...]]:
+    after: str | None = ""
+    while after is not None:
+        # A streamed body is made after the middleware has left the scope.
+        with tenant_scope(tenant, switch=True):
+            found = queries.listed(wanted, order=order, after=after, limit=EXPORTED)
+            who = customers(row.customer_id for row in found.rows)
+        for row in found.rows:
+            yield _export_row(row, who)
+        after = found.next
+
+
+def _export_row(row: InvoiceRow, who: Any) -> tuple[Any, ...]:
+    customer = who[row.customer_id]
+    last = date.fromordinal(row.period_end.toordinal() - 1)
+    sums = (row.net_minor, row.vat_minor, row.total_minor, row.left_minor)
+    return (
+        row.number, row.issued_on or "", KINDS[row.kind], customer.name, customer.code,
+        row.period_start, last, row.currency, *(minor_text(one, row.currency) for one in sums),
+        row.state, row.corrects_number, row.reason,
+    )  # fmt: skip

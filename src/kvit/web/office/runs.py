@@ -1,0 +1,278 @@
+"""Bill runs: ordered, watched to the end, read in a screen, approved."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from kvit.core.periods import Period, add_months, local_date
+from kvit.core.wording import period_text
+from kvit.invoicing import queries, services
+from kvit.invoicing.queries import InvoiceFilter, RunInfo
+from kvit.web import lists
+from kvit.web.forms import DateField, OfficeForm
+from kvit.web.lists import Column
+from kvit.web.office.invoices import CAUSES
+from kvit.web.office.links import customers, people, subscription_address
+from kvit.web.routes import action, page
+from kvit.web.tags import lang
+
+COLUMNS = (
+    Column("run", gettext_lazy("Run")),
+    Column("period", gettext_lazy("Period")),
+    Column("issued", gettext_lazy("Issued"), kind="num"),
+    Column("drafts", gettext_lazy("Drafts"), kind="num"),
+    Column("total", gettext_lazy("Total"), kind="num"),
+    Column("difference", gettext_lazy("To the last period"), kind="num"),
+    Column("author", gettext_lazy("Who")),
+    Column("state", gettext_lazy("State")),
+)
+ACTIONS = {
+    "bill": gettext_lazy("Bill run"),
+    "dry": gettext_lazy("Dry run"),
+    "approve": gettext_lazy("Approval"),
+}
+STATES = {"queued": "waiting", "failed": "faulty"}  # others are called as they are
+STAGES = (
+    ("rating", gettext_lazy("Charging")),
+    ("invoicing", gettext_lazy("Documents")),
+    ("approving", gettext_lazy("Approval")),
+    ("comparing", gettext_lazy("Check")),
+)
+EXCEPTIONS = {
+    "not_priced": gettext_lazy("Not charged: the price waits for a fault to be mended"),
+    "unpriced_usage": gettext_lazy("Usage that no price of the plan asks for"),
+    "waits_outlier": gettext_lazy("The sum is far from what the customer usually gets"),
+    "waits_approval": gettext_lazy("Waits for approval: the seller approves each document"),
+    "grew": gettext_lazy("Grew more than three times"),
+    "no_bill": gettext_lazy("Billed last period, nothing now"),
+    "no_usage": gettext_lazy("Used something last period, nothing of it now"),
+    "no_requisites": gettext_lazy("No INN for the documents"),
+    "unknown_meter": gettext_lazy("Usage of a meter that the catalogue has not"),
+    "unknown_subscription": gettext_lazy("Usage of an unknown subscription"),
+    "unknown_customer": gettext_lazy("Usage of an unknown customer"),
+    "usage_ambiguous": gettext_lazy("Usage that fits more than one subscription, or none"),
+    "usage_outside": gettext_lazy("Usage at a time when the subscription does not serve"),
+}
+SERIOUS = frozenset({"not_priced", "waits_outlier"})
+MONTHS = 13  # that may be chosen
+BY_COMMAND = 20
+
+
+class StartForm(OfficeForm):
+    """Which month, what to do, which date the documents shall bear."""
+
+    period = forms.ChoiceField(label=gettext_lazy("Billing period"))
+    issue_on = DateField(
+        label=gettext_lazy("Date of the documents"),
+        required=False,
+        help_text=gettext_lazy("Empty: the last day of the period."),
+    )
+
+    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["period"]
+        assert isinstance(field, forms.ChoiceField)
+        first = today.replace(day=1)
+        months = [add_months(first, -back) for back in range(MONTHS)]
+        field.choices = [
+            (one.isoformat(), period_text(Period(one, add_months(one, 1)), lang()))
+            for one in months
+        ]
+
+
+@page("runs/", name="runs", right="invoices.read")
+def runs(request: HttpRequest) -> HttpResponse:
+    found = queries.runs(after=request.GET.get("after", ""))
+    by_command = queries.runs_by_command(BY_COMMAND)
+    authors = people(one.author for one in (*found.rows, *by_command))
+    present = services.open_window(request.now).start
+    form = StartForm(today=_today(request), initial={"period": present.isoformat()})
+    return lists.listed(
+        request,
+        "office/runs/list.html",
+        columns=COLUMNS,
+        page=found.of(_row),
+        start=form,
+        people=authors,
+        by_command=[_row(one) for one in by_command],
+    )
+
+
+@action("runs/start/", name="run-start", right="runs.start", operation="start_run")
+def start(request: HttpRequest) -> HttpResponse:
+    form = StartForm(request.POST, today=_today(request))
+    if not form.is_valid():
+        messages.error(request, _("Choose the period and a date like 2026-11-30."))
+        return redirect("office:runs")
+    key = services.order_run(
+        date.fromisoformat(form.cleaned_data["period"]),
+        action="bill" if request.POST.get("way") == "bill" else "dry",
+        author=request.principal.actor,
+        now=request.now,
+        issue_on=form.cleaned_data["issue_on"],
+    )
+    return redirect("office:run", run=key)
+
+
+@page("runs/<uuid:run>/", name="run", right="invoices.read")
+def run(request: HttpRequest, run: UUID) -> HttpResponse:
+    info = _info(run)
+    return render(request, "office/runs/card.html", _context(info))
+
+
+@page("runs/<uuid:run>/progress/", name="run-progress", right="invoices.read")
+def progress(request: HttpRequest, run: UUID) -> HttpResponse:
+    """How far it is: asked for every two seconds; when it is over the whole page is read anew."""
+    info = _info(run)
+    answer = render(request, "office/runs/progress.html", _context(info))
+    if info.status not in ("queued", "running"):
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+@action("runs/<uuid:run>/stop/", name="run-stop", right="runs.start", operation="stop_run")
+def stop(request: HttpRequest, run: UUID) -> HttpResponse:
+    services.stop(run, actor=request.principal.actor, now=request.now)
+    messages.success(request, _("The run stops after the part that it is at. What is done stays."))
+    return redirect("office:run", run=run)
+
+
+@action("runs/<uuid:run>/approve/", name="run-approve", right="invoices.approve",
+        operation="approve_period")  # fmt: skip
+def approve(request: HttpRequest, run: UUID) -> HttpResponse:
+    """Issue the period's drafts but those that were ticked to be left aside."""
+    info = _info(run)
+    left_out = [UUID(one) for one in request.POST.getlist("left_out")]
+    key = services.order_run(
+        info.period_start, action="approve", author=request.principal.actor, now=request.now,
+        left_out=left_out,
+    )  # fmt: skip
+    return redirect("office:run", run=key)
+
+
+def _info(run: UUID) -> RunInfo:
+    info = queries.run_info(run)
+    if info is None:
+        raise Http404
+    return info
+
+
+def _today(request: HttpRequest) -> date:
+    return local_date(request.now, request.principal.tenant.row.zone)
+
+
+def _row(info: RunInfo) -> dict[str, Any]:
+    summary = info.summary
+    return {
+        "run": info,
+        "title": ACTIONS[info.action],
+        "state": STATES.get(info.status, info.status),
+        "issued": summary.issued if summary else None,
+        "drafts": summary.drafts if summary else None,
+        "sums": [
+            (one.total_minor, one.total_minor - one.before_minor, one.currency)
+            for one in (summary.currencies if summary else ())
+        ],
+    }
+
+
+def _context(info: RunInfo) -> dict[str, Any]:
+    summary = info.summary
+    drafts = queries.listed(
+        InvoiceFilter(tab="drafts", period_from=info.period_start, period_to=info.period_start),
+        order="-total",
+    )
+    asked = {row.customer_id for row in drafts.rows}
+    if summary:
+        asked |= {
+            one.customer_id for group in summary.exceptions for one in group.examples
+            if one.customer_id
+        } | {one.customer_id for one in summary.sample}  # fmt: skip
+    return {
+        "info": info,
+        "title": ACTIONS[info.action],
+        "state": STATES.get(info.status, info.status),
+        "fault": services.OrderRefused(info.fault).text(lang()) if info.fault else "",
+        "is_under_way": info.status in ("queued", "running"),
+        "stages": _stages(info),
+        "percent": info.done * 100 // info.whole if info.whole else 0,
+        "summary": summary,
+        "currencies": _currencies(info),
+        "exceptions": _exceptions(info),
+        "who": customers(asked),
+        "sample": summary.sample if summary else (),
+        "is_dry": info.action == "dry",
+        "people": people([info.author, info.stop_asked_by]),
+        "drafts": drafts,
+        "draft_totals": queries.drafts_of(info.period_start),
+        "draft_count": sum(one.count for one in queries.drafts_of(info.period_start)),
+    }
+
+
+def _stages(info: RunInfo) -> list[dict[str, Any]]:
+    wanted = ("approving", "comparing") if info.action == "approve" else (
+        "rating", "invoicing", "comparing",
+    )  # fmt: skip
+    names = [code for code, _title in STAGES if code in wanted]
+    at = names.index(info.stage) if info.stage in names else -1
+    return [
+        {
+            "title": title,
+            "is_done": info.status == "done" or names.index(code) < at,
+            "is_here": code == info.stage and info.status == "running",
+            "done": info.done if code == info.stage else None,
+            "whole": info.whole if code == info.stage else None,
+        }
+        for code, title in STAGES
+        if code in wanted
+    ]
+
+
+def _currencies(info: RunInfo) -> list[dict[str, Any]]:
+    if info.summary is None:
+        return []
+    return [
+        {
+            "sums": one,
+            "difference": one.total_minor - one.before_minor,
+            "causes": [(CAUSES[cause], minor) for cause, minor in one.causes.items()],
+        }
+        for one in info.summary.currencies
+    ]
+
+
+def _exceptions(info: RunInfo) -> list[dict[str, Any]]:
+    if info.summary is None:
+        return []
+    found = []
+    for group in info.summary.exceptions:
+        examples = [
+            {
+                "example": one,
+                "detail": one.detail_en if lang() == "en" else one.detail_ru,
+                "subscription_url": subscription_address(one.subscription)
+                if one.subscription
+                else "",
+            }
+            for one in group.examples
+        ]
+        found.append(
+            {
+                "group": group,
+                "title": EXCEPTIONS[group.cause],
+                "examples": examples,
+                "is_serious": group.cause in SERIOUS,
+                "is_usage": not any(one.customer_id for one in group.examples),
+                "more": group.count - len(group.examples)
+                if any(one.customer_id for one in group.examples)
+                else 0,
+            }
+        )
+    return found

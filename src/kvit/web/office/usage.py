@@ -1,0 +1,341 @@
+"""Usage: where an event ended, lists of what came, waits, disputes and refusals; decisions."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from kvit.catalog import queries as catalog
+from kvit.core.periods import instant_of, local_date
+from kvit.core.wording import say
+from kvit.integrations.port import REMEDIES
+from kvit.metering import queries, services
+from kvit.metering.queries import DaySum, EventFilter
+from kvit.platform.paging import Page, keyset
+from kvit.platform.tenancy import tenant_scope
+from kvit.rating import queries as rating
+from kvit.web import fates, lists
+from kvit.web.forms import DateField, FilterForm
+from kvit.web.lists import Column
+from kvit.web.office.links import subscription_address
+from kvit.web.routes import action, page
+from kvit.web.tags import lang
+
+EVENTS = (
+    Column("time", gettext_lazy("Time of the event"), sort="time", falls_first=True),
+    Column("received", gettext_lazy("Received"), sort="received", falls_first=True),
+    Column("subject", gettext_lazy("Whose")),
+    Column("meter", gettext_lazy("Meter")),
+    Column("value", gettext_lazy("Value"), kind="num"),
+    Column("event", gettext_lazy("Event and source")),
+)
+WAITING = (
+    Column("reason", gettext_lazy("Why it waits")),
+    Column("subject", gettext_lazy("Whose")),
+    Column("meter", gettext_lazy("Meter")),
+    Column("events", gettext_lazy("Events"), kind="num"),
+    Column("period", gettext_lazy("From and to")),
+    Column("remedy", gettext_lazy("What to do")),
+)
+CONFLICTS = (
+    Column("event", gettext_lazy("Event and source")),
+    Column("accepted", gettext_lazy("Accepted")),
+    Column("disputed", gettext_lazy("In dispute")),
+    Column("decide", gettext_lazy("Decision")),
+)
+REJECTED = (
+    Column("row", gettext_lazy("Source and row")),
+    Column("fault", gettext_lazy("What is wrong")),
+    Column("remedy", gettext_lazy("What to do")),
+    Column("raw", gettext_lazy("How it began")),
+)
+INTAKES = (
+    Column("received", gettext_lazy("Received")),
+    Column("source", gettext_lazy("Source")),
+    Column("accepted", gettext_lazy("Accepted"), kind="num"),
+    Column("repeated", gettext_lazy("Repeats"), kind="num"),
+    Column("conflicting", gettext_lazy("In dispute"), kind="num"),
+    Column("rejected", gettext_lazy("Rejected"), kind="num"),
+)
+TABS = {
+    "events": gettext_lazy("Events"),
+    "waiting": gettext_lazy("Waiting"),
+    "conflicts": gettext_lazy("In dispute"),
+    "rejected": gettext_lazy("Rejected"),
+    "retracted": gettext_lazy("Undone"),
+    "intakes": gettext_lazy("Intakes"),
+}
+CHART_DAYS = 31
+EXPORTED = 1_000
+
+
+class UsageFilter(FilterForm):
+    """One field finds an event by its id; the others narrow the list."""
+
+    event = forms.CharField(
+        label=gettext_lazy("Where is my event: its id"), max_length=200,
+        widget=forms.TextInput(attrs={"type": "search"}),
+    )  # fmt: skip
+    subject = forms.CharField(label=gettext_lazy("Subscription or customer"), max_length=200)
+    meter = forms.ChoiceField(label=gettext_lazy("Meter"))
+    source = forms.ChoiceField(label=gettext_lazy("Source"))
+    since = DateField(label=gettext_lazy("From day"))
+    to = DateField(label=gettext_lazy("To day"))
+    tab = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        meters = [(code, meter.name or code) for code, meter in catalog.catalogue().meters.items()]
+        sources = [(one, one) for one in queries.sources()]
+        for name, choices in (("meter", meters), ("source", sources)):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = [("", _("Any")), *choices]
+
+    def filter(self, zone: str, *, retracted: bool) -> EventFilter:
+        """Return what was asked; a code is of a subscription, or else of a customer."""
+        asked = self.asked()
+        code = asked.get("subject", "").strip()
+        since, to = asked.get("since"), asked.get("to")
+        return EventFilter(
+            subject_kind=_kind(code) if code else "",
+            subject=code,
+            meter=asked.get("meter", ""),
+            source=asked.get("source", ""),
+            since=instant_of(since, zone) if since else None,
+            until=instant_of(to + timedelta(days=1), zone) if to else None,
+            retracted=retracted,
+        )
+
+
+@page("usage/", name="usage", right="usage.read")
+def usage(request: HttpRequest) -> HttpResponse:
+    form = UsageFilter(request.GET)
+    asked = form.asked()
+    tab = asked.get("tab", "events")
+    tab = tab if tab in TABS else "events"
+    zone = request.principal.tenant.row.zone
+    columns, found = _LISTS[tab](request, form, zone)
+    counts = queries.counts()
+    counters = {"events": counts.accepted - counts.retracted, "conflicts": counts.conflicts_open,
+                "rejected": counts.rejected_open, "retracted": counts.retracted}  # fmt: skip
+    return lists.listed(
+        request,
+        "office/usage/list.html",
+        columns=columns,
+        page=found,
+        form=form,
+        order=_order(request) if tab in ("events", "retracted") else "",
+        tab=tab,
+        tabs=[
+            {"code": code, "title": title, "count": counters.get(code), "here": code == tab}
+            for code, title in TABS.items()
+        ],
+        row=f"office/usage/row_{'events' if tab == 'retracted' else tab}.html",
+        intakes=queries.intake_sums(),
+        **_fates(asked.get("event", "").strip(), zone),
+        **_chart(form, zone),
+    )
+
+
+@page("usage/export/", name="usage-export", right="usage.read")
+def export(request: HttpRequest) -> HttpResponseBase:
+    zone = request.principal.tenant.row.zone
+    wanted = UsageFilter(request.GET).filter(zone, retracted=False)
+    heads = (
+        _("Time"), _("Received"), _("Source"), _("Event"), _("Kind"), _("Whose"), _("Meter"),
+        _("Value"), _("Undone because"),
+    )  # fmt: skip
+    rows = _export_rows(request.principal.tenant.id, wanted, _order(request))
+    return lists.exported("usage", heads, rows)
+
+
+@action("usage/conflicts/<uuid:conflict>/", name="usage-decide", right="usage.write",
+        operation="decide_usage_conflict")  # fmt: skip
+def decide(request: HttpRequest, conflict: UUID) -> HttpResponse:
+    """Say which of two contents is the event."""
+    services.resolve_conflict(
+        conflict,
+        outcome="replace" if request.POST.get("outcome") == "replace" else "keep",
+        reason=request.POST.get("reason", ""),
+        actor=request.principal.actor,
+        now=request.now,
+    )
+    messages.success(request, _("Decided. The next bill run takes it into account."))
+    return redirect(f"{reverse('office:usage')}?tab=conflicts")
+
+
+@action("usage/retract/", name="usage-retract", right="usage.write",
+        operation="retract_usage_events")  # fmt: skip
+def retract(request: HttpRequest) -> HttpResponse:
+    """Undo an event: it stays in sight, and counts for nothing from now on."""
+    source, event = request.POST.get("source", ""), request.POST.get("event", "")
+    services.retract(
+        [(source, event)],
+        reason=request.POST.get("reason", ""),
+        actor=request.principal.actor,
+        now=request.now,
+    )
+    messages.success(request, _("The event is undone. The next bill run takes it into account."))
+    return redirect(f"{reverse('office:usage')}?{_query(event=event)}")
+
+
+def _events(
+    request: HttpRequest, form: UsageFilter, zone: str
+) -> tuple[tuple[Column, ...], Page[Any]]:
+    retracted = request.GET.get("tab") == "retracted"
+    wanted = form.filter(zone, retracted=retracted)
+    found = queries.events(wanted, order=_order(request), after=request.GET.get("after", ""))
+    return EVENTS, found.of(
+        lambda row: {
+            "row": row,
+            "url": subscription_address(row.subject) if row.subject_kind == "subscription" else "",
+        }
+    )
+
+
+def _waiting(
+    request: HttpRequest, form: UsageFilter, zone: str
+) -> tuple[tuple[Column, ...], Page[Any]]:
+    rows = [
+        {
+            "row": one,
+            "why": say(fates.WORDS, one.reason, lang(), meter=one.meter, subject=one.subject,
+                       subscription=one.subject),
+            "remedy": say(fates.WORDS, f"do_{one.reason}", lang())
+            if f"do_{one.reason}" in fates.WORDS else say(REMEDIES, one.reason, lang()),
+            "first": local_date(one.since, zone),
+            "last": local_date(one.until - timedelta(microseconds=1), zone),
+        }
+        for one in rating.waiting_by_reason()
+    ]  # fmt: skip
+    return WAITING, Page(tuple(rows), None, len(rows))
+
+
+def _conflicts(
+    request: HttpRequest, form: UsageFilter, zone: str
+) -> tuple[tuple[Column, ...], Page[Any]]:
+    rows = queries.conflicts()
+    found: Page[dict[str, Any]] = keyset(rows, order=("-id",), after=request.GET.get("after", ""))
+    known = queries.last_views([row["event_id"] for row in found.rows])
+    return CONFLICTS, found.of(lambda row: {"row": row, "accepted": known.get(row["event_id"])})
+
+
+def _rejected(
+    request: HttpRequest, form: UsageFilter, zone: str
+) -> tuple[tuple[Column, ...], Page[Any]]:
+    found: Page[dict[str, Any]] = keyset(
+        queries.rejections(), order=("-id",), after=request.GET.get("after", "")
+    )
+
+    def shown(row: dict[str, Any]) -> dict[str, Any]:
+        fault = fates.fault_of(row)
+        return {"row": row, "message": fault.message(lang()), "remedy": fault.remedy(lang())}
+
+    return REJECTED, found.of(shown)
+
+
+def _intakes(
+    request: HttpRequest, form: UsageFilter, zone: str
+) -> tuple[tuple[Column, ...], Page[Any]]:
+    source = form.asked().get("source", "")
+    found = queries.listed_batches(source=source, after=request.GET.get("after", ""))
+    return INTAKES, found.of(lambda row: {"row": row})
+
+
+_LISTS = {
+    "events": _events,
+    "waiting": _waiting,
+    "conflicts": _conflicts,
+    "rejected": _rejected,
+    "retracted": _events,
+    "intakes": _intakes,
+}
+
+
+def _order(request: HttpRequest) -> Any:
+    return "-time" if request.GET.get("sort", "").lstrip("-") == "time" else "-received"
+
+
+def _kind(code: str) -> str:
+    from kvit.subscriptions import queries as subscriptions
+
+    return "subscription" if subscriptions.by_codes([code]) else "customer"
+
+
+def _fates(event_id: str, zone: str) -> dict[str, Any]:
+    """The way of the event that was asked for; or words that nobody sent it."""
+    if not event_id:
+        return {"fates": (), "never": ""}
+    try:
+        return {"fates": fates.fates_of(event_id, zone=zone, lang=lang()), "never": ""}
+    except fates.EventNeverSeen as error:
+        return {"fates": (), "never": error.text(lang())}
+
+
+def _chart(form: UsageFilter, zone: str) -> dict[str, Any]:
+    """Σ by day of the meter that was chosen: of the days asked for, or of its last month."""
+    asked = form.asked()
+    meter = asked.get("meter", "")
+    if not meter:
+        return {"days": None}
+    wanted = form.filter(zone, retracted=False)
+    until = wanted.until or _after_last(wanted)
+    if until is None:
+        return {"days": (), "chart": None}
+    since = wanted.since or until - timedelta(days=CHART_DAYS)
+    subject = (wanted.subject_kind, wanted.subject) if wanted.subject else None
+    days = queries.by_day(meter, zone=zone, since=since, until=until, subject=subject)
+    if days is None:
+        return {"days": None, "is_too_much": True}
+    return {"days": days, "chart": _drawn(days), "meter": catalog.catalogue().meters.get(meter)}
+
+
+def _after_last(wanted: EventFilter) -> Any:
+    rows = queries.events(wanted, order="-time" if wanted.subject else "-received", limit=1).rows
+    return rows[0].time + timedelta(days=1) if rows else None
+
+
+def _drawn(days: list[DaySum]) -> dict[str, Any]:
+    return {
+        "xAxis": {"type": "category", "data": [_short(one.day) for one in days]},
+        "yAxis": {"type": "value"},
+        # Pixels only: the table under it has the exact figures.
+        "series": [{
+            "type": "bar",
+            "data": [float(one.value if one.value is not None else one.events) for one in days],
+        }],
+    }  # fmt: skip
+
+
+def _short(day: date) -> str:
+    return f"{day:%d.%m}"
+
+
+def _query(**given: str) -> str:
+    from urllib.parse import urlencode
+
+    return urlencode(given)
+
+
+def _export_rows(tenant: UUID, wanted: EventFilter, order: Any) -> Iterator[tuple[Any, ...]]:
+    after: str | None = ""
+    while after is not None:
+        # A streamed body is made after the middleware has left the scope.
+        with tenant_scope(tenant, switch=True):
+            found = queries.events(wanted, order=order, after=after, limit=EXPORTED)
+        for row in found.rows:
+            value = row.text if row.value is None else format(row.value.normalize(), "f")
+            yield (
+                row.time.isoformat(), row.received_at.isoformat(), row.source, row.event_id,
+                row.subject_kind, row.subject, row.meter, value or "", row.retraction_reason,
+            )  # fmt: skip
+        after = found.next

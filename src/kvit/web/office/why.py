@@ -1,0 +1,132 @@
+"""«Почему?»: a sum opened level by level, each computed again as it is shown.
+
+line → usage by day → events of a day → raw record. With a browser that runs scripts the levels
+open in the drawer; without one, or by a link that was sent, as pages of their own.
+"""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from kvit.invoicing import queries
+from kvit.web import explaining, why
+from kvit.web.routes import page
+from kvit.web.tags import lang
+
+
+@page("invoices/<uuid:invoice>/lines/<int:line>/why/", name="invoice-why", right="invoices.read")
+def line_why(request: HttpRequest, invoice: UUID, line: int) -> HttpResponse:
+    """Level 1: the line, computed again; sentences with numbers in them."""
+    found = _found(request, invoice, line)
+    try:
+        tree = explaining.tree(found, events=0, lang=lang())
+    except explaining.NoSuchLine:
+        raise Http404 from None
+    [opened] = tree["lines"]
+    [info] = [one for one in found.info.lines if one.position == line]
+    return _level(
+        request, "line", invoice, line,
+        line=opened, info=info, tree=tree, currency=found.info.currency,
+        days_url=reverse("office:invoice-why-days", kwargs={"invoice": invoice, "line": line}),
+        is_again="again" in request.GET,
+    )  # fmt: skip
+
+
+@page("invoices/<uuid:invoice>/lines/<int:line>/why/days/", name="invoice-why-days",
+      right="invoices.read")  # fmt: skip
+def days_why(request: HttpRequest, invoice: UUID, line: int) -> HttpResponse:
+    """Level 2: the usage behind the line, by day."""
+    days = why.days_of(_charge(request, invoice, line))
+    chart = {
+        "xAxis": {"type": "category", "data": [f"{row.day:%d.%m}" for row in days.rows]},
+        "yAxis": {"type": "value"},
+        # Pixels only: the table beside it has the exact figures.
+        "series": [{
+            "type": "bar",
+            "data": [float(row.events if row.quantity is None else row.quantity)
+                     for row in days.rows],
+        }],
+    }  # fmt: skip
+    return _level(request, "days", invoice, line, days=days, chart=chart)
+
+
+@page("invoices/<uuid:invoice>/lines/<int:line>/why/days/<str:day>/", name="invoice-why-events",
+      right="invoices.read")  # fmt: skip
+def events_why(request: HttpRequest, invoice: UUID, line: int, day: str) -> HttpResponse:
+    """Level 3: the events of a day."""
+    try:
+        wanted, skip = date.fromisoformat(day), int(request.GET.get("skip", "0"))
+    except ValueError:
+        raise Http404 from None
+    found = why.events_of(_charge(request, invoice, line), wanted, skip=max(0, skip))
+    return _level(request, "events", invoice, line, found=found, day=wanted)
+
+
+@page("invoices/<uuid:invoice>/lines/<int:line>/why/record/", name="invoice-why-record",
+      right="invoices.read")  # fmt: skip
+def record_why(request: HttpRequest, invoice: UUID, line: int) -> HttpResponse:
+    """Level 4: one event as it came."""
+    _found(request, invoice, line)
+    source, event_id = request.GET.get("source", ""), request.GET.get("event", "")
+    views = why.record_of(source, event_id)
+    if not views:
+        raise Http404
+    day = request.GET.get("day", "")
+    return _level(request, "record", invoice, line, views=views, day=_day(day), event_id=event_id)
+
+
+def _found(request: HttpRequest, invoice: UUID, line: int) -> explaining.Found:
+    infos = queries.by_ids([invoice])
+    if not infos or line not in [one.position for one in infos[0].lines]:
+        raise Http404
+    return explaining.Found(request.principal.tenant, "", infos[0], line)
+
+
+def _charge(request: HttpRequest, invoice: UUID, line: int) -> UUID:
+    _found(request, invoice, line)
+    charge = why.charge_of_line(invoice, line)
+    if charge is None:
+        raise Http404
+    return charge
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _level(
+    request: HttpRequest, level: str, invoice: UUID, position: int, **context: Any
+) -> HttpResponse:
+    here = {"invoice": invoice, "line": position}
+    crumbs = [(_("Line"), reverse("office:invoice-why", kwargs=here))]
+    if level in ("days", "events", "record"):
+        crumbs.append((_("By day"), reverse("office:invoice-why-days", kwargs=here)))
+    day = context.get("day")
+    if level in ("events", "record") and day is not None:
+        address = reverse("office:invoice-why-events", kwargs={**here, "day": day.isoformat()})
+        crumbs.append((f"{day:%d.%m.%Y}", address))
+    if level == "record":
+        crumbs.append((_("Record"), ""))
+    is_drawer = request.headers.get("HX-Target") == "drawer"
+    template = "office/why/drawer.html" if is_drawer else "office/why/page.html"
+    info = queries.rows_of([invoice])[invoice]
+    return render(
+        request,
+        template,
+        {
+            **context,
+            "level": f"office/why/{level}.html",
+            "crumbs": crumbs,
+            "invoice": info,
+            "position": position,
+            "is_drawer": is_drawer,
+        },
+    )

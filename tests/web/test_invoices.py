@@ -1,0 +1,167 @@
+"""The pages of invoices, «Почему?», corrections and bill runs."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from kvit.invoicing import queries, services
+from kvit.invoicing.models import Invoice
+from kvit.parties.rows import Tenant
+from tests.invoicing import company
+from tests.invoicing.company import ACTOR, LATER, NOVEMBER, customer_id, invoice
+from tests.web.conftest import Office
+
+pytestmark = pytest.mark.usefixtures("acme")
+
+
+@pytest.fixture
+def acme(tenant: Tenant) -> None:
+    company.found()
+    company.bill()
+
+
+@pytest.fixture
+def client(office: Office) -> Client:
+    return office("accountant", lang="en")
+
+
+def text(client: Client, path: str, **headers: str) -> str:
+    answer = client.get(path, headers=headers)
+    assert answer.status_code == 200, (path, answer.status_code, answer.content[:500])
+    return plain(answer.content.decode())
+
+
+def plain(html: str) -> str:
+    """Return the words of a page: tags left out, blanks as one."""
+    import html as escapes
+
+    bare = re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", escapes.unescape(bare))
+
+
+def test_the_list_shows_tabs_with_sums_and_a_footer(client: Client) -> None:
+    services.void(invoice("south").id, reason="Ошибка", author=ACTOR, now=LATER)
+    said = text(client, "/office/invoices/")
+    assert "Issued 1 ₽2,440.00" in said
+    assert "Void 1 ₽1,220.00" in said
+    assert "Total of 3 documents by the filter, RUB ₽2,440.00" in said
+    void = text(client, "/office/invoices/?tab=void")
+    assert "2026-00002" in void
+    assert "2026-00001" not in void
+    assert "Total of 1 document by the filter, RUB ₽1,220.00" in void
+
+
+def test_one_field_finds_numbers_and_names(client: Client) -> None:
+    assert "2026-00001" in text(client, "/office/invoices/?q=1")
+    assert "ООО «Юг»" in text(client, "/office/invoices/?q=юг")
+    assert "Nothing was found" in text(client, "/office/invoices/?q=nobody")
+    fragment = text(client, "/office/invoices/?q=юг", hx_request="true", hx_target="list")
+    assert "Skip to the content" in fragment or "2026-00002" in fragment
+
+
+def test_an_export_has_the_rows_of_the_filter(client: Client) -> None:
+    answer = client.get("/office/invoices/export/?q=юг")
+    lines = b"".join(answer.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 2
+    assert lines[1].startswith("2026-00002,2026-10-31,Invoice,ООО «Юг»,south,2026-10-01,2026-10-31")
+    assert ",1000.00,220.00,1220.00,1220.00,issued" in lines[1]
+
+
+def test_the_card_compares_with_the_bill_before_and_shows_its_books(client: Client) -> None:
+    company.use("n-1", 12_000, NOVEMBER.start, now=LATER)
+    company.bill(NOVEMBER)
+    said = text(client, f"/office/invoices/{invoice('north', NOVEMBER).id}/")
+    assert "+₽244.00 compared with no. 2026-00001 , October 2026" in said
+    assert "+₽244.00 usage and quantity" in said
+    assert "62.01" in said
+    assert "VAT 22 %" in said
+
+
+def test_a_sum_opens_to_its_events_in_four_levels(client: Client) -> None:
+    base = f"/office/invoices/{invoice().id}/lines/2/why/"
+    line = text(client, base)
+    assert "Computed as it was opened: it agrees" in line
+    assert "10,000" in line
+    days = text(client, f"{base}days/")
+    assert "Sum 10,000 вызов" in days
+    events = text(client, f"{base}days/2026-10-10/")
+    assert "Sum 10,000 вызов" in events
+    assert "n-1/2026-10-10/10000" in events
+    record = text(client, f"{base}record/?source=test&event=n-1/2026-10-10/10000&day=2026-10-10")
+    assert "Batch and place" in record
+    drawer = client.get(base, headers={"hx-request": "true", "hx-target": "drawer"})
+    assert drawer.content.decode().lstrip().startswith('<div class="drawer-head">')
+    fee = text(client, f"/office/invoices/{invoice().id}/lines/1/why/?again=1")
+    assert "it agrees to the last digit" in fee
+    for missing in ("lines/9/why/", "lines/1/why/days/nonsense/", "lines/1/why/record/?event=x"):
+        assert client.get(f"/office/invoices/{invoice().id}/{missing}").status_code == 404
+
+
+def test_the_pdf_is_printed_once_and_kept(client: Client, file_store: Any) -> None:
+    path = f"/office/invoices/{invoice().id}/invoice.pdf"
+    first = client.get(path)
+    assert first.content.startswith(b"%PDF")
+    assert first["Content-Disposition"] == 'inline; filename="2026-00001.pdf"'
+    assert client.get(path).content == first.content
+    assert client.get(f"/office/invoices/{invoice().id}/credit_note.pdf").status_code == 404
+
+
+def test_a_correction_is_looked_at_and_then_made(client: Client) -> None:
+    path = f"/office/invoices/{invoice().id}/correct/"
+    assert "at most ₽1,000.00" in text(client, path)
+    asked = {"way": "credit", "sum-1": "300.00"}
+    shown = client.get(path, asked)
+    assert "Post a correction of −₽366.00" in plain(shown.content.decode())
+    assert queries.corrections_of(invoice().id) == []
+    token = re.search(r'name="token" value="(\w+)"', shown.content.decode())
+    assert token is not None
+    sent = asked | {"token": token[1], "reason": "Простой 3 дня"}
+    answer = client.post(path, sent)
+    [made] = queries.corrections_of(invoice().id)
+    assert answer["Location"] == f"/office/invoices/{made.id}/"
+    assert (made.total_minor, made.reason) == (-36_600, "Простой 3 дня")
+    listed = text(client, "/office/corrections/")
+    assert "Простой 3 дня" in listed
+    assert "−₽366.00" in listed
+
+
+def test_a_correction_that_cannot_be_says_why(client: Client) -> None:
+    path = f"/office/invoices/{invoice().id}/correct/"
+    refused = client.get(path, {"way": "credit", "sum-1": "3000"})
+    assert refused.status_code == 422
+    assert "At most ₽1,000.00" in plain(refused.content.decode())
+    assert client.get(f"/office/invoices/{customer_id('north')}/correct/").status_code == 404
+
+
+def test_who_may_not_correct_is_refused_and_nothing_changes(office: Office) -> None:
+    auditor = office("auditor")
+    path = f"/office/invoices/{invoice().id}/correct/"
+    assert auditor.get(path).status_code == 403
+    assert auditor.post(path, {"way": "void", "token": "x", "reason": "x"}).status_code == 403
+    assert auditor.post("/office/runs/start/", {"way": "bill"}).status_code == 403
+    assert Invoice.objects.count() == 2
+
+
+def test_runs_are_ordered_and_shown(client: Client) -> None:
+    said = text(client, "/office/runs/")
+    assert "There were no runs yet" in said
+    assert "Runs of the command line" in said
+    answer = client.post(
+        "/office/runs/start/", {"way": "dry", "period": "2026-11-01", "issue_on": ""}
+    )
+    assert answer.status_code == 302
+    card = text(client, answer["Location"])
+    assert "Dry run: November 2026" in card
+    assert "Waits for a worker" in card
+    stopped = client.post(f"{answer['Location']}stop/")
+    assert stopped.status_code == 302
+    assert "Stopped" in text(client, answer["Location"])
+
+
+def test_the_pages_speak_russian(office: Office) -> None:
+    client = office("accountant")
+    assert "По фильтру 2 документа" in text(client, "/office/invoices/")
+    assert "Почему?" in text(client, f"/office/invoices/{invoice().id}/")
+    assert "Пересчитать и сверить" in text(client, f"/office/invoices/{invoice().id}/lines/2/why/")
