@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 UV = Path(sys.executable).parent / "uv"
 EXPECTED = {
     "kvit/web/static/dist/tabler.css", "kvit/web/static/dist/htmx.js",
-    "kvit/web/static/dist/icons/home.svg", "kvit/web/static/kvit/tokens.css",
+    "kvit/web/icons/home.svg", "kvit/web/static/kvit/tokens.css",
     "kvit/web/templates/base.html", "kvit/web/locale/ru/LC_MESSAGES/django.mo",
     "kvit/web/presets/saas/catalogue.toml", "kvit/examples/severny-kontur/company.toml",
 }  # fmt: skip

@@ -21,6 +21,7 @@ from kvit.platform.failures import Failure
 
 STATIC = Path(__file__).resolve().parent / "static"
 DIST = STATIC / "dist"
+ICONS = STATIC.parent / "icons"  # drawn inside pages, never served
 ROOT = Path(__file__).resolve().parents[3]
 LOCK = ROOT / "package-lock.json"
 STAMP = DIST / "made-from"  # the hash of the lock, written last
@@ -30,7 +31,6 @@ _FILES = {
     "@tabler/core/dist/js/tabler.min.js": "tabler.js",
     "@fontsource-variable/inter/index.css": "inter/index.css",
     "@fontsource-variable/inter/files": "inter/files",
-    "@tabler/icons/icons/outline": "icons",
     "echarts/dist/echarts.min.js": "echarts.js",
     "htmx.org/dist/htmx.min.js": "htmx.js",
     "htmx-ext-sse/sse.js": "htmx-sse.js",
@@ -98,7 +98,9 @@ def _build(report: Report) -> None:
         for path in [*made.glob("*.css"), *made.glob("*.js")]:
             path.with_name(path.name + ".br").write_bytes(brotli.compress(path.read_bytes()))
         _copy(place / "node_modules" / "axe-core/axe.min.js", AXE)
-        shutil.rmtree(DIST, ignore_errors=True)
+        for target in (DIST, ICONS):
+            shutil.rmtree(target, ignore_errors=True)
+        _copy(place / "node_modules" / "@tabler/icons/icons/outline", ICONS)
         shutil.copytree(made, DIST)
     STAMP.write_text(_lock_hash())
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from functools import cache
 
+from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.http import HttpRequest, HttpResponseBase
 
@@ -48,16 +49,13 @@ class VersionedFiles(StaticFilesStorage):
 
     def url(self, name: str | None) -> str:
         plain: str = super().url(name)
-        return f"{plain}?v={self._version(name)}" if name else plain
-
-    def _version(self, name: str) -> str:
-        return _hash(self.path(name))
+        return f"{plain}?v={_version(name)}" if name else plain
 
 
 @cache
-def _hash(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:10]
-    except OSError:
+def _version(name: str) -> str:
+    found = finders.find(name)
+    if found is None:
         return "0"
+    with open(found, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:10]

@@ -86,12 +86,13 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "/static/"
-STATIC_ROOT = WEB / "static"
+STATICFILES_DIRS = [WEB / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "kvit.web.headers.VersionedFiles"},
 }
 WHITENOISE_AUTOREFRESH = False
+WHITENOISE_USE_FINDERS = True  # ours, and what allauth's passkey pages need
 WHITENOISE_MAX_AGE = 24 * 3600
 
 SECRET_KEY = secret_key(known.load().data)

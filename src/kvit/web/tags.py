@@ -17,7 +17,7 @@ from django.utils.translation import get_language
 from kvit.core.periods import Period
 from kvit.core.wording import amount_text, date_text, money_text, number_text, period_text
 from kvit.web import states
-from kvit.web.assets import DIST
+from kvit.web.assets import ICONS
 
 register = template.Library()
 _FRAME = (
@@ -143,7 +143,7 @@ def icon(name: str, label: str = "") -> SafeString:
 
 @cache
 def _drawing(name: str) -> SafeString:
-    path = DIST / "icons" / f"{name}.svg"
+    path = ICONS / f"{name}.svg"
     if not path.is_file():  # the pages are not built: words stand beside every icon
         return mark_safe("")
     text = path.read_text(encoding="utf-8")
