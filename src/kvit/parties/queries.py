@@ -18,6 +18,7 @@ from kvit.parties._listing import (
 )
 from kvit.parties._people import actor_names, notes_of
 from kvit.parties.api_keys import Known, key_by_id, key_row, keys, known_key, machine_factors
+from kvit.parties.members import Member, RoleCard, members, right_words, role_names, roles
 from kvit.parties.rows import (
     BranchRow,
     Customer,
@@ -41,6 +42,8 @@ from kvit.platform.tenancy import current_tenant_id
 __all__ = [
     "ORDERS",
     "Known",
+    "Member",
+    "RoleCard",
     "Standing",
     "actor_names",
     "asked_ids",
@@ -56,6 +59,7 @@ __all__ = [
     "known_key",
     "looked_up",
     "machine_factors",
+    "members",
     "memberships",
     "notes_of",
     "of_inn",
@@ -64,8 +68,11 @@ __all__ = [
     "personal_images",
     "reach",
     "reaching",
+    "right_words",
     "rights",
+    "role_names",
     "role_rights",
+    "roles",
     "segments",
     "sellers",
     "standings",

@@ -80,6 +80,7 @@ COMMANDS = (
     Command("db", "keep", "база данных: запуск, копии, восстановление",
             "the database: start, stop, backups"),
     Command("run", "keep", "запустить одну роль: worker, web", "run one role: worker, web"),
+    Command("user", "keep", "пригласить сотрудника, новая ссылка", "invite staff, a new link"),
     Command("settings", "keep", "показать настройки", "print the settings"),
     Command("check", "build", "проверить код: формат, типы, слои", "check format, types, layers"),
     Command("screens", "build", "снять картинки всех страниц", "take pictures of all pages"),
