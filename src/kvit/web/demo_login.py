@@ -20,6 +20,7 @@ WORDS = (
     "цапля", "чайка", "шторм", "щегол", "эхо", "якорь", "ветер", "снег", "сосна", "маяк",
     "рассвет", "поле",
 )  # fmt: skip
+EMAIL = "owner@{code}.example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def ensure_login(tenant: Tenant, *, actor: str = "cli:demo") -> Login | None:
 
     Must be called with no transaction around it that may be rolled back: what is told must hold.
     """
-    email = f"owner@{tenant.row.code}.example"
+    email = EMAIL.format(code=tenant.row.code)
     from kvit.parties import queries
 
     if queries.user_by_email(email) is not None:

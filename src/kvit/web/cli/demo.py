@@ -1,7 +1,8 @@
-"""`kvit demo`: bills October 2026 of the demo company, and says what to try next."""
+"""`kvit demo`: bills October 2026 of the demo company, says what to try, and opens the office."""
 
 import argparse
 import shlex
+import sys
 from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING
@@ -38,6 +39,18 @@ WORDS: Words = {
     "verify": ("пересчитать и сверить всё в базе", "recompute and compare everything"),
     "quote": ("рассчитать цену без базы", "price something without a database"),
     "new": ("своя компания по образцу", "a company of your own from a preset"),
+    "login": (
+        "Вход в рабочее место (показываем один раз):\n  почта   {email}\n  пароль  {password}\n"
+        "  второй фактор: приложение-аутентификатор с ключом {secret}\n"
+        "  или одноразовые коды: {codes}",
+        "Login to the office (told once):\n  e-mail    {email}\n  password  {password}\n"
+        "  second factor: an authenticator app with the key {secret}\n"
+        "  or codes, each good once: {codes}",
+    ),
+    "login_stands": (
+        "Вход уже создан: {email}. Другой человек: kvit user add ПОЧТА{option}",
+        "The login was made before: {email}. Somebody else: kvit user add E-MAIL{option}",
+    ),
 }
 QUOTE = (
     '{"id": "1", "currency": "RUB", "price": {"model": "per_unit", "unit": "1.5"}, "units": "10"}'
@@ -63,9 +76,46 @@ def run(args: argparse.Namespace) -> int:
     answer = bill(options, origin="kvit demo")
     if args.json:
         print_json(answer, OCTOBER, directory=str(options.directory))
-    else:
-        print(typeable("\n".join(_report(answer, options))))
+        return answer.status  # a program asked: it has no browser
+    print(typeable("\n".join(_report(answer, options))))
+    if args.no_serve or not answer.issued:
+        return answer.status
+    print(typeable(_login(answer)), flush=True)
+    from kvit.web.cli.serve import serve
+
+    serve()
     return answer.status
+
+
+def _login(answer: "BillAnswer") -> str:
+    """Make the owner's login on the first call; told once, since only its digest is kept."""
+    from kvit.parties import queries
+    from kvit.web.demo_login import EMAIL, ensure_login
+
+    tenant = queries.tenant_by_code(DEMO)
+    assert tenant is not None  # it was just billed
+    made = ensure_login(tenant)
+    if made is None:
+        email = EMAIL.format(code=DEMO)
+        return "\n" + say(WORDS, "login_stands", language(), email=email, option=answer.option)
+    text = say(
+        WORDS, "login", language(), email=made.email, password=made.password, secret=made.secret,
+        codes=" ".join(made.codes[:5]),
+    )  # fmt: skip
+    if sys.stdout.isatty():
+        text += "\n" + _qr(made.uri)
+    return f"\n{text}"
+
+
+def _qr(uri: str) -> str:
+    """Draw the authenticator's link for a phone's camera."""
+    import io
+
+    import segno
+
+    drawn = io.StringIO()
+    segno.make(uri).terminal(drawn, compact=True)
+    return drawn.getvalue()
 
 
 def _report(answer: "BillAnswer", options: "BillOptions") -> Iterator[str]:

@@ -44,11 +44,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=either("web: процессов (1)", "web: processes (1)"),
     )
+    parser.add_argument(
+        "--log",
+        choices=["info", "warning"],
+        default="info",
+        help=either("что писать в журнал (info)", "what is logged (info)"),
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     ready()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(
+        level=args.log.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
     if args.role == "web":
         _serve_web(args)
     else:

@@ -60,6 +60,7 @@ def serve(*, host: str = "127.0.0.1", port: int | None = None, workers: int = 1)
     assets.ensure(lambda key: _tell(say(assets.WORDS, key, language())))
     chosen = serving.free_port(host, port, USUAL_PORT)
     web = ["run", "web", "--host", host, "--port", str(chosen), "--processes", str(workers)]
+    quiet = ["--log", "warning"]
     shown = f"[{host}]" if ":" in host else host
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
@@ -67,7 +68,7 @@ def serve(*, host: str = "127.0.0.1", port: int | None = None, workers: int = 1)
         _tell(say(serving.WORDS, key, language(), **params))
 
     serving.keep_running(
-        [("web", web), ("worker", ["run", "worker"])],
+        [("web", [*web, *quiet]), ("worker", ["run", "worker", *quiet])],
         address=(reached, chosen),
         up=lambda: _tell(say(WORDS, "serving", language(), url=f"http://{shown}:{chosen}/")),
         report=report,
