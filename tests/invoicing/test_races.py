@@ -1,6 +1,7 @@
 """Two hands on one document at the same moment: one of them wins, and the sums are right."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,9 @@ import pytest
 from kvit.invoicing import queries, services
 from kvit.invoicing.models import FreedCharge, Invoice, NumberSeries
 from kvit.ledger import queries as ledger
+from kvit.platform.clock import move_test_clock, now_for
+from kvit.platform.tenancy import current_tenant_id
+from kvit.rating.explain import explain
 from kvit.rating.models import Charge
 from tests.invoicing import company
 from tests.invoicing.company import ACTOR, LATER, NOVEMBER, OCTOBER, bill, invoice
@@ -124,6 +128,31 @@ def test_a_void_beside_a_run_loses_nothing(at_once: AtOnce) -> None:
     assert not [one for one in answers if isinstance(one, Exception)]
     assert family_total() == 0
     assert invoice("north", NOVEMBER).net_minor == 100_000
+
+
+def test_a_bonus_is_spent_once_though_months_are_billed_in_another_order(at_once: AtOnce) -> None:
+    company.found()
+    company.amend("s-1", OCTOBER.start, "discount", {"code": "gift", "bonus": "1500"})
+    for window in (NOVEMBER, OCTOBER, company.DECEMBER):
+        bill(window)
+    charges = Charge.objects.filter(subscription_code="s-1", price_code="fee").order_by("id")
+    assert [(one.period_start.month, one.revision, one.amount_minor) for one in charges] == [
+        (11, 0, 0),
+        (10, 0, 0),
+        (11, 1, 50_000),
+        (12, 0, 100_000),
+    ]
+    assert [explain(one.pk).agrees for one in charges] == [True] * 4
+
+
+def test_a_test_clock_started_twice_at_once_stands_at_the_later_moment(at_once: AtOnce) -> None:
+    tenant = current_tenant_id()
+    moments = [LATER, LATER + timedelta(hours=1)]
+    answers = at_once(
+        *(lambda to=to: move_test_clock(tenant, to=to, actor=ACTOR, reason="") for to in moments)
+    )
+    assert codes(answers) in (["done", "done"], ["clock_goes_back", "done"])
+    assert now_for(tenant) == moments[1]
 
 
 def _numbers() -> list[int]:

@@ -61,16 +61,15 @@ def move_test_clock(tenant_id: UUID, *, to: datetime, actor: str, reason: str) -
     if to.tzinfo is None:
         raise ClockRefused("clock_without_zone", wanted=to.isoformat())
     with tenant_scope(tenant_id):
-        clock = TestClock.objects.select_for_update().first()
-        if clock is not None and to < clock.at:
+        # Two who start it at once: one makes the row, the other finds it and takes its turn.
+        _, is_started = TestClock.objects.get_or_create(defaults={"at": to})
+        clock = TestClock.objects.select_for_update().get()
+        if not is_started and to < clock.at:
             raise ClockRefused(
                 "clock_goes_back", present=clock.at.isoformat(), wanted=to.isoformat()
             )
-        before = clock.at if clock else None
-        if clock is None:
-            TestClock.objects.create(at=to)
-        else:
-            TestClock.objects.filter(pk=clock.pk).update(at=to)
+        before = None if is_started else clock.at
+        TestClock.objects.filter(pk=clock.pk).update(at=to)
         audit.record(
             action="clock.moved",
             object_type="platform.test_clock",

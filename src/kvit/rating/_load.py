@@ -351,11 +351,19 @@ class History:
         return Memory(_spent(before, self.balances), carried)
 
 
-def histories(contracts: Iterable[Contract], catalogue: Catalogue) -> dict[str, History]:
-    """Return what the periods of each subscription may inherit from."""
+def histories(
+    contracts: Iterable[Contract], catalogue: Catalogue, *, before: UUID | None = None
+) -> dict[str, History]:
+    """Return what the periods of each subscription may inherit from.
+
+    Args:
+        before: a charge; what was charged later than it is left out. Ids rise with time.
+    """
     found = {one.id: History(_balances(one), _allowances(one, catalogue)) for one in contracts}
     heirs = [key for key, one in found.items() if one.is_inherited]
     rows = Charge.objects.filter(subscription_id__in=heirs).order_by("period_start")
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
     for subscription, *row in (
         rows.values_list("subscription_id", "period_start", "price_key", "units", "discounts")
         if heirs

@@ -152,7 +152,9 @@ def _rate(
     wanted = [(contract, service)]
     key = contract.id, service.key
     standing = _load.standing_charges(wanted).get(key, {})
-    memory = _load.histories([contract], catalogue)[contract.id].memory(service)
+    # An earlier month that was billed later drew nothing yet when this was charged.
+    told = _load.histories([contract], catalogue, before=pin.id)
+    memory = told[contract.id].memory(service)
     about = pin.given.get("about", {})
     carried = _pools.added(memory.carried, _pools.kept(pin.given))
     past = Past(_load.advanced(standing), memory.spent, carried, about)

@@ -150,9 +150,11 @@ def _jobs(
                 or _is_reopened(rated, run)
                 or marks.get(contract.id, rated.pool) != rated.pool
             )
-            # What an earlier period draws otherwise from a balance is drawn otherwise here.
+            # What an earlier period draws otherwise from a balance is drawn otherwise here; one
+            # that is billed after a later one draws what that one has drawn already.
             stale = stale or (rated is not None and stale_before)
-            stale_before |= stale and histories[contract.id].is_inherited
+            drawn = stale or (rated is None and bool(whens))
+            stale_before |= drawn and histories[contract.id].is_inherited
             if whens or stale:
                 billed = frozenset() if rated is None else frozenset(rated.whens)
                 jobs.append(_Job(contract, service, whens | billed, rated, stale))
