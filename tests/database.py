@@ -82,6 +82,13 @@ def worker_database(where: Server) -> Iterator[roles.Access]:
             _drop(admin, name)
 
 
+def migrated(where: Server) -> str:
+    """Return a database that copies are made of: migrated, empty, nobody is connected to it."""
+    with psycopg.connect(where.admin, autocommit=True) as admin:
+        admin.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        return _template(admin, where)
+
+
 def owner_connection(access: roles.Access) -> psycopg.Connection[Any]:
     """Return a connection of the tables' owner, for what only migrations may do."""
     return psycopg.connect(

@@ -17,14 +17,14 @@ HOLDS, BROKEN = 0, 1
 SEED = 2026
 WORDS: Words = {
     "holds": (
-        "{name}: нарушений нет. {figures}\n  {seconds} с; след {trace}; повторить: {again}",
-        "{name}: nothing is violated. {figures}\n  {seconds} s; trace {trace}; again: {again}",
+        "{name}: нарушений нет. {figures}\n  {seconds} с; {trace}повторить: {again}",
+        "{name}: nothing is violated. {figures}\n  {seconds} s; {trace}again: {again}",
     ),
     "broken": (
-        "{name}: НАРУШЕНО. {figures}\n{violations}\n  {seconds} с; след {trace}; повторить:"
-        " {again}",
-        "{name}: VIOLATED. {figures}\n{violations}\n  {seconds} s; trace {trace}; again: {again}",
+        "{name}: НАРУШЕНО. {figures}\n{violations}\n  {seconds} с; {trace}повторить: {again}",
+        "{name}: VIOLATED. {figures}\n{violations}\n  {seconds} s; {trace}again: {again}",
     ),
+    "trace": ("след {trace}; ", "trace {trace}; "),
     "begins": ("{name}: {about}…", "{name}: {about}…"),
 }
 
@@ -75,6 +75,7 @@ def timed(proof: Proof, *, seed: int, size: int) -> Outcome:
 
 def _text(outcome: Outcome) -> str:
     figures = ", ".join(f"{name} {value}" for name, value in outcome.figures.items())
+    trace = say(WORDS, "trace", language(), trace=outcome.trace) if outcome.trace else ""
     again = f"{called()} prove {outcome.proof} --seed {outcome.seed} --size {outcome.size}"
     return say(
         WORDS,
@@ -84,6 +85,6 @@ def _text(outcome: Outcome) -> str:
         figures=figures,
         violations="\n".join(f"  {one}" for one in outcome.violations),
         seconds=outcome.seconds,
-        trace=outcome.trace,
+        trace=trace,
         again=again,
     )

@@ -7,9 +7,12 @@ They look for one thing each that must never happen, and are themselves tried by
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from kvit.web.prove.outcome import Outcome
+
+if TYPE_CHECKING:
+    from kvit.web.prove.ground import Ground
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Proof:
     russian: str
     english: str
     database: bool = False  # whether it needs a PostgreSQL of its own
+    durable: bool = False  # with fsync
 
 
 PROOFS = (
@@ -29,6 +33,9 @@ PROOFS = (
           "периоды стыкуются во всех зонах", "periods tile in all zones"),
     Proof("rounding", 1_000_000, ("расчётов", "computations"),
           "части складываются в целое", "parts add up to the whole"),
+    Proof("race", 50, ("раундов каждой гонки", "rounds of each race"),
+          "что случилось одновременно, случилось один раз",
+          "what happens at one moment happens once", database=True),
 )  # fmt: skip
 
 
@@ -37,7 +44,15 @@ def named(name: str) -> Proof:
     return next(one for one in PROOFS if one.name == name)
 
 
-def prove(proof: Proof, *, seed: int, size: int) -> Outcome:
-    """Run a proof; those with a database run on the one that `prove.ground` has made."""
+def prove(proof: Proof, *, seed: int, size: int, ground: "Ground | None" = None) -> Outcome:
+    """Run a proof; one with a database on the ground that is given, or on one made for it."""
     module = import_module(f"kvit.web.prove.{proof.name}")
-    return cast(Callable[..., Outcome], module.prove)(seed=seed, size=size)
+    run = cast(Callable[..., Outcome], module.prove)
+    if not proof.database:
+        return run(seed=seed, size=size)
+    if ground is not None:
+        return run(seed=seed, size=size, ground=ground)
+    from kvit.web.prove.ground import opened
+
+    with opened(durable=proof.durable) as made:
+        return run(seed=seed, size=size, ground=made)

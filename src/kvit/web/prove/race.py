@@ -1,0 +1,110 @@
+"""R6: what happens at one moment happens once. The races are named in `races`.
+
+Each has a copy of the company for itself. A round's calls are let go by a barrier, in eight threads
+with a connection each; then its check is asked, and after the last round every invariant.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from importlib import import_module
+from threading import Barrier
+from typing import Any
+
+from kvit.web.prove.ground import Ground
+from kvit.web.prove.outcome import Outcome, Part, gathered, spread
+from kvit.web.prove.races import HANDS, RACES, Call, Race
+
+MODULES = ("runs", "papers", "keys")
+PATIENCE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    ground: Ground
+    name: str
+    database: str
+    rounds: int
+
+
+def prove(*, seed: int, size: int, ground: Ground, only: Sequence[str] = ()) -> Outcome:
+    """Run `size` rounds of each race. The seed changes nothing: threads have no replay."""
+    races = known()
+    chosen = [races[name] for name in only or races]
+    made = {one.template: _template(ground, one.template, size) for one in chosen}
+    jobs = [_Job(ground, one.name, made[one.template], size) for one in chosen]
+    return gathered("race", spread(_prove_one, jobs), seed=seed, size=size)
+
+
+def known() -> dict[str, Race]:
+    """Return all races by name."""
+    for name in MODULES:
+        import_module(f"kvit.web.prove.races.{name}")
+    return RACES
+
+
+def _template(ground: Ground, name: str, rounds: int) -> str:
+    from kvit.platform.tenancy import tenant_scope
+    from kvit.web.prove import company
+
+    def fill() -> None:
+        if name == "one":
+            company.make(1, events=0)
+            return
+        # Some customers have another plan or a discount: enough of them have neither.
+        customers = rounds * HANDS + 1 if name == "drafts" else rounds * 2 + 4
+        company.make(customers, approval=name == "drafts", events=0)
+        with tenant_scope(company.tenant().id):
+            company.bill(chunk=500)
+
+    return ground.template(f"{name}_{rounds}", fill)
+
+
+def _prove_one(job: _Job) -> Part:
+    from kvit.platform.tenancy import tenant_scope
+    from kvit.web.prove import company
+
+    part, race = Part(), known()[job.name]
+    with job.ground.copy(job.database), ThreadPoolExecutor(HANDS) as hands:
+        with tenant_scope(company.tenant().id):
+            for place in range(job.rounds):
+                round_ = race.begin(place)
+                answers = _at_once(hands, round_.calls)
+                part.violations += [
+                    f"{job.name}, round {place}: {one}" for one in round_.check(answers)
+                ]
+                part.figures["rounds"] += 1
+                part.figures["calls"] += len(answers)
+                if part.is_enough:
+                    break
+            _at_once(hands, [_close] * HANDS)
+            part.violations += [f"{job.name}: {one}" for one in company.gaps()]
+        part.violations += [f"{job.name}: {one}" for one in company.broken()]
+    part.figures["races"] = 1
+    return part
+
+
+def _at_once(hands: ThreadPoolExecutor, calls: Sequence[Call]) -> list[Any]:
+    from django.db import connection
+
+    barrier = Barrier(len(calls))
+
+    def one(call: Call) -> Any:
+        connection.ensure_connection()
+        barrier.wait(PATIENCE_S)
+        try:
+            return call()
+        except Exception as error:  # noqa: BLE001 - the round's check judges it
+            return error
+
+    return [
+        done.result(PATIENCE_S)
+        for done in [hands.submit(copy_context().run, one, call) for call in calls]
+    ]
+
+
+def _close() -> None:
+    from django.db import connection
+
+    connection.close()

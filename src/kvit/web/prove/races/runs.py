@@ -1,0 +1,125 @@
+"""Races about bill runs: of one month, against a change of terms, over one bonus balance."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from kvit.invoicing import services as invoicing
+from kvit.platform.ids import uuid7
+from kvit.subscriptions import services as subscriptions
+from kvit.web.prove import company
+from kvit.web.prove.company import ACTOR, LATER
+from kvit.web.prove.races import HANDS, Round, among, race, same, told
+
+FEE = 100_000
+PERCENTS = (5, 10, 20, 25)
+_MONTH = """
+    SELECT count(*), coalesce(sum(total_minor), 0) FROM invoicing_invoice
+    WHERE billed_in = %(month)s AND kind = 'invoice'"""
+_CHARGED = "SELECT sum(amount_minor) FROM rating_charge WHERE period_start = %(month)s"
+
+
+@race("double_run", template="one")
+def double_run(place: int) -> Round:
+    """Eight runs of one month make one document."""
+    window = company.month(place + 1)
+
+    def check(answers: Sequence[Any]) -> Iterable[str]:
+        yield from told(answers, done=HANDS)
+        issued = [key for report in answers for key in getattr(report, "issued", ())]
+        yield from same("documents told", len(issued), 1)
+        found = company.ask(_MONTH, month=window.start)[0]
+        yield from same("the month", (found[0], int(found[1])), (1, FEE * 122 // 100))
+
+    return Round([lambda: company.bill(window)] * HANDS, check)
+
+
+@race("change_against_run", template="one")
+def change_against_run(place: int) -> Round:
+    """Runs of a month beside four discounts of the same code: the last recorded one is charged.
+
+    What a run missed comes with the next month's; so a round is judged in the next one.
+    """
+    window = company.month(place + 1)
+
+    def amend(percent: int) -> Any:
+        value = {"code": "race", "percent": str(percent)}
+        row = company.amendment(0, window.start, "discount", value)
+        return subscriptions.amend_many([row], actor=ACTOR, now=LATER)
+
+    def check(answers: Sequence[Any]) -> Iterable[str]:
+        yield from told(answers, done=HANDS)
+        if not place:
+            return
+        before = company.month(place).start
+        last = company.ask(
+            "SELECT value->>'percent' FROM subscriptions_amendment WHERE change = 'discount'"
+            " AND number <= %(last)s ORDER BY number DESC LIMIT 1",
+            last=place * len(PERCENTS),
+        )[0][0]
+        yield from same(
+            f"the fee of {before} at -{last} %", company.number(_CHARGED, month=before),
+            FEE - FEE * int(last) // 100,
+        )  # fmt: skip
+
+    runs = [lambda: company.bill(window)] * (HANDS - len(PERCENTS))
+    return Round([*runs, *(partial(amend, one) for one in PERCENTS)], check)
+
+
+@race("bonus_twice", template="one")
+def bonus_twice(place: int) -> Round:
+    """Runs of two months at once draw on one balance of 1 500.00: it is spent once."""
+    months = [company.month(3 * place + n) for n in (1, 2, 3)]
+    code = f"bonus-{place}"
+    row = company.amendment(0, months[0].start, "discount", {"code": code, "bonus": "1500"})
+    gone = company.amendment(0, months[0].start, "discount", {"remove": "all"})
+    subscriptions.amend_many([gone], actor=ACTOR, now=LATER)
+    subscriptions.amend_many([row], actor=ACTOR, now=LATER)
+
+    def check(answers: Sequence[Any]) -> Iterable[str]:
+        yield from told(answers, done=HANDS)
+        company.bill(months[2])
+        charged = sum(company.number(_CHARGED, month=one.start) for one in months)
+        yield from same("three fees less the bonus", charged, 3 * FEE - 150_000)
+
+    return Round([partial(company.bill, months[n % 2]) for n in range(HANDS)], check)
+
+
+@race("order_twice", template="one")
+def order_twice(place: int) -> Round:
+    """Eight people order a run of one month: one order stands, and two workers at it bill once."""
+    window = company.month(place + 1)
+    now = window.end_instant(company.ZONE)
+
+    def order() -> Any:
+        key = invoicing.order_run(window.start, action="bill", author=ACTOR, now=now)
+        invoicing.perform(key, now=now)
+        return key
+
+    def check(answers: Sequence[Any]) -> Iterable[str]:
+        yield from among(answers, "done", "order_under_way")
+        found = company.ask(_MONTH, month=window.start)[0]
+        yield from same("the month", (found[0], int(found[1])), (1, FEE * 122 // 100))
+        orders = company.number("SELECT count(*) FROM invoicing_runorder WHERE status <> 'done'")
+        yield from same("orders not done", orders, 0)
+
+    return Round([order] * HANDS, check)
+
+
+@race("amendment_numbers", template="one")
+def amendment_numbers(place: int) -> Round:
+    """Eight amendments of one subscription take eight numbers in a row."""
+    window = company.month(place + 1)
+    before = company.number("SELECT amendments FROM subscriptions_subscription")
+
+    def amend(n: int) -> Any:
+        value = {"code": f"d-{n}", "percent": str(n + 1)}
+        row = company.amendment(0, window.start, "discount", value)
+        return subscriptions.amend_many([row], actor=f"{ACTOR}-{uuid7()}"[:80], now=LATER)[0][1]
+
+    def check(answers: Sequence[Any]) -> Iterable[str]:
+        yield from told(answers, done=HANDS)
+        wanted = list(range(before + 1, before + HANDS + 1))
+        yield from same("the numbers", sorted(map(int, answers)), wanted)
+
+    return Round([partial(amend, n) for n in range(HANDS)], check)
