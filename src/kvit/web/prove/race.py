@@ -93,15 +93,11 @@ def _at_once(hands: ThreadPoolExecutor, calls: Sequence[Call]) -> list[Any]:
     def one(call: Call) -> Any:
         connection.ensure_connection()
         barrier.wait(PATIENCE_S)
-        try:
-            return call()
-        except Exception as error:  # noqa: BLE001 - the round's check judges it
-            return error
+        return call()
 
-    return [
-        done.result(PATIENCE_S)
-        for done in [hands.submit(copy_context().run, one, call) for call in calls]
-    ]
+    futures = [hands.submit(copy_context().run, one, call) for call in calls]
+    # What a call raised is its answer: the round's check judges it.
+    return [one.exception(PATIENCE_S) or one.result() for one in futures]
 
 
 def _close() -> None:
