@@ -112,7 +112,9 @@ ready()
 from datetime import UTC, datetime
 from allauth.mfa.models import Authenticator
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
+from importlib import import_module
+from django.conf import settings
+SessionStore = import_module(settings.SESSION_ENGINE).SessionStore
 from kvit.parties import queries
 from kvit.parties.models import User
 from kvit.parties.services import add_member

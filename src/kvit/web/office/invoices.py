@@ -38,9 +38,9 @@ COLUMNS = (
 )
 TABS = {
     "drafts": gettext_lazy("Drafts"),
-    "issued": gettext_lazy("Issued"),
-    "corrected": gettext_lazy("Corrected"),
-    "void": gettext_lazy("Void"),
+    "issued": pgettext_lazy("tab", "Issued"),
+    "corrected": pgettext_lazy("tab", "Corrected"),
+    "void": pgettext_lazy("tab", "Void"),
     "all": gettext_lazy("All"),
 }
 KINDS = {
