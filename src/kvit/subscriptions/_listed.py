@@ -85,6 +85,15 @@ def standing(ids: Collection[UUID], *, now: datetime) -> dict[UUID, Standing]:
     }
 
 
+def standing_of(asked: Asked, *, now: datetime) -> list[Standing]:
+    """Return all that is asked for, by code: for the few of some customers."""
+    rows = list(
+        _asked(asked, now).select_related("subscription").order_by("subscription__code", "id")
+    )
+    following = _following([row for row in rows if row.ends_at is not None])
+    return [_standing(row, now, following.get(row.subscription_id)) for row in rows]
+
+
 def asked_ids(asked: Asked, *, now: datetime) -> "QuerySet[Any]":
     """Return the ids that a list is narrowed to, as a query: for totals of the whole filter."""
     return _asked(asked, now).values("subscription_id")
