@@ -1,10 +1,11 @@
 """The documents of one customer, by the moment that they were made or issued."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from django.db.models import F, Q, Value
+from django.db.models import F, Max, Q, Value
 from django.db.models.functions import Coalesce
 
 from kvit.invoicing.models import Invoice
@@ -48,3 +49,10 @@ def told_to(customer_id: UUID, *, before: Before | None = None, limit: int) -> l
         rows = rows.filter(Q(at__lt=moment) | Q(at=moment, pk__lt=key))
     rows = rows.annotate(corrected=Coalesce(F("corrects__number_text"), Value("")))
     return [Told(*row) for row in rows.order_by("-at", "-pk").values_list(*_FIELDS)[:limit]]
+
+
+def last_issued(customer_ids: Collection[UUID]) -> dict[UUID, date]:
+    """Return the day of the last document that each customer was issued."""
+    rows = Invoice.objects.filter(customer_id__in=list(customer_ids), issued_on__isnull=False)
+    days = rows.order_by().values("customer_id").annotate(last=Max("issued_on"))
+    return dict(days.values_list("customer_id", "last"))

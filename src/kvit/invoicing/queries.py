@@ -10,7 +10,7 @@ from django.contrib.postgres.search import TrigramSimilarity
 from kvit.core.periods import Period
 from kvit.invoicing import _invariants
 from kvit.invoicing._bridge import InvoiceBridge, PayerBills, bridge_of, compared, period_before
-from kvit.invoicing._history import Told, told_to
+from kvit.invoicing._history import Told, last_issued, told_to
 from kvit.invoicing._listing import (
     ORDERS,
     TABS,
@@ -39,9 +39,9 @@ __all__ = [
     "ORDERS", "TABS", "DraftTotal", "Example", "ExceptionGroup", "InvoiceBridge",
     "InvoiceFilter", "InvoiceRow", "PayerBills", "RunInfo", "RunSummary", "TabTotal", "Told",
     "bridge_of", "by_ids", "by_number", "compared", "corrections_of", "drafts", "drafts_of",
-    "family_of", "last_billed", "lines_of_charges", "listed", "looked_from", "numbers",
-    "numbers_near", "of_period", "period_before", "periods", "problems", "rows_of", "run_info",
-    "runs", "runs_by_command", "told_to", "totals", "usage_that_waited",
+    "family_of", "last_billed", "last_issued", "lines_of_charges", "listed", "looked_from",
+    "numbers", "numbers_near", "of_period", "period_before", "periods", "problems", "rows_of",
+    "run_info", "runs", "runs_by_command", "told_to", "totals", "usage_that_waited",
 ]  # fmt: skip
 
 PROBLEM_WORDS = _invariants.WORDS

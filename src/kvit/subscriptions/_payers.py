@@ -30,5 +30,3 @@ def plan_at(subscription: OuterRef, at: Any) -> Subquery:
     """Return an expression: the plan of a subscription on a day, for sums by plan."""
     spells = Spell.objects.filter(subscription_id=subscription, starts_at__date__lte=at)
     return Subquery(spells.order_by("-place").values("plan")[:1])
-
-
