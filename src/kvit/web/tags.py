@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django import template
 from django.http import QueryDict
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
@@ -180,6 +181,18 @@ def control(field: Any) -> SafeString:
     if field.errors:
         attrs |= {"aria-invalid": "true", "aria-describedby": f"{field.id_for_label}-error"}
     return mark_safe(field.as_widget(attrs=attrs))
+
+
+@register.simple_tag
+def address(name: str, *arguments: Any) -> str:
+    """The address of a page of the office; "" where this installation has no such page, or there
+    is nothing to open."""
+    if not all(arguments):
+        return ""
+    try:
+        return reverse(f"office:{name}", args=arguments)
+    except NoReverseMatch:
+        return ""
 
 
 @register.filter

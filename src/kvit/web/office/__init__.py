@@ -2,6 +2,9 @@
 
 MODULES: tuple[str, ...] = (
     "overview",
+    "customers",
+    "customer_form",
+    "ledger",
     "invoices",
     "why",
     "corrections",

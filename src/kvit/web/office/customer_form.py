@@ -1,4 +1,4 @@
-"""A customer made and changed at a form. What is wrong is told at its field, and nothing is lost."""
+"""A customer made and changed at a form: what is wrong is told at its field, nothing is lost."""
 
 from dataclasses import asdict, fields
 from typing import Any
@@ -44,7 +44,7 @@ class CustomerForm(OfficeForm):
     address = forms.CharField(label=gettext_lazy("Address"), max_length=500)
     bik = forms.CharField(label=gettext_lazy("BIK"), max_length=12)
     bank = forms.CharField(label=gettext_lazy("Bank"), max_length=200)
-    account = forms.CharField(label=gettext_lazy("Account"), max_length=30)
+    account = forms.CharField(label=gettext_lazy("Bank account"), max_length=30)
     correspondent = forms.CharField(label=gettext_lazy("Correspondent account"), max_length=30)
     payer = forms.CharField(
         label=gettext_lazy("Payer"), max_length=80,
@@ -155,9 +155,7 @@ def _compared(request: HttpRequest, form: CustomerForm, key: UUID) -> HttpRespon
     return _shown(request, again, key, theirs=theirs)
 
 
-def _shown(
-    request: HttpRequest, form: CustomerForm, key: UUID | None, **more: Any
-) -> HttpResponse:
+def _shown(request: HttpRequest, form: CustomerForm, key: UUID | None, **more: Any) -> HttpResponse:
     found = parties.customers_by_id([key])[key] if key else None
     groups = (
         (_("Who it is"), ("name", "kind", "code", "inn", "kpp", "ogrn")),

@@ -1,0 +1,350 @@
+"""The books: trial balance, an account's card and its customers, receivables, the journal.
+
+Any figure is a door: a cell of the trial balance opens the card of those days, a line of the card
+its document, and the document why it is so.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from kvit.core.money import minor_text
+from kvit.core.periods import add_months, instant_of, local_date
+from kvit.ledger import queries
+from kvit.ledger.queries import Asked, TrialBalanceRow
+from kvit.ledger.rows import PostingsAsked
+from kvit.parties import queries as parties
+from kvit.parties.rows import Seller
+from kvit.platform.paging import Page
+from kvit.platform.tenancy import tenant_scope
+from kvit.web import lists
+from kvit.web.forms import DateField, FilterForm
+from kvit.web.lists import Column
+from kvit.web.office.links import customers
+from kvit.web.office.sources import documents_of
+from kvit.web.routes import page
+
+DAY = timedelta(days=1)
+EXPORTED = 1_000
+POSTING_COLUMNS = (
+    Column("day", gettext_lazy("Date")),
+    Column("document", gettext_lazy("Document")),
+    Column("customer", gettext_lazy("Customer")),
+    Column("debit", gettext_lazy("Debit")),
+    Column("credit", gettext_lazy("Credit")),
+    Column("sum", gettext_lazy("Sum"), kind="num"),
+)
+RECEIVABLE_COLUMNS = (
+    Column("customer", gettext_lazy("Customer")),
+    Column("sum", gettext_lazy("Owes"), kind="num"),
+)
+
+
+class DaysForm(FilterForm):
+    """From which day to which, both included; as it was known at the end of which."""
+
+    since = DateField(label=gettext_lazy("From day"))
+    to = DateField(label=gettext_lazy("To day"))
+    seller = forms.ChoiceField(label=gettext_lazy("Seller"))
+    known = DateField(label=gettext_lazy("As known on"))
+
+    def __init__(self, *args: Any, sellers: Sequence[Seller], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if len(sellers) < 2:
+            del self.fields["seller"]
+        else:
+            field = self.fields["seller"]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = [(one.row.code, one.row.name) for one in sellers]
+
+
+class AccountForm(DaysForm):
+    """The same of one account, maybe of one customer."""
+
+    customer = forms.UUIDField(widget=forms.HiddenInput)
+
+
+class ReceivablesForm(FilterForm):
+    """What was owed at the end of a day."""
+
+    on = DateField(label=gettext_lazy("At the end of day"))
+
+
+class PostingsForm(FilterForm):
+    """What the journal is narrowed to."""
+
+    account = forms.CharField(label=gettext_lazy("Account"), max_length=20)
+    since = DateField(label=gettext_lazy("From day"))
+    to = DateField(label=gettext_lazy("To day"))
+    customer = forms.UUIDField(widget=forms.HiddenInput)
+    source = forms.CharField(widget=forms.HiddenInput, max_length=120)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Whose books, of which days (both included), as known at a moment."""
+
+    seller: Seller
+    since: date
+    to: date
+    known: datetime | None
+
+    def query(self, **more: object) -> str:
+        """Return the same choice as a query of an address."""
+        said: dict[str, object] = {"since": self.since, "to": self.to}
+        said |= {"seller": self.seller.row.code, **more}
+        return urlencode({key: value for key, value in said.items() if value})
+
+    def asked(self, account: str = "", customer: UUID | None = None) -> Asked:
+        return Asked(self.seller.id, self.since, self.to + DAY, account, customer, self.known)
+
+
+@page("ledger/osv/", name="trial-balance", right="books.read")
+def trial_balance(request: HttpRequest) -> HttpResponse:
+    form, chosen = _chosen(request, DaysForm)
+    if chosen is None:
+        return render(request, "office/ledger/no_seller.html")
+    found = queries.trial_balance(
+        chosen.seller.id, since=chosen.since, until=chosen.to + DAY, as_recorded_by=chosen.known
+    )
+    tables = [_table(currency, [row for row in found if row.currency == currency])
+              for currency in sorted({row.currency for row in found})]  # fmt: skip
+    return render(
+        request,
+        "office/ledger/trial_balance.html",
+        {"form": form, "chosen": chosen, "tables": tables, "presets": _presets(request),
+         "same": chosen.query(), "present": request.now},
+    )  # fmt: skip
+
+
+@page("ledger/osv/export/", name="trial-balance-export", right="books.read")
+def trial_balance_export(request: HttpRequest) -> HttpResponseBase:
+    chosen = _chosen(request, DaysForm)[1]
+    if chosen is None:
+        raise Http404
+    found = queries.trial_balance(
+        chosen.seller.id, since=chosen.since, until=chosen.to + DAY, as_recorded_by=chosen.known
+    )
+    heads = (
+        _("Account"), _("Name"), _("Currency"), _("Opening, debit"), _("Opening, credit"),
+        _("Debit"), _("Credit"), _("Closing, debit"), _("Closing, credit"),
+    )  # fmt: skip
+    rows = [
+        (row.account, row.name, row.currency,
+         *(minor_text(one, row.currency) for one in _sides(row)))
+        for row in found
+    ]  # fmt: skip
+    return lists.exported(f"osv-{chosen.since}-{chosen.to}", heads, rows)
+
+
+@page("ledger/accounts/<str:account>/card/", name="account-card", right="books.read")
+def account_card(request: HttpRequest, account: str) -> HttpResponse:
+    """Every movement of an account, of one customer if asked, with the balance after each."""
+    form, chosen, name = _of_account(request, account)
+    customer = form.asked().get("customer")
+    card = queries.card_page(chosen.asked(account, customer), after=request.GET.get("after", ""))
+    who = customers({customer, *(line.customer_id for line in card.lines)})
+    return render(
+        request,
+        "office/ledger/card.html",
+        {
+            "form": form, "chosen": chosen, "account": account, "name": name, "card": card,
+            "who": who, "whose": who.get(customer) if customer else None,
+            "documents": documents_of(line.source for line in card.lines),
+            "same": chosen.query(customer=customer),
+        },
+    )  # fmt: skip
+
+
+@page("ledger/accounts/<str:account>/card/export/", name="account-card-export", right="books.read")
+def account_card_export(request: HttpRequest, account: str) -> HttpResponseBase:
+    form, chosen, name = _of_account(request, account)
+    asked = chosen.asked(account, form.asked().get("customer"))
+    heads = (
+        _("Date"), _("Document"), _("Against"), _("Customer"), _("Currency"), _("Debit"),
+        _("Credit"), _("Balance"),
+    )  # fmt: skip
+    rows = _card_rows(request.principal.tenant.id, asked)
+    title = f"card-{account}-{name}-{chosen.since}-{chosen.to}"
+    return lists.exported(title, heads, rows)
+
+
+@page("ledger/accounts/<str:account>/customers/", name="account-customers", right="books.read")
+def account_customers(request: HttpRequest, account: str) -> HttpResponse:
+    """An account customer by customer: what they had, what moved, what they have."""
+    form, chosen, name = _of_account(request, account)
+    found = queries.customers_page(chosen.asked(account), after=request.GET.get("after", ""))
+    return render(
+        request,
+        "office/ledger/customers.html",
+        {
+            "form": form, "chosen": chosen, "account": account, "name": name, "found": found,
+            "who": customers(row.customer_id for row in found.rows), "same": chosen.query(),
+        },
+    )  # fmt: skip
+
+
+@page("ledger/receivables/", name="receivables", right="books.read")
+def receivables(request: HttpRequest) -> HttpResponse:
+    """Who owes how much at the end of any day: claims less advances, of all sellers."""
+    form = ReceivablesForm(request.GET)
+    on = form.asked().get("on") or _today(request)
+    found = _owed(on, request.GET.get("after", ""))
+    return lists.listed(
+        request,
+        "office/ledger/receivables.html",
+        columns=RECEIVABLE_COLUMNS,
+        page=Page(found.rows, found.next, found.count),
+        form=form,
+        on=on,
+        who=customers(row.customer_id for row in found.rows),
+        sums=found.sums,
+    )
+
+
+@page("ledger/receivables/export/", name="receivables-export", right="books.read")
+def receivables_export(request: HttpRequest) -> HttpResponseBase:
+    on = ReceivablesForm(request.GET).asked().get("on") or _today(request)
+    heads = (_("Code"), _("Customer"), _("INN"), _("Owes"), _("Currency"))
+    rows = _receivable_rows(request.principal.tenant.id, on)
+    return lists.exported(f"receivables-{on}", heads, rows)
+
+
+@page("ledger/postings/", name="postings", right="books.read")
+def postings(request: HttpRequest) -> HttpResponse:
+    """The journal: every posting, narrowed by account, days, customer, document."""
+    form = PostingsForm(request.GET)
+    asked = form.asked()
+    wanted = PostingsAsked(
+        since=asked.get("since"),
+        until=asked.get("to"),
+        account=asked.get("account", ""),
+        customer=asked.get("customer"),
+        source=asked.get("source", ""),
+    )
+    found, sums = queries.postings_page(wanted, after=request.GET.get("after", ""))
+    return lists.listed(
+        request,
+        "office/ledger/postings.html",
+        columns=POSTING_COLUMNS,
+        page=found,
+        form=form,
+        sums=sums,
+        who=customers(row.customer_id for row in found.rows),
+        documents=documents_of(row.source for row in found.rows),
+    )
+
+
+def _owed(on: date, after: str, limit: int = 50) -> Any:
+    end = on + DAY
+    return queries.customers_page(Asked(None, end, end), after=after, limit=limit)
+
+
+def _chosen(request: HttpRequest, kind: type[DaysForm]) -> tuple[Any, Chosen | None]:
+    """Return the form and what it says; this month of the first seller where it says nothing."""
+    sellers = parties.sellers()
+    today = _today(request)
+    data = request.GET.copy()
+    month = {"since": today.replace(day=1), "to": today}
+    data.update({name: day.isoformat() for name, day in month.items() if not data.get(name)})
+    form = kind(data, sellers=list(sellers.values()))
+    asked = form.asked()
+    since = asked.get("since", month["since"])
+    to = max(asked.get("to", today), since)
+    known = asked.get("known")
+    zone = request.principal.tenant.row.zone
+    if not sellers:
+        return form, None
+    seller = sellers.get(asked.get("seller", "")) or next(iter(sellers.values()))
+    return form, Chosen(seller, since, to, instant_of(known + DAY, zone) if known else None)
+
+
+def _of_account(request: HttpRequest, account: str) -> tuple[Any, Chosen, str]:
+    form, chosen = _chosen(request, AccountForm)
+    chart = queries.accounts(chosen.seller.id) if chosen else {}
+    if chosen is None or account not in chart:
+        raise Http404
+    return form, chosen, chart[account]
+
+
+def _today(request: HttpRequest) -> date:
+    return local_date(request.now, request.principal.tenant.row.zone)
+
+
+def _presets(request: HttpRequest) -> list[dict[str, str]]:
+    today = _today(request)
+    month = today.replace(day=1)
+    quarter = month.replace(month=(today.month - 1) // 3 * 3 + 1)
+    spans = (
+        (_("This month"), month, today),
+        (_("Last month"), add_months(month, -1), month - DAY),
+        (_("Quarter"), quarter, today),
+        (_("Year"), month.replace(month=1), today),
+    )
+    return [
+        {"title": title, "query": urlencode({"since": since, "to": to})}
+        for title, since, to in spans
+    ]
+
+
+def _table(currency: str, rows: Sequence[TrialBalanceRow]) -> dict[str, Any]:
+    """One currency's accounts with both sides of each, their sums, and whether these hold."""
+    sides = [_sides(row) for row in rows]
+    sums = [sum(column) for column in zip(*sides, strict=True)]
+    return {
+        "currency": currency,
+        "rows": [{"row": row, "sides": side} for row, side in zip(rows, sides, strict=True)],
+        "sums": sums,
+        "holds": sums[0] == sums[1] and sums[2] == sums[3] and sums[4] == sums[5],
+    }
+
+
+def _sides(row: TrialBalanceRow) -> tuple[int, ...]:
+    """Opening, turnover and closing as debit and credit."""
+    return (
+        max(row.opening_minor, 0), max(-row.opening_minor, 0), row.debit_minor, row.credit_minor,
+        max(row.closing_minor, 0), max(-row.closing_minor, 0),
+    )  # fmt: skip
+
+
+def _card_rows(tenant: UUID, asked: Asked) -> Iterator[tuple[object, ...]]:
+    after = ""
+    while True:
+        with tenant_scope(tenant):
+            card = queries.card_page(asked, after=after, limit=EXPORTED)
+            documents = documents_of(line.source for line in card.lines)
+            who = customers(line.customer_id for line in card.lines)
+        for line in card.lines:
+            name = who[line.customer_id].name if line.customer_id in who else ""
+            sums = (line.debit_minor, line.credit_minor, line.balance_minor)
+            yield (
+                line.effective_on, documents[line.source].text, line.against, name, line.currency,
+                *(minor_text(one, line.currency) for one in sums),
+            )  # fmt: skip
+        if card.next is None:
+            return
+        after = card.next
+
+
+def _receivable_rows(tenant: UUID, on: date) -> Iterator[tuple[object, ...]]:
+    after = ""
+    while True:
+        with tenant_scope(tenant):
+            found = _owed(on, after, EXPORTED)
+            who = customers(row.customer_id for row in found.rows)
+        for row in found.rows:
+            one = who.get(row.customer_id)
+            told = (one.code, one.name, one.inn) if one else ("", "", "")
+            yield (*told, minor_text(row.closing_minor, row.currency), row.currency)
+        if found.next is None:
+            return
+        after = found.next

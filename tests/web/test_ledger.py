@@ -1,0 +1,83 @@
+"""The books in the office: any cell opens what it is made of, and the parts add up to it."""
+
+import re
+
+import pytest
+
+from tests.invoicing import company
+from tests.web.conftest import Office
+
+OCTOBER = "since=2026-10-01&to=2026-10-31"
+
+
+@pytest.fixture(autouse=True)
+def billed(tenant: object) -> None:
+    company.found()
+    company.bill()
+
+
+def text(answer: object) -> str:
+    return answer.content.decode().replace("\xa0", " ")  # type: ignore[attr-defined]
+
+
+def test_the_trial_balance_holds_and_each_cell_is_a_door(office: Office) -> None:
+    client = office("auditor")
+    page = text(client.get(f"/office/ledger/osv/?{OCTOBER}"))
+    assert "Дт = Кт" in page
+    row = page.split(">62.01<")[1].split("</tr>")[0]
+    assert "3 660,00" in row
+    door = re.search(r'href="(/office/ledger/accounts/62.01/card/[^"]+)"', row)
+    assert door is not None
+    card = text(client.get(door[1].replace("&amp;", "&")))
+    assert "Счёт № 2026-00001" in card
+    assert "2 440,00 ₽" in card and "1 220,00 ₽" in card and "3 660,00 ₽" in card  # noqa: PT018
+    by_customer = text(client.get(f"/office/ledger/accounts/62.01/customers/?{OCTOBER}"))
+    assert "ООО «Север»" in by_customer and "3 660,00 ₽" in by_customer  # noqa: PT018
+
+
+def test_a_day_before_the_first_document_has_no_books(office: Office) -> None:
+    client = office("auditor")
+    page = text(client.get("/office/ledger/osv/?since=2026-09-01&to=2026-09-30"))
+    assert "Проводок до этого дня нет" in page
+    page = text(client.get(f"/office/ledger/osv/?{OCTOBER}&known=2026-10-15"))
+    assert "Проводок до этого дня нет" in page
+
+
+def test_exports_are_numbers(office: Office) -> None:
+    client = office("auditor")
+    answer = client.get(f"/office/ledger/osv/export/?{OCTOBER}")
+    lines = b"".join(answer).decode().splitlines()  # type: ignore[call-overload]
+    assert lines[1].endswith("RUB;0,00;0,00;3660,00;0,00;3660,00;0,00")
+    answer = client.get(f"/office/ledger/accounts/62.01/card/export/?{OCTOBER}")
+    lines = b"".join(answer).decode().splitlines()  # type: ignore[call-overload]
+    assert [line.rsplit(";", 3)[1:] for line in lines[1:]] == [
+        ["2440,00", "0,00", "2440,00"], ["1220,00", "0,00", "3660,00"],
+    ]  # fmt: skip
+    answer = client.get("/office/ledger/receivables/export/?on=2026-11-30")
+    lines = b"".join(answer).decode().splitlines()  # type: ignore[call-overload]
+    assert lines[1:] == ["north;ООО «Север»;;2440,00;RUB", "south;ООО «Юг»;;1220,00;RUB"]
+
+
+def test_receivables_of_any_day_add_up(office: Office) -> None:
+    client = office("collector")
+    page = text(client.get("/office/ledger/receivables/?on=2026-10-31"))
+    assert "ООО «Юг»" in page and "3 660,00 ₽" in page  # noqa: PT018
+    page = text(client.get("/office/ledger/receivables/?on=2026-10-30"))
+    assert "На этот день никто не должен" in page or "Ничего не н" in page
+
+
+def test_postings_of_a_document_are_found(office: Office) -> None:
+    key = company.invoice("north").id
+    page = text(office("auditor").get(f"/office/ledger/postings/?source=invoice:{key}"))
+    assert page.count("<tr>") == 4  # heads, two postings, the total
+    assert "2 440,00 ₽" in page and "440,00 ₽" in page and "2 880,00 ₽" in page  # noqa: PT018
+
+
+def test_an_account_that_the_chart_has_not_is_not_found(office: Office) -> None:
+    assert office("auditor").get("/office/ledger/accounts/99/card/").status_code == 404
+
+
+def test_a_role_without_the_books_sees_none(office: Office) -> None:
+    client = office("support")
+    for url in ("osv/", "receivables/", "postings/", "accounts/62.01/card/"):
+        assert client.get(f"/office/ledger/{url}").status_code == 403
