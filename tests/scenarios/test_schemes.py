@@ -11,10 +11,19 @@ billed as soon as 100.00 is used, −10 % from 200 minutes, a coupon of 50.00 fo
     October        alfa 450 − 150 of bonus = 300.00, 340 minutes of 300 + 50 free, 700.00 on top
 """
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
+from kvit.invoicing import queries as invoicing
+from kvit.invoicing.jobs import look
+from kvit.metering import services as metering
+from kvit.metering.rows import EventIn
+from kvit.parties import queries
+from kvit.platform.clock import move_test_clock, now_for
+from kvit.platform.tenancy import tenant_scope
 from tests.scenarios.company import COMPANY, Company
 
 MOSCOW = timezone(timedelta(hours=3))
@@ -102,6 +111,66 @@ def _issued(company: Company, month: str, day: int | None = None) -> list[tuple[
     said = company.bill(month, now=now)
     assert (said.faults, said.waiting) == ([], 0)
     return [(one["customer"], one["net"]) for one in said.document["invoices"] if one["new"]]
+
+
+def test_a_folder_sets_up_triggers_and_a_worker_bills_by_them(mixed: Company) -> None:
+    """The same threshold of beta's plan, found by the minute's look of a worker: 90 of 100.00 are
+    used on the 10th, 150 on the 16th, less the coupon of 50.00."""
+    trigger = '[[trigger]]\ncode = "limit"\nkind = "threshold"\n'
+    mixed.write("company.toml", COMPANY + trigger)
+    mixed.write("usage/minutes.csv", USAGE.split("4,", maxsplit=1)[0])
+    assert _issued(mixed, "2026-09", 2) == []
+    tenant = queries.tenants()[0].id
+    clock(tenant, 10)
+    assert work() == []
+    mixed.write("usage/minutes.csv", USAGE)
+    (unread,) = [row for row in USAGE.splitlines() if row.startswith("4,")]
+    with tenant_scope(tenant):
+        event = EventIn("4", "subscription", "b-1", "minutes",
+                        datetime(2026, 9, 15, 10, tzinfo=MOSCOW), Decimal(60))  # fmt: skip
+        assert unread.endswith(",b-1,minutes,60")
+        metering.ingest([event], source="minutes", actor="test", now=event.time)
+    clock(tenant, 16)
+    assert work() == ["100.00"]
+    assert work() == []
+    assert _issued(mixed, "2026-09") == [("alfa", "1000.00"), ("beta", "48.00")]
+
+
+def clock(tenant: UUID, day: int) -> None:
+    moment = datetime(2026, 9, day, tzinfo=MOSCOW)
+    move_test_clock(tenant, to=moment, actor="test", reason="test")
+
+
+def work() -> list[str]:
+    """Look as a worker does; return the totals of new documents."""
+    tenant = queries.tenants()[0].id
+    with tenant_scope(tenant):
+        before = {one.id for one in invoicing.of_period(date(2026, 9, 1))}
+        look.run(now=now_for(tenant))
+        found = invoicing.of_period(date(2026, 9, 1))
+    return [f"{one.net_minor / 100:.2f}" for one in found if one.id not in before]
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "field"),
+    [
+        ('kind = "sometimes"', "bad_word", "trigger.kind"),
+        ('kind = "schedule"', "missing_value", "trigger.day"),
+        ('kind = "schedule"\nday = 31', "out_of_range", "trigger.day"),
+        ('kind = "schedule"\nday = 1\ntime = "6 утра"', "bad_time", "trigger.time"),
+        ('kind = "event"', "missing_value", "trigger.event"),
+        ('kind = "threshold"\nunits = "5"', "missing_value", "trigger.meter"),
+        ('kind = "threshold"\nunits = "5"\nmeter = "minuts"', "unknown_meter", "trigger.meter"),
+        ('kind = "threshold"\nwhen = "now"', "unknown_key", "trigger.when"),
+    ],
+)
+def test_a_faulty_trigger_is_named_and_holds_nothing_else(
+    mixed: Company, said: str, code: str, field: str
+) -> None:
+    mixed.write("company.toml", f'{COMPANY}[[trigger]]\ncode = "x"\n{said}\n')
+    answer = mixed.bill("2026-09")
+    assert [(one["code"], one["field"]) for one in answer.document["faults"]] == [(code, field)]
+    assert len(answer.document["invoices"]) == 2
 
 
 def test_each_sum_is_billed_when_its_scheme_says(mixed: Company) -> None:

@@ -48,6 +48,8 @@ class BillRun(TenantModel):
     waited = models.JSONField(default=list)
     charges = models.BigIntegerField(default=0)
     invoices = models.BigIntegerField(default=0)
+    # A trigger's run for some payers: it does not count as having looked at everybody.
+    is_narrow = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
@@ -273,3 +275,60 @@ class FreedCharge(TenantModel):
 
     def __str__(self) -> str:
         return str(self.charge_id)
+
+
+class Trigger(TenantModel):
+    """A standing order to bill without anybody asking: by schedule, by a threshold, by an event."""
+
+    code = models.CharField(max_length=80)
+    kind = models.CharField(max_length=10)
+    # schedule: {"day", "time"}; threshold: {"meter", "units"} or {}; event: {"event"}
+    said = models.JSONField(default=dict)
+    is_on = models.BooleanField(default=True)
+    since = models.DateTimeField()  # what was due before is nobody's business
+    author = models.CharField(max_length=120)
+    looked_at = models.BigIntegerField(default=0)  # usage version up to which a threshold looked
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "code"], name="trigger_code_unique"),
+            models.CheckConstraint(
+                condition=Q(kind__in=("schedule", "threshold", "event")), name="trigger_kind_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.kind}"
+
+
+class Firing(TenantModel):
+    """A condition of a trigger that occurred. Its key is unique: a repeated signal is no second."""
+
+    trigger = models.ForeignKey("invoicing.Trigger", on_delete=models.PROTECT, related_name="+")
+    key = models.CharField(max_length=120)  # the month, the usage version, the amendment
+    due_at = models.DateTimeField()
+    subscription_id = models.UUIDField(null=True)  # an event's
+    status = models.CharField(max_length=8, default="waiting")
+    done_at = models.DateTimeField(null=True)
+    run_id = models.UUIDField(null=True)  # the bill run, or the order of one
+    documents = models.IntegerField(default=0)  # issued or drafted by a run of its own
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "trigger", "key"], name="firing_once_a_key"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=("waiting", "done")), name="firing_status_known"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["tenant_id", "due_at"],
+                condition=Q(status="waiting"),
+                name="firing_waiting",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.status}"

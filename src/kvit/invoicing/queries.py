@@ -32,6 +32,7 @@ from kvit.invoicing._orders_seen import (
     runs_by_command,
 )
 from kvit.invoicing._summary import Example, ExceptionGroup, RunSummary
+from kvit.invoicing._triggers_seen import triggers
 from kvit.invoicing.models import BillRun, Invoice, InvoiceLine
 from kvit.invoicing.rows import InvoiceInfo, LineInfo
 
@@ -41,7 +42,8 @@ __all__ = [
     "bridge_of", "by_ids", "by_number", "compared", "corrections_of", "drafts", "drafts_of",
     "family_of", "last_billed", "last_issued", "lines_of_charges", "listed", "looked_from",
     "numbers", "numbers_near", "of_period", "period_before", "periods", "problems", "rows_of",
-    "run_info", "runs", "runs_by_command", "told_to", "totals", "usage_that_waited",
+    "run_info", "runs", "runs_by_command", "told_to", "totals", "triggers",
+    "usage_that_waited",
 ]  # fmt: skip
 
 PROBLEM_WORDS = _invariants.WORDS
@@ -107,7 +109,7 @@ def corrections_of(invoice_id: UUID) -> list[InvoiceInfo]:
 
 def usage_that_waited() -> frozenset[tuple[str, str, str]]:
     """Return the usage (subject kind, subject, meter) that nobody took at the last run."""
-    last = BillRun.objects.filter(status="done").order_by("-id").first()
+    last = BillRun.objects.filter(status="done", is_narrow=False).order_by("-id").first()
     return frozenset(
         (kind, subject, meter) for kind, subject, meter, *_ in (last.waited if last else ())
     )
@@ -115,7 +117,7 @@ def usage_that_waited() -> frozenset[tuple[str, str, str]]:
 
 def looked_from() -> int:
     """The usage version up to which every change has been charged or found to change nothing."""
-    last = BillRun.objects.filter(status="done").order_by("-id").first()
+    last = BillRun.objects.filter(status="done", is_narrow=False).order_by("-id").first()
     if last is None:
         return 0
     return last.looked_from if last.put_off else last.usage_version
@@ -123,7 +125,11 @@ def looked_from() -> int:
 
 def last_billed() -> Period | None:
     """Return the latest billing period whose run is over; None before the first."""
-    last = BillRun.objects.filter(status="done").order_by("-period_end", "-id").first()
+    last = (
+        BillRun.objects.filter(status="done", is_narrow=False)
+        .order_by("-period_end", "-id")
+        .first()
+    )
     return None if last is None else Period(last.period_start, last.period_end)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from uuid import UUID
 
 from kvit.core.periods import Period
@@ -32,7 +33,9 @@ class RunRequest:
     `issue_on` is the date that the documents bear. `gate` is a business clock inside the period:
     what is not over by then is not charged; None bills the whole period. What is held waits for
     its faults to be mended: subscription codes, and (plan, price code) pairs. `only` narrows a run
-    that is made to be looked at and rolled back.
+    to some payers: one that is made to be looked at and rolled back, or a trigger's. `whens` then
+    narrows what is charged ("interim", "milestone", …), and `usage_thresholds` are units by meter
+    at which usage is billed before its period is over.
     """
 
     window: Period
@@ -42,6 +45,8 @@ class RunRequest:
     held_prices: frozenset[tuple[str, str]] = frozenset()
     gate: datetime | None = None
     only: Scope | None = None
+    whens: frozenset[str] | None = None
+    usage_thresholds: Mapping[str, Fraction] = field(default_factory=dict)
     chunk: int = 500
     run_id: UUID | None = None  # the id that its record shall have: that of the order behind it
 
@@ -169,3 +174,36 @@ class PeriodPreview:
     window: Period
     documents: tuple[InvoiceInfo, ...]
     problems: tuple[RatingProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerRow:
+    """A standing order to bill, as it is stated. Fields of other kinds are left empty.
+
+    schedule: the month before, on the `day`-th day after it (1 is the first) at `time`, or where
+    `period` is "begun" what is due by then of the month that has begun;
+    threshold: usage that reached its plan's `threshold`, or `units` of a `meter`, at once;
+    event: what a subscription tells ("open", "milestone", "cancel"), at once.
+    """
+
+    code: str
+    kind: str
+    day: int = 0
+    time: str = ""
+    period: str = ""
+    meter: str = ""
+    units: str = ""
+    event: str = ""
+    is_on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerInfo:
+    """A trigger with the last time it fired."""
+
+    row: TriggerRow
+    since: datetime
+    author: str
+    fired: int
+    last_key: str
+    last_at: datetime | None

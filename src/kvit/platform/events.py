@@ -93,16 +93,22 @@ class Consumer:
     name: str
     topics: tuple[Topic, ...]
     handle: Handler
-    wanted: Callable[[], bool] | None = None  # of one that hears all topics: does it, now?
+    wanted: Callable[[], bool] = lambda: True  # whether the tenant in scope wants it to hear
 
 
 _topics: dict[str, Topic] = {}
 _consumers: dict[str, Consumer] = {}
 _hearers: dict[str, list[str]] = defaultdict(list)
+_hear_all: list[str] = []
 
 
-def consumes(*topics: Topic, name: str) -> Callable[[Handler], Handler]:
+def consumes(
+    *topics: Topic, name: str, wanted: Callable[[], bool] = lambda: True
+) -> Callable[[Handler], Handler]:
     """Register `handler(events, now=…)`: facts of one tenant, in order within each key.
+
+    `wanted` is asked once for each publication, in the tenant's scope: where nobody waits for a
+    fact, no delivery is written.
 
     It runs in the tenant's scope and in the drain's transaction, together with the removal of the
     deliveries: what it writes happens once for each event. What it raises parks the key.
@@ -111,7 +117,7 @@ def consumes(*topics: Topic, name: str) -> Callable[[Handler], Handler]:
     def register(handler: Handler) -> Handler:
         if name in _consumers:
             raise TopicTaken(name)
-        _consumers[name] = Consumer(name, topics, handler)
+        _consumers[name] = Consumer(name, topics, handler, wanted)
         for topic in topics:
             _hearers[topic.name].append(name)
         return handler
@@ -130,6 +136,7 @@ def consumes_all(*, name: str, wanted: Callable[[], bool]) -> Callable[[Handler]
         if name in _consumers:
             raise TopicTaken(name)
         _consumers[name] = Consumer(name, (), handler, wanted)
+        _hear_all.append(name)
         return handler
 
     return register
@@ -236,8 +243,7 @@ def event_of(row: EventLog) -> Event:
 
 
 def _who_hears(topic: Topic) -> list[str]:
-    everything = [one.name for one in _consumers.values() if one.wanted and one.wanted()]
-    return [*_hearers[topic.name], *everything]
+    return [name for name in (*_hearers[topic.name], *_hear_all) if _consumers[name].wanted()]
 
 
 def _notify(topic: str, *, wakes_drains: bool) -> None:

@@ -23,9 +23,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
 
 from kvit.platform import clock
 from kvit.platform.consumers import drain_all
@@ -58,6 +59,16 @@ class Job:
         """
         self.task.configure(lock=key, schedule_at=at).defer(**_tenant(), **arguments)
 
+    def defer_once(self, *, key: str, **arguments: Any) -> bool:
+        """Leave one job unless one of this key waits already; return whether it was left."""
+        try:
+            with transaction.atomic():
+                task = self.task.configure(lock=key, queueing_lock=key)
+                task.defer(**_tenant(), **arguments)
+        except AlreadyEnqueued:
+            return False
+        return True
+
     def defer_many(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Leave a job for each row of arguments, in one statement."""
         together = _tenant()
@@ -83,6 +94,23 @@ def job(*, name: str, queue: str = "default") -> Callable[[Callable[..., None]],
         retry = RetryStrategy(max_attempts=TRIES, exponential_wait=4)
         task: Any = app.task  # its overloads know no keyword-only function
         return Job(name, function, task(run, name=name, queue=queue, retry=retry))
+
+    return register
+
+
+def every_minute(*, name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Make a function of no tenant run once a minute while any worker does; never twice at once.
+
+    It looks and defers: what takes long, or belongs to a tenant, is a job.
+    """
+
+    def register(function: Callable[[], None]) -> Callable[[], None]:
+        def run(timestamp: int) -> None:
+            function()
+
+        task: Any = app.task
+        app.periodic(cron="* * * * *")(task(run, name=name, queueing_lock=name, lock=name))
+        return function
 
     return register
 

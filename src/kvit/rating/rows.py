@@ -52,6 +52,8 @@ class RatingRun:
     # (subscription, first day of a service period) to be looked at once more: no document that
     # stands bills them.
     reopened: frozenset[tuple[UUID, date]] = frozenset()
+    only: frozenset[str] | None = None  # what alone is charged: "interim", "milestone", …
+    usage_thresholds: Mapping[str, Fraction] = field(default_factory=dict)  # units by meter
 
     def seller_of(self, code: str) -> SellerTerms:
         """Return the plan's seller; the first one where the plan names none."""

@@ -155,7 +155,7 @@ def _jobs(
             stale = stale or (rated is not None and stale_before)
             drawn = stale or (rated is None and bool(whens))
             stale_before |= drawn and histories[contract.id].is_inherited
-            if whens or stale:
+            if whens or (stale and run.only is None):
                 billed = frozenset() if rated is None else frozenset(rated.whens)
                 jobs.append(_Job(contract, service, whens | billed, rated, stale))
     return jobs
@@ -193,9 +193,10 @@ def _due(
     since = service.start if is_known else max(service.start, window_start)
     if any(since <= at < min(clock, service.end) for at, _ in contract.milestones):
         whens |= {"milestone"}
-    if service.start <= clock < service.end and _threshold(contract, service, run) is not None:
+    is_limited = run.usage_thresholds or _threshold(contract, service, run) is not None
+    if service.start <= clock < service.end and is_limited:
         whens |= {"interim"}
-    return frozenset(whens)
+    return frozenset(whens if run.only is None else whens & run.only)
 
 
 def _threshold(contract: Contract, service: ServicePeriod, run: RatingRun) -> int | None:
@@ -359,8 +360,13 @@ def _is_voided(due: Due, standing: Mapping[Slot, Standing]) -> bool:
 
 def _reaches_threshold(job: _Job, run: RatingRun, dues: Iterable[Due]) -> bool:
     threshold = _threshold(job.contract, job.service, run)
-    usage = sum(due.amount_minor for due in dues if _is_usage(due))
-    return threshold is not None and usage >= threshold
+    usage = [due for due in dues if _is_usage(due)]
+    if threshold is not None and sum(due.amount_minor for due in usage) >= threshold:
+        return True
+    return any(
+        sum(due.units for due in usage if _meter(due) == meter) >= units
+        for meter, units in run.usage_thresholds.items()
+    )
 
 
 def _without_usage(dues: Iterable[Due]) -> list[Due]:
@@ -368,7 +374,11 @@ def _without_usage(dues: Iterable[Due]) -> list[Due]:
 
 
 def _is_usage(due: Due) -> bool:
-    return due.charge is not None and bool(due.charge.stretch.terms.meter)
+    return bool(_meter(due))
+
+
+def _meter(due: Due) -> str:
+    return "" if due.charge is None else due.charge.stretch.terms.meter
 
 
 def _memory(

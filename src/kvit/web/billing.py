@@ -21,6 +21,7 @@ from kvit.invoicing import queries as invoicing
 from kvit.invoicing import services as invoicing_services
 from kvit.invoicing.rows import InvoiceInfo, Progress, RunReport, RunRequest, silent
 from kvit.parties import queries as parties
+from kvit.platform import clock as test_clock
 from kvit.platform.failures import Failure
 from kvit.platform.tenancy import tenant_scope
 from kvit.rating import queries as rating
@@ -172,6 +173,12 @@ def _bill(options: BillOptions, answer: BillAnswer, clock: datetime, progress: P
             folder, take_folder=options.take_folder, actor=actor, now=clock
         )
         answer.faults += imported.faults
+        answer.faults += integrations.apply_triggers(
+            folder,
+            take_folder=options.take_folder,
+            actor=actor,
+            now=test_clock.now_for(tenant.id),
+        )
         answer.notices += imported.outcome.notices
         until = options.window.end_instant(zone)
         counted = replace(folder, usage=tuple(_Counted(one, progress) for one in folder.usage))

@@ -12,7 +12,7 @@ from kvit.core.periods import UnknownZone, zone_of
 from kvit.integrations.port import CompanyRow, Fault, Place, SellerRow
 
 VAT = ("auto", "10", "0", "none", "usn5", "usn7")
-_TOP = ("company", "policy", "seller")
+_TOP = ("company", "policy", "seller", "trigger")
 _COMPANY = ("code", "name", "currency", "zone", "language")
 _POLICY = ("vat_rounding", "late_events")
 _SELLER = (

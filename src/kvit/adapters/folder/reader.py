@@ -25,6 +25,7 @@ from kvit.adapters.folder.suggest import closest, shown
 from kvit.adapters.folder.tables import Table
 from kvit.adapters.folder.textfile import FileFault
 from kvit.adapters.folder.toml import Toml, read_toml
+from kvit.adapters.folder.triggers import read_triggers
 from kvit.adapters.folder.usage import UsageFile, kind_of
 from kvit.integrations.port import (
     CalendarRow,
@@ -101,6 +102,7 @@ class _Reading:
             subscriptions=tuple(subscriptions),
             changes=tuple(self._changes(world)),
             usage=tuple(self._usage(world)),
+            triggers=tuple(read_triggers(toml, self.faults)) if toml else (),
             faults=tuple(self.faults),
         )
         return check_references(folder, self.bad, catalogue.bad_prices)

@@ -37,6 +37,7 @@ def check_references(
     check.customers()
     check.subscriptions()
     check.changes()
+    check.triggers()
     check.spread()
     return replace(
         folder,
@@ -121,6 +122,11 @@ class _Check:
         if price and price not in self.prices.get(plan, ()):
             return self._unknown("price", price, self.prices.get(plan, ()), at, "scope")
         return True
+
+    def triggers(self) -> None:
+        """A threshold of usage names a meter. A trigger is waited for by nothing."""
+        for row in self.folder.triggers:
+            self._refers("meter", row.meter, row.place, "meter")
 
     def customers(self) -> None:
         """Payers exist, make no circle, and pay for themselves."""

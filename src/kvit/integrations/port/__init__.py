@@ -27,6 +27,7 @@ from kvit.integrations.port._rows import (
     PriceRow,
     SellerRow,
     SubscriptionRow,
+    TriggerRow,
 )
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "PriceRow",
     "SellerRow",
     "SubscriptionRow",
+    "TriggerRow",
     "UsageRow",
     "UsageSource",
 ]

@@ -19,6 +19,7 @@ from kvit.integrations.port._rows import (
     PriceRow,
     SellerRow,
     SubscriptionRow,
+    TriggerRow,
 )
 
 
@@ -90,6 +91,7 @@ class CompanyFolder:
     subscriptions: tuple[SubscriptionRow, ...] = ()
     changes: tuple[ChangeRow, ...] = ()
     usage: tuple[UsageSource, ...] = ()
+    triggers: tuple[TriggerRow, ...] = ()
     faults: tuple[Fault, ...] = ()
     held: Mapping[str, frozenset[str]] = field(default_factory=dict)
     held_prices: frozenset[tuple[str, str]] = frozenset()

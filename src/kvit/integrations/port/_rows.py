@@ -59,6 +59,22 @@ class SellerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class TriggerRow:
+    """A bill that starts itself: see `invoicing.rows.TriggerRow`. `units` is a decimal text."""
+
+    place: Place
+    code: str
+    kind: Literal["schedule", "threshold", "event"]
+    day: int = 0
+    time: str = ""
+    period: str = ""
+    meter: str = ""
+    units: str = ""
+    event: str = ""
+    is_on: bool = True  # the key `on`
+
+
+@dataclass(frozen=True, slots=True)
 class MeterRow:
     """What is measured. `expression` is filled exactly when `aggregation` is "expression"."""
 

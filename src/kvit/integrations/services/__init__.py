@@ -28,6 +28,7 @@ from kvit.integrations.services._objects import (
     customer_ids,
 )
 from kvit.integrations.services._subscriptions import apply_changes, apply_subscriptions
+from kvit.integrations.services._triggers import apply_triggers
 from kvit.integrations.services._usage import UsageOutcome, ingest_usage, tenant_option
 from kvit.integrations.services._webhooks import (
     any_webhook,
@@ -41,8 +42,8 @@ from kvit.parties import services as parties_services
 from kvit.parties.rows import Tenant, TenantRow
 
 __all__ = ["Imported", "Outcome", "UsageOutcome", "WebhookRefused", "any_webhook",
-           "apply_objects", "change_webhook", "create_webhook", "ensure_tenant", "hear",
-           "ingest_usage", "pause_webhook",
+           "apply_objects", "apply_triggers", "change_webhook", "create_webhook", "ensure_tenant",
+           "hear", "ingest_usage", "pause_webhook",
            "remove_webhook", "replay_webhook", "resend", "resume_webhook", "rotate_webhook_secret",
            "tenant_option", "try_webhook"]  # fmt: skip
 

@@ -19,6 +19,13 @@ from kvit.invoicing.services._previewed import (
     standing,
 )
 from kvit.invoicing.services._runs import NoSeller, run
+from kvit.invoicing.services._triggers import (
+    TriggerRefused,
+    heard,
+    is_waited_for,
+    look,
+    state_triggers,
+)
 
 __all__ = [
     "CorrectionIn",
@@ -28,11 +35,15 @@ __all__ = [
     "NoSeller",
     "OrderRefused",
     "Standing",
+    "TriggerRefused",
     "approve",
     "correct_as_previewed",
     "credit",
     "debit",
+    "heard",
+    "is_waited_for",
     "issue_many",
+    "look",
     "open_window",
     "order_run",
     "perform",
@@ -44,6 +55,7 @@ __all__ = [
     "refuse",
     "run",
     "standing",
+    "state_triggers",
     "stop",
     "void",
 ]

@@ -106,7 +106,7 @@ def open_window(now: datetime) -> Period:
     present one where runs have fallen behind, or have never been."""
     today = local_date(now, parties.tenant().row.zone)
     present = _month(today)
-    last = BillRun.objects.filter(status="done").order_by("-period_end").first()
+    last = BillRun.objects.filter(status="done", is_narrow=False).order_by("-period_end").first()
     if last is None:
         return present
     next_due = _month(last.period_end)

@@ -60,6 +60,7 @@ def run(
         author=actor,
         usage_version=rating_run.usage_version,
         looked_from=looked_from(),
+        is_narrow=request.only is not None,
     )
     report = RunReport(record.pk, RatingResult())
     _rate(request, rating_run, report, progress)
@@ -92,6 +93,8 @@ def _begin(request: RunRequest, *, actor: str, now: datetime) -> RatingRun:
         held_prices=request.held_prices,
         held_subscriptions=request.held_subscriptions,
         reopened=_freed.reopened(request.window.start),
+        only=request.whens,
+        usage_thresholds=request.usage_thresholds,
     )
 
 
@@ -113,7 +116,7 @@ def late_usage(changed: Iterable[metering.Key]) -> dict[LateKey, tuple[datetime,
 
 def _last_run() -> BillRun | None:
     """Return the run that began last, not the one of the latest period: ids rise with time."""
-    return BillRun.objects.filter(status="done").order_by("-id").first()
+    return BillRun.objects.filter(status="done", is_narrow=False).order_by("-id").first()
 
 
 def _rate(

@@ -65,11 +65,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _work(args: argparse.Namespace) -> None:
+    from kvit.invoicing.jobs import tick
     from kvit.platform import jobs
     from kvit.platform.audit import acting_from
 
     with acting_from("kvit run worker"):
         if args.once:
+            tick()  # a worker that goes on does it every minute
             jobs.work_once()
         else:
             jobs.work(concurrency=args.concurrency)
