@@ -21,7 +21,7 @@ from kvit.metering.queries import EventView
 from kvit.platform.failures import Failure
 from kvit.rating import queries as rating
 from kvit.rating.queries import EventAsked, EventFate
-from kvit.rating.rows import ChargeInfo
+from kvit.rating.rows import ChargeInfo, Waiting
 
 BILLED, WAITS, STOPPED = "billed", "waits", "stopped"
 WAITING = frozenset({"not_rated", "late", "draft", "not_invoiced"})
@@ -277,6 +277,13 @@ def _rejected(event_id: str, row: Mapping[str, Any], lang: str) -> Fate:
         Step("rejected", say(WORDS, "rejected", lang), fault.message(lang), ok=False),
     )
     return Fate(row["source"], event_id, STOPPED, steps, fault.remedy(lang), None)
+
+
+def waiting_text(one: Waiting, lang: str) -> str:
+    """Say why usage waits."""
+    return say(
+        WORDS, one.reason, lang, meter=one.meter, subject=one.subject, subscription=one.subject
+    )
 
 
 def fault_of(row: Mapping[str, Any]) -> Fault:

@@ -35,12 +35,17 @@ from kvit.rating.rows import RatingResult
 Action = Literal["bill", "dry", "approve"]
 CHUNK = 200  # drafts approved in one transaction
 UNDER_WAY = ("queued", "running")
+FIRST_YEAR, LAST_YEAR = 1970, 2199  # between which usage is kept
 WORDS: Words = {
     "period_not_over": (
         "{period} ещё не закончился: выставлять рано. Пробный запуск покажет, что получится по"
         " тому, что известно сейчас.",
         "{period} is not over: it is too early to issue. A dry run shows what comes of what is"
         " known by now.",
+    ),
+    "period_outlandish": (
+        "{day} — вне лет, за которые хранится потребление (1970–2199).",
+        "{day} is outside the years of which usage is kept (1970 to 2199).",
     ),
     "order_under_way": (
         "По периоду {period} уже идёт запуск. Дождитесь его или остановите.",
@@ -227,6 +232,8 @@ def _request(order: RunOrder) -> tuple[Period, RunRequest]:
 
 
 def _window(day: date) -> Period:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise OrderRefused("period_outlandish", day=day)
     first = day.replace(day=1)
     return Period(first, add_months(first, 1))
 

@@ -9,4 +9,8 @@ MODULES = (
     "tenant",
     "keys",
     "webhooks",
+    "invoices",
+    "corrections",
+    "runs",
+    "usage",
 )

@@ -21,7 +21,11 @@ from kvit.platform.failures import Failure
 
 PREFIX = "/api/v1/"
 MEDIA_TYPE = "application/problem+json"
-STATUSES = {"idempotency_key_reused": 409, "cursor_unreadable": 400}
+STATUSES = {
+    "idempotency_key_reused": 409,
+    "cursor_unreadable": 400,
+    "metering_event_not_found": 422,
+}  # named in the body, not by the address
 WORDS: Words = {
     "bad_request": (
         "Тело запроса не читается как JSON.",

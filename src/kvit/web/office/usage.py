@@ -208,8 +208,7 @@ def _waiting(
     rows = [
         {
             "row": one,
-            "why": say(fates.WORDS, one.reason, lang(), meter=one.meter, subject=one.subject,
-                       subscription=one.subject),
+            "why": fates.waiting_text(one, lang()),
             "remedy": say(fates.WORDS, f"do_{one.reason}", lang())
             if f"do_{one.reason}" in fates.WORDS else say(REMEDIES, one.reason, lang()),
             "first": local_date(one.since, zone),
