@@ -10,4 +10,9 @@ MODULES: tuple[str, ...] = (
     "corrections",
     "runs",
     "usage",
+    "settings",
+    "settings_sellers",
+    "settings_staff",
+    "settings_keys",
+    "journal",
 )

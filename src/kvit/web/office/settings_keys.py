@@ -1,0 +1,151 @@
+"""Keys of machines: made and shown once, rotated with an overlap, revoked."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from kvit.parties import queries as parties
+from kvit.parties import services
+from kvit.parties.rights import RIGHTS
+from kvit.platform.paging import keyset
+from kvit.web import lists
+from kvit.web.forms import OfficeForm
+from kvit.web.lists import Column
+from kvit.web.office.links import people
+from kvit.web.routes import action, page
+from kvit.web.tags import lang
+
+COLUMNS = (
+    Column("name", gettext_lazy("Name")),
+    Column("rights", gettext_lazy("Rights")),
+    Column("made", gettext_lazy("Made")),
+    Column("used", gettext_lazy("Used last")),
+    Column("state", gettext_lazy("State")),
+    Column("do", gettext_lazy("Actions")),
+)
+OVERLAPS = (
+    ("0", gettext_lazy("close the old one now")),
+    ("1", gettext_lazy("an hour")),
+    ("24", gettext_lazy("a day")),
+    ("168", gettext_lazy("a week")),
+)
+
+
+class KeyForm(OfficeForm):
+    """What the key is for and what it may do; no more than oneself."""
+
+    name = forms.CharField(
+        label=gettext_lazy("What the key is for"), max_length=120,
+        help_text=gettext_lazy("The name of the program: CRM, the billing of the site."),
+    )  # fmt: skip
+    rights = forms.MultipleChoiceField(
+        label=gettext_lazy("Rights"), widget=forms.CheckboxSelectMultiple
+    )
+    certificate = forms.CharField(
+        label=gettext_lazy("SHA-256 of the client's certificate"), required=False, max_length=100
+    )
+
+    def __init__(self, *args: Any, own: frozenset[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["rights"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices = [
+            (code, right.text(lang())) for code, right in RIGHTS.items() if code in own
+        ]
+
+
+@page("settings/keys/", name="settings-keys", right="keys.write")
+def keys(request: HttpRequest) -> HttpResponse:
+    return _keys(request, KeyForm(own=request.principal.rights))
+
+
+@action(
+    "settings/keys/new/", name="key-create", right="keys.write", operation="create_key",
+    recent=True,
+)  # fmt: skip
+def create(request: HttpRequest) -> HttpResponse:
+    form = KeyForm(request.POST, own=request.principal.rights)
+    if not form.is_valid():
+        return _keys(request, form, status=422)
+    try:
+        made = services.create_key(
+            **form.cleaned_data, granter=request.principal.rights, **_asker(request)
+        )
+    except services.KeyRefused as error:
+        form.add_error("certificate" if "certificate" in error.code else None, error.text(lang()))
+        return _keys(request, form, status=422)
+    return render(request, "office/settings/key_made.html", {"made": made})
+
+
+@action(
+    "settings/keys/<uuid:key>/rotate/", name="key-rotate", right="keys.write",
+    operation="rotate_key", recent=True,
+)  # fmt: skip
+def rotate(request: HttpRequest, key: UUID) -> HttpResponse:
+    asked = request.POST.get("overlap", "168")
+    hours = int(asked) if asked in dict(OVERLAPS) else 168
+    made = services.rotate_key(key, overlap=timedelta(hours=hours), **_asker(request))
+    return render(request, "office/settings/key_made.html", {"made": made})
+
+
+@action(
+    "settings/keys/<uuid:key>/revoke/", name="key-revoke", right="keys.write",
+    operation="revoke_key", recent=True,
+)  # fmt: skip
+def revoke(request: HttpRequest, key: UUID) -> HttpResponse:
+    services.revoke_key(key, reason=request.POST.get("reason", "")[:500], **_asker(request))
+    messages.success(request, _("The key is revoked: it opens nothing from now on."))
+    return redirect("office:settings-keys")
+
+
+@action(
+    "settings/keys/factors/", name="key-factors", right="keys.write",
+    operation="change_machine_factors", recent=True,
+)  # fmt: skip
+def factors(request: HttpRequest) -> HttpResponse:
+    wanted = 2 if request.POST.get("factors") == "2" else 1
+    services.set_machine_factors(
+        wanted, reason=request.POST.get("reason", "")[:500], **_asker(request)
+    )
+    messages.success(request, _("Saved."))
+    return redirect("office:settings-keys")
+
+
+def _keys(request: HttpRequest, form: KeyForm, *, status: int = 200) -> HttpResponse:
+    now = datetime.now(UTC)
+    found = keyset(parties.keys(), order=("-made_at", "-id"), after=request.GET.get("after", ""))
+    rows = [parties.key_row(one) for one in found.rows]
+    answer = lists.listed(
+        request,
+        "office/settings/keys.html",
+        columns=COLUMNS,
+        page=found.of(lambda one: _row(parties.key_row(one), now)),
+        key_form=form,
+        overlaps=OVERLAPS,
+        factors=parties.machine_factors(),
+        people=people(one.made_by for one in rows),
+    )
+    answer.status_code = status
+    return answer
+
+
+def _row(key: Any, now: datetime) -> dict[str, Any]:
+    is_over = key.expires_at is not None and key.expires_at <= now
+    state = "revoked" if key.revoked_at else "ended" if is_over else "active"
+    return {
+        "key": key,
+        "rights": [parties.right_words(code, lang()) for code in key.rights],
+        "state": state,
+        "is_open": state == "active",
+    }
+
+
+def _asker(request: HttpRequest) -> dict[str, Any]:
+    return {"actor": request.principal.actor, "now": datetime.now(UTC)}

@@ -1,0 +1,206 @@
+"""Staff and roles: who is invited, which role has which right, in which branch."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import get_user_model
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from kvit.core.wording import say
+from kvit.parties import queries as parties
+from kvit.parties import services
+from kvit.parties.rights import AREAS, OWNER, RIGHTS
+from kvit.platform import audit_log
+from kvit.web.forms import OfficeForm
+from kvit.web.login.links import send_invitation
+from kvit.web.office.links import people
+from kvit.web.routes import action, page
+from kvit.web.tags import lang
+
+
+class RoleForm(OfficeForm):
+    """A role, maybe of one branch alone."""
+
+    role = forms.ChoiceField(label=gettext_lazy("Role"))
+    branch = forms.ChoiceField(label=gettext_lazy("Branch"), required=False)
+
+    def __init__(self, *args: Any, rights: frozenset[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        role, branch = self.fields["role"], self.fields["branch"]
+        assert isinstance(role, forms.ChoiceField)
+        assert isinstance(branch, forms.ChoiceField)
+        role.choices = [
+            (one.code, one.name(lang())) for one in parties.roles() if one.rights <= rights
+        ]
+        branch.choices = [
+            ("", _("The whole company")),
+            *((code, one.name) for code, one in parties.branches().items()),
+        ]
+
+
+class InviteForm(RoleForm):
+    """Whom to invite."""
+
+    email = forms.EmailField(label=gettext_lazy("E-mail"), max_length=254)
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=150)
+    field_order = ("email", "name", "role", "branch")
+
+
+@page("settings/staff/", name="settings-staff", right="members.read", personal=True)
+def staff(request: HttpRequest) -> HttpResponse:
+    return _staff(request, InviteForm(rights=request.principal.rights))
+
+
+@action(
+    "settings/staff/invite/", name="staff-invite", right="members.write",
+    operation="invite_member", recent=True,
+)  # fmt: skip
+def invite(request: HttpRequest) -> HttpResponse:
+    form = InviteForm(request.POST, rights=request.principal.rights)
+    if not form.is_valid():
+        return _staff(request, form, status=422)
+    try:
+        made = services.invite(**form.cleaned_data, **_asker(request))
+    except services.StaffRefused as error:
+        form.add_error(None, error.text(lang()))
+        return _staff(request, form, status=422)
+    user = get_user_model().objects.get(pk=made.user_id)
+    is_new = not user.has_usable_password()
+    send_invitation(request, user, role=form.cleaned_data["role"], is_new=is_new)
+    messages.success(request, _("Invited: a letter is on its way to %(email)s.")
+                     % {"email": made.email})  # fmt: skip
+    return redirect("office:settings-staff")
+
+
+@action(
+    "settings/staff/<uuid:user>/", name="staff-member", right="members.write",
+    operation="grant_role", recent=True, form=True,
+)  # fmt: skip
+def member(request: HttpRequest, user: UUID) -> HttpResponse:
+    """One person: their roles, one more role, what was done with them."""
+    found = next((one for one in parties.members() if one.user_id == user), None)
+    if found is None:
+        raise Http404
+    form = RoleForm(request.POST or None, rights=request.principal.rights)
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.grant(user_id=user, **form.cleaned_data, **_asker(request))
+        except services.StaffRefused as error:
+            form.add_error(None, error.text(lang()))
+        else:
+            messages.success(request, _("The role is given; it holds from now on."))
+            return redirect("office:staff-member", user=user)
+    names = {one.code: one.name(lang()) for one in parties.roles()}
+    past = audit_log.history("parties.user", str(user))
+    context = {
+        "member": found,
+        "held": [(role, names[role], branch) for role, branch in found.held],
+        "form": form,
+        "past": past,
+        "people": people(one.actor for one in past),
+    }
+    status = 422 if form.is_bound else 200
+    return render(request, "office/settings/member.html", context, status=status)
+
+
+@action(
+    "settings/staff/<uuid:user>/revoke/", name="staff-revoke", right="members.write",
+    operation="revoke_role", recent=True,
+)  # fmt: skip
+def revoke(request: HttpRequest, user: UUID) -> HttpResponse:
+    services.revoke(
+        user_id=user, role=request.POST.get("role", ""), branch=request.POST.get("branch", ""),
+        **(_asker(request) | {"reason": request.POST.get("reason", "")[:500]}),
+    )  # fmt: skip
+    messages.success(request, _("The role is taken; it opens nothing from now on."))
+    return redirect("office:settings-staff")
+
+
+@page("settings/roles/", name="settings-roles", right="members.read")
+def roles(request: HttpRequest) -> HttpResponse:
+    """The matrix: which role has which right."""
+    cards = parties.roles()
+    areas = [
+        {
+            "title": say(AREAS, area, lang()),
+            "rights": [
+                {
+                    "text": right.text(lang()),
+                    "has": [right.code in card.rights for card in cards],
+                }
+                for right in RIGHTS.values()
+                if right.area == area
+            ],
+        }
+        for area in AREAS
+    ]
+    names = [{"card": card, "name": card.name(lang())} for card in cards]
+    return render(request, "office/settings/roles.html", {"cards": names, "areas": areas})
+
+
+@action(
+    "settings/roles/<str:role>/", name="settings-role", right="members.write",
+    operation="change_role", recent=True, form=True,
+)  # fmt: skip
+def role(request: HttpRequest, role: str) -> HttpResponse:
+    """The rights of a role in this company; what one does not have oneself cannot be moved."""
+    card = next((one for one in parties.roles() if one.code == role), None)
+    if card is None or role == OWNER:
+        raise Http404
+    if request.method == "POST":
+        chosen = frozenset(request.POST.getlist("right"))
+        done = services.change_role(
+            role, chosen | (card.rights - request.principal.rights),
+            **(_asker(request) | {"reason": request.POST.get("reason", "")[:500]}),
+        )  # fmt: skip
+        messages.success(request, _("Saved.") if done else _("Nothing differs from what stands."))
+        return redirect("office:settings-roles")
+    past = audit_log.history("parties.role", role)
+    areas = [
+        {
+            "title": say(AREAS, area, lang()),
+            "rights": [
+                {
+                    "right": right,
+                    "text": right.text(lang()),
+                    "has": right.code in card.rights,
+                    "mine": right.code in request.principal.rights,
+                }
+                for right in RIGHTS.values()
+                if right.area == area
+            ],
+        }
+        for area in AREAS
+    ]
+    context = {
+        "card": card,
+        "name": card.name(lang()),
+        "areas": areas,
+        "past": past,
+        "people": people(one.actor for one in past),
+    }
+    return render(request, "office/settings/role.html", context)
+
+
+def _staff(request: HttpRequest, form: InviteForm, *, status: int = 200) -> HttpResponse:
+    names = {one.code: one.name(lang()) for one in parties.roles()}
+    rows = [
+        {"member": one, "held": [(names[role], branch) for role, branch in one.held]}
+        for one in parties.members()
+    ]
+    context = {"rows": rows, "form": form}
+    return render(request, "office/settings/staff.html", context, status=status)
+
+
+def _asker(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "granter": request.principal.rights,
+        "actor": request.principal.actor,
+        "now": datetime.now(UTC),
+    }
