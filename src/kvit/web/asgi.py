@@ -26,4 +26,14 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "http" and scope["path"] == live.PATH:
         await live.stream(scope, receive, send, tenant_of_scope)
     else:
-        await _django(scope, receive, send)
+        await _django(scope, _coroutine(receive), _coroutine(send))
+
+
+def _coroutine(call: Any) -> Any:
+    """Granian hands out awaitables; a2wsgi passes them to another thread, which takes coroutines
+    alone."""
+
+    async def called(*words: Any) -> Any:
+        return await call(*words)
+
+    return called
