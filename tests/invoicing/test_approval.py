@@ -3,12 +3,14 @@
 from datetime import date
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from kvit.invoicing import queries, services
 from kvit.invoicing.models import FreedCharge, Invoice, InvoiceLine
 from kvit.ledger import queries as ledger
 from kvit.ledger.models import Posting
-from kvit.parties.rows import Tenant
+from kvit.parties.rows import SellerRow, Tenant
+from kvit.parties.services import apply_sellers
 from kvit.platform.models import AuditRow, EventLog
 from kvit.rating.models import Charge
 from tests.invoicing import company
@@ -225,3 +227,48 @@ def test_an_outlier_waits_though_the_seller_approves_nothing() -> None:
     bill(february)
     assert invoice("north", february).waits_for == "outlier"
     assert invoice("south", february).status == "issued"
+
+
+def want_four_eyes() -> None:
+    seller = SellerRow("main", "ООО «Акме»", four_eyes=True)
+    apply_sellers([seller], actor=ACTOR, now=BEGIN, reason="test")
+
+
+def test_four_eyes_are_held_by_words_and_by_the_database(whole: Tenant) -> None:
+    """The run's author may not approve its drafts, whatever program asks; another person may."""
+    services.refuse([one.id for one in queries.drafts()], reason=WHY, actor=ACTOR, now=LATER)
+    want_four_eyes()
+    bill()
+    ids = [one.id for one in queries.drafts()]
+    assert [one.waits_for for one in queries.drafts()] == ["approval", "approval"]
+    with pytest.raises(services.OwnDraft) as refused:
+        services.approve(ids, approver=ACTOR, now=LATER)
+    assert refused.value.code == "own_draft"
+    for approver in (ACTOR, ""):
+        with pytest.raises(IntegrityError, match="invoice_four_eyes"), transaction.atomic():
+            services.issue_many(
+                ids, issue_on=date(2026, 10, 31), actor=ACTOR, now=LATER, approver=approver
+            )
+    assert {one.status for one in Invoice.objects.all()} == {"draft"}
+    assert Posting.objects.count() == 0
+    services.approve(ids, approver="user:8", now=LATER)
+    assert {(one.author, one.approver) for one in Invoice.objects.all()} == {(ACTOR, "user:8")}
+
+
+def test_a_correction_under_four_eyes_waits_for_somebody_else(whole: Tenant) -> None:
+    want_four_eyes()
+    services.approve([one.id for one in queries.drafts()], approver="user:8", now=LATER)
+    key = services.void(invoice().id, reason=WHY, author="user:8", now=LATER)
+    with pytest.raises(services.OwnDraft):
+        services.approve([key], approver="user:8", now=LATER)
+    services.approve([key], approver=ACTOR, now=LATER)
+    assert Invoice.objects.get(pk=key).status == "issued"
+
+
+def test_approving_all_leaves_ones_own_to_somebody_else(whole: Tenant) -> None:
+    services.refuse([one.id for one in queries.drafts()], reason=WHY, actor=ACTOR, now=LATER)
+    want_four_eyes()
+    bill()
+    with pytest.raises(services.OrderRefused) as refused:
+        services.order_run(date(2026, 10, 1), action="approve", author=ACTOR, now=LATER)
+    assert refused.value.code == "no_drafts"

@@ -155,6 +155,7 @@ class Invoice(TenantModel):
     reason = models.TextField(blank=True)
     author = models.CharField(max_length=120)
     approver = models.CharField(max_length=120, blank=True)
+    four_eyes = models.BooleanField(default=False, db_default=False)  # the seller's policy then
     created_at = models.DateTimeField()
 
     class Meta:
@@ -175,6 +176,12 @@ class Invoice(TenantModel):
                 condition=Q(kind="invoice", corrects=None)
                 | (~Q(kind="invoice") & Q(corrects__isnull=False)),
                 name="invoice_correction_names_its_original",
+            ),
+            models.CheckConstraint(
+                condition=Q(four_eyes=False)
+                | Q(status="draft")
+                | (~Q(approver="") & ~Q(approver=F("author"))),
+                name="invoice_four_eyes",
             ),
             models.CheckConstraint(
                 condition=~Q(kind="credit_note") | Q(total_minor__lte=0),

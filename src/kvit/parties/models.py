@@ -167,6 +167,8 @@ class Seller(TenantModel):
     split = models.CharField(max_length=10, blank=True)  # "service": an invoice a service
     approval = models.BooleanField()  # drafts wait for a person before they are issued
     vat_rounding = models.CharField(max_length=8, blank=True)  # "" is the tenant's
+    # Drafts wait for another person than the one who made them.
+    four_eyes = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [

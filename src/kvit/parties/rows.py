@@ -48,6 +48,7 @@ class SellerRow:
     split: str = ""  # "service": an invoice for each service
     approval: bool = False  # drafts wait for a person
     vat_rounding: str = ""  # "": the tenant's
+    four_eyes: bool = False  # drafts wait for another person than their author
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ _POLICY = ("vat_rounding", "late_events")
 _SELLER = (
     "code", "name", "inn", "kpp", "ogrn", "vat", "price_basis", "account", "bank", "bik",
     "correspondent", "address", "signer", "series", "split", "approval",
+    "four_eyes",
 )  # fmt: skip
 _SERIES_FIELD = re.compile(r"\{(year|branch|number(?::0\d)?)\}")
 
@@ -81,6 +82,7 @@ def _seller(fields: Fields) -> SellerRow:
         series=fields.text("series", "{year}-{number:05}", limit=80),
         split=fields.word("split", ("service",)),
         approval=fields.flag("approval"),
+        four_eyes=fields.flag("four_eyes"),
     )
     rest = _SERIES_FIELD.sub("", row.series)
     if "{" in rest or "}" in rest or "{number" not in row.series:

@@ -56,6 +56,7 @@ class SellerRow:
     series: str = "{year}-{number:05}"
     split: Literal["", "service"] = ""
     approval: bool = False
+    four_eyes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

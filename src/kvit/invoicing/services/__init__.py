@@ -1,6 +1,6 @@
 """Writes of invoicing: bill runs, issue, corrections, approvals, previews."""
 
-from kvit.invoicing.services._approval import approve, refuse
+from kvit.invoicing.services._approval import OwnDraft, approve, refuse
 from kvit.invoicing.services._corrections import CorrectionRefused, credit, debit, void
 from kvit.invoicing.services._issue import InvoiceNotDraft, issue_many
 from kvit.invoicing.services._orders import OrderRefused, order_run, perform, perform_order, stop
@@ -34,6 +34,7 @@ __all__ = [
     "InvoiceNotDraft",
     "NoSeller",
     "OrderRefused",
+    "OwnDraft",
     "Standing",
     "TriggerRefused",
     "approve",

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from kvit.core.periods import local_date
+from kvit.core.wording import Words
 from kvit.invoicing.events import DRAFT_REFUSED, DraftRefused
 from kvit.invoicing.models import Invoice, InvoiceLine
 from kvit.invoicing.services import _freed, _voiding
@@ -20,6 +21,21 @@ from kvit.invoicing.services._corrections import CorrectionRefused
 from kvit.invoicing.services._issue import issue_many, locked_drafts
 from kvit.parties import queries as parties
 from kvit.platform import audit, events
+from kvit.platform.failures import Failure
+
+WORDS: Words = {
+    "own_draft": (
+        "Документ утверждает не тот, кто его сделал: так решил продавец. Ваши: {documents}.",
+        "A document is approved by another person than its author: the seller wants that. Yours:"
+        " {documents}.",
+    ),
+}
+
+
+class OwnDraft(Failure):
+    """Four eyes are wanted, and these are the author's; nothing was issued."""
+
+    words = WORDS
 
 
 @transaction.atomic
@@ -35,6 +51,7 @@ def approve(
     Raises:
         InvoiceNotDraft: one is issued already, or gone.
         CorrectionRefused: a correction no longer fits its original.
+        OwnDraft: the seller wants four eyes, and the approver made one of them.
     """
     if not ids:
         return []
@@ -42,6 +59,9 @@ def approve(
     voided = corrected.filter(kind=Invoice.Kind.VOID).values_list("corrects_id", flat=True)
     _voiding.lock_subscriptions(list(voided))
     drafts = sorted(locked_drafts(ids), key=lambda one: (one.created_at, one.pk))
+    own = [one for one in drafts if one.four_eyes and one.author == approver]
+    if own:
+        raise OwnDraft("own_draft", documents=", ".join(map(str, own)))
     days = [issue_on or local_date(now, parties.tenant().row.zone)]
     days += corrected.values_list("corrects__issued_on", flat=True)
     before = {str(one.pk): {"status": "draft", "waits_for": one.waits_for} for one in drafts}

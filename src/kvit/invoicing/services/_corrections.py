@@ -289,14 +289,15 @@ def _make(
     """Write the document, and issue it or let it wait."""
     original, parts = family.original, list(parts)
     sellers = {seller.id: seller.row for seller in parties.sellers().values()}
-    waits_for = "approval" if sellers[original.seller_id].approval else ""
+    policy = sellers[original.seller_id]
+    waits_for = "approval" if policy.approval or policy.four_eyes else ""
     totals = sum((part.sums for part in parts), NOTHING)
     key = uuid7()
     copy_in(Invoice, INVOICE_COLUMNS, [(
         key, kind, "draft", waits_for, original.seller_id, original.customer_id,
         original.currency, original.billed_in, original.period_start, original.period_end,
         original.split_key, "", "", totals.net, totals.vat, totals.total, original.vat_rounding,
-        original.pk, reason, author, "", now,
+        original.pk, reason, author, "", now, policy.four_eyes,
     )])  # fmt: skip
     copy_in(
         InvoiceLine,

@@ -28,6 +28,7 @@ INVOICE_COLUMNS = (
     "id", "kind", "status", "waits_for", "seller_id", "customer_id", "currency", "billed_in",
     "period_start", "period_end", "split_key", "series", "number_text", "net_minor", "vat_minor",
     "total_minor", "vat_rounding", "corrects_id", "reason", "author", "approver", "created_at",
+    "four_eyes",
 )  # fmt: skip
 LINE_COLUMNS = (
     "id", "invoice_id", "position", "charge_id", "corrects_line_id", "subscription_id",
@@ -60,6 +61,7 @@ class Draft:
     vat_rounding: str
     reason: str = ""
     waits_for: str = ""
+    four_eyes: bool = False
 
     @property
     def totals(self) -> TaxedLine:
@@ -162,7 +164,7 @@ def _invoice_row(draft: Draft, actor: str, now: datetime) -> tuple[object, ...]:
         draft.id, draft.kind, "draft", draft.waits_for, group.seller_id, group.customer_id,
         group.currency, draft.window.start, draft.window.start, draft.window.end, group.split_key,
         "", "", totals.net, totals.vat, totals.total, draft.vat_rounding, group.corrects_id,
-        draft.reason, actor, "", now,
+        draft.reason, actor, "", now, draft.four_eyes,
     )  # fmt: skip
 
 

@@ -52,8 +52,8 @@ WORDS: Words = {
         "A run of {period} is under way. Wait for it, or stop it.",
     ),
     "no_drafts": (
-        "За {period} нет черновиков, которые ждут утверждения.",
-        "No draft of {period} waits for approval.",
+        "За {period} нет черновиков, которые ждут вашего утверждения.",
+        "No draft of {period} waits for your approval.",
     ),
     "no_seller": (
         "Некому выставлять: заведите юрлицо-продавца.",
@@ -108,7 +108,7 @@ def order_run(
         OrderRefused: see its words.
     """
     window = _window(period_start)
-    _check(window, action, now, issue_on, left_out)
+    _check(window, action, author, now, issue_on, left_out)
     key = uuid7()
     try:
         with transaction.atomic():
@@ -202,6 +202,8 @@ def _dry(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:
 def _approve(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:
     left_out = set(map(UUID, order.left_out))
     drafts = Invoice.objects.filter(billed_in=order.period_start, status="draft")
+    # Where four eyes are wanted, one's own drafts wait for somebody else.
+    drafts = drafts.exclude(four_eyes=True, author=order.author)
     ids = list(drafts.order_by("created_at", "pk").values_list("pk", flat=True))
     chosen = [key for key in ids if key not in left_out]
     report = RunReport(order.pk, RatingResult())
@@ -239,7 +241,12 @@ def _window(day: date) -> Period:
 
 
 def _check(
-    window: Period, action: Action, now: datetime, issue_on: date | None, left_out: Collection[UUID]
+    window: Period,
+    action: Action,
+    author: str,
+    now: datetime,
+    issue_on: date | None,
+    left_out: Collection[UUID],
 ) -> None:
     if not parties.sellers():
         raise OrderRefused("no_seller")
@@ -251,6 +258,7 @@ def _check(
         raise OrderRefused("issue_on_early", day=issue_on, last=last)
     if action == "approve":
         drafts = Invoice.objects.filter(billed_in=window.start, status="draft")
+        drafts = drafts.exclude(four_eyes=True, author=author)
         if not drafts.exclude(pk__in=list(left_out)).exists():
             raise OrderRefused("no_drafts", period=window)
 

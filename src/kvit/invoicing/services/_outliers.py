@@ -23,8 +23,9 @@ def held(drafts: Sequence[Draft], sellers: Mapping[UUID, Seller]) -> list[Draft]
     for draft in drafts:
         group = draft.group
         usual = largest.get((group.customer_id, group.seller_id, group.currency))
-        if sellers[group.seller_id].row.approval:
-            draft = replace(draft, waits_for="approval")
+        policy = sellers[group.seller_id].row
+        if policy.approval or policy.four_eyes:
+            draft = replace(draft, waits_for="approval", four_eyes=policy.four_eyes)
         elif usual is not None and draft.totals.total > TIMES * usual:
             draft = replace(draft, waits_for="outlier")
         marked.append(draft)
