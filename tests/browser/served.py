@@ -66,7 +66,7 @@ def chromium() -> str:
 def serve(data: Path) -> Iterator[Served]:
     """Bill the demo into `data` and serve it until the block ends."""
     port = free_port("127.0.0.1", None, 18_000)
-    served = Served(f"http://127.0.0.1:{port}", data)
+    served = Served(f"http://localhost:{port}", data)
     served.kvit("demo", "--no-serve")
     log = (data / "web.log").open("wb")
     roles = [["web", "--port", str(port)], ["worker"]]

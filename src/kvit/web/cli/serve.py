@@ -61,7 +61,8 @@ def serve(*, host: str = "127.0.0.1", port: int | None = None, workers: int = 1)
     chosen = serving.free_port(host, port, USUAL_PORT)
     web = ["run", "web", "--host", host, "--port", str(chosen), "--processes", str(workers)]
     quiet = ["--log", "warning"]
-    shown = f"[{host}]" if ":" in host else host
+    # By this name a browser offers passkeys; it offers none to a number.
+    shown = {"127.0.0.1": "localhost"}.get(host, f"[{host}]" if ":" in host else host)
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
     def report(key: str, **params: Any) -> None:
