@@ -8,7 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from kvit.platform.paging import LIMIT, Page, key_chunks, keyset
 from kvit.platform.tenancy import current_tenant_id
@@ -119,13 +119,31 @@ def taken(*, now: datetime) -> dict[str, int]:
         return dict(cursor.fetchall())
 
 
-def on_plans(plans: Collection[str], *, since: datetime, size: int) -> Iterator[list[UUID]]:
-    """Yield, in chunks, the subscriptions that have one of the plans at `since` or later."""
+def on_plans(
+    plans: Collection[str], *, since: datetime, size: int, special: bool = False
+) -> Iterator[list[UUID]]:
+    """Yield, in chunks, the subscriptions that have one of the plans at `since` or later.
+
+    With `special`, only those that have it then on terms of their own.
+    """
+    rows = _having(plans, since)
+    if special:
+        rows = rows.filter(is_special=True)
+    return key_chunks(rows, "subscription_id", size=size)
+
+
+def count_on_plans(plans: Collection[str], *, since: datetime) -> int:
+    """How many subscriptions `on_plans` yields."""
+    found = _having(plans, since).aggregate(n=Count("subscription_id", distinct=True))
+    return int(found["n"])
+
+
+def _having(plans: Collection[str], since: datetime) -> "QuerySet[Any]":
     have = Q(plan__in=list(plans))
     for code in plans:
         have |= Q(add_ons__contains=[code])
     rows = Spell.objects.filter(have, Q(ends_at__isnull=True) | Q(ends_at__gt=since))
-    return key_chunks(rows.exclude(state="ended"), "subscription_id", size=size)
+    return rows.exclude(state="ended")
 
 
 def _at(now: datetime) -> "QuerySet[Any]":

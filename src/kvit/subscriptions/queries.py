@@ -19,6 +19,7 @@ from kvit.subscriptions._listed import (
     Asked,
     Standing,
     asked_ids,
+    count_on_plans,
     listed,
     on_plans,
     standing,
@@ -33,9 +34,9 @@ problems = _invariants.problems
 
 __all__ = [
     "SORTS", "STATES", "Asked", "Standing", "all_codes", "amended", "amendments_of_codes",
-    "asked_ids", "by_codes", "by_ids", "contracts", "count_alive", "due_chunks", "ever_of",
-    "ever_paid_by_of", "listed", "of_customers", "of_payers", "on_plans", "opened",
-    "paying_ids", "plan_at", "standing", "stated", "taken",
+    "asked_ids", "by_codes", "by_ids", "contracts", "count_alive", "count_on_plans",
+    "due_chunks", "ever_of", "ever_paid_by_of", "listed", "of_customers", "of_payers",
+    "on_plans", "opened", "paying_ids", "plan_at", "standing", "stated", "taken",
 ]  # fmt: skip
 
 

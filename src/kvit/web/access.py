@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from http import HTTPStatus
 from http.cookies import SimpleCookie
 from importlib import import_module
 from typing import Any
@@ -65,7 +66,10 @@ class Access:
         if route is None:
             text = _("This address is not open to anybody: it declares no right.")
             return refusals.refused(request, text, status=403, title=_("Not open"))
-        return decide(request, route, kwargs)
+        answer = decide(request, route, kwargs)
+        if answer is not None and answer.status_code == HTTPStatus.FORBIDDEN:
+            routes.note_denial(view, request, kwargs)
+        return answer
 
 
 def decide(

@@ -10,7 +10,7 @@
 `kvit.web.access` reads the declaration before it lets the view run.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, TypeVar
@@ -69,6 +69,23 @@ def declare(route: Route) -> Callable[[View], View]:
         return view
 
     return attach
+
+
+def on_denial(note: Callable[..., None]) -> Callable[[View], View]:
+    """Have `note(request, **path)` keep what a refused attempt would have changed."""
+
+    def attach(view: View) -> View:
+        view.on_denial = note  # type: ignore[attr-defined]
+        return view
+
+    return attach
+
+
+def note_denial(view: Any, request: Any, path: Mapping[str, object]) -> None:
+    """Let a view that knows what it would have changed write that down, once it was refused."""
+    note = getattr(view, "on_denial", None)
+    if note is not None and request.method == "POST":
+        note(request, **path)
 
 
 def route_of(view: Any) -> Route | None:

@@ -84,6 +84,12 @@ def measured(value: Any) -> str:
 
 
 @register.filter
+def rounded(value: Fraction | None) -> str:
+    """A figure that is no sum, to four decimals: an average, a quantity on an axis."""
+    return "—" if value is None else number_text(round(value, 4), lang())
+
+
+@register.filter
 def day(value: date | None) -> str:
     """In a table: 22.11.2026, in English 22 Nov 2026."""
     if value is None:

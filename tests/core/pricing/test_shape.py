@@ -8,7 +8,7 @@ import pytest
 from kvit.core import statements
 from kvit.core.money import to_minor
 from kvit.core.pricing import MODELS, Quantity, evaluate, parse_price
-from kvit.core.pricing.curve import bounds_of, curve, has_curve, reach_of
+from kvit.core.pricing.curve import bounds_of, curve, has_curve, reach_of, ticks
 from kvit.core.pricing.in_words import in_words
 from kvit.core.pricing.labels import CHOICES, FIELDS, PLACES
 from kvit.core.pricing.labels import MODELS as LABELS
@@ -106,6 +106,15 @@ def test_how_far_a_curve_goes() -> None:
     assert reach_of(parse_price(TIERS), Fraction(400)) == 600
     assert reach_of(parse_price({"model": "flat", "amount": "1"})) == 100
     assert not has_curve(parse_price({"model": "dynamic"}))
+
+
+@pytest.mark.parametrize(
+    ("reach", "step", "many"),
+    [("150", "20", 8), ("1", "0.2", 6), ("0.3", "0.05", 7), ("15000", "2000", 8), ("8", "1", 9)],
+)
+def test_a_table_has_round_quantities(reach: str, step: str, many: int) -> None:
+    found = ticks(Fraction(reach))
+    assert (found[1], len(found)) == (Fraction(step), many)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from kvit.catalog.services._coupons import CouponRefused, redeem
 from kvit.catalog.services._drafts import (
     DraftRefused,
     discard,
+    missing_in,
     open_draft,
     publish_draft,
     put,
@@ -33,6 +34,7 @@ __all__ = [
     "discard",
     "finish_simulation",
     "hold_simulation",
+    "missing_in",
     "open_draft",
     "open_simulation",
     "publish",

@@ -5,7 +5,7 @@ A worked example, first 100 at 2.00, above at 1.50, up to 200: (0, 0.00) … (10
 step is drawn as a step.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -58,12 +58,39 @@ def curve(
     grid = {reach * step / POINTS for step in range(POINTS + 1)}
     for bound in bounds_of(price):
         grid |= {bound, bound + reach * BEHIND}
+    wanted = sorted(one for one in grid if one <= reach)
+    return points_at(price, wanted, currency=currency, calendar=calendar)
+
+
+def points_at(
+    price: Price,
+    quantities: Iterable[Fraction],
+    *,
+    currency: str,
+    calendar: HolidayCalendar | None = None,
+) -> tuple[Point, ...]:
+    """Return what each of these quantities costs.
+
+    Raises:
+        PriceError: see `curve`.
+    """
     found = []
-    for units in sorted(one for one in grid if one <= reach):
+    for units in quantities:
         exact = evaluate(price, Quantity(units=units), calendar=calendar).exact
         per_unit = exact / units if units else None
         found.append(Point(units, to_minor(exact, currency), per_unit))
     return tuple(found)
+
+
+def ticks(reach: Fraction) -> tuple[Fraction, ...]:
+    """Return round quantities from zero to `reach`, five to ten of them: for a table."""
+    rough, step = reach / 8, Fraction(1)
+    while step * 10 <= rough:
+        step *= 10
+    while step > rough:
+        step /= 10
+    step = next(step * factor for factor in (1, 2, 5, 10) if step * factor >= rough)
+    return tuple(step * place for place in range(int(reach / step) + 1))
 
 
 def _bounds(compiled: Compiled) -> Iterator[Fraction]:

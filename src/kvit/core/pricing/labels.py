@@ -82,6 +82,7 @@ FIELDS: Words = {
     "phase": ("этап", "phase"),
     "phases": ("этапы", "phases"),
     "plan": ("тариф", "plan"),
+    "pool": ("общий у подписок плательщика", "shared by a payer's subscriptions"),
     "precision": ("знаков после запятой", "decimals"),
     "precision_rounding": ("округление сеанса", "rounding of a session"),
     "prefixes": ("префиксы", "prefixes"),

@@ -15,4 +15,10 @@ MODULES: tuple[str, ...] = (
     "settings_staff",
     "settings_keys",
     "journal",
+    "catalogue",
+    "drafts",
+    "composer",
+    "simulations",
+    "subscription_changes",
+    "subscriptions",
 )

@@ -1,0 +1,64 @@
+"""What differs between two documents of the catalogue, field by field, as people read it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kvit.core.pricing.labels import CHOICES, FIELDS, choice_label, model_label
+from kvit.core.wording import say
+from kvit.web.office._shapes import number_shown
+
+SEPARATOR = " › "
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field: where, what it was and what it becomes; empty is nothing."""
+
+    where: str
+    was: str
+    becomes: str
+
+
+def differences(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, kind: str, lang: str
+) -> list[Difference]:
+    """Return the fields that differ; of a new object, all of them."""
+    was = dict(_leaves(before or {}, "", lang))
+    becomes = dict(_leaves(after or {}, "", lang))
+    return [
+        Difference(where, was.get(where, ""), becomes.get(where, ""))
+        for where in dict.fromkeys([*was, *becomes])
+        if was.get(where, "") != becomes.get(where, "")
+    ]
+
+
+def _leaves(value: Any, where: str, lang: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if name == "examples":
+                continue
+            label = say(FIELDS, name, lang) if name in FIELDS else str(name)
+            yield from _leaves(inner, f"{where}{SEPARATOR}{label}" if where else label, lang)
+    elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
+        for number, inner in enumerate(value, 1):
+            yield from _leaves(inner, f"{where} {number}", lang)
+    else:
+        yield where, _text(value, where, lang)
+
+
+def _text(value: Any, where: str, lang: str) -> str:
+    if isinstance(value, bool):
+        return "✓" if value else "✗"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    text = str(value)
+    if where.endswith(say(FIELDS, "model", lang)):
+        return model_label(text, lang)
+    if text in CHOICES:
+        return choice_label(text, lang)
+    plain = text.removeprefix("-").replace(".", "", 1)
+    return number_shown(text, lang) if plain.isdecimal() else text

@@ -1,0 +1,335 @@
+"""The composer: one object of a draft, its form made of its dataclass, its price worked live."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from kvit.catalog import queries, services
+from kvit.catalog.rows import DraftInfo
+from kvit.core import statements
+from kvit.core.catalogue import Catalogue
+from kvit.core.money import NotANumber, parse_decimal
+from kvit.core.pricing import PriceError, parse_price
+from kvit.core.pricing.labels import choice_label
+from kvit.core.statements import Kind
+from kvit.parties import queries as parties
+from kvit.web import composing
+from kvit.web.office import _shapes
+from kvit.web.office._shapes import Input, Making
+from kvit.web.routes import action
+from kvit.web.tags import lang
+
+TITLES = {
+    "price": gettext_lazy("Price"),
+    "plan": gettext_lazy("Plan"),
+    "meter": gettext_lazy("Meter"),
+    "discount": gettext_lazy("Discount"),
+}
+# The blocks of a price, in the order in which one thinks of it; what is not named goes to "more".
+BLOCKS = (
+    (gettext_lazy("What is counted"), ("plan", "code", "name", "meter", "group_by", "filters")),
+    (gettext_lazy("How it is counted"), ("price",)),
+    (gettext_lazy("When, and for a part of a period"), ("when", "prorate", "phase")),
+    (gettext_lazy("VAT and the rest"),
+     ("price_basis", "calendar", "continues", "counts_quantity")),
+)  # fmt: skip
+CURVE_DECIMALS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A group of inputs under one heading."""
+
+    title: Any
+    inputs: tuple[Input, ...]
+
+
+@action(
+    "catalogue/drafts/<uuid:draft>/put/<slug:kind>/", name="draft-object",
+    right="catalogue.write", operation="put_in_draft", form=True,
+)  # fmt: skip
+def compose(request: HttpRequest, draft: UUID, kind: str) -> HttpResponse:
+    """Show one object of a draft as a form, and keep it."""
+    info = _draft(draft)
+    asked = _kind(kind)
+    if request.method != "POST":
+        document = _beginning(request.GET, info, asked)
+        return _form(request, info, asked, document, request.GET.get("quantity", ""))
+    document = _posted(asked, request.POST)
+    doing = request.POST.get("do", "save")
+    quantity = request.POST.get("quantity", "")
+    if doing != "save":
+        _shapes.change_rows(document, f"{asked}.", doing)
+        if doing == "example":
+            _keep_example(document, quantity)
+        return _form(request, info, asked, document, quantity)
+    expected = int(request.POST.get("version") or info.version)
+    try:
+        services.put(
+            draft, asked, document,
+            expected=expected, actor=request.principal.actor, now=request.now,
+        )  # fmt: skip
+    except PriceError as error:
+        return _form(request, info, asked, document, quantity, error=error, status=422)
+    messages.success(request, _("Kept in the draft. Nothing is sold by it yet."))
+    return redirect("office:draft", draft)
+
+
+@action(
+    "catalogue/drafts/<uuid:draft>/example/", name="composer-example",
+    right="catalogue.read", operation="quote",
+)  # fmt: skip
+def example(request: HttpRequest, draft: UUID) -> HttpResponse:
+    """Answer the live example of what is typed; nothing is kept."""
+    info = _draft(draft)
+    document = _posted("price", request.POST)
+    context = _worked(info, document, request.POST.get("quantity", ""), queries.catalogue())
+    return render(request, "office/composer/example.html", context)
+
+
+def _draft(draft: UUID) -> DraftInfo:
+    info = queries.draft(draft)
+    if info is None:
+        raise Http404
+    return info
+
+
+def _kind(kind: str) -> Kind:
+    if kind not in statements.KINDS:
+        raise Http404
+    return kind
+
+
+def _beginning(asked: QueryDict, info: DraftInfo, kind: Kind) -> dict[str, Any]:
+    """Return the document to begin with: of the draft, of what stands, or a new one."""
+    key = asked.get("key", "")
+    own = info.content.get(kind, {}).get(key)
+    if own is not None:
+        return dict(own)
+    stands = queries.stands([(kind, key)], info.effective_from).get((kind, key)) if key else None
+    if stands is not None:
+        return dict(stands)
+    begun: dict[str, Any] = {"plan": asked["plan"]} if "plan" in asked else {}
+    return begun | ({"price": {"model": "per_unit"}} if kind == "price" else {})
+
+
+def _posted(kind: Kind, posted: QueryDict) -> dict[str, Any]:
+    document = _shapes.document_of(statements.ROWS[kind], posted, kind)
+    if kind == "price":
+        document.pop("examples", None)
+        if examples := _examples_posted(posted):
+            document["examples"] = examples
+    return document
+
+
+def _examples_posted(posted: QueryDict) -> list[dict[str, Any]]:
+    found = []
+    for place in range(_shapes.MOST_ROWS):
+        name = f"price.examples[{place}]"
+        if f"{name}.amount" not in posted:
+            break
+        quantity, amount = posted.get(f"{name}.quantity", ""), posted[f"{name}.amount"]
+        if not quantity.strip() and not amount.strip():
+            continue
+        price = _shapes.price_of(posted, "price.price")
+        told = composing.quantity_of(price, _shapes.number_typed(quantity))
+        found.append({**told, "amount": _shapes.number_typed(amount)})
+    return found
+
+
+def _keep_example(document: dict[str, Any], typed: str) -> None:
+    """Add the example that is worked now to those that must hold."""
+    currency = parties.tenant().row.currency
+    price = document.get("price", {})
+    quantity = composing.quantity_of(price, _shapes.number_typed(typed))
+    worked = composing.work_out(price, quantity, currency=currency, lang=lang())
+    if worked.told is not None:
+        one = {**quantity, "amount": worked.told["amount"]}
+        document["examples"] = [*document.get("examples", ()), one]
+
+
+def _form(
+    request: HttpRequest,
+    info: DraftInfo,
+    kind: Kind,
+    document: dict[str, Any],
+    quantity: str,
+    *,
+    error: PriceError | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    known = queries.catalogue()
+    making = Making(lang(), error, _choices(kind, info, known))
+    inputs = making.inputs(statements.ROWS[kind], document, kind)
+    context: dict[str, Any] = {
+        "draft": info,
+        "kind": kind,
+        "title": TITLES[kind],
+        "blocks": _blocks(kind, inputs),
+        "error": ""
+        if error is None or error.field in _shapes.named(inputs)
+        else error.message(lang()),
+        "examples": _examples_shown(document),
+        "back": reverse("office:draft", args=[info.id]),
+    }
+    if kind == "price":
+        context |= _worked(info, document, quantity, known)
+    return render(request, "office/composer/page.html", context, status=status)
+
+
+def _examples_shown(document: Mapping[str, Any]) -> list[dict[str, str]]:
+    found = []
+    for one in document.get("examples", ()):
+        quantity = {name: value for name, value in one.items() if name != "amount"}
+        found.append(
+            {
+                "quantity": _shapes.number_shown(composing.units_shown(quantity), lang()),
+                "amount": _shapes.number_shown(str(one["amount"]), lang()),
+            }
+        )
+    return [*found, {"quantity": "", "amount": ""}]
+
+
+def _choices(kind: Kind, info: DraftInfo, known: Catalogue) -> dict[str, _shapes.Choices]:
+    """What can be chosen instead of typed: meters, plans, policies, sellers."""
+    speech = lang()
+    meters = {code: one.name for code, one in known.meters.items()}
+    meters |= {code: str(doc["name"]) for code, doc in info.content.get("meter", {}).items()}
+    plans = {code: many[-1].name for code, many in known.plans.items()}
+    plans |= {code: str(doc["name"]) for code, doc in info.content.get("plan", {}).items()}
+    if kind == "price":
+        return {
+            "price.plan": sorted(plans.items()),
+            "price.meter": [("", _("none: a fee")), *sorted(meters.items())],
+            "price.prorate": [(one, choice_label(one, speech)) for one in statements.POLICIES],
+        }
+    if kind == "plan":
+        sellers = [(code, one.row.name) for code, one in parties.sellers().items()]
+        return {
+            "plan.cycle": [(one, choice_label(one, speech)) for one in statements.CYCLES],
+            "plan.seller": [("", _("the first one")), *sellers],
+        }
+    return {}
+
+
+def _blocks(kind: Kind, inputs: tuple[Input, ...]) -> list[Block]:
+    if kind != "price":
+        return [Block("", inputs)]
+    by_name = {one.name.removeprefix("price."): one for one in inputs}
+    return [
+        Block(title, tuple(by_name[name] for name in names if name in by_name))
+        for title, names in BLOCKS
+    ]
+
+
+def _worked(
+    info: DraftInfo, document: Mapping[str, Any], typed: str, known: Catalogue
+) -> dict[str, Any]:
+    """Return the live example: steps with their formula, the curve, three real customers."""
+    currency, speech = parties.tenant().row.currency, lang()
+    price_document = document.get("price", {})
+    context: dict[str, Any] = {"currency": currency, "draft": info}
+    try:
+        quantity = composing.quantity_of(price_document, _shapes.number_typed(typed))
+        price = parse_price(price_document)
+    except PriceError as error:
+        return context | {"fault": error.message(speech), "quantity": typed}
+    worked = composing.work_out(price_document, quantity, currency=currency, lang=speech)
+    context |= {
+        "quantity": _shapes.number_shown(composing.units_shown(quantity), speech),
+        "worked": worked,
+        "fault": worked.error["message"] if worked.error else "",
+    }
+    plan, code = str(document.get("plan", "")), str(document.get("code", ""))
+    real = composing.real_ones(
+        price, plan=plan, code=code, meter=str(document.get("meter", "")),
+        currency=currency, known=known, day=info.effective_from,
+    )  # fmt: skip
+    here = _number(quantity.get("units"))
+    drawn = composing.draw(
+        price, currency=currency, quantities=[here, *(one.usual.units for one in real)]
+    )
+    meter = known.meters.get(str(document.get("meter", "")))
+    return context | {
+        "real": real,
+        "drawn": drawn,
+        "here": here,
+        "unit": meter.unit if meter else "",
+        "chart": None
+        if drawn is None
+        else _chart(drawn, here, worked.minor, meter.unit if meter else ""),
+        "unit_chart": None if drawn is None else _unit_chart(drawn, meter.unit if meter else ""),
+    }
+
+
+def _number(given: Any) -> Fraction:
+    try:
+        return parse_decimal(given)
+    except (NotANumber, TypeError, ValueError):
+        return Fraction(0)
+
+
+def _chart(drawn: composing.Drawn, here: Fraction, minor: int | None, unit: str) -> dict[str, Any]:
+    """What the chart draws. Floats are pixels here, and nothing else."""
+    mark = (
+        [] if minor is None else [{"coord": [float(here), minor / 100], "value": _("you are here")}]
+    )
+    return {
+        "xAxis": {
+            "type": "value",
+            "name": unit,
+            "nameLocation": "middle",
+            "nameGap": 28,
+            "max": float(drawn.points[-1].units),
+        },
+        "yAxis": {"type": "value", "min": 0},
+        "series": [
+            {
+                "type": "line",
+                "name": _("Sum for the quantity"),
+                "showSymbol": False,
+                "data": [[float(one.units), one.amount_minor / 100] for one in drawn.points],
+                "markPoint": {
+                    "symbol": "circle",
+                    "symbolSize": 12,
+                    "data": mark,
+                    "label": {"position": "top", "formatter": "{c}"},
+                },
+            }
+        ],
+    }
+
+
+def _unit_chart(drawn: composing.Drawn, unit: str) -> dict[str, Any]:
+    points = [
+        [float(one.units), round(float(one.per_unit), CURVE_DECIMALS)]
+        for one in drawn.points
+        if one.per_unit is not None
+    ]
+    return {
+        "xAxis": {
+            "type": "value",
+            "name": unit,
+            "nameLocation": "middle",
+            "nameGap": 28,
+            "max": float(drawn.points[-1].units),
+        },
+        "yAxis": {"type": "value", "min": 0},
+        "series": [
+            {
+                "type": "line",
+                "name": _("Average cost of a unit"),
+                "showSymbol": False,
+                "data": points,
+            }
+        ],
+    }
