@@ -13,4 +13,5 @@ MODULES = (
     "corrections",
     "runs",
     "usage",
+    "settings",
 )

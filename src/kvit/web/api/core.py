@@ -33,6 +33,7 @@ from kvit.web import routes
 from kvit.web.api import bodies
 from kvit.web.api.auth import address_of, authenticate, check_recent
 from kvit.web.api.problems import ApiRefused
+from kvit.web.attempts import note_refused
 
 View = TypeVar("View", bound=Callable[..., Any])
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -121,6 +122,8 @@ def _guard(guarded: Guarded) -> Callable[[Callable[..., Any]], Callable[..., Any
             principal = authenticate(request)
             request.principal = principal
             if route.right not in (*routes.SPECIAL_RIGHTS, *principal.rights):
+                with _acting(request, principal, route):
+                    note_refused(request, route, path)
                 raise ApiRefused("right_missing", status=403, right=route.right)
             if route.recent:
                 check_recent(request, principal)

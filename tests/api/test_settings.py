@@ -1,0 +1,45 @@
+"""Settings over the API: the same services as the pages, the same refusals."""
+
+from django.core import mail
+
+from kvit.parties import queries
+from kvit.parties.models import Membership
+from kvit.parties.rows import Tenant
+from kvit.platform.models import AuditRow
+from tests.api.conftest import Callers
+
+SELLER = {"name": "ООО «Акме»", "inn": "7707083893", "reason": "новое юрлицо"}
+
+
+def test_a_seller_is_made_changed_and_refused_by_its_check_digit(api: Callers) -> None:
+    admin = api()
+    made = admin.put("/sellers/main", SELLER)
+    assert (made.status, made.json["inn"], made.json["vat"]) == (200, "7707083893", "auto")
+    wrong = admin.put("/sellers/main", SELLER | {"inn": "7707083894"})
+    assert (wrong.status, wrong.json["field"]) == (422, "inn")
+    assert queries.sellers()["main"].row.inn == "7707083893"
+    stale = admin.put("/sellers/main", SELLER | {"vat": "none"}, headers={"If-Match": '"old"'})
+    assert (stale.status, queries.sellers()["main"].row.vat) == (412, "auto")
+
+
+def test_a_key_gives_no_role_above_its_own_rights(api: Callers) -> None:
+    crm = api("members.write", "members.read")
+    refused = crm.post("/members", {"email": "a@acme.example", "role": "owner"})
+    assert (refused.status, refused.code) == (422, "staff_above_own")
+    assert Membership.objects.count() == 0
+    done = api().post("/members", {"email": "a@acme.example", "role": "owner"})
+    assert (done.status, done.json["roles"]) == (201, [{"role": "owner", "branch": ""}])
+    assert mail.outbox[0].to == ["a@acme.example"]
+    last = api().post(f"/members/{done.json['id']}/roles/revoke", {"role": "owner"})
+    assert (last.status, last.code) == (422, "staff_last_owner")
+
+
+def test_an_attempt_without_the_right_stays_in_the_journal(api: Callers, tenant: Tenant) -> None:
+    crm = api("invoices.read")
+    body = {**SELLER, "name": "Чужое имя"}
+    assert crm.put("/sellers/main", body).status == 403
+    row = AuditRow.objects.get(action="attempt.refused")
+    assert (row.object_id, row.actor) == ("save_seller main", f"key:{crm.key_id}")
+    assert row.after == {"right": "settings.write", "method": "PUT"}
+    listed = api().get("/audit", action="attempt.")
+    assert [one["object_id"] for one in listed.json["data"]] == ["save_seller main"]
