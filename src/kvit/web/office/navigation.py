@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Group:
     places: tuple[Place, ...]
 
 
+_SHORT_BALANCE = pgettext_lazy("navigation", "Trial balance")
+_SHORT_DEBTS = pgettext_lazy("navigation", "Receivables")
 GROUPS = (
     Group("", (
         Place(_("Overview"), "home", "overview", "invoices.read", "o"),
@@ -45,8 +48,8 @@ GROUPS = (
         Place(_("Corrections"), "file-minus", "corrections", "invoices.read", "k"),
     )),
     Group(_("Books"), (
-        Place(_("Trial balance"), "scale", "trial-balance", "books.read", "l"),
-        Place(_("Receivables"), "cash", "receivables", "books.read", "m"),
+        Place(_SHORT_BALANCE, "scale", "trial-balance", "books.read", "l"),
+        Place(_SHORT_DEBTS, "cash", "receivables", "books.read", "m"),
         Place(_("Postings"), "list-details", "postings", "books.read"),
     )),
     Group(_("Catalogue"), (
