@@ -20,7 +20,7 @@ from schemathesis.specs.openapi import checks
 from kvit.web.api import openapi, urls
 from tests.api.conftest import Callers
 
-EXAMPLES = int(os.environ.get("KVIT_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("KVIT_EXAMPLES", "3"))
 # Not every document of the right form is taken (a code must exist, a clock goes forward), and who
 # calls without a key is walked through in test_core.
 EXCLUDED = [checks.positive_data_acceptance, checks.ignored_auth]

@@ -178,3 +178,32 @@ def test_no_operation_answers_a_key_without_its_right(
     method = next(iter(route.methods - {"HEAD"}))
     answer = api(other).send(method, place.replace("//", "/"), {} if method != "GET" else None)
     assert (answer.status, answer.code) == (403, "right_missing")
+
+
+def test_who_asks_too_often_is_told_when_to_go_on(
+    api: Callers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kvit.web.api.auth.BURST", 3)
+    monkeypatch.setattr("kvit.web.api.auth.EVERY_S", 30.0)
+    crm, other = api(), api()
+    assert [crm.get("/clock").status for _ in range(4)] == [200, 200, 200, 429]
+    refused = crm.get("/clock", headers={"Accept-Language": "en"})
+    assert (refused.code, 0 < int(refused.headers["Retry-After"]) <= 30) == (
+        "too_many_requests", True,
+    )  # fmt: skip
+    assert other.get("/clock").status == 200
+
+
+def test_guessing_keys_is_slowed_down(nobody: Caller) -> None:
+    nobody.headers["Authorization"] = "Bearer kvit_000000000000_x"
+    assert {nobody.get("/clock").status for _ in range(20)} == {401}
+    assert nobody.get("/clock").status == 429
+
+
+def test_an_attempt_without_the_right_is_written_down(api: Callers) -> None:
+    crm = api("catalogue.read")
+    body = {"prices": [], "reason": "скидка другу"}
+    assert crm.post("/catalogue", body).status == 403
+    row = AuditRow.objects.get(action="attempt.refused")
+    assert (row.actor, row.object_type) == (f"key:{crm.key_id}", "api")
+    assert row.after["right"] == "catalogue.publish"

@@ -13,7 +13,7 @@ from ninja.utils import check_csrf
 
 from kvit.parties import queries as parties
 from kvit.parties import services
-from kvit.platform import clock, settings
+from kvit.platform import clock, settings, throttle
 from kvit.platform.tenancy import tenant_scope
 from kvit.web.api import signing
 from kvit.web.api.problems import ApiRefused
@@ -21,6 +21,8 @@ from kvit.web.login import proof
 from kvit.web.principal import Principal
 
 CERTIFICATE = "X-Client-Cert-Sha256"
+BURST, EVERY_S = 600, 0.02  # at once, and then fifty a second
+WRONG, WRONG_EVERY_S = 20, 3.0  # keys that open nothing, from one address
 SAFE = ("GET", "HEAD", "OPTIONS")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="kvit"'}
 
@@ -52,11 +54,29 @@ def check_recent(request: HttpRequest, principal: Principal) -> None:
         raise ApiRefused("proof_too_old", status=403)
 
 
+def limit_rate(principal: Principal) -> None:
+    """Let each key, and each person, ask so often and no oftener, whatever the process.
+
+    Raises:
+        ApiRefused: too often; the answer says when to go on.
+    """
+    _slow_down(f"api:{principal.actor}", capacity=BURST, every_s=EVERY_S)
+
+
+def _slow_down(name: str, *, capacity: int, every_s: float) -> None:
+    if seconds := throttle.take(name, capacity=capacity, every_s=every_s):
+        raise ApiRefused(
+            "too_many_requests", status=429, headers={"Retry-After": str(seconds)},
+            seconds=seconds,
+        )  # fmt: skip
+
+
 def _machine(request: HttpRequest, header: str) -> Principal:
     scheme, _, text = header.partition(" ")
     now = datetime.now(UTC)
     known = parties.known_key(text.strip(), now=now) if scheme.lower() == "bearer" else None
     if known is None:
+        _slow_down(f"api:wrong:{address_of(request)}", capacity=WRONG, every_s=WRONG_EVERY_S)
         raise ApiRefused("credentials_wrong", status=401, headers=_CHALLENGE)
     is_signed = signing.check(request, known, now=now)
     if known.factors > 1 and not is_signed and not _has_certificate(request, known):

@@ -15,7 +15,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -31,9 +30,9 @@ from kvit.platform.idempotency import once
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
 from kvit.web import routes
 from kvit.web.api import bodies
-from kvit.web.api.auth import address_of, authenticate, check_recent
+from kvit.web.api.auth import address_of, authenticate, check_recent, limit_rate
 from kvit.web.api.problems import ApiRefused
-from kvit.web.attempts import note_refused
+from kvit.web.attempts import note_read, note_refused
 
 View = TypeVar("View", bound=Callable[..., Any])
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -121,16 +120,16 @@ def _guard(guarded: Guarded) -> Callable[[Callable[..., Any]], Callable[..., Any
                 return run(request, **path)
             principal = authenticate(request)
             request.principal = principal
-            if route.right not in (*routes.SPECIAL_RIGHTS, *principal.rights):
-                with _acting(request, principal, route):
-                    note_refused(request, route, path)
-                raise ApiRefused("right_missing", status=403, right=route.right)
-            if route.recent:
-                check_recent(request, principal)
+            limit_rate(principal)
             with _acting(request, principal, route):
+                if route.right not in (*routes.SPECIAL_RIGHTS, *principal.rights):
+                    note_refused(request, route, path)
+                    raise ApiRefused("right_missing", status=403, right=route.right)
+                if route.recent:
+                    check_recent(request, principal)
                 answer = _once(request, run, path, guarded)
                 if route.personal and answer.status_code < 400:
-                    _note_read(request, route, path)
+                    note_read(request, route, path)
                 return _with_etag(request, answer)
 
         return behind_guard
@@ -244,16 +243,3 @@ def _with_etag(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
         answer = HttpResponse(status=304)
     answer["ETag"] = tag
     return answer
-
-
-def _note_read(request: HttpRequest, route: routes.Route, path: Mapping[str, Any]) -> None:
-    """Leave a row of who read personal data, before it is sent."""
-    with transaction.atomic():
-        audit.record(
-            action="personal.read",
-            object_type="api",
-            object_id=" ".join((route.operation, *map(str, path.values())))[:300],
-            after={"query": request.META.get("QUERY_STRING", "")[:500]},
-            actor=request.principal.actor,
-            now=datetime.now(UTC),
-        )

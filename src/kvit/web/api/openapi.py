@@ -54,9 +54,9 @@ def document(api: NinjaAPI) -> dict[str, Any]:
     for name in MODULES:
         for kind in _schemas(name):
             made["components"]["schemas"] |= _components(kind)
-    for place, methods in made["paths"].items():
+    for methods in made["paths"].values():
         for method, operation in methods.items():
-            _complete(place, method, operation)
+            _complete(method, operation)
             _exemplify(operation, made["components"]["schemas"])
     return made
 
@@ -85,14 +85,14 @@ def _exemplify(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
             content["example"] = sample(content["schema"], schemas)
 
 
-def _complete(place: str, method: str, operation: dict[str, Any]) -> None:
+def _complete(method: str, operation: dict[str, Any]) -> None:
     """Add what holds for all: who may call, the errors, and the headers of writes."""
     if operation.get("x-right") == routes.PUBLIC:
         operation["security"] = []
         statuses = [400, 413, 415, 422, 500]
     else:
         operation["security"] = [{"key": []}, {"session": []}]
-        statuses = [400, 401, 403, 413, 415, 422, 429, 500]
+        statuses = [400, 401, 403, 404, 413, 415, 422, 429, 500]
     parameters = operation.setdefault("parameters", [])
     if method != "get" and operation.get("x-right") != routes.PUBLIC:
         parameters.append(ONCE)
@@ -100,8 +100,6 @@ def _complete(place: str, method: str, operation: dict[str, Any]) -> None:
     if method in ("put", "patch", "delete"):
         parameters.append(MATCH)
         statuses.append(412)
-    if "{" in place:
-        statuses.append(404)
     for status in sorted(statuses):
         operation["responses"].setdefault(
             status,

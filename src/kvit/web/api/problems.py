@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 from django.http import Http404, HttpRequest, HttpResponse
 
+from kvit.core.pricing import PriceError
 from kvit.core.wording import Words, say
 from kvit.platform.failures import Failure
 
@@ -24,8 +25,17 @@ MEDIA_TYPE = "application/problem+json"
 STATUSES = {
     "idempotency_key_reused": 409,
     "cursor_unreadable": 400,
-    "metering_event_not_found": 422,
-}  # named in the body, not by the address
+    "metering_event_not_found": 422,  # named in the body, not by the address
+    "draft_unknown": 404,
+    "order_unknown": 404,
+    "never_seen": 404,
+    "draft_moved": 409,
+    "draft_conflict": 409,
+    "order_under_way": 409,
+    "preview_is_old": 409,
+    "preview_stale": 409,
+    "preview_stale_otherwise": 409,
+}
 WORDS: Words = {
     "bad_request": (
         "Тело запроса не читается как JSON.",
@@ -140,8 +150,8 @@ REMEDIES: dict[int, tuple[str, str]] = {
     ),
     405: ("Возьмите один из разрешённых методов.", "Use one of the allowed methods."),
     409: (
-        "Для нового запроса возьмите новый Idempotency-Key.",
-        "Take a new Idempotency-Key for a new request.",
+        "Посмотрите, что есть сейчас, и решите заново; новому запросу — новый Idempotency-Key.",
+        "Look at what stands now and decide anew; a new request has a new Idempotency-Key.",
     ),
     412: (
         "Прочитайте объект снова и повторите изменение с новым ETag.",
@@ -259,6 +269,12 @@ def of_failure(request: HttpRequest, error: Failure) -> HttpResponse:
         field=str(field),
         headers=getattr(error, "headers", None),
     )
+
+
+def of_price(request: HttpRequest, error: PriceError) -> HttpResponse:
+    """Return what is wrong with a price, a plan or a meter, and in which of its fields."""
+    text = error.message(language(request))
+    return problem(request, status=422, code=error.code, detail=text, field=error.field)
 
 
 def of_missing(request: HttpRequest, error: Http404) -> HttpResponse:

@@ -10,6 +10,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.utils import normalize_path, replace_path_param_notation
 
+from kvit.core.pricing import PriceError
 from kvit.platform.failures import Failure
 from kvit.web import api as areas
 from kvit.web import routes
@@ -31,6 +32,7 @@ def _assemble() -> NinjaAPI:
     )
     handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
         Failure: problems.of_failure,
+        PriceError: problems.of_price,
         Http404: problems.of_missing,
         ValidationError: lambda request, error: validation.refused(request, error.errors),
         HttpError: _of_http_error,
@@ -51,7 +53,16 @@ def _of_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     return problems.said(request, "bad_request", status=error.status_code)
 
 
-def _patterns() -> Iterator[URLPattern]:
+def _patterns() -> list[URLPattern]:
+    """Return the addresses, a fixed part before one that varies: /runs/approve, /runs/{run}."""
+
+    def place(one: URLPattern) -> list[tuple[bool, str]]:
+        return [("<" in part, part) for part in str(one.pattern).split("/")]
+
+    return sorted(_declared(), key=place)
+
+
+def _declared() -> Iterator[URLPattern]:
     for bound in api._get_bound_routers():
         for place, view in bound.path_operations.items():
             joined = "/".join(one for one in (bound.prefix, place) if one)

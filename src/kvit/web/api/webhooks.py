@@ -49,7 +49,7 @@ class WebhookIn(Input):
     reason: Reason = ""
 
 
-class ReasonIn(Input):
+class WebhookReasonIn(Input):
     """Why."""
 
     reason: Reason = ""
@@ -181,13 +181,13 @@ def remove_webhook(request: HttpRequest, webhook: UUID) -> None:
 
 
 @operation(router, "POST", "/webhooks/{webhook}/pause", right=RIGHT, response=WebhookOut)
-def pause_webhook(request: HttpRequest, webhook: UUID, body: ReasonIn) -> WebhookOut:
+def pause_webhook(request: HttpRequest, webhook: UUID, body: WebhookReasonIn) -> WebhookOut:
     """What is told is kept and sent once the webhook is resumed."""
     return _shown(services.pause_webhook(webhook, **_by(request, body)))
 
 
 @operation(router, "POST", "/webhooks/{webhook}/resume", right=RIGHT, response=WebhookOut)
-def resume_webhook(request: HttpRequest, webhook: UUID, body: ReasonIn) -> WebhookOut:
+def resume_webhook(request: HttpRequest, webhook: UUID, body: WebhookReasonIn) -> WebhookOut:
     """Send again, beginning with what waits."""
     return _shown(services.resume_webhook(webhook, **_by(request, body)))
 
@@ -243,7 +243,7 @@ def read_delivery(request: HttpRequest, delivery: UUID) -> WholeDeliveryOut:
     router, "POST", "/webhook-deliveries/{delivery}/resend", right=RIGHT, status=202,
     response=DeliveryOut,
 )  # fmt: skip
-def resend_delivery(request: HttpRequest, delivery: UUID, body: ReasonIn) -> DeliveryOut:
+def resend_delivery(request: HttpRequest, delivery: UUID, body: WebhookReasonIn) -> DeliveryOut:
     """Send it anew, whatever became of it."""
     return _delivery(services.resend(delivery, **_by(request, body)))
 
