@@ -1,6 +1,7 @@
 """The description of the API: whole, valid, with examples, readable."""
 
 import re
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from jsonschema_rs import Draft202012Validator  # comes with schemathesis
 from kvit.web import routes
 from kvit.web.api import MODULES, openapi, urls
 from kvit.web.api.core import LONGEST_ID
+from kvit.web.api.schemas import Schema
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +105,14 @@ def test_the_description_is_served_as_it_is_made(db: None, document: dict[str, A
     answer = Client().get("/api/v1/openapi.json")
     assert (answer.status_code, answer.json()["openapi"]) == (200, "3.1.0")
     assert list(answer.json()["paths"]) == list(document["paths"])
+
+
+def test_no_two_schemas_share_a_name() -> None:
+    """Of two the description would keep one, and a client would read the other by it."""
+    homes: dict[str, set[str]] = {}
+    for name in MODULES:
+        module = import_module(f"kvit.web.api.{name}")
+        for kind in vars(module).values():
+            if isinstance(kind, type) and issubclass(kind, Schema) and "[" not in kind.__name__:
+                homes.setdefault(kind.__name__, set()).add(kind.__module__)
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}

@@ -73,8 +73,11 @@ def test_from_nothing_to_an_invoice_explained_and_corrected(crm: Caller) -> None
     first, again = ok(crm.post("/events", EVENTS)), ok(crm.post("/events", EVENTS))
     assert (first["accepted"], again["accepted"], again["repeated"]) == (3, 0, 3)
 
-    ordered = ok(crm.post("/runs", {"period": "2026-10-01"}, once=ONCE))
-    assert ok(crm.post("/runs", {"period": "2026-10-01"}, once=ONCE))["id"] == ordered["id"]
+    ordered = ok(crm.post("/runs", {"period": "2026-10-01", "action": "bill"}, once=ONCE))
+    assert (
+        ok(crm.post("/runs", {"period": "2026-10-01", "action": "bill"}, once=ONCE))["id"]
+        == ordered["id"]
+    )
     work_once()
     run = ok(crm.get(f"/runs/{ordered['id']}"))
     assert (run["status"], run["summary"]["issued"]) == ("done", 1)
@@ -88,24 +91,24 @@ def test_from_nothing_to_an_invoice_explained_and_corrected(crm: Caller) -> None
     whole = ok(crm.get(f"/invoices/{row['id']}"))
     assert [line["net"]["amount"] for line in whole["lines"]] == ["9800.00", "10000.00"]
 
-    why = ok(crm.get(f"/invoices/{row['id']}/why", line=1))
-    assert (why["agrees"], why["total"]) == (True, "24156.00")
+    why = ok(crm.get(f"/invoices/{row['id']}/lines/1/why"))
+    assert (why["agrees"], why["tree"]["total"]) == (True, "24156.00")
     assert "e2" in json.dumps(why)
-    [fate] = ok(crm.get("/usage/fate/e0"))
+    [fate] = ok(crm.get("/usage/fate", id="e0"))["fates"]
     assert fate["steps"][-1]["text"] == "№ 2026-00001, строка 1"
 
-    wanted = {"way": "credit", "lines": [{"position": 2, "amount": "1000.00"}]}
-    seen = ok(crm.post(f"/invoices/{row['id']}/correction/preview", wanted))
-    assert [seen[name]["amount"] for name in ("before", "change", "after")] == [
+    wanted = {"way": "credit", "lines": [{"line": 2, "amount": "1000.00"}]}
+    seen = ok(crm.post(f"/invoices/{row['id']}/correction-preview", wanted))
+    assert [seen[name]["total"]["amount"] for name in ("before", "change", "after")] == [
         "24156.00", "-1220.00", "22936.00",
     ]  # fmt: skip
     done = {**wanted, "token": seen["token"], "reason": "простой 3 октября"}
-    made = ok(crm.post(f"/invoices/{row['id']}/correction", done, once="fix"))
-    assert ok(crm.post(f"/invoices/{row['id']}/correction", done, once="fix")) == made
+    made = ok(crm.post(f"/invoices/{row['id']}/corrections", done, once="fix"))
+    assert ok(crm.post(f"/invoices/{row['id']}/corrections", done, once="fix")) == made
     assert ok(crm.get(f"/invoices/{row['id']}"))["left"]["amount"] == "22936.00"
-    old = crm.post(f"/invoices/{row['id']}/correction", done)
+    old = crm.post(f"/invoices/{row['id']}/corrections", done)
     assert (old.status, old.code) == (409, "preview_is_old")
-    pdf = crm.get(f"/invoices/{row['id']}/pdf")
+    pdf = crm.get(f"/invoices/{row['id']}/papers/invoice")
     assert (pdf.status, pdf.body[:5]) == (200, b"%PDF-")
 
 

@@ -259,7 +259,8 @@ def put_in_draft(request: HttpRequest, draft: UUID, kind: Kind, body: DraftPutIn
 
 
 @operation(
-    router, "DELETE", "/catalogue/drafts/{draft}/objects/{kind}/{path:key}", right="catalogue.write",
+    router, "DELETE", "/catalogue/drafts/{draft}/objects/{kind}/{path:key}",
+    right="catalogue.write",
     response=DraftOut,
 )  # fmt: skip
 def take_out_of_draft(

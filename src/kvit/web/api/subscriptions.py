@@ -173,7 +173,11 @@ class AmendedOut(Schema):
 
 
 @operation(
-    router, "GET", "/subscriptions", right="subscriptions.read", response=Listed[SubscriptionStandingOut]
+    router,
+    "GET",
+    "/subscriptions",
+    right="subscriptions.read",
+    response=Listed[SubscriptionStandingOut],
 )
 def list_subscriptions(request: HttpRequest, query: Query[SubscriptionQuery]) -> Any:
     """By what holds of them now."""
