@@ -21,6 +21,7 @@ from kvit.invoicing.queries import looked_from
 from kvit.invoicing.rows import Progress, RunReport, RunRequest, silent
 from kvit.invoicing.services import _draft, _freed, _originals, _outliers
 from kvit.invoicing.services._issue import issue_many
+from kvit.ledger import services as ledger
 from kvit.metering import queries as metering
 from kvit.parties import queries as parties
 from kvit.parties.rows import Seller
@@ -73,6 +74,8 @@ def _begin(request: RunRequest, *, actor: str, now: datetime) -> RatingRun:
     sellers = parties.sellers()
     if not sellers:
         raise NoSeller
+    for seller in sellers.values():  # one that was made on a page has no books yet
+        ledger.ensure_chart(seller.id, actor=actor, now=now)
     terms = {code: _seller_terms(seller) for code, seller in sellers.items()}
     version = metering.latest_version()
     catalogue = catalog.catalogue()
