@@ -10,6 +10,18 @@ from django.contrib.postgres.search import TrigramSimilarity
 from kvit.core.periods import Period
 from kvit.invoicing import _invariants
 from kvit.invoicing._bridge import InvoiceBridge, PayerBills, bridge_of, compared, period_before
+from kvit.invoicing._figures import (
+    DraftsWaiting,
+    Issued,
+    MonthIssued,
+    PlanIssued,
+    drafts_waiting,
+    failed_runs,
+    issued_by_month,
+    issued_by_plan,
+    issued_in_all,
+    issued_within,
+)
 from kvit.invoicing._history import Told, last_issued, told_to
 from kvit.invoicing._listing import (
     ORDERS,
@@ -37,10 +49,12 @@ from kvit.invoicing.models import BillRun, Invoice, InvoiceLine
 from kvit.invoicing.rows import InvoiceInfo, LineInfo
 
 __all__ = [
-    "ORDERS", "TABS", "DraftTotal", "Example", "ExceptionGroup", "InvoiceBridge",
-    "InvoiceFilter", "InvoiceRow", "PayerBills", "RunInfo", "RunSummary", "TabTotal", "Told",
-    "bridge_of", "by_ids", "by_number", "compared", "corrections_of", "drafts", "drafts_of",
-    "family_of", "last_billed", "last_issued", "lines_of_charges", "listed", "looked_from",
+    "ORDERS", "TABS", "DraftTotal", "DraftsWaiting", "Example", "ExceptionGroup",
+    "InvoiceBridge", "InvoiceFilter", "InvoiceRow", "Issued", "MonthIssued", "PayerBills",
+    "PlanIssued", "RunInfo", "RunSummary", "TabTotal", "Told", "bridge_of", "by_ids",
+    "by_number", "compared", "corrections_of", "drafts", "drafts_of", "drafts_waiting",
+    "failed_runs", "family_of", "issued_by_month", "issued_by_plan", "issued_in_all",
+    "issued_within", "last_billed", "last_issued", "lines_of_charges", "listed", "looked_from",
     "numbers", "numbers_near", "of_period", "period_before", "periods", "problems", "rows_of",
     "run_info", "runs", "runs_by_command", "told_to", "totals", "triggers",
     "usage_that_waited",

@@ -1,6 +1,6 @@
 """Postings one by one, and what customers owe: for lists of other contexts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -63,6 +63,15 @@ def owed_in_all(customers: Any, *, on: date) -> dict[str, int]:
     return {currency: int(minor) for currency, minor in sorted(sums) if minor}
 
 
+def claimed_by_documents() -> dict[str, int]:
+    """Return what documents added to the claim account, by currency: Σ of all that was issued."""
+    debit, credit = _sides(("receivable",))
+    rows = Posting.objects.filter(debit | credit, source__startswith="invoice:").order_by()
+    moved = _if(debit, F("amount_minor")) - _if(credit, F("amount_minor"))
+    sums = rows.annotate(moved=moved).values("currency").annotate(minor=Sum("moved"))
+    return {currency: int(minor) for currency, minor in sums.values_list("currency", "minor")}
+
+
 def owing_ids(*, on: date) -> "QuerySet[Any]":
     """Return the ids of the customers who owe something in some currency, as a query."""
     rows = _claims(on).filter(customer_id__isnull=False)
@@ -72,16 +81,22 @@ def owing_ids(*, on: date) -> "QuerySet[Any]":
 
 def _claims(on: date) -> "QuerySet[Any]":
     """Postings that touch a claim account up to a day; `moved` is what they add to the claim."""
+    debit, credit = _sides(CLAIMS)
+    moved = _if(debit, F("amount_minor")) - _if(credit, F("amount_minor"))
+    return Posting.objects.filter(effective_on__lte=on).annotate(moved=moved).order_by()
+
+
+def _sides(roles: Sequence[str]) -> tuple[Q, Q]:
+    """Return what holds of postings that debit an account of these roles, and that credit one."""
     debit, credit = Q(pk__in=()), Q(pk__in=())
-    for seller, code in Account.objects.filter(role__in=CLAIMS).values_list("seller_id", "code"):
+    for seller, code in Account.objects.filter(role__in=roles).values_list("seller_id", "code"):
         debit |= Q(seller_id=seller, debit=code)
         credit |= Q(seller_id=seller, credit=code)
+    return debit, credit
 
-    def if_(side: Q, then: Any) -> Case:
-        return Case(When(side, then=then), default=Value(0), output_field=Whole())
 
-    moved = if_(debit, F("amount_minor")) - if_(credit, F("amount_minor"))
-    return Posting.objects.filter(effective_on__lte=on).annotate(moved=moved).order_by()
+def _if(side: Q, then: Any) -> Case:
+    return Case(When(side, then=then), default=Value(0), output_field=Whole())
 
 
 def _asked(asked: PostingsAsked) -> "QuerySet[Any]":

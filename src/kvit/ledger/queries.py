@@ -15,15 +15,22 @@ from django.db import connection
 
 from kvit.core.wording import Words
 from kvit.ledger._paged import Asked, card_page, customers_page
-from kvit.ledger._postings import owed_by, owed_in_all, owing_ids, postings_of, postings_page
+from kvit.ledger._postings import (
+    claimed_by_documents,
+    owed_by,
+    owed_in_all,
+    owing_ids,
+    postings_of,
+    postings_page,
+)
 from kvit.ledger.models import Account, Posting
 from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
     "Asked", "CardLine", "Problem", "Receivable", "SourcePosting", "TrialBalanceRow",
-    "account_card", "accounts", "balances", "card_page", "customers_page", "of_source",
-    "owed_by", "owed_in_all", "owing_ids", "postings_of", "postings_page", "problems",
-    "receivables_by_customer", "trial_balance",
+    "account_card", "accounts", "balances", "card_page", "claimed_by_documents",
+    "customers_page", "of_source", "owed_by", "owed_in_all", "owing_ids", "postings_of",
+    "postings_page", "problems", "receivables_by_customer", "trial_balance",
 ]  # fmt: skip
 
 WORDS: Words = {

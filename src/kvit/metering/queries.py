@@ -35,6 +35,7 @@ from kvit.metering._listed import (
 )
 from kvit.metering._listed import batches as listed_batches
 from kvit.metering._stream import STANDING, UsageRow, parameters_of, rows, stream
+from kvit.metering._to_decide import ToDecide, conflicts_to_decide, rejections_to_mend
 from kvit.metering.models import (
     Batch,
     ConflictEvent,
@@ -48,10 +49,11 @@ from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
     "BatchRow", "Counts", "DaySum", "EventFilter", "EventRow", "EventView", "IntakeSums", "Key",
-    "MeterDay", "Problem", "Traces", "UsageBatch", "UsageRow", "batches", "by_day",
-    "changed_since", "conflicts", "counts", "days_of", "distinct_keys", "event", "events",
-    "intake_sums", "last_views", "latest_version", "listed_batches", "problems", "rejections",
-    "rows", "sources", "sources_of", "standing", "traces", "undone_since", "usage",
+    "MeterDay", "Problem", "ToDecide", "Traces", "UsageBatch", "UsageRow", "batches", "by_day",
+    "changed_since", "conflicts", "conflicts_to_decide", "counts", "days_of", "distinct_keys",
+    "event", "events", "intake_sums", "last_views", "latest_version", "listed_batches",
+    "problems", "rejections", "rejections_to_mend", "rows", "sources", "sources_of", "standing",
+    "traces", "undone_since", "usage",
 ]  # fmt: skip
 
 PROBLEM_WORDS = _invariants.WORDS

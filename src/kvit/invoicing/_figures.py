@@ -1,0 +1,136 @@
+"""Figures of the overview: what waits, what was issued by month, by plan, up to a day."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, DateField, F, Min, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce, TruncMonth
+
+from kvit.invoicing.models import UNDATED, Invoice, InvoiceLine, RunOrder
+from kvit.subscriptions import queries as subscriptions
+
+
+@dataclass(frozen=True, slots=True)
+class DraftsWaiting:
+    """Drafts that wait for one thing: how many, Σ by currency, since when the oldest."""
+
+    waits_for: str
+    count: int
+    sums: Mapping[str, int]
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """Documents of some days in one currency, corrections taken off."""
+
+    currency: str
+    count: int
+    total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class MonthIssued:
+    """Documents by the month of their date, in one currency."""
+
+    month: date
+    currency: str
+    count: int
+    net_minor: int
+    total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanIssued:
+    """What of the documents of some days is of one plan, before VAT; "" is of none."""
+
+    plan: str
+    currency: str
+    net_minor: int
+
+
+def drafts_waiting() -> list[DraftsWaiting]:
+    """Return the drafts by what they wait for."""
+    rows = Invoice.objects.filter(status="draft").order_by().values("waits_for", "currency")
+    found = rows.annotate(n=Count("*"), minor=Sum("total_minor"), oldest=Min("created_at"))
+    by_reason: dict[str, DraftsWaiting] = {}
+    for waits_for, currency, count, minor, oldest in found.order_by("currency").values_list(
+        "waits_for", "currency", "n", "minor", "oldest"
+    ):
+        known = by_reason.get(waits_for)
+        sums = {**(known.sums if known else {}), currency: int(minor)}
+        by_reason[waits_for] = DraftsWaiting(
+            waits_for,
+            count + (known.count if known else 0),
+            sums,
+            min(oldest, known.oldest) if known else oldest,
+        )
+    return [by_reason[key] for key in sorted(by_reason)]
+
+
+def failed_runs() -> tuple[int, UUID | None, datetime | None]:
+    """Return how many periods' last ordered run failed, with the oldest of these."""
+    last = RunOrder.objects.filter(action="bill").order_by("period_start", "-ordered_at", "-id")
+    rows = last.distinct("period_start").values_list("pk", "status", "ordered_at")
+    failed = sorted((at, key) for key, status, at in rows if status == "failed")
+    return len(failed), failed[0][1] if failed else None, failed[0][0] if failed else None
+
+
+def issued_within(spans: Sequence[tuple[date, date]]) -> list[list[Issued]]:
+    """Return, for each span of days [since, until), what was issued, by currency: one statement."""
+    within = Q(pk__in=())
+    sums: dict[str, Sum | Count] = {}
+    for i, (since, until) in enumerate(spans):
+        days = Q(day__gte=since, day__lt=until)
+        within |= days
+        sums |= {f"n{i}": Count("pk", filter=days), f"m{i}": Sum("total_minor", filter=days)}
+    rows = list(_dated().filter(within).order_by().values("currency").annotate(**sums))
+    rows.sort(key=lambda row: row["currency"])
+    return [
+        [
+            Issued(row["currency"], row[f"n{i}"], int(row[f"m{i}"] or 0))
+            for row in rows
+            if row[f"n{i}"]
+        ]
+        for i in range(len(spans))
+    ]
+
+
+def issued_by_month(since: date, until: date) -> list[MonthIssued]:
+    """Return what was issued in [since, until) by month and currency."""
+    rows = _dated().filter(day__gte=since, day__lt=until).order_by()
+    sums = rows.annotate(month=TruncMonth("day")).values("month", "currency")
+    found = sums.annotate(n=Count("*"), net=Sum("net_minor"), minor=Sum("total_minor"))
+    told = found.order_by("month", "currency").values_list("month", "currency", "n", "net", "minor")
+    return [MonthIssued(month, currency, n, int(net), int(minor))
+            for month, currency, n, net, minor in told]  # fmt: skip
+
+
+def issued_by_plan(since: date, until: date) -> list[PlanIssued]:
+    """Return what was issued in [since, until) by the plan that held on the line's last day."""
+    rows = InvoiceLine.objects.filter(
+        invoice__status="issued", invoice__issued_on__gte=since, invoice__issued_on__lt=until
+    )
+    plan = subscriptions.plan_at(OuterRef("subscription_id"), OuterRef("starts_on"))
+    sums = rows.order_by().annotate(
+        plan=Coalesce(plan, Value("")), currency=F("invoice__currency")
+    ).values("plan", "currency").annotate(net=Sum("net_minor"))  # fmt: skip
+    told = sums.values_list("plan", "currency", "net")
+    found = [PlanIssued(plan, currency, int(net)) for plan, currency, net in told if net]
+    return sorted(found, key=lambda one: (one.currency, -one.net_minor, one.plan))
+
+
+def issued_in_all() -> dict[str, int]:
+    """Return Σ of every issued document by currency: what the books must show as claims."""
+    rows = Invoice.objects.filter(status="issued").order_by().values("currency")
+    sums = rows.annotate(minor=Sum("total_minor")).values_list("currency", "minor")
+    return {currency: int(minor) for currency, minor in sorted(sums)}
+
+
+def _dated() -> "QuerySet[Any]":
+    return Invoice.objects.annotate(
+        day=Coalesce("issued_on", Value(UNDATED), output_field=DateField())
+    ).filter(status="issued")

@@ -1,0 +1,35 @@
+"""What of usage waits for a person, in figures."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet, Subquery
+
+from kvit.metering.models import Batch, ConflictEvent, RejectedRow, UsageEvent
+
+
+@dataclass(frozen=True, slots=True)
+class ToDecide:
+    """How many, and when the oldest came."""
+
+    count: int
+    oldest: datetime | None
+
+
+def conflicts_to_decide() -> ToDecide:
+    """Events under an id that another event has, of which nobody has said which is right."""
+    return _figures(ConflictEvent.objects.filter(conflictresolution__isnull=True))
+
+
+def rejections_to_mend() -> ToDecide:
+    """Rows that could not become events, and whose event has not come right since."""
+    came_right = UsageEvent.objects.filter(source=OuterRef("source"), event_id=OuterRef("event_id"))
+    return _figures(RejectedRow.objects.exclude(~Q(event_id=""), Exists(came_right)))
+
+
+def _figures(rows: "QuerySet[Any]") -> ToDecide:
+    received = Batch.objects.filter(pk=OuterRef("batch_id")).values("received_at")[:1]
+    found = rows.order_by().values("batch_id").annotate(at=Subquery(received))
+    told = found.aggregate(oldest=Min("at"))
+    return ToDecide(rows.count(), told["oldest"])
