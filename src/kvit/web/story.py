@@ -40,11 +40,11 @@ WORDS: Words = {
         "{code}: change no. {value} withdrawn",
     ),
     "usage": ("Потребление за {day}: {meters}", "Usage of {day}: {meters}"),
-    "meter_sum": ("{name} {total}", "{name} {total}"),
-    "meter_sum_unit": ("{name} {total} {unit}", "{name} {total} {unit}"),
+    "meter_sum": ("{name} — {total}", "{name}: {total}"),
+    "meter_sum_unit": ("{name} — {total} {unit}", "{name}: {total} {unit}"),
     "meter_events": (
-        "{name}, {n} {n:plural:событие|события|событий}",
-        "{name}, {n} {n:plural:event|events}",
+        "{name} — {n} {n:plural:событие|события|событий}",
+        "{name}: {n} {n:plural:event|events}",
     ),
     "charge": (
         "Начислено {sum} по подписке {code}: {n} {n:plural:начисление|начисления|начислений}"
@@ -105,6 +105,14 @@ ACTORS: Words = {
     "gone": ("бывший сотрудник", "a former member"),
     "key": ("программа", "a program"),
 }
+
+
+_REASONS = {"import of the company folder": ("загрузка папки компании", "import of the folder")}
+
+
+def reason_text(reason: str, lang: str) -> str:
+    """Return why: what a person wrote, or in the reader's language what a program did."""
+    return _REASONS.get(reason, (reason, reason))[lang == "en"]
 
 
 def sentence(entry: Entry, lang: str, zone: str) -> str:

@@ -272,7 +272,7 @@ def told(stream: Stream, customer: Customer) -> list[dict[str, Any]]:
             "title": STORY_KINDS[one.kind],
             "text": story.sentence(one, lang(), customer.zone),
             "who": story.actor_text(one.actor, stream.people, lang()),
-            "reason": one.reason,
+            "reason": story.reason_text(one.reason, lang()),
             "invoice": one.facts["id"] if one.kind == "invoice" else None,
             "subscription": one.facts.get("code") if one.kind != "invoice" else None,
         }

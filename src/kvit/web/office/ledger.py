@@ -5,7 +5,7 @@ its document, and the document why it is so.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -64,7 +64,7 @@ class DaysForm(FilterForm):
         else:
             field = self.fields["seller"]
             assert isinstance(field, forms.ChoiceField)
-            field.choices = [(one.row.code, one.row.name) for one in sellers]
+            field.choices = [("", _("Any")), *((one.row.code, one.row.name) for one in sellers)]
 
 
 class AccountForm(DaysForm):
@@ -113,16 +113,16 @@ def trial_balance(request: HttpRequest) -> HttpResponse:
     form, chosen = _chosen(request, DaysForm)
     if chosen is None:
         return render(request, "office/ledger/no_seller.html")
-    found = queries.trial_balance(
-        chosen.seller.id, since=chosen.since, until=chosen.to + DAY, as_recorded_by=chosen.known
-    )
-    tables = [_table(currency, [row for row in found if row.currency == currency])
-              for currency in sorted({row.currency for row in found})]  # fmt: skip
+    tables = [
+        _table(one, currency, rows)
+        for one in _each_seller(request, chosen)
+        for currency, rows in _by_currency(one)
+    ]
     return render(
         request,
         "office/ledger/trial_balance.html",
         {"form": form, "chosen": chosen, "tables": tables, "presets": _presets(request),
-         "same": chosen.query(), "present": request.now},
+         "is_one": bool(request.GET.get("seller"))},
     )  # fmt: skip
 
 
@@ -131,16 +131,16 @@ def trial_balance_export(request: HttpRequest) -> HttpResponseBase:
     chosen = _chosen(request, DaysForm)[1]
     if chosen is None:
         raise Http404
-    found = queries.trial_balance(
-        chosen.seller.id, since=chosen.since, until=chosen.to + DAY, as_recorded_by=chosen.known
-    )
     heads = (
-        _("Account"), _("Name"), _("Currency"), _("Opening, debit"), _("Opening, credit"),
+        _("Seller"), _("Account"), _("Name"), _("Currency"), _("Opening, debit"),
+        _("Opening, credit"),
         _("Debit"), _("Credit"), _("Closing, debit"), _("Closing, credit"),
     )  # fmt: skip
     rows = [
-        (row.account, row.name, row.currency,
-         *(minor_text(one, row.currency) for one in _sides(row)))
+        (one.seller.row.name, row.account, row.name, currency,
+         *(minor_text(minor, currency) for minor in _sides(row)))
+        for one in _each_seller(request, chosen)
+        for currency, found in _by_currency(one)
         for row in found
     ]  # fmt: skip
     return lists.exported(f"osv-{chosen.since}-{chosen.to}", heads, rows)
@@ -171,7 +171,7 @@ def account_card_export(request: HttpRequest, account: str) -> HttpResponseBase:
     asked = chosen.asked(account, form.asked().get("customer"))
     heads = (
         _("Date"), _("Document"), _("Against"), _("Customer"), _("Currency"), _("Debit"),
-        _("Credit"), _("Balance"),
+        _("Credit"), _("Running balance"),
     )  # fmt: skip
     rows = _card_rows(request.principal.tenant.id, asked)
     title = f"card-{account}-{name}-{chosen.since}-{chosen.to}"
@@ -271,6 +271,11 @@ def _chosen(request: HttpRequest, kind: type[DaysForm]) -> tuple[Any, Chosen | N
 def _of_account(request: HttpRequest, account: str) -> tuple[Any, Chosen, str]:
     form, chosen = _chosen(request, AccountForm)
     chart = queries.accounts(chosen.seller.id) if chosen else {}
+    if chosen and account not in chart and not request.GET.get("seller"):
+        for one in parties.sellers().values():  # the first that has the account
+            if account in (chart := queries.accounts(one.id)):
+                chosen = replace(chosen, seller=one)
+                break
     if chosen is None or account not in chart:
         raise Http404
     return form, chosen, chart[account]
@@ -296,11 +301,30 @@ def _presets(request: HttpRequest) -> list[dict[str, str]]:
     ]
 
 
-def _table(currency: str, rows: Sequence[TrialBalanceRow]) -> dict[str, Any]:
+def _each_seller(request: HttpRequest, chosen: Chosen) -> list[Chosen]:
+    """The same days of every seller, unless one is asked for."""
+    if request.GET.get("seller"):
+        return [chosen]
+    return [replace(chosen, seller=one) for one in parties.sellers().values()]
+
+
+def _by_currency(chosen: Chosen) -> list[tuple[str, list[TrialBalanceRow]]]:
+    found = queries.trial_balance(
+        chosen.seller.id, since=chosen.since, until=chosen.to + DAY, as_recorded_by=chosen.known
+    )
+    return [
+        (currency, [row for row in found if row.currency == currency])
+        for currency in sorted({row.currency for row in found})
+    ]
+
+
+def _table(chosen: Chosen, currency: str, rows: Sequence[TrialBalanceRow]) -> dict[str, Any]:
     """One currency's accounts with both sides of each, their sums, and whether these hold."""
     sides = [_sides(row) for row in rows]
     sums = [sum(column) for column in zip(*sides, strict=True)]
     return {
+        "seller": chosen.seller.row.name,
+        "same": chosen.query(),
         "currency": currency,
         "rows": [{"row": row, "sides": side} for row, side in zip(rows, sides, strict=True)],
         "sums": sums,

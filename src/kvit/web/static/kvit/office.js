@@ -43,7 +43,6 @@
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target === drawer) { drawer.hidden = false; one("h2, [tabindex]", drawer)?.focus(); }
-    all("[data-chart]", event.detail.target).forEach(draw);
   });
   const close = () => {
     if (!drawer || drawer.hidden) return false;
@@ -106,6 +105,30 @@
   });
   const palette = () => { const box = one("[data-palette]"); if (box) { box.closest(".topbar-search")?.classList.add("open"); box.focus(); box.select?.(); } };
 
+  // The palette: opens with what it finds, arrows walk it, Esc gives the focus back
+  const paletteBox = one("[data-palette]"), found = document.getElementById("palette-list");
+  let paletteOpener = null;
+  const closePalette = () => {
+    if (!found || found.hidden) return false;
+    found.hidden = true; paletteBox.closest(".topbar-search").classList.remove("open");
+    paletteOpener?.focus?.(); paletteOpener = null; return true;
+  };
+  if (paletteBox && found) {
+    paletteBox.addEventListener("focus", (event) => { paletteOpener ??= event.relatedTarget; });
+    document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target === found) found.hidden = false; });
+    document.addEventListener("click", (event) => { if (!event.target.closest(".topbar-search, [data-opens-palette]")) { paletteOpener = null; closePalette(); } });
+    paletteBox.closest(".topbar-search").addEventListener("keydown", (event) => {
+      const links = all("a[href]", found);
+      if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); closePalette() || paletteBox.blur(); return; }
+      if (event.key === "Enter" && event.target === paletteBox && paletteBox.value.trim()) { event.preventDefault(); location.assign(`${paletteBox.dataset.go}${encodeURIComponent(paletteBox.value.trim())}`); return; }
+      if (event.key !== "ArrowDown" && event.key !== "ArrowUp" || found.hidden) return;
+      event.preventDefault();
+      const at = links.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
+      (links[at] || paletteBox).focus();
+    });
+  }
+  document.addEventListener("click", (event) => { if (event.target.closest("[data-opens-palette]")) palette(); });
+
   // Copy
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]"); if (!button) return;
@@ -139,6 +162,8 @@
     }, true);
   }
   window.addEventListener("resize", () => all("[data-chart]").forEach((box) => window.echarts?.getInstanceByDom(box)?.resize()));
+  // What htmx brought in, also where it took the place of what was asked for
+  document.addEventListener("htmx:load", (event) => all("[data-chart]", event.detail.elt).forEach(draw));
   const start = () => { all("[data-chart]").forEach(draw); };
   document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", start) : start();
 })();

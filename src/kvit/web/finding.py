@@ -1,0 +1,175 @@
+"""Find anything by what people type: a number, an ИНН, a name, a sum, an event's id, a page.
+
+    «118», «счёт 118», «cxtn 118»    the invoice of that number (the last typed in the other layout)
+    «4950», «4 950,00»               invoices of that sum
+    «ромашке», «7707083893»          the customer
+    «nord-2041»                      the subscription of that code
+    «evt-17»                         the event of that id
+    «оборотка»                       a page of the office
+
+Plain data, for the palette and the API alike. Nothing is found that the asker may not read.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID
+
+from kvit.core.money import exponent
+from kvit.core.searching import folded, other_layout
+from kvit.core.wording import Words, money_text, say
+from kvit.invoicing import queries as invoicing
+from kvit.invoicing.queries import InvoiceFilter
+from kvit.metering import queries as metering
+from kvit.parties import queries as parties
+from kvit.subscriptions import queries as subscriptions
+
+Kind = Literal["invoice", "customer", "subscription", "event"]
+EACH = 5  # of a kind
+LONGEST = 200
+WORDS: Words = {
+    "invoice": ("Счёт № {number} на {sum}", "Invoice no. {number}, {sum}"),
+    "credit_note": ("Корректировка № {number} на {sum}", "Credit note no. {number}, {sum}"),
+    "debit_note": ("Корректировка № {number} на {sum}", "Debit note no. {number}, {sum}"),
+    "void": ("Аннулирование № {number} на {sum}", "Reversal no. {number}, {sum}"),
+    "customer": ("{name}", "{name}"),
+    "customer_note": ("ИНН {inn}, код {code}", "INN {inn}, code {code}"),
+    "customer_code": ("код {code}", "code {code}"),
+    "subscription": ("Подписка {code}", "Subscription {code}"),
+    "event": ("Событие {code}", "Event {code}"),
+    "event_note": ("источник {source}", "source {source}"),
+}
+# Words that say what is looked for: the rest of the text is looked for among that alone.
+_KINDS: dict[str, Kind] = {
+    "счет": "invoice", "счета": "invoice", "invoice": "invoice", "клиент": "customer",
+    "customer": "customer", "подписка": "subscription", "договор": "subscription",
+    "subscription": "subscription", "событие": "event", "event": "event",
+}  # fmt: skip
+_SUM = re.compile(r"-?\d[\d\s\u00a0]*([.,]\d{1,4})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something that fits: what it is, its key for an address, its name and a line below."""
+
+    kind: Kind
+    key: str
+    title: str
+    note: str = ""
+    is_exact: bool = False  # what was typed is its whole number or code
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found, the surest first. `meant` is the text in the other layout, if that found."""
+
+    found: tuple[Found, ...] = field(default_factory=tuple)
+    meant: str = ""
+
+
+def find(
+    text: str,
+    *,
+    rights: frozenset[str],
+    lang: str,
+    currency: str,
+    branches: frozenset[str] = frozenset(),
+) -> Answer:
+    """Return what the text means."""
+    asked = " ".join(text.replace("\x00", "").split())[:LONGEST]
+    if not asked:
+        return Answer()
+    found = _found(asked, rights, lang, currency, branches)
+    if found:
+        return Answer(tuple(found))
+    meant = other_layout(asked)
+    found = _found(meant, rights, lang, currency, branches)
+    return Answer(tuple(found), meant if found else "")
+
+
+def _found(
+    asked: str, rights: frozenset[str], lang: str, currency: str, branches: frozenset[str]
+) -> list[Found]:
+    first, _, rest = asked.partition(" ")
+    only = _KINDS.get(folded(first).rstrip(":"))
+    text = rest.strip().lstrip("№#").strip() if only and rest else asked.lstrip("№#").strip()
+    if not rest:
+        only = None
+    looks: dict[Kind, tuple[str, Callable[[], Iterator[Found]]]] = {
+        "invoice": ("invoices.read", lambda: _invoices(text, lang, currency)),
+        "customer": ("customers.read", lambda: _customers(text, lang, branches)),
+        "subscription": ("subscriptions.read", lambda: _subscriptions(text, lang)),
+        "event": ("usage.read", lambda: _events(text, lang)),
+    }
+    found = [
+        one
+        for kind, (right, look) in looks.items()
+        if right in rights and only in (None, kind)
+        for one in look()
+    ]
+    return sorted(found, key=lambda one: not one.is_exact)
+
+
+def _invoices(text: str, lang: str, currency: str) -> Iterator[Found]:
+    """By number, whole or its count alone; then by sum."""
+    rows = list(invoicing.listed(InvoiceFilter(number=text), limit=EACH).rows)
+    by_number = {row.id for row in rows}
+    minor = _minor(text, currency)
+    if minor is not None:
+        wanted = InvoiceFilter(least_minor=minor, most_minor=minor, currency=currency)
+        rows += [
+            row for row in invoicing.listed(wanted, limit=EACH).rows if row.id not in by_number
+        ]
+    people = parties.customers_by_id({row.customer_id for row in rows})
+    for row in rows:
+        total = money_text(row.total_minor, row.currency, lang)
+        title = say(WORDS, row.kind, lang, number=row.number or "—", sum=total)
+        name = people[row.customer_id].row.name
+        yield Found("invoice", str(row.id), title, name, row.id in by_number)
+
+
+def _customers(text: str, lang: str, branches: frozenset[str]) -> Iterator[Found]:
+    keys = parties.looked_up(text, limit=EACH, branches=sorted(branches) or None)
+    known = parties.customers_by_id(keys)
+    for key in keys:
+        row = known[key].row
+        told = "customer_note" if row.inn else "customer_code"
+        note = say(WORDS, told, lang, inn=row.inn, code=row.code)
+        is_exact = folded(text) in (folded(row.code), row.inn)
+        yield Found("customer", str(key), row.name, note, is_exact)
+
+
+def _subscriptions(text: str, lang: str) -> Iterator[Found]:
+    found = subscriptions.by_codes({text, text.lower(), text.upper()})
+    people = parties.customers_by_id({one.customer_id for one in found.values()})
+    for code, one in sorted(found.items()):
+        title = say(WORDS, "subscription", lang, code=code)
+        yield Found("subscription", code, title, people[one.customer_id].row.name, True)
+
+
+def _events(text: str, lang: str) -> Iterator[Found]:
+    if " " in text:
+        return
+    for source in metering.sources_of(text)[:EACH]:
+        title = say(WORDS, "event", lang, code=text)
+        yield Found("event", text, title, say(WORDS, "event_note", lang, source=source), True)
+
+
+def _minor(text: str, currency: str) -> int | None:
+    """Read a sum as people type it, in minor units; None where it is none."""
+    if not _SUM.fullmatch(text) or len(text) > 20:
+        return None
+    major, _, rest = re.sub(r"[\s\u00a0]", "", text).replace(",", ".").partition(".")
+    digits = exponent(currency)
+    if len(rest) > digits:
+        return None
+    return int(major + rest.ljust(digits, "0"))
+
+
+def as_uuid(text: str) -> UUID | None:
+    """Read an id that somebody pasted."""
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        return None

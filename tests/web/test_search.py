@@ -1,0 +1,96 @@
+"""Anything that is typed leads to what it means, in either keyboard layout, and no further than
+one's rights."""
+
+import pytest
+
+from kvit.web import finding
+from kvit.web.finding import find
+from tests.invoicing import company
+from tests.web.conftest import Office
+
+ALL = frozenset({"invoices.read", "customers.read", "subscriptions.read", "usage.read"})
+
+
+@pytest.fixture(autouse=True)
+def billed(tenant: object) -> None:
+    company.found()
+    company.bill()
+
+
+def found(text: str, rights: frozenset[str] = ALL) -> list[tuple[str, str]]:
+    answer = find(text, rights=rights, lang="ru", currency="RUB")
+    return [(one.kind, one.title.replace("\xa0", " ")) for one in answer.found]
+
+
+NORTH = ("invoice", "Счёт № 2026-00001 на 2 440,00 ₽")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-00001", [NORTH]),
+        ("1", [NORTH]),
+        ("№ 1", [NORTH]),
+        ("счёт 1", [NORTH]),
+        ("cxtn 1", [NORTH]),
+        ("2440", [NORTH]),
+        ("2 440,00", [NORTH]),
+        ("2440.5", []),
+        ("северу", [("customer", "ООО «Север»")]),
+        ("ctdth", [("customer", "ООО «Север»")]),
+        ("клиент юг", [("customer", "ООО «Юг»")]),
+        ("N-1", [("subscription", "Подписка n-1")]),
+        ("n-1/2026-10-10/10000", [("event", "Событие n-1/2026-10-10/10000")]),
+        ("такого нет", []),
+        ("   ", []),
+        ("\x00", []),
+    ],
+)
+def test_what_is_typed_finds_what_is_meant(text: str, expected: list[tuple[str, str]]) -> None:
+    assert found(text) == expected
+
+
+def test_the_other_layout_is_told() -> None:
+    assert find("cxtn 1", rights=ALL, lang="ru", currency="RUB").meant == "счет 1"
+    assert find("счёт 1", rights=ALL, lang="ru", currency="RUB").meant == ""
+
+
+def test_nothing_is_found_beyond_ones_rights() -> None:
+    assert found("2026-00001", ALL - {"invoices.read"}) == []
+    assert found("северу", frozenset()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "minor"),
+    [("4950", 495_000), ("4 950,5", 495_050), ("-12", -1_200), ("1,234", None), ("x", None),
+     ("1" * 30, None)],
+)  # fmt: skip
+def test_a_sum_is_read_as_it_is_typed(text: str, minor: int | None) -> None:
+    assert finding._minor(text, "RUB") == minor
+
+
+def test_go_opens_the_one_thing(office: Office) -> None:
+    client = office("accountant")
+    key = company.invoice("north").id
+    for text in ("2026-00001", "cxtn 1", "2440", str(key)):
+        answer = client.get(f"/office/go/{text}")
+        assert (answer.status_code, answer["Location"]) == (302, f"/office/invoices/{key}/"), text
+    customer = company.customer_id("north")
+    for text in ("северу", "north", str(customer)):
+        assert client.get(f"/office/go/{text}")["Location"] == f"/office/customers/{customer}/"
+
+
+def test_go_shows_what_may_be_meant(office: Office) -> None:
+    page = office("accountant").get("/office/go/2026").content.decode()
+    assert "Ищите по номеру" in page or "2026" in page
+    page = office("accountant").get("/office/search/?q=оборот").content.decode()
+    assert "/office/ledger/osv/" in page
+
+
+def test_the_palette_lists_only_what_is_permitted(office: Office) -> None:
+    parts = {"HX-Request": "true"}
+    owner = office("owner").get("/office/search/", headers=parts).content.decode()
+    auditor = office("auditor").get("/office/search/", headers=parts).content.decode()
+    assert "Добавить клиента" in owner
+    assert "Добавить клиента" not in auditor
+    assert "<html" not in owner
