@@ -36,6 +36,9 @@ PROOFS = (
     Proof("race", 50, ("раундов каждой гонки", "rounds of each race"),
           "что случилось одновременно, случилось один раз",
           "what happens at one moment happens once", database=True),
+    Proof("crash", 4, ("процессов", "flows"),
+          "убитое в любом месте заканчивается так же",
+          "killed anywhere, it ends the same", database=True),
 )  # fmt: skip
 
 

@@ -1,0 +1,101 @@
+"""The business rows of a database in one form, so that two histories of it can be compared.
+
+Ids that a history made are chance: each is named by what its row says. What only tells when
+something was recorded, or how many tries a run took, is left out. All else is compared: sums,
+numbers, statuses, events told, audit rows, jobs left.
+"""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from kvit.web.prove.company import ask
+
+Rows = Counter[tuple[str, str]]
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# A run's record of itself, and queues that hold nothing when everything was delivered.
+LEFT_OUT = ("invoicing_billrun", "procrastinate_events", "procrastinate_workers",
+            "procrastinate_periodic_defers", "django_", "auth_")  # fmt: skip
+COLUMNS = frozenset(
+    "recorded_at started_at heard_at finished_at ordered_at parked_at retry_at"
+    " report done whole stage reopened_at".split()
+)
+RUN_TOLD = ("invoicing.run.",)  # facts about a run, told once more when it is started again
+_TABLES = """
+    SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"""
+
+
+def rows(known: frozenset[str]) -> Rows:
+    """Return the business rows, each with how often it stands; ids of `known` keep their names."""
+    found = [(table, row) for table in _tables() for row in _rows_of(table)]
+    names: dict[str, str] = {}
+    for table, row in found:
+        key = row.get("id")
+        if isinstance(key, str) and key not in known:
+            names[key] = hashlib.sha256(_said(table, row, known, {}).encode()).hexdigest()[:12]
+    return Counter((table, _said(table, row, known, names)) for table, row in found)
+
+
+def fingerprint() -> str:
+    """Return a hash of everything that stands, runs' own records as well, but for recording times.
+
+    Two histories have it in common when they drew the same ids: see `killing.steady_ids`.
+    """
+    tables = [name for (name,) in ask(_TABLES)]
+    gone = ", ".join(f"'{name}'" for name in sorted(COLUMNS))
+    one = """SELECT '{0}', md5(coalesce(string_agg(said, '|' ORDER BY said), '')) FROM
+        (SELECT (to_jsonb(t) - ARRAY[{1}])::text AS said FROM "{0}" t) s"""
+    words = " UNION ALL ".join(one.format(name, gone) for name in tables)
+    return hashlib.sha256(repr(sorted(ask(words))).encode()).hexdigest()
+
+
+def ids() -> frozenset[str]:
+    """Return every id that stands in the database: what a copy of it is made with."""
+    return frozenset(
+        key
+        for table in _tables()
+        for row in _rows_of(table)
+        for key in _UUID.findall(json.dumps(row))
+    )
+
+
+def difference(found: Rows, wanted: Rows) -> list[str]:
+    """Say what stands that should not, and what does not that should."""
+    more, less = found - wanted, wanted - found
+    return [
+        *(f"stands: {table} {said}"[:400] for table, said in _few(more)),
+        *(f"is missing: {table} {said}"[:400] for table, said in _few(less)),
+    ]
+
+
+def _few(rows_: Rows) -> Iterable[tuple[str, str]]:
+    return sorted(rows_.elements())[:3]
+
+
+def _tables() -> list[str]:
+    names = [name for (name,) in ask(_TABLES)]
+    return [name for name in names if not name.startswith(LEFT_OUT)]
+
+
+def _rows_of(table: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [row for (row,) in ask(f'SELECT to_jsonb(t) FROM "{table}" t')]
+    found = [row if isinstance(row, dict) else json.loads(row) for row in found]
+    return [row for row in found if not _is_of_a_run(row)]
+
+
+def _is_of_a_run(row: dict[str, Any]) -> bool:
+    told = row.get("topic") or row.get("action") or ""
+    return isinstance(told, str) and told.startswith(RUN_TOLD)
+
+
+def _said(table: str, row: dict[str, Any], known: frozenset[str], names: dict[str, str]) -> str:
+    kept = {
+        key: value
+        for key, value in row.items()
+        if key not in COLUMNS and not (key == "id" and isinstance(value, int))
+    }
+    text = json.dumps(kept, sort_keys=True, ensure_ascii=False)
+    return _UUID.sub(lambda m: m[0] if m[0] in known else names.get(m[0], "#"), text)

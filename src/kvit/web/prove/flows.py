@@ -1,0 +1,137 @@
+"""The flows that are killed everywhere: each may be begun again, and then ends as if never killed.
+
+A client who was not answered asks again under the same key (amendment, correction); a worker that
+was killed is started again (bill run, ordered run, approval); a file is sent again (intake).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from kvit.invoicing import services as invoicing
+from kvit.metering import services as metering
+from kvit.metering.rows import RejectedIn
+from kvit.platform import idempotency
+from kvit.platform.tenancy import tenant_scope
+from kvit.subscriptions import services as subscriptions
+from kvit.web.prove import company
+from kvit.web.prove.company import ACTOR, LATER, NOVEMBER, OCTOBER
+
+WHY = "Простой"
+CUSTOMERS = 3
+SENT = 100  # events: more than are inserted row by row
+Act = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """`prepare` makes the database that `act` begins with, on top of the company's."""
+
+    name: str
+    act: Act
+    prepare: Act | None = None
+    approval: bool = False
+
+
+def bill_run() -> None:
+    company.bill(chunk=2)
+
+
+def differences() -> None:
+    """The month after: advances, usage, and what a backdated change made of October."""
+    company.bill(NOVEMBER, chunk=2)
+
+
+def amendment() -> None:
+    """Three changes of two subscriptions in one request, one of them backdated."""
+    changes = [
+        company.amendment(0, date(2026, 11, 5), "quantity", "3"),
+        company.amendment(0, date(2026, 10, 16), "discount", {"percent": "15"}),
+        company.amendment(1, date(2026, 11, 1), "plan", "pre"),
+    ]
+    _asked("amend", lambda: subscriptions.amend_many(changes, actor=ACTOR, now=LATER))
+
+
+def intake() -> None:
+    """A file with new events, repeats, a conflict and a row that cannot be read."""
+    rows = [company.event(n % CUSTOMERS, n // CUSTOMERS, day=20) for n in range(10, SENT)]
+    rows += [company.event(0, 0), company.event(1, 0, value=999)]
+    unread = [RejectedIn(7, "time", "bad_time", raw="x,y")]
+    metering.ingest(rows, source="meter", actor=ACTOR, now=LATER, rejected=unread, origin="f.csv")
+
+
+def correction() -> None:
+    """A credit of one invoice, then a void of another: two requests."""
+    first, second = _invoices()[:2]
+    _asked("credit", lambda: invoicing.credit(first, {1: 30_000}, reason=WHY, author=ACTOR,
+                                              now=LATER))  # fmt: skip
+    _asked("void", lambda: invoicing.void(second, reason=WHY, author=ACTOR, now=LATER))
+
+
+def approval() -> None:
+    """Drafts approved two at a time, as a worker does it."""
+    drafts = company.ask(
+        "SELECT id FROM invoicing_invoice WHERE status = 'draft' ORDER BY created_at, id"
+    )
+    for start in range(0, len(drafts), 2):
+        keys = [key for (key,) in drafts[start : start + 2]]
+        invoicing.approve(keys, approver=ACTOR, now=LATER, issue_on=OCTOBER.end - timedelta(1))
+
+
+def ordered_run() -> None:
+    """A run that somebody ordered: the job is taken up again when its worker dies."""
+    key = company.ask("SELECT id FROM invoicing_runorder")[0][0]
+    invoicing.perform(key, now=OCTOBER.end_instant(company.ZONE))
+
+
+def _order() -> None:
+    now = OCTOBER.end_instant(company.ZONE)
+    invoicing.order_run(OCTOBER.start, action="bill", author=ACTOR, now=now)
+
+
+def _billed_and_amended() -> None:
+    bill_run()
+    amendment()
+
+
+# In the order of `--size`: the first of them are killed by default.
+FLOWS = (
+    Flow("bill run", bill_run),
+    Flow("amendment", amendment, bill_run),
+    Flow("intake", intake),
+    Flow("correction", correction, bill_run),
+    Flow("differences", differences, _billed_and_amended),
+    Flow("approval", approval, bill_run, approval=True),
+    Flow("ordered run", ordered_run, _order),
+)
+
+
+def fill(flow: Flow) -> None:
+    """Write the database that the flow begins with."""
+    company.make(CUSTOMERS, approval=flow.approval)
+    if flow.prepare is not None:
+        with tenant_scope(company.tenant().id):
+            flow.prepare()
+
+
+def run(flow: Flow) -> None:
+    """Act in the company's scope."""
+    with tenant_scope(company.tenant().id):
+        flow.act()
+
+
+def _asked(key: str, act: Callable[[], Any]) -> None:
+    """Do what a request asks, once, however often it is asked."""
+    idempotency.once(
+        scope="prove", key=key, request=key.encode(), act=lambda: {"done": str(bool(act()))}
+    )
+
+
+def _invoices() -> list[UUID]:
+    found = company.ask(
+        "SELECT id FROM invoicing_invoice WHERE kind = 'invoice' AND net_minor > 100000"
+        " ORDER BY customer_id"
+    )
+    return [key for (key,) in found]
