@@ -115,15 +115,19 @@ def test_from_nothing_to_an_invoice_explained_and_corrected(crm: Caller) -> None
 def test_a_change_is_priced_and_made_as_it_was_priced(crm: Caller) -> None:
     prepare(crm)
     rows = [{"subscription": "S-1", "change": "quantity", "at": "2026-11-16", "value": "3"}]
-    priced = ok(crm.post("/amendments/preview", {"rows": rows, "reason": "рост"}))
+    priced = ok(crm.post("/subscription-changes/preview", {"rows": rows, "reason": "рост"}))
     assert priced["faults"] == []
     assert [one["difference"]["amount"] for one in priced["figures"]][:1] == ["0.00"]
     body = {"rows": rows, "reason": "рост", "token": priced["token"]}
-    assert ok(crm.post("/amendments", body)) == {"numbers": [1], "faults": []}
+    assert ok(crm.post("/subscription-changes", body)) == {"numbers": [1], "faults": []}
     read = ok(crm.get("/subscriptions/S-1"))
     assert [(a["change"], a["reason"]) for a in read["amendments"]] == [("quantity", "рост")]
+    taken = {"reason": "передумали"}
+    place = "/subscriptions/S-1/changes/1"
+    priced = ok(crm.post(f"{place}/withdraw-preview", taken))
+    assert ok(crm.post(f"{place}/withdraw", {**taken, "token": priced["token"]}))["numbers"] == [2]
     wrong = [{**rows[0], "subscription": "S-9"}, {**rows[0], "at": "soon"}]
-    faults = ok(crm.post("/amendments/preview", {"rows": wrong, "reason": "x"}))
+    faults = ok(crm.post("/subscription-changes/preview", {"rows": wrong, "reason": "x"}))
     assert [(f["row"], f["field"]) for f in faults["faults"]] == [(1, "at"), (0, "subscription")]
 
 
@@ -163,3 +167,21 @@ def test_a_draft_is_composed_step_by_step_and_published(crm: Caller) -> None:
     assert ok(crm.get("/catalogue", day="2026-11-30"))["prices"] == []
     history = ok(crm.get("/catalogue/plans/lite/history"))
     assert [one["reason"] for one in history] == ["лёгкий тариф", "лёгкий тариф"]
+
+
+def test_a_price_is_tried_on_the_month_that_was_billed(crm: Caller) -> None:
+    prepare(crm)
+    ok(crm.post("/events", EVENTS))
+    ok(crm.post("/runs", {"period": "2026-10-01", "action": "bill"}))
+    work_once()
+    draft = ok(crm.post("/catalogue/drafts", {"title": "x", "effective_from": "2026-10-01"}))
+    dearer = {**CATALOGUE["prices"][0], "price": {"model": "flat", "amount": "11000.00"}}  # type: ignore[dict-item]
+    place = f"/catalogue/drafts/{draft['id']}"
+    ok(crm.put(f"{place}/objects/price", {"document": dearer, "version": draft["version"]}))
+    made = ok(crm.post("/simulations", {"drafts": [draft["id"]], "period": "2026-10-01"}))
+    [outcome] = made["outcomes"]
+    assert [outcome[name]["amount"] for name in ("charged", "before", "after", "difference")] == [
+        "19800.00", "19800.00", "20800.00", "1000.00",
+    ]  # fmt: skip
+    [payer] = ok(crm.get(f"/simulations/{made['id']}/payers", side="dearer"))["data"]
+    assert (payer["customer"], payer["difference"]["amount"]) == ("romashka", "1000.00")

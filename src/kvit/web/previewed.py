@@ -158,7 +158,12 @@ def _currencies(*bills: Bill) -> set[str]:
 
 def _token(given: Given, preview: Preview, figures: Sequence[Figure]) -> str:
     told = [
-        [[row.subscription, row.at, row.change, row.value] for row in given.rows],
+        # A withdrawal counts from what it withdraws; the moment at which it is asked for is another
+        # at the look and at the change.
+        [
+            [row.subscription, None if row.change == "withdraw" else row.at, row.change, row.value]
+            for row in given.rows
+        ],
         [
             [str(one.customer_id), _bills_told(one.before), _bills_told(one.after)]
             for one in preview.customers

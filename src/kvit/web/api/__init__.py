@@ -8,6 +8,7 @@ MODULES = (
     "events",
     "usage",
     "catalogue",
+    "simulations",
     "customers",
     "subscriptions",
     "runs",

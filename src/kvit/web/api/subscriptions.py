@@ -136,6 +136,28 @@ class AmendmentsDoneIn(AmendmentsIn):
     token: Text = Field(min_length=1, max_length=20000)
 
 
+class ChangeDoneIn(Input):
+    """A change of one subscription that was previewed, and the preview's token."""
+
+    change: Text = Field(min_length=1, max_length=20, examples=["quantity"])
+    at: Text = Field(min_length=1, max_length=40, examples=["2026-11-16"])
+    value: Text = Field("", max_length=4000, examples=["5"])
+    reason: Text = Field(min_length=1, max_length=500, examples=["доп. соглашение № 2"])
+    token: Text = Field(min_length=1, max_length=20000)
+
+
+class WithdrawIn(Input):
+    """Why the change is taken back."""
+
+    reason: Text = Field(min_length=1, max_length=500, examples=["ошибка менеджера"])
+
+
+class WithdrawDoneIn(WithdrawIn):
+    """With the preview's token."""
+
+    token: Text = Field(min_length=1, max_length=20000)
+
+
 class AmendmentFault(Schema):
     """What is wrong with a row; `row` is its place, the first being 0."""
 
@@ -228,19 +250,69 @@ def open_subscription(request: HttpRequest, body: SubscriptionIn) -> Subscriptio
 )
 def read_subscription(request: HttpRequest, code: str) -> SubscriptionOut:
     """Its terms now, its first terms and all amendments."""
-    found = queries.by_codes([code]).get(code)
-    if found is None:
-        raise ApiRefused("not_found", status=404, field="code")
-    return _whole(found, request)
+    return _whole(_known(code), request)
 
 
 @operation(
-    router, "POST", "/amendments/preview", right="subscriptions.read",
+    router, "POST", "/subscription-changes/preview", right="subscriptions.read",
     response=PricedOut,
 )  # fmt: skip
-def preview_amendments(request: HttpRequest, body: AmendmentsIn) -> PricedOut:
-    """Price a change: nothing is recorded. The token makes exactly this."""
-    priced = previewed.price(_given(body.rows), reason=body.reason, **_by(request))
+def preview_changes(request: HttpRequest, body: AmendmentsIn) -> PricedOut:
+    """Price changes: nothing is recorded. The token makes exactly these."""
+    return _priced(request, _given(body.rows), body.reason)
+
+
+@operation(
+    router, "POST", "/subscription-changes", right="subscriptions.write", status=201,
+    response=AmendedOut,
+)  # fmt: skip
+def change_subscriptions(request: HttpRequest, body: AmendmentsDoneIn) -> AmendedOut:
+    """Record what was previewed, if the bills are still those that were shown: all or none."""
+    return _made(request, _given(body.rows), body.reason, body.token)
+
+
+@operation(
+    router, "POST", "/subscriptions/{code}/changes", right="subscriptions.write", status=201,
+    response=AmendedOut,
+)  # fmt: skip
+def change_subscription(request: HttpRequest, code: str, body: ChangeDoneIn) -> AmendedOut:
+    """Record one change as it was previewed."""
+    _known(code)
+    row = AmendmentIn(subscription=code, change=body.change, at=body.at, value=body.value)
+    return _made(request, _given([row]), body.reason, body.token)
+
+
+@operation(
+    router, "POST", "/subscriptions/{code}/changes/{number}/withdraw-preview",
+    right="subscriptions.read", response=PricedOut,
+)  # fmt: skip
+def preview_withdrawal(request: HttpRequest, code: str, number: int, body: WithdrawIn) -> PricedOut:
+    """Price the taking back of a change."""
+    return _priced(request, _withdrawal(request, code, number, body.reason), body.reason)
+
+
+@operation(
+    router, "POST", "/subscriptions/{code}/changes/{number}/withdraw",
+    right="subscriptions.write", status=201, response=AmendedOut,
+)  # fmt: skip
+def withdraw_change(
+    request: HttpRequest, code: str, number: int, body: WithdrawDoneIn
+) -> AmendedOut:
+    """Take a change back as it was previewed; both stay in the history."""
+    given = _withdrawal(request, code, number, body.reason)
+    return _made(request, given, body.reason, body.token)
+
+
+def _withdrawal(request: HttpRequest, code: str, number: int, reason: str) -> amending.Given:
+    _known(code)
+    numbers = {one.number for one in queries.amendments_of_codes([code]).get(code, [])}
+    if number not in numbers:
+        raise ApiRefused("not_found", status=404, field="number")
+    return previewed.withdrawal(code, number, reason=reason, now=request.now)
+
+
+def _priced(request: HttpRequest, given: amending.Given, reason: str) -> PricedOut:
+    priced = previewed.price(given, reason=reason, **_by(request))
     codes = parties.customers_by_id({one.customer_id for one in priced.figures})
     return PricedOut(
         faults=_faults(priced.answer.faults, request),
@@ -259,14 +331,16 @@ def preview_amendments(request: HttpRequest, body: AmendmentsIn) -> PricedOut:
     )
 
 
-@operation(
-    router, "POST", "/amendments", right="subscriptions.write", status=201,
-    response=AmendedOut,
-)  # fmt: skip
-def amend_subscriptions(request: HttpRequest, body: AmendmentsDoneIn) -> AmendedOut:
-    """Record what was previewed, if the bills are still those that were shown."""
-    answer = previewed.make(_given(body.rows), reason=body.reason, token=body.token, **_by(request))
+def _made(request: HttpRequest, given: amending.Given, reason: str, token: str) -> AmendedOut:
+    answer = previewed.make(given, reason=reason, token=token, **_by(request))
     return AmendedOut(numbers=answer.numbers, faults=_faults(answer.faults, request))
+
+
+def _known(code: str) -> SubscriptionInfo:
+    found = queries.by_codes([code]).get(code)
+    if found is None:
+        raise ApiRefused("not_found", status=404, field="code")
+    return found
 
 
 def _given(rows: list[AmendmentIn]) -> amending.Given:
