@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
+from kvit.core.money import exact_text, exponent, round_fraction
 from kvit.core.periods import Period
 from kvit.core.wording import amount_text, date_text, money_text, number_text, period_text
 from kvit.web import states
@@ -70,11 +71,20 @@ def get(found: Mapping[Any, Any], key: Any) -> Any:
 
 @register.filter
 def exact(text: str) -> str:
-    """An exact number that comes as text ("1240.5", "74/31"); what is none stays as it is."""
+    """An exact number that comes as text ("1240.5"); of one without end, six decimals and «≈»."""
     try:
-        return number_text(Fraction(text), lang())
+        value = Fraction(text)
     except (ValueError, ZeroDivisionError):
         return text
+    if "/" in exact_text(value):
+        return "≈ " + number_text(Fraction(round_fraction(value * 10**6), 10**6), lang())
+    return number_text(value, lang())
+
+
+@register.filter
+def written(text: str, currency: str) -> str:
+    """A sum that comes as text in major units ("4387.10"), as a sum: «4 387,10 ₽»."""
+    return money_text(round_fraction(Fraction(text) * 10 ** exponent(currency)), currency, lang())
 
 
 @register.simple_tag

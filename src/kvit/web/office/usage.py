@@ -290,7 +290,8 @@ def _chart(form: UsageFilter, zone: str) -> dict[str, Any]:
     until = wanted.until or _after_last(wanted)
     if until is None:
         return {"days": (), "chart": None}
-    since = wanted.since or until - timedelta(days=CHART_DAYS)
+    last = local_date(until - timedelta(microseconds=1), zone)
+    since = wanted.since or instant_of(last - timedelta(days=CHART_DAYS - 1), zone)
     subject = (wanted.subject_kind, wanted.subject) if wanted.subject else None
     days = queries.by_day(meter, zone=zone, since=since, until=until, subject=subject)
     if days is None:
@@ -300,7 +301,7 @@ def _chart(form: UsageFilter, zone: str) -> dict[str, Any]:
 
 def _after_last(wanted: EventFilter) -> Any:
     rows = queries.events(wanted, order="-time" if wanted.subject else "-received", limit=1).rows
-    return rows[0].time + timedelta(days=1) if rows else None
+    return rows[0].time + timedelta(microseconds=1) if rows else None
 
 
 def _drawn(days: list[DaySum]) -> dict[str, Any]:
