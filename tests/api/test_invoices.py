@@ -116,3 +116,19 @@ def test_who_may_only_read_changes_nothing(caller: Caller, api: Callers) -> None
     ):  # fmt: skip
         assert reader.post(path, body).status == 403
     assert Invoice.objects.count() == 2
+
+
+def test_a_file_is_uploaded_and_its_faulty_row_mended(caller: Caller) -> None:
+    content = (
+        "id,time,subscription,meter,value\na1,2026-10-12T10:00:00Z,n-1,calls,40\n"
+        "a2,2026-10-12T10:00:00Z,n-1,calls,x\n"
+    )
+    made = caller.post("/usage/uploads", {"name": "calls.csv", "content": content})
+    assert (made.status, made.json["accepted"], made.json["open"]) == (201, 1, 1)
+    [row] = caller.get(f"/usage/uploads/{made.json['id']}/rows").json["data"]
+    cells = row["cells"] | {"value": "41"}
+    mended = caller.post(f"/usage/upload-rows/{row['id']}/mend", {"cells": cells})
+    assert (mended.json["state"], mended.json["outcome"]) == ("taken", "accepted")
+    assert caller.get("/usage/uploads").json["data"][0]["open"] == 0
+    left = caller.post(f"/usage/upload-rows/{row['id']}/leave", {"reason": "x"})
+    assert left.code == "upload_row_decided"

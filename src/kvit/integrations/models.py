@@ -129,3 +129,55 @@ class WebhookAttempt(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.at:%F %T} {self.status or self.error}"
+
+
+class UsageUpload(TenantModel):
+    """A usage file that a person uploaded, with what became of its rows."""
+
+    source = models.CharField(max_length=200)
+    file_name = models.CharField(max_length=200)
+    uploaded_at = models.DateTimeField()
+    author = models.CharField(max_length=120)
+    offered = models.BigIntegerField()
+    accepted = models.BigIntegerField()
+    repeated = models.BigIntegerField()
+    conflicting = models.BigIntegerField()
+    rejected = models.BigIntegerField()
+    waiting = models.BigIntegerField()  # accepted rows whose codes nobody knew then
+    unlisted = models.BigIntegerField()  # faults beyond those that are kept row by row
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant_id", "uploaded_at", "id"], name="upload_when")]
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.file_name}"
+
+
+class UploadRow(TenantModel):
+    """A row of an upload that could not be read: as it stands, mended, or left out for a reason."""
+
+    upload = models.ForeignKey(UsageUpload, on_delete=models.PROTECT, related_name="+")
+    row = models.IntegerField()  # its line in the file; 0 for a fault of the whole file
+    cells = models.JSONField()  # by column; "" is a whole line of JSON; empty where it is lost
+    field = models.CharField(max_length=200, blank=True)
+    code = models.CharField(max_length=80)
+    params = models.JSONField()
+    state = models.CharField(max_length=8, default="open")
+    outcome = models.CharField(max_length=12, blank=True)  # accepted, repeated, conflicting
+    reason = models.TextField(blank=True)
+    decided_by = models.CharField(max_length=120, blank=True)
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=("open", "taken", "left")), name="uploadrow_state_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="left") | ~Q(reason=""), name="uploadrow_left_for_a_reason"
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant_id", "upload", "row"], name="uploadrow_in_order")]
+
+    def __str__(self) -> str:
+        return f"{self.row}: {self.code}"

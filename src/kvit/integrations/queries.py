@@ -6,9 +6,23 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from kvit.core.wording import Words
+from kvit.integrations._uploads_seen import (
+    UploadInfo,
+    UploadRowInfo,
+    upload,
+    upload_row,
+    upload_rows,
+    uploads,
+)
 from kvit.integrations.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from kvit.integrations.rows import AttemptRow, DeliveryRow, EndpointRow
 from kvit.platform.failures import Failure
+
+__all__ = [
+    "UploadInfo", "UploadRowInfo", "WebhookNotFound", "attempts", "deliveries", "delivery_by_id",
+    "delivery_row", "upload", "upload_row", "upload_rows", "uploads", "webhook_by_id",
+    "webhook_row", "webhooks",
+]  # fmt: skip
 
 WORDS: Words = {
     "webhook_not_found": ("Вебхука {webhook} нет.", "There is no webhook {webhook}."),

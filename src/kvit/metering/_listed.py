@@ -20,6 +20,7 @@ from kvit.metering.models import (
     UsageCounter,
     UsageEvent,
 )
+from kvit.metering.rows import SUBJECT_KINDS
 from kvit.platform.paging import LIMIT, Page, keyset
 
 MOST_SUMMED = 2_000_000  # events; beyond, days are summed for one subject at a time
@@ -28,7 +29,10 @@ ListOrder = Literal["-received", "-time"]
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which accepted events. An order by time needs a subject: it is what the index begins with."""
+    """Which accepted events. An order by time needs a subject: it is what the index begins with.
+
+    A subject without a kind may be a subscription's code or a customer's.
+    """
 
     subject_kind: str = ""
     subject: str = ""
@@ -189,7 +193,7 @@ def by_day(
     """Sum the standing events of a meter by local day.
 
     Args:
-        subject: (kind, code); None is everybody.
+        subject: (kind, code), the kind "" for either; None is everybody.
 
     None where everybody's are too many to be summed for a page.
     """
@@ -203,19 +207,19 @@ def by_day(
             SELECT ("time" AT TIME ZONE %(zone)s)::date, count(*), sum(value)
             FROM metering_usageevent e
             WHERE e.tenant_id = %(tenant)s AND meter = %(meter)s
-              AND (%(code)s = '' OR (subject_kind = %(kind)s AND subject = %(code)s))
+              AND (%(code)s = '' OR (subject_kind = ANY(%(kinds)s) AND subject = %(code)s))
               AND "time" >= %(since)s AND "time" < %(until)s AND {STANDING}
             GROUP BY 1 ORDER BY 1
             """,
             parameters_of(since=since, until=until, as_of=version)
-            | {"zone": zone, "meter": meter, "kind": kind, "code": code},
+            | {"zone": zone, "meter": meter, "kinds": _kinds(kind), "code": code},
         )
         return [DaySum(*row) for row in cursor.fetchall()]
 
 
 def _filtered(wanted: EventFilter) -> "QuerySet[Any]":
     bounds: dict[str, object] = {
-        "subject_kind": wanted.subject_kind if wanted.subject else None,
+        "subject_kind__in": _kinds(wanted.subject_kind) if wanted.subject else None,
         "subject": wanted.subject or None,
         "meter": wanted.meter or None,
         "source": wanted.source or None,
@@ -226,6 +230,10 @@ def _filtered(wanted: EventFilter) -> "QuerySet[Any]":
         **{name: bound for name, bound in bounds.items() if bound not in (None, "")}
     )
     return rows.filter(pk__in=Retraction.objects.values("event")) if wanted.retracted else rows
+
+
+def _kinds(kind: str) -> list[str]:
+    return [kind] if kind else list(SUBJECT_KINDS)
 
 
 def _row(row: UsageEvent, batch: Batch, undone: Mapping[int, str]) -> EventRow:

@@ -61,10 +61,15 @@ def listed(
         "page": page,
         "form": form,
         "is_counted": page.count is not None and page.count <= COUNTED,
-        "is_filtered": form is not None and form.is_bound and bool(form.changed_data),
+        "is_filtered": form is not None and form.is_bound and _is_narrowed(form),
         "is_partial": request.headers.get("HX-Target") == "list",
     }
     return render(request, template, context)
+
+
+def _is_narrowed(form: forms.Form) -> bool:
+    """Whether a person has narrowed the list; a tab, which is hidden in the form, is no filter."""
+    return any(not form.fields[name].widget.is_hidden for name in form.changed_data)
 
 
 def _heading(column: Column, order: str) -> dict[str, Any]:

@@ -29,6 +29,12 @@ from kvit.integrations.services._objects import (
 )
 from kvit.integrations.services._subscriptions import apply_changes, apply_subscriptions
 from kvit.integrations.services._triggers import apply_triggers
+from kvit.integrations.services._uploads import (
+    UploadRowRefused,
+    leave_upload_row,
+    mend_upload_row,
+    take_upload,
+)
 from kvit.integrations.services._usage import UsageOutcome, ingest_usage, tenant_option
 from kvit.integrations.services._webhooks import (
     any_webhook,
@@ -41,11 +47,32 @@ from kvit.parties import queries as parties
 from kvit.parties import services as parties_services
 from kvit.parties.rows import Tenant, TenantRow
 
-__all__ = ["Imported", "Outcome", "UsageOutcome", "WebhookRefused", "any_webhook",
-           "apply_objects", "apply_triggers", "change_webhook", "create_webhook", "ensure_tenant",
-           "hear", "ingest_usage", "pause_webhook",
-           "remove_webhook", "replay_webhook", "resend", "resume_webhook", "rotate_webhook_secret",
-           "tenant_option", "try_webhook"]  # fmt: skip
+__all__ = [
+    "Imported",
+    "Outcome",
+    "UploadRowRefused",
+    "UsageOutcome",
+    "WebhookRefused",
+    "any_webhook",
+    "apply_objects",
+    "apply_triggers",
+    "change_webhook",
+    "create_webhook",
+    "ensure_tenant",
+    "hear",
+    "ingest_usage",
+    "leave_upload_row",
+    "mend_upload_row",
+    "pause_webhook",
+    "remove_webhook",
+    "replay_webhook",
+    "resend",
+    "resume_webhook",
+    "rotate_webhook_secret",
+    "take_upload",
+    "tenant_option",
+    "try_webhook",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ MODULES = (
     "corrections",
     "webhooks",
     "keys",
+    "uploads",
     "settings",
     "tenant",
 )

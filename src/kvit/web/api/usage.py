@@ -177,7 +177,7 @@ class DaysQuery(Input):
     meter: str = Field(min_length=1, max_length=200)
     since: Day
     to: Day
-    subject_kind: Literal["subscription", "customer"] = "subscription"
+    subject_kind: Literal["", "subscription", "customer"] = ""
     subject: Text = ""
 
 
@@ -214,7 +214,7 @@ class IntakeRowOut(Schema):
 def list_usage_events(request: HttpRequest, query: Query[EventQuery]) -> Any:
     """Accepted events; `count` is told where a subject or a source narrows the list."""
     wanted = EventFilter(
-        subject_kind=query.subject_kind or "subscription",
+        subject_kind=query.subject_kind,
         subject=query.subject,
         meter=query.meter,
         source=query.source,

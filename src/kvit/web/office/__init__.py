@@ -11,6 +11,7 @@ MODULES: tuple[str, ...] = (
     "corrections",
     "runs",
     "usage",
+    "usage_uploads",
     "settings",
     "settings_sellers",
     "settings_staff",

@@ -101,12 +101,11 @@ class UsageFilter(FilterForm):
             field.choices = [("", _("Any")), *choices]
 
     def filter(self, zone: str, *, retracted: bool) -> EventFilter:
-        """Return what was asked; a code is of a subscription, or else of a customer."""
+        """Return what was asked; a code may be a subscription's or a customer's."""
         asked = self.asked()
         code = asked.get("subject", "").strip()
         since, to = asked.get("since"), asked.get("to")
         return EventFilter(
-            subject_kind=_kind(code) if code else "",
             subject=code,
             meter=asked.get("meter", ""),
             source=asked.get("source", ""),
@@ -262,12 +261,6 @@ _LISTS = {
 
 def _order(request: HttpRequest) -> Any:
     return "-time" if request.GET.get("sort", "").lstrip("-") == "time" else "-received"
-
-
-def _kind(code: str) -> str:
-    from kvit.subscriptions import queries as subscriptions
-
-    return "subscription" if subscriptions.by_codes([code]) else "customer"
 
 
 def _fates(event_id: str, zone: str) -> dict[str, Any]:

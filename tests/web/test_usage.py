@@ -1,0 +1,158 @@
+"""The pages of usage: the fate of an event, decisions, uploads with rows that are mended."""
+
+import re
+from datetime import date
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from kvit.integrations import queries as integrations
+from kvit.metering import queries as metering
+from kvit.parties.rows import Tenant
+from tests.invoicing import company
+from tests.invoicing.company import LATER
+from tests.web.conftest import Office
+from tests.web.test_invoices import plain, text
+
+pytestmark = pytest.mark.usefixtures("acme")
+GOOD = "a1,2026-10-12T10:00:00Z,n-1,calls,40"
+HEAD = "id,time,subscription,meter,value"
+
+
+@pytest.fixture
+def acme(tenant: Tenant) -> None:
+    company.found()
+    company.bill()
+
+
+@pytest.fixture
+def client(office: Office) -> Client:
+    return office("accountant", lang="en")
+
+
+def upload(client: Client, content: str, name: str = "calls.csv", source: str = "") -> str:
+    answer = client.post(
+        "/office/usage/uploads/",
+        {"file": SimpleUploadedFile(name, content.encode()), "source": source},
+    )
+    assert answer.status_code == 302, plain(answer.content.decode())
+    return str(answer["Location"])
+
+
+def rows(path: str) -> list[integrations.UploadRowInfo]:
+    key = re.search(r"uploads/([0-9a-f-]{36})/", path)
+    assert key is not None
+    from uuid import UUID
+
+    return list(integrations.upload_rows(UUID(key[1])).rows)
+
+
+def test_one_field_tells_the_fate_of_any_id(client: Client) -> None:
+    said = text(client, "/office/usage/?event=n-1/2026-10-10/10000")
+    assert "Billed" in said
+    assert "no. 2026-00001, line 2" in said
+    assert "We never received the event “x”" in text(client, "/office/usage/?event=x")
+
+
+def test_lists_of_every_kind_open(client: Client) -> None:
+    company.use("n-9", 5, date(2026, 10, 12))
+    for tab, words in (
+        ("events", "n-9/2026-10-12/5"),
+        ("waiting", "there is no subscription “n-9”"),
+        ("conflicts", "Nothing is in dispute"),
+        ("rejected", "Every row could be read"),
+        ("retracted", "No event was undone"),
+        ("intakes", "test"),
+    ):
+        assert words in text(client, f"/office/usage/?tab={tab}"), tab
+    chart = text(client, "/office/usage/?meter=calls&subject=n-1")
+    assert "10 Oct 2026 1 10,000" in chart
+    answer = client.get("/office/usage/export/?subject=n-9")
+    lines = b"".join(answer.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 2
+
+
+def test_an_event_is_undone_with_a_reason(client: Client) -> None:
+    sent = {"source": "test", "event": "n-1/2026-10-10/10000", "reason": "Сбой"}
+    assert client.post("/office/usage/retract/", sent).status_code == 302
+    assert "reason: Сбой" in text(client, "/office/usage/?event=n-1/2026-10-10/10000")
+    refused = client.post("/office/usage/retract/", sent)
+    assert refused.status_code == 422
+    assert metering.counts().retracted == 1
+
+
+def test_a_dispute_is_decided(client: Client) -> None:
+    upload(client, f"{HEAD}\n{GOOD}\n", source="s")
+    upload(client, f"{HEAD}\n{GOOD}1\n", source="s")
+    said = text(client, "/office/usage/?tab=conflicts")
+    assert "The disputed is right" in said
+    [row] = metering.conflicts()
+    sent = {"outcome": "replace", "reason": "Верно 401"}
+    assert client.post(f"/office/usage/conflicts/{row['id']}/", sent).status_code == 302
+    assert metering.last_views(["a1"])["a1"].value == 401
+    assert metering.counts().conflicts_open == 0
+
+
+def test_a_faulty_row_is_mended_and_taken_in(client: Client) -> None:
+    path = upload(client, f"{HEAD}\n{GOOD}\na2,2026-10-12T10:00:00Z,n-1,calls,много\n")
+    said = text(client, path)
+    assert "row 3" in said
+    assert "Accepted 1" in said
+    [row] = rows(path)
+    assert row.cells == {
+        "id": "a2", "time": "2026-10-12T10:00:00Z", "subscription": "n-1", "meter": "calls",
+        "value": "много",
+    }  # fmt: skip
+    mend = f"/office/usage/uploads/rows/{row.id}/mend/"
+    cells = {f"cell-{name}": value for name, value in row.cells.items()}
+    again = client.post(mend, cells | {"cell-value": "ещё"}, headers={"hx-request": "true"})
+    assert "ещё" in again.content.decode()
+    assert rows(path)[0].state == "open"
+    assert metering.sources_of("a2") == []
+    taken = client.post(mend, cells | {"cell-value": "41"}, headers={"hx-request": "true"})
+    assert "Accepted" in plain(taken.content.decode())
+    assert (rows(path)[0].state, rows(path)[0].outcome) == ("taken", "accepted")
+    assert metering.last_views(["a2"])["a2"].value == 41
+    assert metering.rejections().count() == 0
+    assert client.post(mend, cells).status_code == 422
+
+
+def test_a_faulty_row_is_left_out_for_a_reason(client: Client) -> None:
+    path = upload(client, "{broken\n", name="events.jsonl")
+    [row] = rows(path)
+    assert row.cells == {"": "{broken"}
+    leave = f"/office/usage/uploads/rows/{row.id}/leave/"
+    assert client.post(leave, {"reason": " "}).status_code == 422
+    assert client.post(leave, {"reason": "Пробная строка"}).status_code == 302
+    assert (rows(path)[0].state, rows(path)[0].reason) == ("left", "Пробная строка")
+
+
+def test_the_same_file_again_brings_repeats_alone(client: Client) -> None:
+    upload(client, f"{HEAD}\n{GOOD}\n")
+    assert "Repeats 1" in text(client, upload(client, f"{HEAD}\n{GOOD}\n"))
+    assert metering.intake_sums().accepted == 2
+
+
+def test_a_file_that_is_not_read_says_which_are(client: Client) -> None:
+    files = {"file": SimpleUploadedFile("calls.xlsx", b"x")}
+    refused = client.post("/office/usage/uploads/", files)
+    assert refused.status_code == 422
+    assert ".csv, .jsonl or .parquet" in plain(refused.content.decode())
+    empty = client.post("/office/usage/uploads/", {"file": SimpleUploadedFile("a.csv", b"")})
+    assert empty.status_code == 422
+    assert integrations.uploads().count == 0
+
+
+def test_who_may_not_write_uploads_nothing(office: Office) -> None:
+    manager = office("product_manager", lang="en")
+    assert "Upload a file" not in text(manager, "/office/usage/")
+    files = {"file": SimpleUploadedFile("calls.csv", f"{HEAD}\n{GOOD}\n".encode())}
+    assert manager.post("/office/usage/uploads/", files).status_code == 403
+    assert metering.sources_of("a1") == []
+
+
+def test_a_late_row_is_told_to_wait_for_the_next_run(client: Client) -> None:
+    company.use("n-1", 7, date(2026, 10, 13), now=LATER)
+    said = text(client, "/office/usage/?event=n-1/2026-10-13/7")
+    assert "came after its period was charged" in said
