@@ -7,10 +7,12 @@ from django.http import HttpRequest
 from ninja import Query
 from pydantic import Field
 
+from kvit.insight.timeline import KINDS, timeline
 from kvit.parties import queries, services
 from kvit.parties.rows import Customer, CustomerAsked, CustomerRow, Note
+from kvit.web import story
 from kvit.web.api.core import Router, operation, take_turn
-from kvit.web.api.problems import ApiRefused
+from kvit.web.api.problems import ApiRefused, language
 from kvit.web.api.schemas import (
     UUID,
     Code,
@@ -95,6 +97,25 @@ class NoteOut(Schema):
     at: Moment
 
 
+class EntryOut(Schema):
+    """One thing that happened, and who did it and why."""
+
+    at: Moment
+    kind: str
+    text: str
+    actor: str
+    who: str
+    reason: str
+
+
+class StoryQuery(Paging):
+    """What the story is narrowed to."""
+
+    kinds: Text = Field(
+        "", description="Kinds by commas: " + ", ".join(KINDS) + ".", examples=["invoice,note"]
+    )
+
+
 class CustomerQuery(Paging):
     """What the list is narrowed to, and its order."""
 
@@ -168,6 +189,30 @@ def add_customer_note(request: HttpRequest, code: str, body: NoteIn) -> Note:
     return services.add_note(
         _customer(code).id, body.text, actor=request.principal.actor, now=request.now
     )
+
+
+@operation(
+    router, "GET", "/customers/{code}/story", right="customers.read", response=Listed[EntryOut],
+    personal=True,
+)  # fmt: skip
+def read_customer_story(request: HttpRequest, code: str, query: Query[StoryQuery]) -> Any:
+    """Everything that happened to the customer, newest first, in sentences."""
+    one = _customer(code)
+    kinds = {kind for kind in query.kinds.split(",") if kind in KINDS}
+    page = timeline(one, kinds=kinds, after=query.after, limit=query.limit)
+    lang = language(request)
+    rows = [
+        EntryOut(
+            at=entry.at,
+            kind=entry.kind,
+            text=story.sentence(entry, lang, one.zone),
+            actor=entry.actor,
+            who=story.actor_text(entry.actor, page.people, lang),
+            reason=entry.reason,
+        )
+        for entry in page.entries
+    ]
+    return {"data": rows, "next": page.next, "count": None}
 
 
 def _customer(code: str) -> Customer:

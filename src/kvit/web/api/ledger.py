@@ -1,0 +1,286 @@
+"""The books: trial balance, movements, customers of an account, debts, postings."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Query
+from pydantic import Field
+
+from kvit.core.periods import local_date
+from kvit.ledger import queries
+from kvit.ledger.rows import CustomerTurnover, Movement, PostingRow, PostingsAsked
+from kvit.parties import queries as parties
+from kvit.parties.rows import Customer, Seller
+from kvit.web.api.core import Router, operation
+from kvit.web.api.problems import ApiRefused
+from kvit.web.api.schemas import Day, Input, Listed, Moment, Money, Paging, Schema, Text
+
+TAG = ("Учёт", "Books")
+router = Router()
+DAY = timedelta(days=1)
+FIRST_DAY, LAST_DAY = date(1, 1, 2), date(9999, 12, 30)
+
+
+class BooksQuery(Input):
+    """Days, both included; this month so far where none is given."""
+
+    seller: Text = Field("", description="The seller's code; empty: the first of them.")
+    since: Day | None = None
+    to: Day | None = None
+    known_by: Moment | None = Field(None, description="As it was known at this moment.")
+
+
+class PagedBooksQuery(BooksQuery, Paging):
+    """The same, a page at a time."""
+
+
+class OnQuery(Paging):
+    """What holds at the end of a day; today where none is given."""
+
+    on: Day | None = None
+
+
+class PostingsQuery(Paging):
+    """What the journal is narrowed to; days are both included."""
+
+    account: Text = Field("", max_length=20)
+    customer: Text = Field("", max_length=80, description="The customer's code.")
+    source: Text = Field("", max_length=120, examples=["invoice:0192f0c1-2b3a-7c4d"])
+    since: Day | None = None
+    to: Day | None = None
+
+
+class AccountOut(Schema):
+    """An account in one currency; a balance is debit less credit."""
+
+    account: str
+    name: str
+    currency: str
+    opening: Money
+    debit: Money
+    credit: Money
+    closing: Money
+
+
+class TrialBalanceOut(Schema):
+    """Оборотно-сальдовая ведомость: Σ debit = Σ credit in every currency."""
+
+    seller: str
+    since: Day
+    to: Day
+    accounts: list[AccountOut]
+    holds: bool
+
+
+class TurnoverOut(Schema):
+    """What a customer had on an account, what moved, what there is."""
+
+    customer: str | None
+    name: str
+    opening: Money
+    debit: Money
+    credit: Money
+    closing: Money
+
+
+class MovementOut(Schema):
+    """One posting seen from an account, with the balance after it."""
+
+    day: Day
+    recorded_at: Moment
+    account: str
+    against: str
+    customer: str | None
+    source: str
+    debit: Money
+    credit: Money
+    balance: Money
+
+
+class JournalOut(Schema):
+    """One posting."""
+
+    day: Day
+    recorded_at: Moment
+    debit: str
+    credit: str
+    customer: str | None
+    amount: Money
+    source: str
+    line: int
+
+
+@operation(router, "GET", "/ledger/trial-balance", right="books.read", response=TrialBalanceOut)
+def read_trial_balance(request: HttpRequest, query: Query[BooksQuery]) -> TrialBalanceOut:
+    """Opening, turnover and closing of each account that ever moved."""
+    seller, since, to = _days(request, query)
+    found = queries.trial_balance(
+        seller.id, since=since, until=to + DAY, as_recorded_by=query.known_by
+    )
+    sums: dict[str, int] = {}
+    for row in found:
+        moved = row.debit_minor - row.credit_minor
+        sums[row.currency] = sums.get(row.currency, 0) + moved
+    accounts = [
+        AccountOut(
+            account=row.account,
+            name=row.name,
+            currency=row.currency,
+            opening=Money.of(row.opening_minor, row.currency),
+            debit=Money.of(row.debit_minor, row.currency),
+            credit=Money.of(row.credit_minor, row.currency),
+            closing=Money.of(row.closing_minor, row.currency),
+        )
+        for row in found
+    ]
+    return TrialBalanceOut(
+        seller=seller.row.code, since=since, to=to, accounts=accounts, holds=not any(sums.values())
+    )
+
+
+@operation(
+    router, "GET", "/ledger/accounts/{account}/movements", right="books.read",
+    response=Listed[MovementOut],
+)  # fmt: skip
+def list_account_movements(
+    request: HttpRequest, account: str, query: Query[PagedBooksQuery]
+) -> Any:
+    """The card of an account: every movement with the balance after it."""
+    seller, since, to = _days(request, query)
+    _known(seller, account)
+    asked = queries.Asked(seller.id, since, to + DAY, account, None, query.known_by)
+    return _movements(queries.card_page(asked, after=query.after, limit=query.limit))
+
+
+@operation(
+    router, "GET", "/ledger/accounts/{account}/customers", right="books.read",
+    response=Listed[TurnoverOut],
+)  # fmt: skip
+def list_account_customers(
+    request: HttpRequest, account: str, query: Query[PagedBooksQuery]
+) -> Any:
+    """An account customer by customer, the largest closing balance first."""
+    seller, since, to = _days(request, query)
+    _known(seller, account)
+    asked = queries.Asked(seller.id, since, to + DAY, account, None, query.known_by)
+    return _turnovers(queries.customers_page(asked, after=query.after, limit=query.limit))
+
+
+@operation(router, "GET", "/ledger/receivables", right="books.read", response=Listed[TurnoverOut])
+def list_receivables(request: HttpRequest, query: Query[OnQuery]) -> Any:
+    """Who owes how much at the end of a day; advances are set off, all sellers together."""
+    end = (query.on or _today(request)) + DAY
+    asked = queries.Asked(None, end, end)
+    return _turnovers(queries.customers_page(asked, after=query.after, limit=query.limit))
+
+
+@operation(
+    router, "GET", "/customers/{code}/movements", right="books.read",
+    response=Listed[MovementOut],
+)  # fmt: skip
+def list_customer_movements(request: HttpRequest, code: str, query: Query[Paging]) -> Any:
+    """Every movement of a customer's claims, from nothing to what is owed."""
+    found = _customer(code)
+    asked = queries.Asked(None, FIRST_DAY, LAST_DAY, customer=found.id)
+    return _movements(queries.card_page(asked, after=query.after, limit=query.limit))
+
+
+@operation(router, "GET", "/ledger/postings", right="books.read", response=Listed[JournalOut])
+def list_postings(request: HttpRequest, query: Query[PostingsQuery]) -> Any:
+    """The journal, the latest day first; of one document by its `source`."""
+    wanted = PostingsAsked(
+        since=query.since,
+        until=query.to,
+        account=query.account,
+        customer=_customer(query.customer).id if query.customer else None,
+        source=query.source,
+    )
+    page, _ = queries.postings_page(wanted, after=query.after, limit=query.limit)
+    codes = _codes({row.customer_id for row in page.rows})
+    rows = [_posting(row, codes) for row in page.rows]
+    return {"data": rows, "next": page.next, "count": page.count}
+
+
+def _days(request: HttpRequest, query: BooksQuery) -> tuple[Seller, date, date]:
+    sellers = parties.sellers()
+    seller = sellers.get(query.seller) if query.seller else next(iter(sellers.values()), None)
+    if seller is None:
+        raise ApiRefused("not_found", status=404, field="seller")
+    today = _today(request)
+    since = max(query.since or today.replace(day=1), FIRST_DAY)
+    return seller, since, min(max(query.to or today, since), LAST_DAY)
+
+
+def _today(request: HttpRequest) -> date:
+    return local_date(request.now, request.principal.tenant.row.zone)
+
+
+def _known(seller: Seller, account: str) -> None:
+    if account not in queries.accounts(seller.id):
+        raise ApiRefused("not_found", status=404, field="account")
+
+
+def _customer(code: str) -> Customer:
+    found = parties.customers_by_code([code]).get(code)
+    if found is None:
+        raise ApiRefused("not_found", status=404, field="code")
+    return found
+
+
+def _codes(ids: set[UUID | None]) -> Mapping[Any, Customer]:
+    return parties.customers_by_id(key for key in ids if key is not None)
+
+
+def _code(key: UUID | None, known: Mapping[Any, Customer]) -> str | None:
+    return known[key].row.code if key in known else None
+
+
+def _movements(card: Any) -> dict[str, Any]:
+    codes = _codes({line.customer_id for line in card.lines})
+
+    def shown(line: Movement) -> MovementOut:
+        return MovementOut(
+            day=line.effective_on,
+            recorded_at=line.recorded_at,
+            account=line.account,
+            against=line.against,
+            customer=_code(line.customer_id, codes),
+            source=line.source,
+            debit=Money.of(line.debit_minor, line.currency),
+            credit=Money.of(line.credit_minor, line.currency),
+            balance=Money.of(line.balance_minor, line.currency),
+        )
+
+    return {"data": [shown(one) for one in card.lines], "next": card.next, "count": card.count}
+
+
+def _turnovers(page: Any) -> dict[str, Any]:
+    known = _codes({row.customer_id for row in page.rows})
+
+    def shown(row: CustomerTurnover) -> TurnoverOut:
+        return TurnoverOut(
+            customer=_code(row.customer_id, known),
+            name=known[row.customer_id].row.name if row.customer_id in known else "",
+            opening=Money.of(row.opening_minor, row.currency),
+            debit=Money.of(row.debit_minor, row.currency),
+            credit=Money.of(row.credit_minor, row.currency),
+            closing=Money.of(row.closing_minor, row.currency),
+        )
+
+    return {"data": [shown(one) for one in page.rows], "next": page.next, "count": page.count}
+
+
+def _posting(row: PostingRow, known: Mapping[Any, Customer]) -> JournalOut:
+    return JournalOut(
+        day=row.effective_on,
+        recorded_at=row.recorded_at,
+        debit=row.debit,
+        credit=row.credit,
+        customer=_code(row.customer_id, known),
+        amount=Money.of(row.amount_minor, row.currency),
+        source=row.source,
+        line=row.line,
+    )
