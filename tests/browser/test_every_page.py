@@ -101,17 +101,16 @@ def test_every_page_opens_clean_and_within_the_screen(
     open_browser: Callable[..., Any], installation: Served, look: dict[str, Any]
 ) -> None:
     page = open_browser("owner", **look)
-    faults: dict[str, list[str]] = {}
+    faults: list[str] = []
     opened = set()
     for name, address in walk(page, f"{installation.url}/office/"):
         opened.add(name)
         found = serious(page)
         if is_wider_than_the_screen(page):
             found.append("wider than the screen")
-        if found:
-            faults[address.removeprefix(installation.url)] = found
+        faults += [f"{address.removeprefix(installation.url)} {one}" for one in found]
         keep_picture(page, name, look)
-    assert faults == {}
+    assert not faults, "\n".join(faults)
     assert places() - opened == set()
 
 
