@@ -35,6 +35,13 @@
     }
   });
 
+  // An empty field of a filter is no filter: it stays out of the address
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (!event.target.matches?.("form.filters")) return;
+    const data = event.detail.formData;
+    for (const [name, value] of [...data.entries()]) if (value === "") data.delete(name);
+  });
+
   // Drawer: opened by htmx into #drawer, closed by Esc, focus goes back to who opened it
   const drawer = document.getElementById("drawer");
   let opener = null;
