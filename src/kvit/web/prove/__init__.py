@@ -25,7 +25,6 @@ class Proof:
     russian: str
     english: str
     database: bool = False  # whether it needs a PostgreSQL of its own
-    durable: bool = False  # with fsync
 
 
 PROOFS = (
@@ -39,6 +38,9 @@ PROOFS = (
     Proof("crash", 4, ("процессов", "flows"),
           "убитое в любом месте заканчивается так же",
           "killed anywhere, it ends the same", database=True),
+    Proof("kill", 200, ("убитых исполнителей", "workers killed"),
+          "исполнителей и PostgreSQL убивают, подтверждённое остаётся",
+          "workers and PostgreSQL are killed, what was acknowledged stays", database=True),
 )  # fmt: skip
 
 
@@ -49,13 +51,17 @@ def named(name: str) -> Proof:
 
 def prove(proof: Proof, *, seed: int, size: int, ground: "Ground | None" = None) -> Outcome:
     """Run a proof; one with a database on the ground that is given, or on one made for it."""
-    module = import_module(f"kvit.web.prove.{proof.name}")
-    run = cast(Callable[..., Outcome], module.prove)
     if not proof.database:
-        return run(seed=seed, size=size)
+        return _run(proof, seed=seed, size=size)
     if ground is not None:
-        return run(seed=seed, size=size, ground=ground)
+        return _run(proof, seed=seed, size=size, ground=ground)
     from kvit.web.prove.ground import opened
 
-    with opened(durable=proof.durable) as made:
-        return run(seed=seed, size=size, ground=made)
+    # Before the proof's module: models may be imported once Django is set up.
+    with opened() as made:
+        return _run(proof, seed=seed, size=size, ground=made)
+
+
+def _run(proof: Proof, **given: object) -> Outcome:
+    module = import_module(f"kvit.web.prove.{proof.name}")
+    return cast(Callable[..., Outcome], module.prove)(**given)

@@ -6,7 +6,7 @@
 Customers `c-0`, `c-1`, … have a subscription each, every third of `pre`, every fifth 10 % off.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from kvit.core.catalogue import Meter, PlanTerms, PriceTerms
 from kvit.core.periods import Period, add_months, instant_of
 from kvit.core.pricing import parse_price
 from kvit.invoicing import services as invoicing
-from kvit.invoicing.rows import RunReport, RunRequest
+from kvit.invoicing.rows import RunReport, RunRequest, Scope
 from kvit.ledger import services as ledger
 from kvit.metering import services as metering
 from kvit.metering.rows import EventIn
@@ -87,6 +87,14 @@ def bill(window: Period = OCTOBER, *, chunk: int = 2, run_id: UUID | None = None
     request = RunRequest(
         window, clock, issue_on=window.end - timedelta(days=1), chunk=chunk, run_id=run_id
     )
+    return invoicing.run(request, actor=ACTOR, now=clock)
+
+
+def bill_some(payers: Iterable[UUID], subscriptions_: Iterable[UUID]) -> RunReport:
+    """Bill October for some payers only."""
+    clock = OCTOBER.end_instant(ZONE)
+    only = Scope(frozenset(payers), frozenset(subscriptions_))
+    request = RunRequest(OCTOBER, clock, issue_on=OCTOBER.end - timedelta(days=1), only=only)
     return invoicing.run(request, actor=ACTOR, now=clock)
 
 

@@ -112,16 +112,12 @@ class Ground:
 
 
 @contextmanager
-def opened(*, durable: bool = False) -> Iterator[Ground]:
-    """Start what is needed; everything that was made is gone afterwards.
-
-    Args:
-        durable: with fsync, as in production; then always an embedded server of its own.
-    """
-    url = None if durable else os.environ.get("KVIT_TEST_DATABASE_URL")
+def opened() -> Iterator[Ground]:
+    """Start what is needed; everything that was made is gone afterwards."""
+    url = os.environ.get("KVIT_TEST_DATABASE_URL")
     folder = Path(tempfile.mkdtemp(prefix="kvit-proof-"))
     os.environ["KVIT_DATA"] = str(folder / "data")
-    ground = _external(url) if url else _embedded(folder / "data", durable)
+    ground = _external(url) if url else _embedded(folder / "data")
     try:
         _set_django_up(ground, folder)
         yield ground
@@ -163,12 +159,12 @@ def _is_pointed() -> bool:
     return True
 
 
-def _embedded(root: Path, durable: bool) -> Ground:
+def _embedded(root: Path) -> Ground:
     from kvit.platform.embedded import server
     from kvit.platform.embedded.folder import DataFolder
 
     folder = DataFolder(root)
-    access = server.ensure(folder, for_tests=not durable)
+    access = server.ensure(folder, for_tests=True)
     return Ground(server.superuser_conninfo(folder), access, root)
 
 
