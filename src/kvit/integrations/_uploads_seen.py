@@ -94,7 +94,7 @@ def _row(one: UploadRow) -> UploadRowInfo:
         id=one.pk,
         upload_id=one.upload_id,
         row=one.row,
-        cells=one.cells,
+        cells=dict(one.cells),
         fault=Fault(one.code, Place("", one.row or None, one.field), one.params),
         state=one.state,
         outcome=one.outcome,

@@ -158,7 +158,8 @@ class UploadRow(TenantModel):
 
     upload = models.ForeignKey(UsageUpload, on_delete=models.PROTECT, related_name="+")
     row = models.IntegerField()  # its line in the file; 0 for a fault of the whole file
-    cells = models.JSONField()  # by column; "" is a whole line of JSON; empty where it is lost
+    # [[column, value]]; the column "" is a whole line of JSON; empty where the row is lost.
+    cells = models.JSONField()
     field = models.CharField(max_length=200, blank=True)
     code = models.CharField(max_length=80)
     params = models.JSONField()

@@ -103,8 +103,8 @@ def mend_upload_row(
     row = _open(row_id)
     if not row.cells:
         raise UploadRowRefused("upload_row_lost", row=row.row)
-    row.cells = _clean({name: cells.get(name, "") for name in row.cells})
-    source = made(row.cells)
+    row.cells = _clean({name: cells.get(name, "") for name, _ in row.cells})
+    source = made(dict(row.cells))
     faults = [one for one in source.rows() if isinstance(one, Fault)]
     events = any(isinstance(one, UsageRow) for one in source.rows())
     outcome = UsageOutcome()
@@ -166,5 +166,6 @@ def _fault(one: Fault) -> dict[str, object]:
     return {"code": one.code, "field": clean(one.place.field, MAX_KEY), "params": params}
 
 
-def _clean(cells: Mapping[str, str]) -> dict[str, str]:
-    return {clean(name, MAX_KEY): clean(value, LONGEST_CELL) for name, value in cells.items()}
+def _clean(cells: Mapping[str, str]) -> list[list[str]]:
+    """Return pairs: a JSON object would forget the order of the columns."""
+    return [[clean(name, MAX_KEY), clean(value, LONGEST_CELL)] for name, value in cells.items()]
