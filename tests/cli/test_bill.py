@@ -67,6 +67,15 @@ def test_a_person_reads_a_table_and_what_to_do_next(
         assert word in out
 
 
+def test_pdfs_may_be_left_to_a_later_run(company: Company, kvit_json: Json) -> None:
+    status, said = kvit_json("bill", company.path, *OCTOBER, "--no-pdf")
+    assert (status, [one["pdf"] for one in said["invoices"]]) == (0, [None, None])
+    _, said = kvit_json("bill", company.path, *OCTOBER)
+    assert [(one["new"], Path(one["pdf"]).exists()) for one in said["invoices"]] == [
+        (False, True), (False, True),
+    ]  # fmt: skip
+
+
 def test_a_second_run_says_that_nothing_changed(company: Company, kvit: Run) -> None:
     kvit("bill", company.path, *OCTOBER)
     status, out, _ = kvit("bill", company.path, *OCTOBER)
@@ -144,7 +153,7 @@ def test_the_demo_prints_each_invoice_and_what_to_try(db: Any, file_store: Path,
     pdfs = [Path(line.strip()) for line in out.splitlines() if line.strip().endswith(".pdf")]
     assert len(pdfs) == 4
     assert all(path.is_file() for path in pdfs)
-    _, again, _ = kvit("demo")
+    _, again, _ = kvit("demo", "--no-serve")
     assert "ничего не изменилось" in again
 
 

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from kvit.core.calendars import (
     NO_HOLIDAYS,
-    BadCalendarRow,
     Calendar,
     UnknownYear,
-    parse_rows,
     russian,
 )
 
@@ -32,29 +30,6 @@ def test_a_weekend_is_no_holiday_and_no_workday() -> None:
     assert not NO_HOLIDAYS.is_holiday(saturday)
     assert not NO_HOLIDAYS.is_workday(saturday)
     assert NO_HOLIDAYS.is_workday(date(2026, 10, 16))
-
-
-def test_rows_are_read() -> None:
-    rows = [("2026-01-09", "holiday"), ("2026-01-10", "working"), ("2026-01-09", "holiday")]
-    calendar = parse_rows(rows)
-    assert calendar == Calendar(frozenset({date(2026, 1, 9)}), frozenset({date(2026, 1, 10)}))
-    assert calendar.is_workday(date(2026, 1, 10))
-    assert parse_rows([]) == NO_HOLIDAYS
-
-
-@pytest.mark.parametrize(
-    ("rows", "code", "place", "field"),
-    [
-        ([("2026-02-30", "holiday")], "bad_date", 0, "date"),
-        ([("2026-01-09", "holiday"), ("09.01.2026", "holiday")], "bad_date", 1, "date"),
-        ([("2026-01-09", "Holiday")], "bad_kind", 0, "kind"),
-        ([("2026-01-09", "holiday"), ("2026-01-09", "working")], "contradiction", 1, "kind"),
-    ],
-)
-def test_a_bad_row_is_named(rows: list[tuple[str, str]], code: str, place: int, field: str) -> None:
-    with pytest.raises(BadCalendarRow) as caught:
-        parse_rows(rows)
-    assert (caught.value.code, caught.value.place, caught.value.field) == (code, place, field)
 
 
 def test_the_russian_calendar_of_2026() -> None:
@@ -93,7 +68,7 @@ def test_the_package_is_loaded_only_when_asked() -> None:
 
 
 def test_own_days_win() -> None:
-    own = parse_rows([("2026-01-09", "working"), ("2026-10-16", "holiday")])
+    own = Calendar(frozenset({date(2026, 10, 16)}), frozenset({date(2026, 1, 9)}))
     calendar = russian(2026).overridden_by(own)
     assert calendar.is_workday(date(2026, 1, 9))
     assert calendar.is_holiday(date(2026, 10, 16))

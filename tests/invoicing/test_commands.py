@@ -165,3 +165,28 @@ def test_a_change_that_cannot_stand_is_a_verdict_too(say: Any) -> None:
     status, _, err = say("amend", "n-1", "pause", "--at", "2026-11-16", "--reason", "Holiday")
     assert (status, "does not fit subscription “n-1”" in err) == (1, True)
     assert Amendment.objects.count() == 1
+
+
+@pytest.mark.usefixtures("billed")
+def test_a_change_is_listed_and_taken_back_by_its_number(say: Any) -> None:
+    """n-1 pays 1 000.00 a month; half of it from November on was a mistake."""
+    say("amend", "n-1", "discount", "--at", "2026-11-01", "--value", "50 %", "--reason", "Talks")
+    status, out, _ = say("amend", "n-1", "--json")
+    (row,) = json.loads(out)["amendments"]
+    assert (status, row["number"], row["change"], row["withdrawn_by"]) == (0, 1, "discount", None)
+    words = ("amend", "n-1", "withdraw", "--value", "1", "--reason", "A mistake")
+    status, out, _ = say(*words, "--dry-run")
+    assert (status, "Dry run" in out) == (0, True)
+    assert Amendment.objects.count() == 1
+    assert say(*words)[0] == 0
+    _, out, _ = say("amend", "n-1")
+    assert "(withdrawn by no. 2)" in out.splitlines()[0]
+    bill(NOVEMBER)
+    november = Invoice.objects.filter(billed_in=NOVEMBER.start)
+    assert november.get(customer_id=invoice().customer_id).net_minor == 100_000
+    # Again, or what never was: refused in words, and nothing is recorded.
+    assert say("amend", "n-1", "withdraw", "--value", "7", "--reason", "A mistake")[0] == 1
+    assert say("amend", "n-1", "withdraw", "--reason", "A mistake")[0] == 2
+    assert Amendment.objects.count() == 2
+    assert say("amend", "nobody")[0] == 1
+    assert say("amend", "n-1", "pause", "--at", "2026-11-16")[0] == 2

@@ -3,26 +3,11 @@
 A weekend is not a holiday by itself: prices by time of day list weekdays and "holiday" apart.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Literal
 
 RUSSIAN = "ru"  # the name of the built-in calendar
-CalendarFault = Literal["bad_date", "bad_kind", "contradiction"]
-KINDS = ("holiday", "working")
-
-
-class BadCalendarRow(ValueError):
-    """A row of a calendar cannot be read, or says the opposite of another.
-
-    `place` counts the rows from 0; `field` is "date" or "kind".
-    """
-
-    def __init__(self, code: CalendarFault, place: int, field: str, value: str) -> None:
-        super().__init__(f"row {place}, {field}: {code}: {value!r}")
-        self.code, self.place, self.field, self.value = code, place, field, value
 
 
 class UnknownYear(ValueError):
@@ -52,28 +37,6 @@ class Calendar:
 
 
 NO_HOLIDAYS = Calendar()
-
-
-def parse_rows(rows: Iterable[tuple[str, str]]) -> Calendar:
-    """Read (date, kind) rows of a `calendars/NAME.csv`; a row that repeats another is no fault.
-
-    Raises:
-        BadCalendarRow: see the class; the first such row.
-    """
-    kinds: dict[date, str] = {}
-    for place, (day_text, kind) in enumerate(rows):
-        try:
-            day = date.fromisoformat(day_text)
-        except ValueError:
-            raise BadCalendarRow("bad_date", place, "date", day_text) from None
-        if kind not in KINDS:
-            raise BadCalendarRow("bad_kind", place, "kind", kind)
-        if kinds.setdefault(day, kind) != kind:
-            raise BadCalendarRow("contradiction", place, "kind", kind)
-    return Calendar(
-        frozenset(day for day, kind in kinds.items() if kind == "holiday"),
-        frozenset(day for day, kind in kinds.items() if kind == "working"),
-    )
 
 
 def russian(first_year: int, last_year: int | None = None) -> Calendar:

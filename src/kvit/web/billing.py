@@ -61,6 +61,7 @@ class BillOptions:
     take_folder: bool = False
     now: datetime | None = None
     tenant: str = ""
+    papers: bool = True  # whether what is issued is printed at once
 
 
 @dataclass(slots=True)
@@ -126,7 +127,7 @@ def bill_folder(options: BillOptions, *, progress: Progress = silent) -> BillAns
         _bill_or_roll_back(options, answer, clock, progress)
     else:
         _bill(options, answer, clock, progress)
-    if not options.dry_run:
+    if options.papers and not options.dry_run:
         _print(options, answer, clock, progress)
     return answer
 

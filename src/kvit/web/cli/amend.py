@@ -1,6 +1,7 @@
 """`kvit amend`: change subscriptions, one at the terminal or many from a file.
 
-A dry run prices the change: this and the next bill of everybody it touches, before and after.
+A dry run prices the change: this and the next bill of everybody it touches, before and after. A
+subscription alone lists its changes with their numbers; `withdraw --value NUMBER` takes one back.
 """
 
 import argparse
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kvit.core.periods import zone_of
 from kvit.core.wording import Words, say
 from kvit.web.cli.bill import os_actor
 from kvit.web.cli.company import add_tenant, in_company
@@ -34,6 +36,14 @@ WORDS: Words = {
         "нужны ПОДПИСКА, ИЗМЕНЕНИЕ и --at, либо --file",
         "give SUBSCRIPTION, CHANGE and --at, or --file",
     ),
+    "number": (
+        "withdraw отменяет одно изменение: --value НОМЕР из kvit amend ПОДПИСКА",
+        "withdraw takes one change back: --value NUMBER as kvit amend SUBSCRIPTION lists it",
+    ),
+    "reason": ("изменение без причины не записывают: --reason", "no change without --reason"),
+    "none": ("У подписки {code} нет изменений.", "Subscription {code} has no changes."),
+    "unknown": ("Подписки {code} нет.", "There is no subscription {code}."),
+    "withdrawn": ("отменено № {by}", "withdrawn by no. {by}"),
     "no_file": ("Файла {path} нет.", "There is no file {path}."),
     "more": ("… и ещё {n}: --json покажет все", "… and {n} more: --json shows all"),
 }
@@ -44,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", type=Path, metavar="CSV",
                         help=either("файл вида changes.csv", "a file like changes.csv")
                         )  # fmt: skip
-    parser.add_argument("--reason", required=True, help=either("причина", "why"))
+    parser.add_argument("--reason", default="", help=either("причина", "why"))
     parser.add_argument("--dry-run", action="store_true",
                         help=either("показать, как изменятся счета, и ничего не записать",
                                     "show what the bills become, and record nothing")
@@ -54,24 +64,69 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     given = [one for one in (args.subscription, args.change, args.at) if one is not None]
-    if len(given) != (0 if args.file else 3):
+    if args.subscription and not args.file and len(given) == 1:
+        return _list(args)
+    is_withdrawal = args.change == "withdraw" and not args.file
+    if is_withdrawal and not (args.value or "").isdecimal():
+        return _misused("number")
+    if not is_withdrawal and len(given) != (0 if args.file else 3):
         return _misused("one_or_file")
     if args.file and not args.file.is_file():
         return _misused("no_file", path=args.file)
+    if not args.reason.strip():
+        return _misused("reason")
     with in_company(args.tenant, origin="kvit amend") as (_, now):
         from kvit.web.amending import amend, read_file, read_one
+        from kvit.web.previewed import withdrawal
 
-        rows = (
-            read_file(args.file)
-            if args.file
-            else read_one(args.subscription, args.change, args.at, args.value)
-        )
+        if args.file:
+            rows = read_file(args.file)
+        elif is_withdrawal:
+            number = int(args.value)
+            rows = withdrawal(args.subscription, number, reason=args.reason, now=now)
+        else:
+            rows = read_one(args.subscription, args.change, args.at, args.value)
         answer = amend(rows, reason=args.reason, actor=os_actor(), now=now, dry_run=args.dry_run)
         if args.json:
             print(json.dumps(answer_told(answer), ensure_ascii=False))
         else:
             _show(answer, dry_run=args.dry_run)
     return 1 if answer.faults else 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    """Show what was changed of a subscription, each with its number."""
+    lang = language()
+    with in_company(args.tenant, origin="kvit amend"):
+        from kvit.subscriptions import queries
+
+        info = queries.by_codes([args.subscription]).get(args.subscription)
+        if info is None:
+            print(say(WORDS, "unknown", lang, code=args.subscription), file=sys.stderr)
+            return 1
+        told = queries.amendments_of_codes([args.subscription]).get(args.subscription, [])
+    gone = {str(one.value): one.number for one in told if one.change == "withdraw"}
+    zone = zone_of(info.zone)
+    if args.json:
+        rows = [
+            {
+                "number": one.number, "at": one.at.astimezone(zone).isoformat(),
+                "change": one.change, "value": one.value, "reason": one.reason,
+                "author": one.author, "withdrawn_by": gone.get(str(one.number)),
+            }
+            for one in told
+        ]  # fmt: skip
+        print(json.dumps({"amendments": rows}, ensure_ascii=False))
+        return 0
+    for one in told:
+        value = "" if one.value is None else json.dumps(one.value, ensure_ascii=False)
+        parts = [f"{one.number:>4}", f"{one.at.astimezone(zone):%Y-%m-%d %H:%M}", one.change, value]
+        if by := gone.get(str(one.number)):
+            parts.append(f"({say(WORDS, 'withdrawn', lang, by=by)})")
+        print("  ".join(filter(None, [*parts, one.reason, one.author])))
+    if not told:
+        print(say(WORDS, "none", lang, code=args.subscription))
+    return 0
 
 
 def answer_told(answer: "Amended") -> dict[str, Any]:

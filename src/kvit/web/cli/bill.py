@@ -53,6 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--now", type=moment, metavar="ISO",
                         help=either("считать, что сейчас это время (конец периода)",
                                     "take this for the present (the period's end)"))  # fmt: skip
+    parser.add_argument("--no-pdf", action="store_true",
+                        help=either("не печатать PDF: их напечатает запуск без этого ключа",
+                                    "print no PDF: a run without this option prints them")
+                        )  # fmt: skip
     parser.add_argument("--tenant", default="", metavar="CODE",
                         help=either("код компании: отказать, если в папке другая",
                                     "the company's code: refuse a folder of another one")
@@ -77,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
         take_folder=args.take == "folder",
         now=args.now,
         tenant=args.tenant,
+        papers=not args.no_pdf,
     )
     answer = bill(options, origin="kvit bill")
     if args.json:
