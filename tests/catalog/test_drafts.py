@@ -124,6 +124,10 @@ def test_published_once() -> None:
         ([("plan", {"code": "set", "name": "Набор", "includes": ["gone"]})], "included_missing"),
         ([("plan", {"code": "set", "name": "Набор", "seller": "gone"})], "seller_missing"),
         ([("price", CALLS | {"examples": [{"units": "10", "amount": "3"}]})], "example_fails"),
+        (
+            [("price", CALLS | {"examples": [{"minutes": "1", "amount": "3"}]})],
+            "example_unreadable",
+        ),
     ],
 )
 def test_what_cannot_be_sold_is_not_published(documents: list[Any], code: str) -> None:

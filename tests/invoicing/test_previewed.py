@@ -1,6 +1,6 @@
 """What is applied is what was shown, to the kopeck, or nothing."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -105,7 +105,8 @@ def test_a_scheduled_change_is_taken_back() -> None:
     given = previewed.withdrawal("n-1", 1, reason="передумали", now=MID_OCTOBER)
     shown = priced(given)
     assert [one.difference_minor for one in shown.figures] == [0, -24_400]
-    make(given, shown.token)
+    later = previewed.withdrawal("n-1", 1, reason="", now=MID_OCTOBER + timedelta(minutes=5))
+    make(later, shown.token)
     assert preview_payer(customer_id("north"), now=MID_OCTOBER)[1].total_minor("RUB") == 122_000
 
 

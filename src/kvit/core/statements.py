@@ -11,21 +11,22 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
+from fractions import Fraction
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from kvit.core import catalogue as core
 from kvit.core.expression import ExpressionError
-from kvit.core.money import FloatRefused, NotANumber, parse_decimal
+from kvit.core.money import FloatRefused, NotANumber, exact_text, parse_decimal
 from kvit.core.periods import UnknownCycle, parse_cycle
 from kvit.core.pricing import Price, PriceError
 from kvit.core.pricing.fields import (
-    Amount,
-    Percent,
     Reader,
     read_list,
+    read_number,
     read_object,
     read_row,
     read_text,
+    read_whole,
     write_row,
 )
 from kvit.core.proration import UnknownPolicy, check_policy
@@ -94,6 +95,43 @@ def _read_filters(value: object, path: str) -> tuple[tuple[str, tuple[str, ...]]
     return tuple(found)
 
 
+def _short(limit: int) -> Reader:
+    """Read a text of at most so many characters."""
+
+    def read(value: object, path: str) -> str:
+        text = read_text(value, path)
+        if len(text) > limit:
+            raise PriceError("out_of_range", path, reason="size", limit=limit)
+        return text
+
+    return Reader(read, str)
+
+
+def _read_kept(value: object, path: str) -> Fraction:
+    """Read a number as the catalogue keeps it: 26 digits and 12 decimals at most."""
+    number = read_number(value, path, high=Fraction(10**26 - 1))
+    if (number * 10**12).denominator != 1:
+        raise PriceError("out_of_range", path, value=exact_text(number)[:40], bounds="10^-12")
+    return number
+
+
+def _read_percent(value: object, path: str) -> Fraction:
+    number = _read_kept(value, path)
+    if number > _WHOLE:
+        raise PriceError("out_of_range", path, value=exact_text(number)[:40], bounds="≤ 100")
+    return number
+
+
+_WHOLE = 100  # percent
+Name = Annotated[str, _short(500)]
+Unit = Annotated[str, _short(40)]
+Service = Annotated[str, _short(80)]
+Scope = Annotated[str, _short(170)]
+Kept = Annotated[Fraction, Reader(_read_kept, exact_text)]
+Share = Annotated[Fraction, Reader(_read_percent, exact_text)]
+Days = Annotated[int, Reader(lambda v, p: read_whole(v, p, high=3_660), int)]
+Cycles = Annotated[int, Reader(lambda v, p: read_whole(v, p, low=1, high=1_200), int)]
+Order = Annotated[int, Reader(lambda v, p: read_whole(v, p, high=10_000), int)]
 Code = Annotated[str, Reader(read_code, str)]
 AnyCode = Annotated[str, Reader(_read_code_or_none, str)]
 Policy = Annotated[str, Reader(_read_policy, str)]
@@ -113,8 +151,8 @@ class StatedMeter:
     """What is measured, and how its events add up."""
 
     code: Code
-    name: str
-    unit: str = ""
+    name: Name
+    unit: Unit = ""
     aggregation: Literal[
         "sum", "count", "max", "unique", "latest", "time_weighted", "difference", "expression"
     ] = "sum"
@@ -142,12 +180,7 @@ class StatedPhase:
     """A phase of a plan: its code and how many cycles it lasts."""
 
     code: Code
-    cycles: int
-
-    def check(self, path: str) -> None:
-        """It lasts at least one cycle."""
-        if not self.cycles:
-            raise PriceError("out_of_range", f"{path}.cycles", value="0", bounds="≥ 1")
+    cycles: Cycles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,17 +188,17 @@ class StatedPlan:
     """A plan as a whole: its cycle, its scheme, who sells it."""
 
     code: Code
-    name: str
+    name: Name
     cycle: str = "month"
     anchor: Literal["calendar", "anniversary"] = "calendar"
     scheme: Scheme = "postpaid"
-    service: str = ""
+    service: Service = ""
     seller: AnyCode = ""
     calendar: AnyCode = ""
     price_basis: PriceBasis = ""
-    trial_days: int = 0
-    commitment: Amount | None = None
-    threshold: Amount | None = None
+    trial_days: Days = 0
+    commitment: Kept | None = None
+    threshold: Kept | None = None
     includes: tuple[Code, ...] = ()
     phases: tuple[StatedPhase, ...] = ()
 
@@ -185,7 +218,7 @@ class StatedPrice:
 
     plan: Code
     code: Code
-    name: str
+    name: Name
     price: Price
     meter: AnyCode = ""
     when: Literal["arrears", "advance", "once", "milestone"] = "arrears"
@@ -212,12 +245,12 @@ class StatedDiscount:
     """A discount for every customer. `scope`: all prices, "plan", or "plan/price"."""
 
     code: Code
-    name: str
-    percent: Percent | None = None
-    fixed: Amount | None = None
-    scope: str = ""
-    from_units: Amount | None = None
-    order: int = 0
+    name: Name
+    percent: Share | None = None
+    fixed: Kept | None = None
+    scope: Scope = ""
+    from_units: Kept | None = None
+    order: Order = 0
 
     def check(self, path: str) -> None:
         """Exactly one of percent and fixed."""

@@ -1,6 +1,7 @@
 """The spells of subscriptions as rows: they follow the amendments, and are read by lists."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ COLUMNS = (
     "state", "is_special", "add_ons",
 )  # fmt: skip
 _PLACES = 12  # decimals of a quantity's column
+_MOST = Fraction(10**26 - 1)  # what it holds; the terms themselves keep every digit
 
 
 def write(folds: Mapping[UUID, Sequence[Fold]], *, again: bool) -> None:
@@ -30,7 +32,7 @@ def columns(place: int, fold: Fold) -> tuple[Any, ...]:
     terms = fold.terms
     return (
         place, fold.start, fold.end, terms.plan, UUID(terms.customer),
-        exact_text(round(terms.quantity, _PLACES)), terms.state, is_special(terms),
+        exact_text(round(min(terms.quantity, _MOST), _PLACES)), terms.state, is_special(terms),
         [code for code, _ in terms.add_ons],
     )  # fmt: skip
 

@@ -71,16 +71,31 @@ def read_file(path: Path) -> Given:
 
 def read_one(subscription: str, change: str, at: str, value: str | None) -> Given:
     """Read one change as it would stand in changes.csv."""
+    given = read_many([(subscription, change, at, value)])
+    rows = [replace(one, place=AT_THE_TERMINAL) for one in given.rows]
+    return Given(rows, [replace(one, place=replace(one.place, row=None)) for one in given.faults])
+
+
+def read_many(rows: Sequence[tuple[str, str, str, str | None]]) -> Given:
+    """Read changes (subscription, change, at, value) as they would stand in changes.csv.
+
+    Their places are rows counted from 1.
+    """
+    zone_of = _zones(subscription for subscription, *_ in rows)
+    found: list[ChangeRow] = []
     faults: list[Fault] = []
-    given = {"subscription": subscription, "change": change, "at": at, "value": value or ""}
-    fields = Fields(
-        given,
-        known=CHANGE_COLUMNS,
-        at=lambda name: replace(AT_THE_TERMINAL, field=name),
-        faults=faults,
-    )
-    row = read_change(fields, _zones())
-    return Given([row] if row is not None and fields.sound else [], faults)
+    for number, (subscription, change, at, value) in enumerate(rows, 1):
+        given = {"subscription": subscription, "change": change, "at": at, "value": value or ""}
+        fields = Fields(
+            given,
+            known=CHANGE_COLUMNS,
+            at=lambda name, number=number: Place("", number, name),  # type: ignore[misc]
+            faults=faults,
+        )
+        row = read_change(fields, zone_of)
+        if row is not None and fields.sound:
+            found.append(row)
+    return Given(found, faults)
 
 
 def amend(
@@ -197,12 +212,15 @@ def _customer(code: str) -> UUID:
     return parties.customers_by_code([code])[code].id
 
 
-def _zones() -> Callable[[str], str]:
+def _zones(codes: Iterable[str] = ()) -> Callable[[str], str]:
     """Return what tells a subscription's time zone; of an unknown one, the company's."""
     own = parties.tenant().row.zone
+    known = {code: one.zone for code, one in subscriptions.by_codes(codes).items()}
 
     @cache
     def zone_of(code: str) -> str:
+        if code in known:
+            return known[code]
         found = subscriptions.by_codes([code])
         return found[code].zone if code in found else own
 

@@ -11,6 +11,8 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
+from kvit.catalog import queries as catalog
+from kvit.catalog.rows import DraftInfo, SimulationInfo
 from kvit.core.catalogue import Catalogue
 from kvit.core.money import parse_decimal, to_minor
 from kvit.core.periods import Period, instant_of, local_date
@@ -21,6 +23,7 @@ from kvit.core.quote import answer
 from kvit.invoicing import queries as invoicing
 from kvit.parties import queries as parties
 from kvit.rating import queries as rating
+from kvit.rating import simulation
 from kvit.rating.queries import Usual
 from kvit.subscriptions import queries as subscriptions
 
@@ -200,3 +203,25 @@ def units_shown(quantity: Document) -> str:
     if set(quantity) == {"units"}:
         return str(quantity["units"])
     return json.dumps(quantity, ensure_ascii=False)
+
+
+AT_ONCE = 500  # subscriptions: what is rated while somebody waits for it
+
+
+def start_simulation(info: SimulationInfo, now: datetime) -> SimulationInfo:
+    """Rate at once what is small; leave the rest to a worker."""
+    if info.whole <= AT_ONCE:
+        return simulation.simulate(info.id, now=now)
+    simulation.simulate_later.defer(simulation=str(info.id), key=str(info.id))
+    return info
+
+
+def audience_of(info: DraftInfo) -> Audience:
+    """Say whom the publication of a draft meets."""
+    stated = catalog.stated_in(info.content, info.effective_from)
+    return audience(
+        [one.code for one in stated.plans],
+        [(one.terms.plan, one.terms.code) for one in stated.prices],
+        day=info.effective_from,
+        known=catalog.catalogue(),
+    )

@@ -164,6 +164,7 @@ def _token(given: Given, preview: Preview, figures: Sequence[Figure]) -> str:
             [row.subscription, None if row.change == "withdraw" else row.at, row.change, row.value]
             for row in given.rows
         ],
+        [[row.subscription, _at(row), row.change, row.value] for row in given.rows],
         [
             [str(one.customer_id), _bills_told(one.before), _bills_told(one.after)]
             for one in preview.customers
@@ -173,6 +174,11 @@ def _token(given: Given, preview: Preview, figures: Sequence[Figure]) -> str:
     digest = hashlib.sha256(orjson.dumps(told, default=str)).hexdigest()
     sums = [[*_key(one), one.after_minor] for one in figures[:REMEMBERED]]
     return signing.dumps({"digest": digest, "sums": sums}, salt=SALT, compress=True)
+
+
+def _at(row: ChangeRow) -> datetime | None:
+    """A withdrawal is made when it is made: its moment is no part of what was shown."""
+    return None if row.change == "withdraw" else row.at
 
 
 def _bills_told(bills: Sequence[Bill]) -> list[Any]:

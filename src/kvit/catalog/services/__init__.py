@@ -14,7 +14,7 @@ from kvit.catalog.services._drafts import (
     settle,
     take_out,
 )
-from kvit.catalog.services._publish import ExampleFails, publish
+from kvit.catalog.services._publish import ExampleFails, example_failures, publish
 from kvit.catalog.services._simulations import (
     SimulationRefused,
     add_simulated,
@@ -32,6 +32,7 @@ __all__ = [
     "SimulationRefused",
     "add_simulated",
     "discard",
+    "example_failures",
     "finish_simulation",
     "hold_simulation",
     "missing_in",

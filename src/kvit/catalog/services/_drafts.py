@@ -21,6 +21,7 @@ from kvit.parties import queries as parties
 from kvit.platform import audit, events
 from kvit.platform.failures import Failure
 
+_FIRST_YEAR, _LAST_YEAR = 1900, 2200  # 1900-01-01 is "from the beginning"
 WORDS: Words = {
     "draft_unknown": (
         "Такого черновика нет. Откройте список черновиков.",
@@ -35,6 +36,10 @@ WORDS: Words = {
         " снова.",
         "While you edited, {who} changed the draft. Your edit was not kept: compare and save"
         " again.",
+    ),
+    "draft_day": (
+        "День {day} слишком далёк. Выберите день с 1900 по 2199 год.",
+        "The day {day} is too far away. Choose one between 1900 and 2199.",
     ),
     "draft_empty": (
         "В черновике ничего нет. Добавьте цену, тариф, счётчик или скидку.",
@@ -86,6 +91,7 @@ def open_draft(
     title: str, *, effective_from: date, actor: str, now: datetime
 ) -> DraftInfo:  # fmt: skip
     """Begin a draft of what will hold from a day on."""
+    _check_day(effective_from)
     row = Draft.objects.create(
         title=title.strip()[:200] or effective_from.isoformat(),
         effective_from=effective_from,
@@ -113,6 +119,7 @@ def rename(
     Raises:
         DraftRefused: it is closed, or was edited by somebody else meanwhile.
     """
+    _check_day(effective_from)
     row = _held(draft_id, expected)
     before = {"title": row.title, "effective_from": row.effective_from.isoformat()}
     row.title, row.effective_from = title.strip()[:200] or row.title, effective_from
@@ -280,6 +287,11 @@ def refuse_publication(draft_id: UUID, *, actor: str, now: datetime) -> None:
         actor=actor,
         now=now,
     )
+
+
+def _check_day(day: date) -> None:
+    if not _FIRST_YEAR <= day.year < _LAST_YEAR:
+        raise DraftRefused("draft_day", day=day.isoformat())
 
 
 def _held(draft_id: UUID, expected: int) -> Draft:

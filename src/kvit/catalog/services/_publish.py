@@ -25,6 +25,7 @@ from kvit.catalog.rows import CatalogueIn, CouponTerms, PriceIn
 from kvit.core import catalogue as core
 from kvit.core.examples import check_examples
 from kvit.core.money import exact_text
+from kvit.core.pricing import PriceError
 from kvit.core.wording import Words
 from kvit.parties import queries as parties
 from kvit.platform import audit, events
@@ -37,6 +38,10 @@ WORDS: Words = {
         " Исправьте цену или пример.",
         "Example {place} of price {plan}/{price} does not hold: it says {expected}, the price gives"
         " {actual}. Mend the price or the example.",
+    ),
+    "example_unreadable": (
+        "Пример цены {plan}/{price} не читается, {field}: {russian}",
+        "An example of price {plan}/{price} cannot be read, {field}: {english}",
     ),
 }
 
@@ -182,15 +187,21 @@ def _decimal(value: Fraction | None) -> str | None:
 
 def _hold_examples(price: PriceIn) -> None:
     currency = parties.tenant().row.currency
-    for failure in check_examples(price.terms.price, price.examples, currency):
-        raise ExampleFails(
-            "example_fails",
-            plan=price.terms.plan,
-            price=price.terms.code,
-            place=failure.place,
-            expected=failure.expected,
-            actual=failure.actual,
-        )
+    for failure in example_failures(price, currency):
+        raise failure
+
+
+def example_failures(price: PriceIn, currency: str) -> Iterator[ExampleFails]:
+    """Yield what is wrong with the examples of a price."""
+    named = {"plan": price.terms.plan, "price": price.terms.code}
+    try:
+        for one in check_examples(price.terms.price, price.examples, currency):
+            yield ExampleFails(
+                "example_fails", **named, place=one.place, expected=one.expected, actual=one.actual
+            )
+    except PriceError as error:
+        words = {"russian": error.message("ru"), "english": error.message("en")}
+        yield ExampleFails("example_unreadable", **named, field=error.field, **words)
 
 
 def _put_meters(meters: Iterable[core.Meter]) -> None:

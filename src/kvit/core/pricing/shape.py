@@ -9,6 +9,7 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import date
+from fractions import Fraction
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -99,7 +100,8 @@ def _typed(name: str, hint: Any, optional: bool, default: object) -> Shape:
             return Shape(name, "number", optional, default, low, high)
         if reader is _WHOLE:
             return Shape(name, "whole", optional, default, "0", "12")
-        return Shape(name, "text" if plain is str else "document", optional, default)
+        told: Mapping[object, Kind] = {str: "text", int: "whole", Fraction: "number"}
+        return Shape(name, told.get(plain, "document"), optional, default)
     if get_origin(hint) is Literal:
         return Shape(name, "choice", optional, default, choices=get_args(hint))
     if get_origin(hint) is tuple:

@@ -8,6 +8,7 @@ MODULES = (
     "events",
     "usage",
     "catalogue",
+    "composing",
     "simulations",
     "customers",
     "subscriptions",

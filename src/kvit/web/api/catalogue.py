@@ -17,6 +17,7 @@ from kvit.core import statements
 from kvit.core.catalogue import ALWAYS
 from kvit.core.periods import local_date
 from kvit.parties import queries as parties
+from kvit.web import routes
 from kvit.web.api.core import Router, operation
 from kvit.web.api.problems import ApiRefused
 from kvit.web.api.schemas import Day, Input, Int, Listed, Moment, Paging, Schema, Text, listed
@@ -288,6 +289,14 @@ def discard_draft(request: HttpRequest, draft: UUID, body: DraftReasonIn) -> Any
     return services.discard(draft, expected=body.version, reason=body.reason, **_by(request))
 
 
+def _keep_denied(request: HttpRequest, draft: object) -> None:
+    """An attempt without the right is kept with what it would have made of what stands."""
+    key = UUID(str(draft))
+    if queries.draft(key) is not None:
+        services.refuse_publication(key, actor=request.principal.actor, now=request.now)
+
+
+@routes.on_denial(_keep_denied)
 @operation(
     router, "POST", "/catalogue/drafts/{draft}/publish", right="catalogue.publish",
     response=PublishedOut,

@@ -49,6 +49,7 @@ class Guarded:
     route: routes.Route
     secrets: tuple[str, ...]  # fields of the answer that are told once and not kept
     body_limit: int
+    view: Any
 
 
 def operation(
@@ -92,7 +93,7 @@ def operation(
             recent=recent,
             operation=name,
         )
-        guarded = Guarded(route, secrets, body_limit)
+        guarded = Guarded(route, secrets, body_limit, view)
         routes.declare(route)(view)
         decorate_view(_guard(guarded))(view)
         router.api_operation(
@@ -124,6 +125,7 @@ def _guard(guarded: Guarded) -> Callable[[Callable[..., Any]], Callable[..., Any
             with _acting(request, principal, route):
                 if route.right not in (*routes.SPECIAL_RIGHTS, *principal.rights):
                     note_refused(request, route, path)
+                    routes.note_denial(guarded.view, request, path)
                     raise ApiRefused("right_missing", status=403, right=route.right)
                 if route.recent:
                     check_recent(request, principal)

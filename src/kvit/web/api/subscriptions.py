@@ -345,13 +345,15 @@ def _known(code: str) -> SubscriptionInfo:
 
 def _given(rows: list[AmendmentIn]) -> amending.Given:
     """Read the rows as those of changes.csv; a fault names its row."""
-    sound, faults = [], []
-    for place, one in enumerate(rows):
-        given = amending.read_one(one.subscription, one.change, one.at, one.value)
-        where = Place("", place)
-        sound += [replace(row, place=where) for row in given.rows]
-        faults += [replace(f, place=replace(where, field=f.place.field)) for f in given.faults]
+    given = amending.read_many([(one.subscription, one.change, one.at, one.value) for one in rows])
+    sound = [replace(row, place=_counted(row.place)) for row in given.rows]
+    faults = [replace(one, place=_counted(one.place)) for one in given.faults]
     return amending.Given(sound, faults)
+
+
+def _counted(place: Place) -> Place:
+    """Count rows as a program does."""
+    return replace(place, row=(place.row or 1) - 1)
 
 
 def _faults(faults: list[Any], request: HttpRequest) -> list[AmendmentFault]:

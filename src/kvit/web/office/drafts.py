@@ -15,9 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from kvit.catalog import queries, services
 from kvit.catalog.rows import DraftInfo
-from kvit.core.examples import check_examples
 from kvit.core.periods import local_date
-from kvit.core.pricing import PriceError
 from kvit.parties import queries as parties
 from kvit.subscriptions import queries as subscriptions
 from kvit.web import composing, lists
@@ -155,16 +153,8 @@ def _problems(info: DraftInfo) -> Iterator[str]:
         yield missing.text(lang())
     currency = parties.tenant().row.currency
     for price in stated.prices:
-        name = f"{price.terms.plan}/{price.terms.code}"
-        try:
-            for one in check_examples(price.terms.price, price.examples, currency):
-                fails = services.ExampleFails(
-                    "example_fails", plan=price.terms.plan, price=price.terms.code,
-                    place=one.place, expected=one.expected, actual=one.actual,
-                )  # fmt: skip
-                yield fails.text(lang())
-        except PriceError as error:
-            yield f"{name}: {error.message(lang())}"
+        for failure in services.example_failures(price, currency):
+            yield failure.text(lang())
 
 
 def _scenario(simulation: Any, draft: UUID) -> int:
@@ -240,7 +230,8 @@ def discard(request: HttpRequest, draft: UUID) -> HttpResponse:
 
 def _note_denied(request: HttpRequest, draft: UUID) -> None:
     """An attempt without the right is kept with what it would have made of what stands."""
-    services.refuse_publication(draft, actor=request.principal.actor, now=request.now)
+    if queries.draft(draft) is not None:
+        services.refuse_publication(draft, actor=request.principal.actor, now=request.now)
 
 
 @on_denial(_note_denied)
@@ -259,13 +250,7 @@ def publish(request: HttpRequest, draft: UUID) -> HttpResponse:
         words = {"revision": revision}
         messages.success(request, _("Published as revision %(revision)s.") % words)
         return redirect("office:draft", draft)
-    stated = queries.stated_in(info.content, info.effective_from)
-    met = composing.audience(
-        [one.code for one in stated.plans],
-        [(one.terms.plan, one.terms.code) for one in stated.prices],
-        day=info.effective_from,
-        known=queries.catalogue(),
-    )
+    met = composing.audience_of(info)
     simulation = queries.simulated_with(draft)
     scenario = _scenario(simulation, draft)
     today = local_date(request.now, parties.tenant().row.zone)

@@ -36,9 +36,7 @@ SIDES = {
     "cheaper": gettext_lazy("Pay less"),
     "same": gettext_lazy("Pay the same"),
 }
-AT_ONCE = 500  # subscriptions: what is rated while the page is waited for
 EXPORTED = 1_000
-BARS = 10
 
 
 @action(
@@ -57,16 +55,8 @@ def new(request: HttpRequest) -> HttpResponse:
     info = rating_simulation.begin(
         drafts, period=period, actor=request.principal.actor, now=request.now, moves=moves
     )
-    start(info, request.now)
+    composing.start_simulation(info, request.now)
     return redirect("office:simulation", info.id)
-
-
-def start(info: SimulationInfo, now: Any) -> None:
-    """Rate at once what is small; leave the rest to a worker."""
-    if info.whole <= AT_ONCE:
-        rating_simulation.simulate(info.id, now=now)
-    else:
-        rating_simulation.simulate_later.defer(simulation=str(info.id), key=str(info.id))
 
 
 def _is_id(text: str) -> bool:
