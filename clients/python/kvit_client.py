@@ -334,7 +334,7 @@ DaysQuery = TypedDict("DaysQuery", {
     'meter': 'str',
     'since': 'str',
     'to': 'str',
-    'subject_kind': 'NotRequired[Literal["subscription", "customer"]]',
+    'subject_kind': 'NotRequired[Literal["", "subscription", "customer"]]',
     'subject': 'NotRequired[str]',
 })
 
@@ -701,6 +701,30 @@ NoteOut = TypedDict("NoteOut", {
 
 NoteIn = TypedDict("NoteIn", {
     'text': 'str',
+})
+
+
+StoryQuery = TypedDict("StoryQuery", {
+    'after': 'NotRequired[str]',
+    'limit': 'NotRequired[int]',
+    'kinds': 'NotRequired[str]',
+})
+
+
+EntryOut = TypedDict("EntryOut", {
+    'at': 'str',
+    'kind': 'str',
+    'text': 'str',
+    'actor': 'str',
+    'who': 'str',
+    'reason': 'str',
+})
+
+
+ListedEntryOut = TypedDict("ListedEntryOut", {
+    'data': 'list[EntryOut]',
+    'next': 'NotRequired[str | None]',
+    'count': 'NotRequired[int | None]',
 })
 
 
@@ -1140,6 +1164,194 @@ CorrectIn = TypedDict("CorrectIn", {
 })
 
 
+BooksQuery = TypedDict("BooksQuery", {
+    'seller': 'NotRequired[str]',
+    'since': 'NotRequired[str | None]',
+    'to': 'NotRequired[str | None]',
+    'known_by': 'NotRequired[str | None]',
+})
+
+
+AccountOut = TypedDict("AccountOut", {
+    'account': 'str',
+    'name': 'str',
+    'currency': 'str',
+    'opening': 'Money',
+    'debit': 'Money',
+    'credit': 'Money',
+    'closing': 'Money',
+})
+
+
+TrialBalanceOut = TypedDict("TrialBalanceOut", {
+    'seller': 'str',
+    'since': 'str',
+    'to': 'str',
+    'accounts': 'list[AccountOut]',
+    'holds': 'bool',
+})
+
+
+PagedBooksQuery = TypedDict("PagedBooksQuery", {
+    'after': 'NotRequired[str]',
+    'limit': 'NotRequired[int]',
+    'seller': 'NotRequired[str]',
+    'since': 'NotRequired[str | None]',
+    'to': 'NotRequired[str | None]',
+    'known_by': 'NotRequired[str | None]',
+})
+
+
+ListedMovementOut = TypedDict("ListedMovementOut", {
+    'data': 'list[MovementOut]',
+    'next': 'NotRequired[str | None]',
+    'count': 'NotRequired[int | None]',
+})
+
+
+MovementOut = TypedDict("MovementOut", {
+    'day': 'str',
+    'recorded_at': 'str',
+    'account': 'str',
+    'against': 'str',
+    'customer': 'str | None',
+    'source': 'str',
+    'debit': 'Money',
+    'credit': 'Money',
+    'balance': 'Money',
+})
+
+
+ListedTurnoverOut = TypedDict("ListedTurnoverOut", {
+    'data': 'list[TurnoverOut]',
+    'next': 'NotRequired[str | None]',
+    'count': 'NotRequired[int | None]',
+})
+
+
+TurnoverOut = TypedDict("TurnoverOut", {
+    'customer': 'str | None',
+    'name': 'str',
+    'opening': 'Money',
+    'debit': 'Money',
+    'credit': 'Money',
+    'closing': 'Money',
+})
+
+
+OnQuery = TypedDict("OnQuery", {
+    'after': 'NotRequired[str]',
+    'limit': 'NotRequired[int]',
+    'on': 'NotRequired[str | None]',
+})
+
+
+PostingsQuery = TypedDict("PostingsQuery", {
+    'after': 'NotRequired[str]',
+    'limit': 'NotRequired[int]',
+    'account': 'NotRequired[str]',
+    'customer': 'NotRequired[str]',
+    'source': 'NotRequired[str]',
+    'since': 'NotRequired[str | None]',
+    'to': 'NotRequired[str | None]',
+})
+
+
+JournalOut = TypedDict("JournalOut", {
+    'day': 'str',
+    'recorded_at': 'str',
+    'debit': 'str',
+    'credit': 'str',
+    'customer': 'str | None',
+    'amount': 'Money',
+    'source': 'str',
+    'line': 'int',
+})
+
+
+ListedJournalOut = TypedDict("ListedJournalOut", {
+    'data': 'list[JournalOut]',
+    'next': 'NotRequired[str | None]',
+    'count': 'NotRequired[int | None]',
+})
+
+
+AttentionOut = TypedDict("AttentionOut", {
+    'cause': 'str',
+    'count': 'int',
+    'sums': 'list[Money]',
+    'oldest': 'str | None',
+    'detail': 'dict[str, int]',
+})
+
+
+OverviewOut = TypedDict("OverviewOut", {
+    'at': 'str',
+    'attention': 'list[AttentionOut]',
+    'issued_this_month': 'list[Money]',
+    'issued_same_days_last_month': 'list[Money]',
+    'next_period_since': 'str',
+    'next_period_until': 'str',
+    'subscriptions_to_bill': 'int',
+})
+
+
+AgreementOut = TypedDict("AgreementOut", {
+    'issued': 'Money',
+    'posted': 'Money',
+    'difference': 'Money',
+})
+
+
+BooksOut = TypedDict("BooksOut", {
+    'at': 'str',
+    'agreement': 'list[AgreementOut]',
+    'owed': 'list[Money]',
+})
+
+
+MonthOut = TypedDict("MonthOut", {
+    'month': 'str',
+    'documents': 'int',
+    'net': 'Money',
+    'total': 'Money',
+})
+
+
+PlanOut = TypedDict("PlanOut", {
+    'plan': 'str',
+    'net': 'Money',
+})
+
+
+RevenueOut = TypedDict("RevenueOut", {
+    'months': 'list[MonthOut]',
+    'plans_since': 'str',
+    'plans_until': 'str',
+    'plans': 'list[PlanOut]',
+})
+
+
+SearchQuery = TypedDict("SearchQuery", {
+    'text': 'str',
+})
+
+
+FoundOut = TypedDict("FoundOut", {
+    'kind': 'str',
+    'key': 'str',
+    'title': 'str',
+    'note': 'str',
+    'is_exact': 'bool',
+})
+
+
+SearchOut = TypedDict("SearchOut", {
+    'meant': 'str',
+    'found': 'list[FoundOut]',
+})
+
+
 ListedWebhookOut = TypedDict("ListedWebhookOut", {
     'data': 'list[WebhookOut]',
     'next': 'NotRequired[str | None]',
@@ -1314,6 +1526,68 @@ RotateIn = TypedDict("RotateIn", {
 
 RevokeIn = TypedDict("RevokeIn", {
     'reason': 'NotRequired[str]',
+})
+
+
+UploadOut = TypedDict("UploadOut", {
+    'id': 'str',
+    'source': 'str',
+    'file_name': 'str',
+    'uploaded_at': 'str',
+    'author': 'str',
+    'offered': 'int',
+    'accepted': 'int',
+    'repeated': 'int',
+    'conflicting': 'int',
+    'rejected': 'int',
+    'waiting': 'int',
+    'unlisted': 'int',
+    'open': 'int',
+})
+
+
+UploadIn = TypedDict("UploadIn", {
+    'name': 'str',
+    'source': 'NotRequired[str]',
+    'content': 'str',
+})
+
+
+ListedUploadOut = TypedDict("ListedUploadOut", {
+    'data': 'list[UploadOut]',
+    'next': 'NotRequired[str | None]',
+    'count': 'NotRequired[int | None]',
+})
+
+
+ListedUploadRowOut = TypedDict("ListedUploadRowOut", {
+    'data': 'list[UploadRowOut]',
+    'next': 'NotRequired[str | None]',
+    'count': 'NotRequired[int | None]',
+})
+
+
+UploadRowOut = TypedDict("UploadRowOut", {
+    'id': 'str',
+    'row': 'int',
+    'cells': 'dict[str, str]',
+    'field': 'str',
+    'code': 'str',
+    'message': 'str',
+    'remedy': 'str',
+    'state': 'str',
+    'outcome': 'str',
+    'reason': 'str',
+})
+
+
+MendIn = TypedDict("MendIn", {
+    'cells': 'dict[str, str]',
+})
+
+
+LeaveIn = TypedDict("LeaveIn", {
+    'reason': 'str',
 })
 
 
@@ -1622,7 +1896,7 @@ class Kvit(Caller):
         """List usage intakes."""
         return self.call("GET", f"/api/v1/usage/intakes", query={"after": after, "limit": limit})
 
-    def sum_usage_days(self, *, meter: str | None = None, since: str | None = None, to: str | None = None, subject_kind: Literal["subscription", "customer"] | None = None, subject: str | None = None) -> DaysOut:
+    def sum_usage_days(self, *, meter: str | None = None, since: str | None = None, to: str | None = None, subject_kind: Literal["", "subscription", "customer"] | None = None, subject: str | None = None) -> DaysOut:
         """Sum usage days."""
         return self.call("GET", f"/api/v1/usage/days", query={"meter": meter, "since": since, "to": to, "subject_kind": subject_kind, "subject": subject})
 
@@ -1722,6 +1996,10 @@ class Kvit(Caller):
         """Add customer note."""
         return self.call("POST", f"/api/v1/customers/{_part(code)}/notes", body=body, once=once)
 
+    def read_customer_story(self, code: str, *, after: str | None = None, limit: int | None = None, kinds: str | None = None) -> ListedEntryOut:
+        """Read customer story."""
+        return self.call("GET", f"/api/v1/customers/{_part(code)}/story", query={"after": after, "limit": limit, "kinds": kinds})
+
     def list_subscriptions(self, *, after: str | None = None, limit: int | None = None, code: str | None = None, plan: str | None = None, customer: str | None = None, state: Literal["", "future", "active", "ending", "paused", "ended"] | None = None, order: Literal["code", "-code", "starts", "-starts", "change"] | None = None) -> ListedSubscriptionStandingOut:
         """List subscriptions."""
         return self.call("GET", f"/api/v1/subscriptions", query={"after": after, "limit": limit, "code": code, "plan": plan, "customer": customer, "state": state, "order": order})
@@ -1818,6 +2096,46 @@ class Kvit(Caller):
         """Correct invoice."""
         return self.call("POST", f"/api/v1/invoices/{_part(invoice)}/corrections", body=body, once=once)
 
+    def read_trial_balance(self, *, seller: str | None = None, since: str | None | None = None, to: str | None | None = None, known_by: str | None | None = None) -> TrialBalanceOut:
+        """Read trial balance."""
+        return self.call("GET", f"/api/v1/ledger/trial-balance", query={"seller": seller, "since": since, "to": to, "known_by": known_by})
+
+    def list_account_movements(self, account: str, *, after: str | None = None, limit: int | None = None, seller: str | None = None, since: str | None | None = None, to: str | None | None = None, known_by: str | None | None = None) -> ListedMovementOut:
+        """List account movements."""
+        return self.call("GET", f"/api/v1/ledger/accounts/{_part(account)}/movements", query={"after": after, "limit": limit, "seller": seller, "since": since, "to": to, "known_by": known_by})
+
+    def list_account_customers(self, account: str, *, after: str | None = None, limit: int | None = None, seller: str | None = None, since: str | None | None = None, to: str | None | None = None, known_by: str | None | None = None) -> ListedTurnoverOut:
+        """List account customers."""
+        return self.call("GET", f"/api/v1/ledger/accounts/{_part(account)}/customers", query={"after": after, "limit": limit, "seller": seller, "since": since, "to": to, "known_by": known_by})
+
+    def list_receivables(self, *, after: str | None = None, limit: int | None = None, on: str | None | None = None) -> ListedTurnoverOut:
+        """List receivables."""
+        return self.call("GET", f"/api/v1/ledger/receivables", query={"after": after, "limit": limit, "on": on})
+
+    def list_customer_movements(self, code: str, *, after: str | None = None, limit: int | None = None) -> ListedMovementOut:
+        """List customer movements."""
+        return self.call("GET", f"/api/v1/customers/{_part(code)}/movements", query={"after": after, "limit": limit})
+
+    def list_postings(self, *, after: str | None = None, limit: int | None = None, account: str | None = None, customer: str | None = None, source: str | None = None, since: str | None | None = None, to: str | None | None = None) -> ListedJournalOut:
+        """List postings."""
+        return self.call("GET", f"/api/v1/ledger/postings", query={"after": after, "limit": limit, "account": account, "customer": customer, "source": source, "since": since, "to": to})
+
+    def read_overview(self) -> OverviewOut:
+        """Read overview."""
+        return self.call("GET", f"/api/v1/overview")
+
+    def read_agreement(self) -> BooksOut:
+        """Read agreement."""
+        return self.call("GET", f"/api/v1/overview/books")
+
+    def read_revenue(self) -> RevenueOut:
+        """Read revenue."""
+        return self.call("GET", f"/api/v1/overview/revenue")
+
+    def search(self, *, text: str | None = None) -> SearchOut:
+        """Search."""
+        return self.call("GET", f"/api/v1/search", query={"text": text})
+
     def list_webhooks(self, *, after: str | None = None, limit: int | None = None) -> ListedWebhookOut:
         """List webhooks."""
         return self.call("GET", f"/api/v1/webhooks", query={"after": after, "limit": limit})
@@ -1893,6 +2211,26 @@ class Kvit(Caller):
     def revoke_key(self, key_id: str, body: RevokeIn, *, once: str | None = None) -> KeyOut:
         """Revoke key."""
         return self.call("POST", f"/api/v1/keys/{_part(key_id)}/revoke", body=body, once=once)
+
+    def upload_usage_file(self, body: UploadIn, *, once: str | None = None) -> UploadOut:
+        """Upload usage file."""
+        return self.call("POST", f"/api/v1/usage/uploads", body=body, once=once)
+
+    def list_usage_uploads(self, *, after: str | None = None, limit: int | None = None) -> ListedUploadOut:
+        """List usage uploads."""
+        return self.call("GET", f"/api/v1/usage/uploads", query={"after": after, "limit": limit})
+
+    def list_upload_rows(self, upload: str, *, after: str | None = None, limit: int | None = None) -> ListedUploadRowOut:
+        """List upload rows."""
+        return self.call("GET", f"/api/v1/usage/uploads/{_part(upload)}/rows", query={"after": after, "limit": limit})
+
+    def mend_upload_row(self, row: str, body: MendIn, *, once: str | None = None) -> UploadRowOut:
+        """Mend upload row."""
+        return self.call("POST", f"/api/v1/usage/upload-rows/{_part(row)}/mend", body=body, once=once)
+
+    def leave_upload_row(self, row: str, body: LeaveIn, *, once: str | None = None) -> UploadRowOut:
+        """Leave upload row."""
+        return self.call("POST", f"/api/v1/usage/upload-rows/{_part(row)}/leave", body=body, once=once)
 
     def read_company(self) -> CompanyOut:
         """Read company."""

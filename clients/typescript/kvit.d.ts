@@ -165,7 +165,7 @@ export interface DaysQuery {
   "meter": string;
   "since": string;
   "to": string;
-  "subject_kind"?: "subscription" | "customer";
+  "subject_kind"?: "" | "subscription" | "customer";
   "subject"?: string;
 }
 export interface DaysOut {
@@ -454,6 +454,24 @@ export interface NoteOut {
 }
 export interface NoteIn {
   "text": string;
+}
+export interface StoryQuery {
+  "after"?: string;
+  "limit"?: number;
+  "kinds"?: string;
+}
+export interface EntryOut {
+  "at": string;
+  "kind": string;
+  "text": string;
+  "actor": string;
+  "who": string;
+  "reason": string;
+}
+export interface ListedEntryOut {
+  "data": Array<EntryOut>;
+  "next"?: string | null;
+  "count"?: number | null;
 }
 export interface SubscriptionQuery {
   "after"?: string;
@@ -799,6 +817,150 @@ export interface CorrectIn {
   "token": string;
   "reason": string;
 }
+export interface BooksQuery {
+  "seller"?: string;
+  "since"?: string | null;
+  "to"?: string | null;
+  "known_by"?: string | null;
+}
+export interface AccountOut {
+  "account": string;
+  "name": string;
+  "currency": string;
+  "opening": Money;
+  "debit": Money;
+  "credit": Money;
+  "closing": Money;
+}
+export interface TrialBalanceOut {
+  "seller": string;
+  "since": string;
+  "to": string;
+  "accounts": Array<AccountOut>;
+  "holds": boolean;
+}
+export interface PagedBooksQuery {
+  "after"?: string;
+  "limit"?: number;
+  "seller"?: string;
+  "since"?: string | null;
+  "to"?: string | null;
+  "known_by"?: string | null;
+}
+export interface ListedMovementOut {
+  "data": Array<MovementOut>;
+  "next"?: string | null;
+  "count"?: number | null;
+}
+export interface MovementOut {
+  "day": string;
+  "recorded_at": string;
+  "account": string;
+  "against": string;
+  "customer": string | null;
+  "source": string;
+  "debit": Money;
+  "credit": Money;
+  "balance": Money;
+}
+export interface ListedTurnoverOut {
+  "data": Array<TurnoverOut>;
+  "next"?: string | null;
+  "count"?: number | null;
+}
+export interface TurnoverOut {
+  "customer": string | null;
+  "name": string;
+  "opening": Money;
+  "debit": Money;
+  "credit": Money;
+  "closing": Money;
+}
+export interface OnQuery {
+  "after"?: string;
+  "limit"?: number;
+  "on"?: string | null;
+}
+export interface PostingsQuery {
+  "after"?: string;
+  "limit"?: number;
+  "account"?: string;
+  "customer"?: string;
+  "source"?: string;
+  "since"?: string | null;
+  "to"?: string | null;
+}
+export interface JournalOut {
+  "day": string;
+  "recorded_at": string;
+  "debit": string;
+  "credit": string;
+  "customer": string | null;
+  "amount": Money;
+  "source": string;
+  "line": number;
+}
+export interface ListedJournalOut {
+  "data": Array<JournalOut>;
+  "next"?: string | null;
+  "count"?: number | null;
+}
+export interface AttentionOut {
+  "cause": string;
+  "count": number;
+  "sums": Array<Money>;
+  "oldest": string | null;
+  "detail": Record<string, number>;
+}
+export interface OverviewOut {
+  "at": string;
+  "attention": Array<AttentionOut>;
+  "issued_this_month": Array<Money>;
+  "issued_same_days_last_month": Array<Money>;
+  "next_period_since": string;
+  "next_period_until": string;
+  "subscriptions_to_bill": number;
+}
+export interface AgreementOut {
+  "issued": Money;
+  "posted": Money;
+  "difference": Money;
+}
+export interface BooksOut {
+  "at": string;
+  "agreement": Array<AgreementOut>;
+  "owed": Array<Money>;
+}
+export interface MonthOut {
+  "month": string;
+  "documents": number;
+  "net": Money;
+  "total": Money;
+}
+export interface PlanOut {
+  "plan": string;
+  "net": Money;
+}
+export interface RevenueOut {
+  "months": Array<MonthOut>;
+  "plans_since": string;
+  "plans_until": string;
+  "plans": Array<PlanOut>;
+}
+export interface SearchQuery {
+  "text": string;
+}
+export interface FoundOut {
+  "kind": string;
+  "key": string;
+  "title": string;
+  "note": string;
+  "is_exact": boolean;
+}
+export interface SearchOut {
+  "meant": string;
+  "found": Array<FoundOut>;
+}
 export interface ListedWebhookOut {
   "data": Array<WebhookOut>;
   "next"?: string | null;
@@ -937,6 +1099,54 @@ export interface RotateIn {
 }
 export interface RevokeIn {
   "reason"?: string;
+}
+export interface UploadOut {
+  "id": string;
+  "source": string;
+  "file_name": string;
+  "uploaded_at": string;
+  "author": string;
+  "offered": number;
+  "accepted": number;
+  "repeated": number;
+  "conflicting": number;
+  "rejected": number;
+  "waiting": number;
+  "unlisted": number;
+  "open": number;
+}
+export interface UploadIn {
+  "name": string;
+  "source"?: string;
+  "content": string;
+}
+export interface ListedUploadOut {
+  "data": Array<UploadOut>;
+  "next"?: string | null;
+  "count"?: number | null;
+}
+export interface ListedUploadRowOut {
+  "data": Array<UploadRowOut>;
+  "next"?: string | null;
+  "count"?: number | null;
+}
+export interface UploadRowOut {
+  "id": string;
+  "row": number;
+  "cells": Record<string, string>;
+  "field": string;
+  "code": string;
+  "message": string;
+  "remedy": string;
+  "state": string;
+  "outcome": string;
+  "reason": string;
+}
+export interface MendIn {
+  "cells": Record<string, string>;
+}
+export interface LeaveIn {
+  "reason": string;
 }
 export interface CompanyOut {
   "code": string;
@@ -1170,7 +1380,7 @@ export class Kvit extends Caller {
   /** List usage intakes. */
   listUsageIntakes(options?: Options & { "after"?: string; "limit"?: number }): Promise<ListedIntakeRowOut>;
   /** Sum usage days. */
-  sumUsageDays(options?: Options & { "meter"?: string; "since"?: string; "to"?: string; "subject_kind"?: "subscription" | "customer"; "subject"?: string }): Promise<DaysOut>;
+  sumUsageDays(options?: Options & { "meter"?: string; "since"?: string; "to"?: string; "subject_kind"?: "" | "subscription" | "customer"; "subject"?: string }): Promise<DaysOut>;
   /** Decide usage conflict. */
   decideUsageConflict(conflict: string, body: DecideIn, options?: Options): Promise<VersionOut>;
   /** Retract usage events. */
@@ -1219,6 +1429,8 @@ export class Kvit extends Caller {
   listCustomerNotes(code: string, options?: Options): Promise<Array<NoteOut>>;
   /** Add customer note. */
   addCustomerNote(code: string, body: NoteIn, options?: Options): Promise<NoteOut>;
+  /** Read customer story. */
+  readCustomerStory(code: string, options?: Options & { "after"?: string; "limit"?: number; "kinds"?: string }): Promise<ListedEntryOut>;
   /** List subscriptions. */
   listSubscriptions(options?: Options & { "after"?: string; "limit"?: number; "code"?: string; "plan"?: string; "customer"?: string; "state"?: "" | "future" | "active" | "ending" | "paused" | "ended"; "order"?: "code" | "-code" | "starts" | "-starts" | "change" }): Promise<ListedSubscriptionStandingOut>;
   /** Open subscription. */
@@ -1267,6 +1479,26 @@ export class Kvit extends Caller {
   previewCorrection(invoice: string, body: WantedIn, options?: Options): Promise<PreviewOut>;
   /** Correct invoice. */
   correctInvoice(invoice: string, body: CorrectIn, options?: Options): Promise<InvoiceOut>;
+  /** Read trial balance. */
+  readTrialBalance(options?: Options & { "seller"?: string; "since"?: string | null; "to"?: string | null; "known_by"?: string | null }): Promise<TrialBalanceOut>;
+  /** List account movements. */
+  listAccountMovements(account: string, options?: Options & { "after"?: string; "limit"?: number; "seller"?: string; "since"?: string | null; "to"?: string | null; "known_by"?: string | null }): Promise<ListedMovementOut>;
+  /** List account customers. */
+  listAccountCustomers(account: string, options?: Options & { "after"?: string; "limit"?: number; "seller"?: string; "since"?: string | null; "to"?: string | null; "known_by"?: string | null }): Promise<ListedTurnoverOut>;
+  /** List receivables. */
+  listReceivables(options?: Options & { "after"?: string; "limit"?: number; "on"?: string | null }): Promise<ListedTurnoverOut>;
+  /** List customer movements. */
+  listCustomerMovements(code: string, options?: Options & { "after"?: string; "limit"?: number }): Promise<ListedMovementOut>;
+  /** List postings. */
+  listPostings(options?: Options & { "after"?: string; "limit"?: number; "account"?: string; "customer"?: string; "source"?: string; "since"?: string | null; "to"?: string | null }): Promise<ListedJournalOut>;
+  /** Read overview. */
+  readOverview(options?: Options): Promise<OverviewOut>;
+  /** Read agreement. */
+  readAgreement(options?: Options): Promise<BooksOut>;
+  /** Read revenue. */
+  readRevenue(options?: Options): Promise<RevenueOut>;
+  /** Search. */
+  search(options?: Options & { "text"?: string }): Promise<SearchOut>;
   /** List webhooks. */
   listWebhooks(options?: Options & { "after"?: string; "limit"?: number }): Promise<ListedWebhookOut>;
   /** Create webhook. */
@@ -1305,6 +1537,16 @@ export class Kvit extends Caller {
   rotateKey(key_id: string, body: RotateIn, options?: Options): Promise<NewKeyOut>;
   /** Revoke key. */
   revokeKey(key_id: string, body: RevokeIn, options?: Options): Promise<KeyOut>;
+  /** Upload usage file. */
+  uploadUsageFile(body: UploadIn, options?: Options): Promise<UploadOut>;
+  /** List usage uploads. */
+  listUsageUploads(options?: Options & { "after"?: string; "limit"?: number }): Promise<ListedUploadOut>;
+  /** List upload rows. */
+  listUploadRows(upload: string, options?: Options & { "after"?: string; "limit"?: number }): Promise<ListedUploadRowOut>;
+  /** Mend upload row. */
+  mendUploadRow(row: string, body: MendIn, options?: Options): Promise<UploadRowOut>;
+  /** Leave upload row. */
+  leaveUploadRow(row: string, body: LeaveIn, options?: Options): Promise<UploadRowOut>;
   /** Read company. */
   readCompany(options?: Options): Promise<CompanyOut>;
   /** Change company. */

@@ -229,6 +229,10 @@ export class Kvit extends Caller {
   addCustomerNote(code, body, options = {}) {
     return this.call("POST", `/api/v1/customers/${part(code)}/notes`, [], { ...options, body });
   }
+  /** Read customer story. */
+  readCustomerStory(code, options = {}) {
+    return this.call("GET", `/api/v1/customers/${part(code)}/story`, ["after", "limit", "kinds"], { ...options });
+  }
   /** List subscriptions. */
   listSubscriptions(options = {}) {
     return this.call("GET", `/api/v1/subscriptions`, ["after", "limit", "code", "plan", "customer", "state", "order"], { ...options });
@@ -325,6 +329,46 @@ export class Kvit extends Caller {
   correctInvoice(invoice, body, options = {}) {
     return this.call("POST", `/api/v1/invoices/${part(invoice)}/corrections`, [], { ...options, body });
   }
+  /** Read trial balance. */
+  readTrialBalance(options = {}) {
+    return this.call("GET", `/api/v1/ledger/trial-balance`, ["seller", "since", "to", "known_by"], { ...options });
+  }
+  /** List account movements. */
+  listAccountMovements(account, options = {}) {
+    return this.call("GET", `/api/v1/ledger/accounts/${part(account)}/movements`, ["after", "limit", "seller", "since", "to", "known_by"], { ...options });
+  }
+  /** List account customers. */
+  listAccountCustomers(account, options = {}) {
+    return this.call("GET", `/api/v1/ledger/accounts/${part(account)}/customers`, ["after", "limit", "seller", "since", "to", "known_by"], { ...options });
+  }
+  /** List receivables. */
+  listReceivables(options = {}) {
+    return this.call("GET", `/api/v1/ledger/receivables`, ["after", "limit", "on"], { ...options });
+  }
+  /** List customer movements. */
+  listCustomerMovements(code, options = {}) {
+    return this.call("GET", `/api/v1/customers/${part(code)}/movements`, ["after", "limit"], { ...options });
+  }
+  /** List postings. */
+  listPostings(options = {}) {
+    return this.call("GET", `/api/v1/ledger/postings`, ["after", "limit", "account", "customer", "source", "since", "to"], { ...options });
+  }
+  /** Read overview. */
+  readOverview(options = {}) {
+    return this.call("GET", `/api/v1/overview`, [], { ...options });
+  }
+  /** Read agreement. */
+  readAgreement(options = {}) {
+    return this.call("GET", `/api/v1/overview/books`, [], { ...options });
+  }
+  /** Read revenue. */
+  readRevenue(options = {}) {
+    return this.call("GET", `/api/v1/overview/revenue`, [], { ...options });
+  }
+  /** Search. */
+  search(options = {}) {
+    return this.call("GET", `/api/v1/search`, ["text"], { ...options });
+  }
   /** List webhooks. */
   listWebhooks(options = {}) {
     return this.call("GET", `/api/v1/webhooks`, ["after", "limit"], { ...options });
@@ -400,6 +444,26 @@ export class Kvit extends Caller {
   /** Revoke key. */
   revokeKey(key_id, body, options = {}) {
     return this.call("POST", `/api/v1/keys/${part(key_id)}/revoke`, [], { ...options, body });
+  }
+  /** Upload usage file. */
+  uploadUsageFile(body, options = {}) {
+    return this.call("POST", `/api/v1/usage/uploads`, [], { ...options, body });
+  }
+  /** List usage uploads. */
+  listUsageUploads(options = {}) {
+    return this.call("GET", `/api/v1/usage/uploads`, ["after", "limit"], { ...options });
+  }
+  /** List upload rows. */
+  listUploadRows(upload, options = {}) {
+    return this.call("GET", `/api/v1/usage/uploads/${part(upload)}/rows`, ["after", "limit"], { ...options });
+  }
+  /** Mend upload row. */
+  mendUploadRow(row, body, options = {}) {
+    return this.call("POST", `/api/v1/usage/upload-rows/${part(row)}/mend`, [], { ...options, body });
+  }
+  /** Leave upload row. */
+  leaveUploadRow(row, body, options = {}) {
+    return this.call("POST", `/api/v1/usage/upload-rows/${part(row)}/leave`, [], { ...options, body });
   }
   /** Read company. */
   readCompany(options = {}) {

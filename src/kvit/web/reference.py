@@ -67,6 +67,7 @@ def pages() -> dict[str, str]:
     return {
         "pricing-models.md": pricing_models(),
         "errors.md": errors(),
+        "api.md": api(),
         "cli.md": command_line(),
         "events.md": events(),
         **{f"events/{name}.json": schema_text(topic) for name, topic in own_topics().items()},
@@ -283,6 +284,14 @@ def _raised(sources: Iterable[str], kinds: Mapping[str, object]) -> Iterator[tup
                 for one in ast.walk(node.args[0]) if name in kinds else ():
                     if isinstance(one, ast.Constant) and isinstance(one.value, str):
                         yield name, one.value
+
+
+def api() -> str:
+    """Every operation of the API."""
+    _set_up_django()
+    from kvit.web.api import reference as made
+
+    return made.text(MADE_BY)
 
 
 def invariants() -> dict[str, tuple[str, str]]:

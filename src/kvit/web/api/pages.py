@@ -13,9 +13,8 @@ from django.urls import URLPattern, path
 from ninja import NinjaAPI
 
 from kvit.core.wording import say
-from kvit.web import api as areas
 from kvit.web import routes
-from kvit.web.api import bodies, openapi, problems, validation
+from kvit.web.api import MODULES, bodies, openapi, problems, validation
 
 READS = frozenset({"GET", "HEAD"})
 
@@ -74,7 +73,7 @@ def patterns(api: NinjaAPI) -> list[URLPattern]:
     @routes.declare(routes.Route("api/v1/docs", "api-docs", routes.PUBLIC, READS, "page"))
     def docs(request: HttpRequest) -> HttpResponse:
         lang = problems.language(request)
-        words = {"areas": _areas(document(), lang), "codes": codes(lang)}
+        words = {"areas": areas(document(), lang), "codes": codes(lang)}
         return render(request, "api/docs.html", words)
 
     return [
@@ -92,8 +91,9 @@ def codes(lang: str) -> list[tuple[str, str]]:
     ]
 
 
-def _areas(document: Mapping[str, Any], lang: str) -> list[Area]:
-    found = {name: Area(name, _title(name, lang)) for name in areas.MODULES}
+def areas(document: Mapping[str, Any], lang: str) -> list[Area]:
+    """Return every operation by area, as pages show it."""
+    found = {name: Area(name, _title(name, lang)) for name in MODULES}
     for place, methods in document["paths"].items():
         for method, operation in methods.items():
             shown = _operation(document, place, method, operation)

@@ -81,6 +81,8 @@ COMMANDS = (
             "the database: start, stop, backups"),
     Command("run", "keep", "запустить одну роль: worker, web", "run one role: worker, web"),
     Command("user", "keep", "пригласить сотрудника, новая ссылка", "invite staff, a new link"),
+    Command("key", "keep", "ключи API: выпустить, показать, отозвать",
+            "API keys: make, show, revoke"),
     Command("settings", "keep", "показать настройки", "print the settings"),
     Command("check", "build", "проверить код: формат, типы, слои", "check format, types, layers"),
     Command("screens", "build", "снять картинки всех страниц", "take pictures of all pages"),
