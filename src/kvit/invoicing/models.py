@@ -124,6 +124,8 @@ class Invoice(TenantModel):
     A correction's sums are signed: a credit note is negative.
     """
 
+    reached_by = "customer_id"
+
     class Kind(models.TextChoices):
         INVOICE = "invoice"
         CREDIT_NOTE = "credit_note"
@@ -219,6 +221,8 @@ class InvoiceLine(TenantModel):
     A draft's lines may go with it; those of an issued document stand for ever (migration 0002).
     """
 
+    reached_by = "invoice__customer_id"
+
     invoice = models.ForeignKey("invoicing.Invoice", on_delete=models.PROTECT, related_name="+")
     position = models.IntegerField()  # 1, 2, …
     charge_id = models.UUIDField(null=True)  # a correction's line has none of its own
@@ -267,6 +271,8 @@ class FreedCharge(TenantModel):
     The next run looks at its service period once more, takes the charge onto a document, and
     drops the row.
     """
+
+    reached_by = "customer_id"
 
     charge_id = models.UUIDField()
     customer_id = models.UUIDField()  # who pays

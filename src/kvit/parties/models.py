@@ -205,6 +205,8 @@ class Branch(TenantModel):
 class Customer(TenantModel):
     """Who is billed. Everywhere else its id stands for it: names are kept here alone."""
 
+    reached_by = "id"
+
     code = models.CharField(max_length=80)
     name = models.CharField(max_length=500)
     kind = models.CharField(max_length=7)
@@ -254,6 +256,8 @@ class SearchKey(TenantModel):
     uses the index for them, and no other, trigrams included.
     """
 
+    reached_by = "customer_id"
+
     id = models.BigAutoField(primary_key=True)
     customer_id = models.UUIDField()  # no foreign key: a check a row, for rows made with it
     key = models.CharField(max_length=80, db_collation="C")
@@ -270,6 +274,8 @@ class SearchKey(TenantModel):
 
 class CustomerNote(AppendOnly, TenantModel):
     """What somebody of the staff wrote down about a customer."""
+
+    reached_by = "customer_id"
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
     text = models.TextField()
@@ -290,6 +296,8 @@ class PersonalImage(TenantModel):
     Audit rows are kept for ever and hold only the salted digest. When a person is forgotten these
     rows go, and with the salt the last tie between the digest and the person.
     """
+
+    reached_by = "customer_id"
 
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="images")
     digest = models.CharField(max_length=64)

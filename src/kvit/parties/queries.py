@@ -35,7 +35,6 @@ from kvit.parties.standing import (
     role_rights,
     standings,
     who_gives,
-    within_reach,
 )
 from kvit.platform.tenancy import current_tenant_id
 
@@ -81,7 +80,7 @@ __all__ = [
     "tenants",
     "user_by_email",
     "who_gives",
-    "within_reach",
+
 ]  # fmt: skip
 
 
@@ -198,8 +197,7 @@ def user_by_email(email: str) -> UUID | None:
 
 def _customers(**conditions: Any) -> list[Customer]:
     own = tenant().row
-    found = within_reach(models.Customer.objects.filter(**conditions), "id")
-    rows = list(found.order_by("code"))
+    rows = list(models.Customer.objects.filter(**conditions).order_by("code"))
     # Asked for apart: of a table just filled, without statistics, a join to itself is planned as
     # every row with every row.
     payers = models.Customer.objects.filter(id__in={row.payer_id for row in rows} - {None})

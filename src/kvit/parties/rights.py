@@ -35,6 +35,7 @@ WORDS: Words = {
     "subscriptions.write": ("Подключать и менять подписки", "Start and change subscriptions"),
     "usage.read": ("Видеть потребление", "See usage"),
     "usage.write": ("Загружать и исправлять потребление", "Load and mend usage"),
+    "runs.read": ("Видеть запуски расчёта", "See bill runs"),
     "runs.start": ("Запускать расчёт", "Start bill runs"),
     "invoices.read": ("Видеть счета", "See invoices"),
     "invoices.approve": ("Утверждать и выставлять счета", "Approve and issue invoices"),
@@ -66,9 +67,9 @@ ALL = frozenset(RIGHTS)
 # About the company as a whole: a member of a branch never has them, whatever the role says.
 WHOLE_COMPANY = frozenset(
     {
-        "catalogue.write", "catalogue.publish", "runs.start", "usage.write", "books.read",
-        "audit.read", "settings.write", "members.read", "members.write", "keys.write",
-        "webhooks.write",
+        "catalogue.write", "catalogue.publish", "runs.read", "runs.start", "usage.read",
+        "usage.write", "books.read", "audit.read", "settings.write", "members.read",
+        "members.write", "keys.write", "webhooks.write",
     }
 )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """What a user may do where, read anew at each request; and which customers they may see.
 
 A user may have several roles in a company: their rights add up. A membership may be bound to a
-branch; then every read of customers in `reaching(...)` shows those of the user's branches alone.
+branch; then every read in `reaching(...)` shows its customers alone, and what is theirs.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from kvit.parties import models
 from kvit.parties.rights import ALL, OWNER, WHOLE_COMPANY
 from kvit.parties.rows import Tenant, TenantRow
-from kvit.platform.tenancy import current_tenant_id
+from kvit.platform.tenancy import current_tenant_id, narrowing
 
 _reach: ContextVar[frozenset[str]] = ContextVar("reach", default=frozenset())
 
@@ -86,11 +86,15 @@ def who_gives(right: str) -> list[str]:
 
 @contextmanager
 def reaching(branches: Iterable[str]) -> Iterator[None]:
-    """Show, inside the block, the customers of these branches alone; of none given, all."""
-    token = _reach.set(frozenset(branches))
+    """Show, inside the block, the customers of these branches alone, and what is theirs; of none
+    given, everything."""
+    bound = frozenset(branches)
+    token = _reach.set(bound)
+    narrowed = narrowing.set(_narrow if bound else None)
     try:
         yield
     finally:
+        narrowing.reset(narrowed)
         _reach.reset(token)
 
 
@@ -99,16 +103,13 @@ def reach() -> frozenset[str]:
     return _reach.get()
 
 
-def within_reach(rows: QuerySet, customer: str = "customer_id") -> QuerySet:
-    """Leave of the rows of another context those whose customer may be seen.
-
-    `customer` names the field that holds the customer's id.
-    """
-    branches = reach()
-    if not branches:
+def _narrow(rows: QuerySet) -> QuerySet:
+    way = getattr(rows.model, "reached_by", "")
+    if not way:
         return rows
-    seen = models.Customer.objects.filter(branch__in=branches).values("id")
-    return rows.filter(**{f"{customer}__in": seen})
+    if rows.model is models.Customer:
+        return rows.filter(branch__in=reach())
+    return rows.filter(**{f"{way}__in": models.Customer.objects.values("id")})
 
 
 def _bound(one: Standing) -> Standing:

@@ -8,8 +8,9 @@ Two nets: the manager raises without a scope and filters by it; the database's r
 shows no row of another tenant even when the manager is bypassed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
@@ -65,11 +66,24 @@ class AppendOnly:
     append_only = True
 
 
+# Narrows every read of the tenant's rows further, for who may see a part of them alone; set by
+# `kvit.parties.queries.reaching`.
+narrowing: "ContextVar[Callable[[models.QuerySet[Any]], models.QuerySet[Any]] | None]" = ContextVar(
+    "narrowing", default=None
+)
+
+
 class TenantManager(models.Manager[Any]):
-    """Shows the rows of the tenant in scope; raises `WrongTenant` without one."""
+    """Shows the rows of the tenant in scope; raises `WrongTenant` without one.
+
+    A model whose rows are about customers names the way to them, `reached_by = "customer_id"`: a
+    member of a branch then meets those of its customers alone, whatever the query.
+    """
 
     def get_queryset(self) -> models.QuerySet[Any]:
-        return super().get_queryset().filter(tenant_id=current_tenant_id())
+        rows = super().get_queryset().filter(tenant_id=current_tenant_id())
+        narrow = narrowing.get()
+        return rows if narrow is None else narrow(rows)
 
 
 class TenantModel(models.Model):

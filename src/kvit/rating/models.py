@@ -17,6 +17,8 @@ class Charge(AppendOnly, TenantModel):
     amendment known) and `catalogue_revision`.
     """
 
+    reached_by = "customer_id"
+
     subscription_id = models.UUIDField()
     subscription_code = models.CharField(max_length=80)
     customer_id = models.UUIDField()  # who pays for this stretch

@@ -14,6 +14,8 @@ class Subscription(TenantModel):
     payer's subscriptions are found by an index; they decide no price.
     """
 
+    reached_by = "customer_id"
+
     code = models.CharField(max_length=80)
     customer = models.ForeignKey("parties.Customer", on_delete=models.PROTECT, related_name="+")
     zone = models.CharField(max_length=64)  # the customer's zone when it began
@@ -47,6 +49,8 @@ class Subscription(TenantModel):
 class Amendment(AppendOnly, TenantModel):
     """A change of terms from `at` on. Undone by a later amendment "withdraw" of its number."""
 
+    reached_by = "subscription__customer_id"
+
     subscription = models.ForeignKey(
         "subscriptions.Subscription", on_delete=models.PROTECT, related_name="+"
     )
@@ -76,6 +80,8 @@ class Spell(TenantModel):
     Follows the amendments: written anew with each of them, so that lists can be filtered by what
     holds, held or will hold. Prices are decided by the fold itself, never by these rows.
     """
+
+    reached_by = "subscription__customer_id"
 
     subscription = models.ForeignKey(
         "subscriptions.Subscription", on_delete=models.PROTECT, related_name="+"

@@ -9,8 +9,8 @@ asks this module about people. A view without a declaration is never run.
 """
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookies import SimpleCookie
@@ -29,6 +29,7 @@ from django.utils.translation import gettext as _
 
 from kvit.parties import queries as parties
 from kvit.platform import audit, clock
+from kvit.platform.failures import Failure
 from kvit.platform.tenancy import tenant_scope
 from kvit.web import refusals, routes
 from kvit.web.attempts import note_read, refuse_right
@@ -44,7 +45,7 @@ _SEEN_EVERY_S = 300
 
 class Access:
     """Middleware behind sessions, allauth and messages. The scope of the company lasts as long as
-    the view; a streamed body enters its own."""
+    the view and what it streams."""
 
     def __init__(self, answer: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.answer = answer
@@ -53,31 +54,51 @@ class Access:
         with ExitStack() as scopes:
             request.kvit_scopes = scopes
             request.now = datetime.now(UTC)
-            return self.answer(request)
+            answer = self.answer(request)
+        principal = getattr(request, "principal", None)
+        if answer.streaming and principal is not None and not answer.is_async:
+            answer.streaming_content = _within(principal, answer.streaming_content)
+        return answer
 
     def process_view(
         self, request: HttpRequest, view: object, args: object, kwargs: dict[str, object]
     ) -> HttpResponseBase | None:
-        if request.path_info.startswith(API):
-            if "Authorization" not in request.headers:
-                _person_of_api(request)
-            return None
         route = routes.route_of(view)
         if route is None:
             text = _("This address is not open to anybody: it declares no right.")
             return refusals.refused(request, text, status=403, title=_("Not open"))
+        if request.method not in route.methods:
+            return _wrong_method(request, route)
+        if request.path_info.startswith(API):
+            if "Authorization" not in request.headers:
+                _person_of_api(request)
+            return None
         answer = decide(request, route, kwargs)
-        if answer is not None and answer.status_code == HTTPStatus.FORBIDDEN:
-            routes.note_denial(view, request, kwargs)
+        is_denied = answer is not None and answer.status_code == HTTPStatus.FORBIDDEN
+        if is_denied and hasattr(request, "principal"):
+            with suppress(Failure):  # it names nothing that there is: the attempt itself is kept
+                routes.note_denial(view, request, kwargs)
         return answer
+
+
+def _within(principal: Principal, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Make a streamed body where its view was: for the same company and the same branches."""
+    parts = iter(chunks)
+    while True:
+        with (
+            tenant_scope(principal.tenant.id, switch=True),
+            parties.reaching(principal.branches),
+        ):
+            part = next(parts, None)
+        if part is None:
+            return
+        yield part
 
 
 def decide(
     request: HttpRequest, route: routes.Route, kwargs: dict[str, object]
 ) -> HttpResponseBase | None:
     """Return why the view may not run, or None once everything about the person is set."""
-    if request.method not in route.methods:
-        return _wrong_method(request, route)
     if route.right == routes.PUBLIC:
         return None
     if not _is_present(request):

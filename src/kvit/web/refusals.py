@@ -9,6 +9,8 @@ import logging
 import secrets
 from collections.abc import Callable
 
+from allauth.core.exceptions import ImmediateHttpResponse, ReauthenticationRequired
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import get_language
@@ -34,8 +36,13 @@ class Refusals:
             return None
         if isinstance(error, Failure):
             return refused(request, error.text(get_language() or "ru"), code=error.code)
-        if isinstance(error, Http404):
-            return None
+        if isinstance(error, (Http404, ImmediateHttpResponse, ReauthenticationRequired)):
+            return None  # Django and allauth have their own answers
+        if isinstance(error, PermissionDenied):
+            text = _("That is not open to you here. Begin from the page that leads to it.")
+            return refused(request, text, status=403, title=_("Not open"))
+        if isinstance(error, SuspiciousOperation):
+            return too_much(request)
         return broken(request, error)
 
 
@@ -47,6 +54,12 @@ def refused(
     is_fragment = request.headers.get("HX-Request") == "true"
     template = "parts/refused.html" if is_fragment else "refused.html"
     return render(request, template, words, status=status)
+
+
+def too_much(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """What was sent is larger than any form of ours, or no form at all."""
+    text = _("What was sent is too large, or is no form of ours. Nothing was changed.")
+    return refused(request, text, status=413, title=_("Not accepted"))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

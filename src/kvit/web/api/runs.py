@@ -97,7 +97,7 @@ class RunOut(Schema):
     summary: SummaryOut | None
 
 
-@operation(router, "GET", "/runs", right="invoices.read", response=Listed[RunOut])
+@operation(router, "GET", "/runs", right="runs.read", response=Listed[RunOut])
 def list_runs(request: HttpRequest, page: Query[Paging]) -> Any:
     """Runs that were ordered, the latest first."""
     found = queries.runs(after=page.after, limit=page.limit)
@@ -114,7 +114,7 @@ def start_run(request: HttpRequest, body: StartIn) -> RunOut:
     return _shown(_info(key))
 
 
-@operation(router, "GET", "/runs/{run}", right="invoices.read", response=RunOut)
+@operation(router, "GET", "/runs/{run}", right="runs.read", response=RunOut)
 def read_run(request: HttpRequest, run: UUID) -> RunOut:
     """One run, with what it brought once it is over."""
     return _shown(_info(run))

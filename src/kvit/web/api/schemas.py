@@ -30,6 +30,7 @@ Row = TypeVar("Row")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)")
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+FROM_THE_BEGINNING = date(1900, 1, 1)  # since when what has no first day holds
 NUMBER_PATTERN = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"
 CODE_PATTERN = r"^[^\s/?#%\\]+$"  # of an object in an address
 
@@ -57,8 +58,8 @@ def _check_moment(moment: datetime) -> datetime:
 
 
 def _check_day(day: date) -> date:
-    if not EARLIEST.date() <= day < LATEST.date():
-        raise PydanticCustomError("moment_range", "a date of the years 1970 to 2199 is wanted")
+    if not FROM_THE_BEGINNING <= day < LATEST.date():
+        raise PydanticCustomError("moment_range", "a date of the years 1900 to 2199 is wanted")
     return day
 
 

@@ -41,7 +41,7 @@ GROUPS = (
     )),
     Group(_("Charging"), (
         Place(_("Usage"), "activity", "usage", "usage.read", "u"),
-        Place(_("Bill runs"), "player-play", "runs", "invoices.read", "r"),
+        Place(_("Bill runs"), "player-play", "runs", "runs.read", "r"),
     )),
     Group(_("Documents"), (
         Place(_("Invoices"), "file-invoice", "invoices", "invoices.read", "i"),

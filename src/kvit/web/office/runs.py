@@ -87,7 +87,7 @@ class StartForm(OfficeForm):
         ]
 
 
-@page("runs/", name="runs", right="invoices.read")
+@page("runs/", name="runs", right="runs.read")
 def runs(request: HttpRequest) -> HttpResponse:
     found = queries.runs(after=request.GET.get("after", ""))
     by_command = queries.runs_by_command(BY_COMMAND)
@@ -121,13 +121,13 @@ def start(request: HttpRequest) -> HttpResponse:
     return redirect("office:run", run=key)
 
 
-@page("runs/<uuid:run>/", name="run", right="invoices.read")
+@page("runs/<uuid:run>/", name="run", right="runs.read")
 def run(request: HttpRequest, run: UUID) -> HttpResponse:
     info = _info(run)
     return render(request, "office/runs/card.html", _context(info))
 
 
-@page("runs/<uuid:run>/progress/", name="run-progress", right="invoices.read")
+@page("runs/<uuid:run>/progress/", name="run-progress", right="runs.read")
 def progress(request: HttpRequest, run: UUID) -> HttpResponse:
     """How far it is: asked for every two seconds; when it is over the whole page is read anew."""
     info = _info(run)
