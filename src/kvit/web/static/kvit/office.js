@@ -146,7 +146,8 @@
 
   // Charts: data-chart names the id of a <script type="application/json"> beside a table of the same
   const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
-  const load = () => window.echarts ? Promise.resolve() : new Promise((done, failed) => {
+  let library = null; // asked for once, however many charts wait for it
+  const load = () => library ??= new Promise((done, failed) => {
     const script = document.createElement("script");
     script.src = document.body.dataset.echarts || one("[data-chart]").dataset.chartLibrary;
     script.onload = done; script.onerror = failed; document.head.append(script);
@@ -156,7 +157,8 @@
     const wanted = JSON.parse(document.getElementById(box.dataset.chart).textContent);
     const chart = echarts.getInstanceByDom(box) || echarts.init(box, null, { renderer: "svg" });
     const text = colour("--text"), muted = colour("--muted"), line = colour("--hairline");
-    const axis = { axisLabel: { color: muted }, axisLine: { lineStyle: { color: line } }, splitLine: { lineStyle: { color: line } } };
+    const spoken = (value) => typeof value === "number" ? value.toLocaleString(root.lang) : value;
+    const axis = { axisLabel: { color: muted, formatter: spoken }, axisLine: { lineStyle: { color: line } }, splitLine: { lineStyle: { color: line } } };
     chart.setOption({
       animation: false, aria: { enabled: true, decal: { show: (wanted.series || []).length > 1 } },
       color: [1, 2, 3, 4, 5, 6].map((n) => colour(`--series-${n}`)),
