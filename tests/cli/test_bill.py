@@ -76,6 +76,16 @@ def test_pdfs_may_be_left_to_a_later_run(company: Company, kvit_json: Json) -> N
     ]  # fmt: skip
 
 
+def test_letters_that_no_typeface_has_are_told(company: Company, kvit_json: Json) -> None:
+    text = (company.path / "customers.csv").read_text()
+    company.write("customers.csv", text.replace("Борис", "Борис 😀"))
+    status, said = kvit_json("bill", company.path, *OCTOBER)
+    assert status == 0
+    (notice,) = [one for one in said["notices"] if one["code"] == "letters_without_shape"]
+    assert "beta" in notice["message"]
+    assert kvit_json("bill", company.path, *OCTOBER)[1]["notices"] == []
+
+
 def test_a_second_run_says_that_nothing_changed(company: Company, kvit: Run) -> None:
     kvit("bill", company.path, *OCTOBER)
     status, out, _ = kvit("bill", company.path, *OCTOBER)

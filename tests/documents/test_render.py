@@ -16,7 +16,7 @@ from pypdf import PdfReader
 
 from kvit.documents.document import InvoiceDocument, Party
 from kvit.documents.payment_qr import payment_payload
-from kvit.documents.render import render, template_version
+from kvit.documents.render import is_archival, render, template_version
 from tests.documents.sheets import CANADIAN, CUSTOMER, ORIGINAL, document, line, seller
 
 HOSTILE = [
@@ -213,3 +213,35 @@ def test_every_correction_prints_its_original_and_reason(kind: str, net: int) ->
 def test_the_template_has_a_version() -> None:
     assert len(template_version()) == 12
     assert int(template_version(), 16) > 0
+
+
+def faces(pdf: bytes) -> set[str]:
+    return {
+        str(font.get_object()["/BaseFont"]).split("+")[1].split("-")[0]
+        for page in PdfReader(io.BytesIO(pdf)).pages
+        for font in page["/Resources"]["/Font"].values()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "also"),
+    [("ООО «Ёж»", set()), ("שלום עולם", {"LibertinusSerif"}), ("مرحبا", {"DejaVuSansMono"})],
+)
+def test_the_file_is_made_for_the_archive_in_every_writing_it_has(
+    name: str, also: set[str]
+) -> None:
+    pdf = render(replace(document(), customer=replace(CUSTOMER, name=name)))
+    assert is_archival(pdf)
+    metadata = PdfReader(io.BytesIO(pdf)).xmp_metadata
+    assert metadata is not None
+    assert b"<pdfaid:part>3</pdfaid:part>" in pdf
+    assert b"<pdfaid:conformance>A</pdfaid:conformance>" in pdf
+    assert faces(pdf) == {"PTSans"} | also
+
+
+@pytest.mark.parametrize("name", ["Ёлка 😀", "日本語"])
+def test_a_letter_that_no_typeface_has_is_printed_as_a_box_and_told(name: str) -> None:
+    pdf = render(replace(document(), customer=replace(CUSTOMER, name=name)))
+    assert pdf.startswith(b"%PDF")
+    assert not is_archival(pdf)
+    assert pdf == render(replace(document(), customer=replace(CUSTOMER, name=name)))

@@ -1,7 +1,12 @@
 """A document → PDF bytes, by Typst. The same document gives the same bytes, anywhere, any time.
 
 A compiler may not be shared: one is kept a thread. It reads the forms in `paper/` and nothing else
-of the disk, sees no typeface but PT Sans, and asks no network.
+of the disk, sees PT Sans and, for letters that it lacks (Hebrew, Arabic), the typefaces that Typst
+brings along, and asks no network.
+
+The file is PDF/A-3a, tagged and complete in itself, to be read in decades. That asks for a shape of
+every letter: a document with one that no typeface has (an emoji, Chinese) is an ordinary PDF that
+prints a box for it, and `is_archival` tells.
 """
 
 import hashlib
@@ -9,10 +14,10 @@ import io
 import json
 import threading
 from datetime import UTC, datetime, time
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from kvit.documents.document import InvoiceDocument
 from kvit.documents.layout import sheet
@@ -23,21 +28,32 @@ if TYPE_CHECKING:
 
 PAPER = Path(__file__).parent / "paper"
 _SOURCES = ("layout.py", "payment_qr.py", "render.py")
+STANDARD: Literal["a-3a"] = "a-3a"
 _of_thread = threading.local()
 
 
 def render(document: InvoiceDocument) -> bytes:
-    """Return the PDF of `document`: A4, tagged, PT Sans embedded, dated by its day of issue."""
+    """Return the PDF of `document`: A4, tagged, PDF/A-3a, dated by its day of issue."""
+    import typst
+
     payload = payment_payload(document)
     data = sheet(document, _svg(payload) if payload else None)
     stamp = datetime.combine(document.issued_on, time(), UTC)
-    pdf = _compiler().compile(
-        format="pdf",
-        sys_inputs={"sheet": json.dumps(data, ensure_ascii=False, sort_keys=True)},
-        timestamp=stamp,
-    )
+    inputs = {"sheet": json.dumps(data, ensure_ascii=False, sort_keys=True)}
+    compile_it = partial(_compiler().compile, format="pdf", sys_inputs=inputs, timestamp=stamp)
+    try:
+        pdf = compile_it(pdf_standards=STANDARD)
+    except typst.TypstError as error:
+        if not str(error).startswith("PDF/A"):
+            raise
+        pdf = compile_it()
     assert isinstance(pdf, bytes)
     return pdf
+
+
+def is_archival(pdf: bytes) -> bool:
+    """Whether a PDF of ours is PDF/A: every letter of it has a shape."""
+    return b"pdfaid:part" in pdf
 
 
 @cache
@@ -69,7 +85,7 @@ def _new_compiler() -> "typst.Compiler":
 
     fonts = typst.Fonts(
         include_system_fonts=False,
-        include_embedded_fonts=False,
+        include_embedded_fonts=True,
         font_paths=[str(ROOT / "files")],
     )
     return typst.Compiler(str(PAPER / "document.typ"), root=str(PAPER), font_paths=fonts)

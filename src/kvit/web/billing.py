@@ -278,6 +278,16 @@ def _print(options: BillOptions, answer: BillAnswer, clock: datetime, progress: 
             now=clock,
             progress=lambda done, whole: progress("printing", done, whole),
         )
+    boxed = answer.papers.boxed
+    answer.notices += [
+        Notice(
+            "letters_without_shape",
+            Place("customers.csv", None, "name"),
+            {"number": one.number, "code": answer.customers[one.customer_id]},
+        )
+        for one in answer.issued
+        if one.id in boxed
+    ]
 
 
 @dataclass(frozen=True, slots=True)

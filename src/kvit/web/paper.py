@@ -11,7 +11,7 @@ import errno
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -20,6 +20,7 @@ from kvit.documents import queries as documents
 from kvit.documents import services
 from kvit.documents.compose import compose
 from kvit.documents.queries import Key
+from kvit.documents.render import is_archival
 from kvit.invoicing import queries as invoicing
 from kvit.invoicing.rows import InvoiceInfo
 from kvit.parties import queries as parties
@@ -38,6 +39,7 @@ class Papers:
     folder: Path
     pdfs: Mapping[UUID, Path]
     acts: Mapping[UUID, Path]
+    boxed: frozenset[UUID] = frozenset()  # printed just now with boxes for letters of no typeface
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,15 @@ def print_documents(
     hashes = documents.rendered_hashes([one.id for one in infos])
     printed = {key for key, _ in hashes}
     missing = [one.id for one in infos if one.id not in printed]
+    boxed: set[UUID] = set()
     for done, ids in enumerate(_chunks(missing)):
         progress(done * CHUNK, len(missing))
-        hashes |= services.render_many(compose(ids), actor=actor, now=now)
+        made = services.render_many(compose(ids), actor=actor, now=now)
+        boxed |= {key for (key, _), digest in made.items() if not is_archival(files.get(digest))}
+        hashes |= made
     progress(len(missing), len(missing))
     folder = files.folder().parent / "invoices" / _safe(parties.tenant().row.code) / period
-    return _laid_out(infos, hashes, folder)
+    return replace(_laid_out(infos, hashes, folder), boxed=frozenset(boxed))
 
 
 def _chunks(ids: Sequence[UUID]) -> Iterable[Sequence[UUID]]:

@@ -77,6 +77,12 @@ IMPORT_WORDS: Words = {
         "Документ клиента «{code}» на {total} намного больше прежних и ждёт проверки.",
         "The document of customer “{code}” for {total} is far above earlier ones and waits.",
     ),
+    "letters_without_shape": (
+        "В документе № {number} клиента «{code}» есть знаки, которых нет в шрифтах: на бумаге"
+        " вместо них квадраты, и это не PDF/A.",
+        "Document no. {number} of customer “{code}” has letters that no typeface has: boxes stand"
+        " for them on paper, and it is no PDF/A.",
+    ),
 }
 _CORRECT = ("Исправьте строку.", "Correct the row.")
 IMPORT_REMEDIES: Words = {
@@ -145,6 +151,10 @@ IMPORT_REMEDIES: Words = {
     "waits_for_approval": (
         "Проверьте и утвердите: ./kvit approve {document}.",
         "Check and approve it: ./kvit approve {document}.",
+    ),
+    "letters_without_shape": (
+        "Уберите эмодзи и иероглифы из названий в customers.csv и catalogue.toml.",
+        "Take emoji and ideographs out of the names in customers.csv and catalogue.toml.",
     ),
     "waits_for_outlier": (
         "Если сумма верна, утвердите: ./kvit approve {document}.",
