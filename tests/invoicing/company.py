@@ -38,9 +38,9 @@ BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
 LATER = datetime(2026, 11, 10, 9, tzinfo=UTC)  # the day on which corrections are made
 
 
-def found(*, approval: bool = False, late_events: str = "open_period") -> None:
+def found(*, approval: bool = False, late_events: str = "open_period", code: str = "acme") -> None:
     """Make the company, in the scope of its tenant."""
-    row = TenantRow("acme", "ООО «Акме»", "RUB", ZONE, late_events=late_events)
+    row = TenantRow(code, "ООО «Акме»", "RUB", ZONE, late_events=late_events)
     parties_services.change_tenant(row, actor=ACTOR, now=BEGIN, reason="test")
     seller = SellerRow("main", "ООО «Акме»", approval=approval)
     parties_services.apply_sellers([seller], actor=ACTOR, now=BEGIN, reason="test")

@@ -165,3 +165,45 @@ def test_the_pages_speak_russian(office: Office) -> None:
     assert "По фильтру 2 документа" in text(client, "/office/invoices/")
     assert "Почему?" in text(client, f"/office/invoices/{invoice().id}/")
     assert "Пересчитать и сверить" in text(client, f"/office/invoices/{invoice().id}/lines/2/why/")
+
+
+def test_another_company_s_documents_are_not_found(client: Client, now: Any) -> None:
+    from kvit.parties.rows import TenantRow
+    from kvit.parties.services import create_tenant
+    from kvit.platform.tenancy import tenant_scope
+
+    other = create_tenant(
+        TenantRow("other", "ООО «Чужие»", "RUB", "Europe/Moscow"), actor="cli:test", now=now
+    )
+    with tenant_scope(other.id, switch=True):
+        company.found(code="other")
+        company.bill()
+        theirs = invoice().id
+        run = services.order_run(NOVEMBER.start, action="dry", author=ACTOR, now=LATER)
+    for path in (
+        f"invoices/{theirs}/", f"invoices/{theirs}/lines/1/why/", f"invoices/{theirs}/correct/",
+        f"invoices/{theirs}/lines/2/why/days/", f"invoices/{theirs}/invoice.pdf", f"runs/{run}/",
+    ):  # fmt: skip
+        assert client.get(f"/office/{path}").status_code == 404, path
+    assert client.post(f"/office/runs/{run}/stop/").status_code == 422
+    sent = {"invoice": str(theirs), "way": "approve"}
+    assert client.post("/office/invoices/decide/", sent).status_code == 422
+
+
+def test_the_query_count_does_not_grow_with_rows(client: Client) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    def count(path: str) -> int:
+        client.get(path)
+        with CaptureQueriesContext(connection) as seen:
+            assert client.get(path).status_code == 200
+        return len(seen)
+
+    paths = ("/office/invoices/", "/office/usage/", "/office/runs/")
+    few = [count(path) for path in paths]
+    for n in range(20):
+        company.subscribe(f"n-{n + 10}", "north", "pro")
+        company.use(f"n-{n + 10}", 100 + n, NOVEMBER.start, now=LATER)
+    company.bill(NOVEMBER)
+    assert [count(path) for path in paths] == few

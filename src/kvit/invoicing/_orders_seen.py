@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Count, Sum
 
 from kvit.invoicing._summary import RunSummary, from_document
 from kvit.invoicing.models import BillRun, Invoice, RunOrder
 from kvit.platform.paging import LIMIT, Page, keyset
+from kvit.platform.tenancy import current_tenant_id
+
+MOST_PERIODS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +99,27 @@ def drafts_of(billed_in: date) -> list[DraftTotal]:
 
 
 def periods() -> list[tuple[date, date]]:
-    """Return the billing periods that have documents, the latest first."""
-    rows = Invoice.objects.filter(kind="invoice").order_by("-billed_in")
-    return list(rows.values_list("billed_in", "period_end").distinct()[:60])
+    """Return the billing periods that have documents, the latest first.
+
+    One step of the index a period: DISTINCT would read every document.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH RECURSIVE month AS (
+                (SELECT billed_in, period_end FROM invoicing_invoice
+                 WHERE tenant_id = %(tenant)s ORDER BY billed_in DESC LIMIT 1)
+                UNION ALL
+                SELECT before.billed_in, before.period_end
+                FROM month CROSS JOIN LATERAL (
+                    SELECT i.billed_in, i.period_end FROM invoicing_invoice i
+                    WHERE i.tenant_id = %(tenant)s AND i.billed_in < month.billed_in
+                    ORDER BY i.billed_in DESC LIMIT 1) before)
+            SELECT billed_in, period_end FROM month LIMIT %(most)s
+            """,
+            {"tenant": current_tenant_id(), "most": MOST_PERIODS},
+        )
+        return list(cursor.fetchall())
 
 
 def _made_by(ids: Sequence[UUID]) -> dict[UUID, BillRun]:

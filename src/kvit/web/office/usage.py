@@ -93,7 +93,7 @@ class UsageFilter(FilterForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        meters = [(code, meter.name or code) for code, meter in catalog.catalogue().meters.items()]
+        meters = [(code, meter.name or code) for code, meter in catalog.meters().items()]
         sources = [(one, one) for one in queries.sources()]
         for name, choices in (("meter", meters), ("source", sources)):
             field = self.fields[name]
@@ -289,7 +289,7 @@ def _chart(form: UsageFilter, zone: str) -> dict[str, Any]:
     days = queries.by_day(meter, zone=zone, since=since, until=until, subject=subject)
     if days is None:
         return {"days": None, "is_too_much": True}
-    return {"days": days, "chart": _drawn(days), "meter": catalog.catalogue().meters.get(meter)}
+    return {"days": days, "chart": _drawn(days), "meter": catalog.meters().get(meter)}
 
 
 def _after_last(wanted: EventFilter) -> Any:
