@@ -1,6 +1,6 @@
 """A month of a company, billed from its files: how fast, beside the loop written first.
 
-    .venv/bin/python bench/billrun.py [--subscriptions 2000] [--events 300000] [--print]
+    ./kvit bench billrun [--accounts 2000] [--events 300000] [--json]
 
 Kvit's side is `kvit bill` on a generated folder: read, import, take usage in, rate, invoice,
 number, post, publish, audit; with `--print` the PDFs too. The peer bills a smaller company with as
@@ -20,20 +20,16 @@ from typing import Any
 
 from expected import FEE, VAT, half_up, totals
 from generate import BEGIN, PERIOD, events, generate
-from measure import Stages, in_child, tell, workplace
+from measure import Line, Report, Stages, in_child, parser_of, tell, workplace
 
 SEED = 1
 SHARE = 0.01  # of rows that must change nothing
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--subscriptions", type=int, default=2_000)
-    parser.add_argument("--events", type=int, default=300_000)
+    parser = parser_of(__doc__, events=300_000, accounts=2_000)
     parser.add_argument("--peer", type=int, default=300, help="invoices that the peer makes")
     parser.add_argument("--print", action="store_true", help="render the PDFs as well")
-    parser.add_argument("--child", choices=["kvit", "peer"])
-    parser.add_argument("--folder", type=Path)
     args = parser.parse_args()
     if args.child == "kvit":
         bill(args.folder, papers=args.print)
@@ -44,7 +40,7 @@ def main() -> None:
 
 
 def compare(args: argparse.Namespace) -> None:
-    count, number = args.subscriptions, args.events
+    count, number = args.accounts, args.events
     few, fewer = args.peer, round(number * args.peer / count)
     with workplace() as place:
         generate(place / "all", subscriptions=count, number=number, seed=SEED, share=SHARE)
@@ -55,25 +51,29 @@ def compare(args: argparse.Namespace) -> None:
     for name, told, of in (("kvit", ours, (count, number)), ("peer", peer, (few, fewer))):
         wanted = totals(of[0], events(*of, SEED))
         assert told["totals"] == wanted, f"{name} bills otherwise than expected"
-    show(ours, peer, count, number, few)
-
-
-def show(ours: Any, peer: Any, count: int, number: int, few: int) -> None:
-    seconds = sum(ours["seconds"].values())
-    stages = ", ".join(f"{stage} {taken:.1f}" for stage, taken in ours["seconds"].items())
-    bad = ours["offered"] - number
-    print(f"{count} invoices from {number} events (and {bad} rows that must change nothing):")
-    print(f"  kvit  {seconds:8.1f} s  ({stages})")
-    print(f"        {count / seconds:8.0f} invoices/s   {number / seconds:.0f} events/s"
-          f"   {ours['memory_mb']:.0f} MB   {ours['cpu']:.1f} s of this processor")  # fmt: skip
-    # The peer reads nothing: it is compared with what Kvit does from stored usage on.
-    billing = ours["seconds"]["rating"] + ours["seconds"]["invoicing"]
-    print(f"        {count / billing:8.0f} invoices/s in rating and invoicing alone")
-    rate = few / peer["taken"]
-    print(f"  peer  {rate:8.0f} invoices/s, one after the other ({few} made, usage already stored)")
-    print(f"  ratio {count / billing / rate:8.1f} × in billing,"
-          f" {count / seconds / rate:.1f} × with files and all")  # fmt: skip
-    print("  every total equals the sum in plain fractions")
+    report = Report(
+        "billrun",
+        {"invoices": count, "events": number},
+        "every total equals the sum in plain fractions",
+    )
+    loop = Line("one invoice at a time by the ORM", peer["taken"], few, "invoices",
+                peer["cpu"], peer["memory_mb"])  # fmt: skip
+    seconds = ours["seconds"]
+    billing = seconds["rating"] + seconds["invoicing"]
+    report.lines = [
+        loop,
+        Line("kvit, rating and invoicing", billing, count, "invoices",
+             sum(ours["billing_cpu"]), ours["memory_mb"]).compared(loop),
+        Line("kvit, with files and intake", sum(seconds.values()), count, "invoices",
+             ours["cpu"], ours["memory_mb"]).compared(loop),
+    ]  # fmt: skip
+    python, database = ours["billing_cpu"]
+    report.notes["CPU of rating and invoicing"] = (
+        f"{python:.2f} s here, {database:.2f} s in PostgreSQL:"
+        f" {count / (python + database):,.0f} invoices a second of one core"
+    )
+    report.notes["seconds"] = {stage: round(taken, 2) for stage, taken in seconds.items()}
+    report.show(as_json=args.json)
 
 
 def bill(folder: Path, *, papers: bool) -> None:
@@ -94,6 +94,7 @@ def bill(folder: Path, *, papers: bool) -> None:
     assert answer.usage is not None
     tell(
         seconds=seconds,
+        billing_cpu=stages.cpu_of("rating", "invoicing"),
         offered=answer.usage.offered,
         totals={answer.customers[one.customer_id]: one.total_minor for one in answer.issued},
     )

@@ -1,6 +1,6 @@
 """Usage taken in from a file: how fast, beside a plain INSERT … ON CONFLICT.
 
-    .venv/bin/python bench/intake.py [--events 300000] [--subscriptions 2000]
+    ./kvit bench intake [--events 300000] [--accounts 2000] [--json]
 
 Kvit's side is the import of a usage file as `kvit bill` does it: read the CSV, check every row,
 hash it, store it, tell repeats and conflicts apart. Then the same file again, all of it repeats.
@@ -19,7 +19,7 @@ from time import perf_counter
 from typing import Any
 
 from generate import events, generate
-from measure import in_child, tell, workplace
+from measure import Line, Report, in_child, parser_of, tell, workplace
 
 SEED = 1
 SHARE = 0.01  # repeats, rows of a later month and unreadable ones
@@ -29,41 +29,42 @@ COLUMNS = "id, time, subscription, meter, value"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--events", type=int, default=300_000)
-    parser.add_argument("--subscriptions", type=int, default=2_000)
-    parser.add_argument("--child", choices=["kvit", "peer"])
-    parser.add_argument("--folder", type=Path)
-    args = parser.parse_args()
+    args = parser_of(__doc__, events=300_000, accounts=2_000).parse_args()
     if args.child == "kvit":
         take_in(args.folder)
     elif args.child == "peer":
         insert(args.folder)
     else:
-        compare(args.subscriptions, args.events)
+        compare(args)
 
 
-def compare(subscriptions: int, number: int) -> None:
+def compare(args: argparse.Namespace) -> None:
+    accounts, number = args.accounts, args.events
     with workplace() as place:
         folder = place / "company"
-        generate(folder, subscriptions=subscriptions, number=number, seed=SEED, share=SHARE)
+        generate(folder, subscriptions=accounts, number=number, seed=SEED, share=SHARE)
         ours = in_child("--child", "kvit", "--folder", folder)
         peer = in_child("--child", "peer", "--folder", folder)
     added = int(number * SHARE)
     again, late, bad = (len(range(place, added, 3)) for place in range(3))
-    wanted = sum(Fraction(one.value) for one in events(subscriptions, number, SEED))
+    wanted = sum(Fraction(one.value) for one in events(accounts, number, SEED))
     assert Fraction(ours["sum"]) == Fraction(peer["sum"]) == wanted
     assert ours["first"] == {"accepted": number + late, "repeated": again, "rejected": bad}
     assert ours["second"] == {"accepted": 0, "repeated": number + late + again, "rejected": bad}
-    print(f"{number} events, {again} repeats, {late} of a later month, {bad} unreadable rows:")
-    for name, taken, told in (
-        ("kvit", ours["taken"], ours),
-        ("again", ours["taken_again"], ours),
-        ("peer", peer["taken"], peer),
-    ):
-        print(f"  {name:6}{taken:7.1f} s {number / taken:8.0f} events/s"
-              f"   {told['memory_mb']:.0f} MB   ratio {peer['taken'] / taken:.2f} ×")  # fmt: skip
-    print("  the stored sum equals the sum in plain fractions; repeats changed nothing")
+    report = Report(
+        "intake",
+        {"events": number, "repeats": again, "of a later month": late, "unreadable": bad},
+        "the stored sum equals the sum in plain fractions; repeats changed nothing",
+    )
+    plain = Line("INSERT … ON CONFLICT DO NOTHING", peer["taken"], number, "events",
+                 peer["cpu"], peer["memory_mb"])  # fmt: skip
+    report.lines = [
+        plain,
+        Line("kvit, a file", ours["taken"], number, "events",
+             ours["cpu"], ours["memory_mb"]).compared(plain),
+        Line("kvit, the file again", ours["taken_again"], number, "events").compared(plain),
+    ]  # fmt: skip
+    report.show(as_json=args.json)
 
 
 def take_in(folder: Path) -> None:

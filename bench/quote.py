@@ -1,6 +1,6 @@
 """How long a price preview takes, in process: one price, a plan of ten, a price that is known.
 
-    .venv/bin/python bench/quote.py [ROUNDS]
+    ./kvit bench quote [--events CALLS] [--json]
 
 The first two go from a line of JSON to a line of JSON: read, check, compile, evaluate, explain. The
 third is the evaluator alone. Prints the 50th and 99th percentile of each and the ratio to the same
@@ -8,11 +8,12 @@ sum written as a plain loop over `Decimal` tiers, which reads, checks and explai
 is asserted: it depends on the machine, the ratio far less.
 """
 
-import sys
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
-from time import perf_counter_ns
+from time import perf_counter_ns, process_time
+
+from measure import Line, Report, memory_mb, parser_of
 
 from kvit.core.pricing import Quantity, evaluate, parse_price
 from kvit.core.quote import answer_line, write_line
@@ -55,7 +56,9 @@ def measure(run: Callable[[int], object], rounds: int) -> tuple[float, float]:
     return times[rounds // 2] / 1000, times[rounds * 99 // 100] / 1000
 
 
-def main(rounds: int) -> None:
+def main() -> None:
+    args = parser_of(__doc__, events=ROUNDS).parse_args()
+    rounds = args.events
     # Every call asks for another number of units: nothing can be answered from the last one.
     units = [str(620_000 + i) for i in range(rounds)]
     one = [line_of({"price": PRICE, "units": text}) for text in units]
@@ -64,23 +67,30 @@ def main(rounds: int) -> None:
         for text in units
     ]
     amounts = [Decimal(text) for text in units]
-    assert answer_line(one[0])["amount"] == str(plain_sum(amounts[0]))
+    for line, amount in zip(one, amounts, strict=True):
+        assert answer_line(line)["amount"] == str(plain_sum(amount))
+    report = Report("quote", {"calls": rounds}, "every answer equals the plain Decimal sum")
 
     def show(name: str, run: Callable[[int], object], sums: int) -> None:
         loop = measure(lambda i: [plain_sum(amounts[i]) for _ in range(sums)], rounds)
+        begun = process_time()
         ours = measure(run, rounds)
-        ratio = " · ".join(f"{mine / theirs:.0f}×" for mine, theirs in zip(ours, loop, strict=True))
-        print(
-            f"{name:14} p50 {ours[0]:8.1f} µs   p99 {ours[1]:8.1f} µs   "
-            f"plain Decimal loop {loop[0]:.1f} · {loop[1]:.1f} µs   ratio {ratio}"
-        )
+        taken = process_time() - begun
+        line = Line(name, ours[0] / 1e6, 1, "calls", taken, memory_mb())
+        peer = Line("plain Decimal loop", loop[0] / 1e6, 1, "calls")
+        report.lines.append(line.compared(peer))
+        report.notes[name] = {
+            "p50_us": round(ours[0], 1), "p99_us": round(ours[1], 1),
+            "loop_p50_us": round(loop[0], 1), "loop_p99_us": round(loop[1], 1),
+        }  # fmt: skip
 
     known = parse_price(PRICE)
     quantities = [Quantity(units=Fraction(text)) for text in units]
     show("one price", lambda i: write_line(answer_line(one[i])), 1)
     show("plan of ten", lambda i: write_line(answer_line(ten[i])), 10)
     show("known price", lambda i: evaluate(known, quantities[i]), 1)
+    report.show(as_json=args.json)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
+    main()

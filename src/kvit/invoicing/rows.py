@@ -47,7 +47,8 @@ class RunRequest:
     only: Scope | None = None
     whens: frozenset[str] | None = None
     usage_thresholds: Mapping[str, Fraction] = field(default_factory=dict)
-    chunk: int = 500
+    chunk: int = 2_000
+    columnar: bool = True  # see `RatingRun`
     run_id: UUID | None = None  # the id that its record shall have: that of the order behind it
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 
 from kvit.core.periods import instant_of, local_date
-from kvit.metering._stream import STANDING, parameters_of
+from kvit.metering._standing import STANDING, parameters_of
 from kvit.metering.models import UsageCounter
 from kvit.metering.rows import EARLIEST
 

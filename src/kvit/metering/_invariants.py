@@ -8,7 +8,9 @@ import orjson
 from django.db import connection, transaction
 
 from kvit.core.wording import Words
+from kvit.metering.models import Segment
 from kvit.metering.rows import EventIn, payload_of
+from kvit.platform import files
 from kvit.platform.tenancy import current_tenant_id
 
 WORDS: Words = {
@@ -39,6 +41,14 @@ WORDS: Words = {
     "metering_retraction_of_nothing": (
         "отменено событие, которого нет",
         "an event is undone that does not exist",
+    ),
+    "metering_segment_miscounted": (
+        "в запечатанном файле не столько событий, сколько принято",
+        "sealed files hold another number of events than was accepted",
+    ),
+    "metering_segment_damaged": (
+        "запечатанного файла нет, или он повреждён",
+        "a sealed file is missing or damaged",
     ),
     "metering_conflict_of_nothing": (
         "спорное событие не с чем сравнить: принятого с этим номером нет",
@@ -95,6 +105,16 @@ _INVARIANTS = {
             SELECT FROM metering_usageevent e WHERE e.tenant_id = r.tenant_id AND e.id = r.event)
         ORDER BY r.version
     """,
+    "metering_segment_miscounted": """
+        SELECT 'version:' || s.until_version, format('%%s sealed, %%s accepted', s.n, s.accepted)
+        FROM (SELECT g.until_version, g.n,
+                     (SELECT coalesce(sum(b.accepted), 0) FROM metering_batch b
+                      WHERE b.tenant_id = %(tenant)s AND b.version > g.from_version
+                        AND b.version <= g.until_version) AS accepted
+              FROM (SELECT from_version, until_version, sum(rows) AS n FROM metering_segment
+                    WHERE tenant_id = %(tenant)s GROUP BY 1, 2) g) s
+        WHERE s.n <> s.accepted ORDER BY s.until_version
+    """,
     "metering_conflict_of_nothing": """
         SELECT 'conflict:' || c.id, c.source || '/' || c.event_id
         FROM metering_conflictevent c WHERE c.tenant_id = %(tenant)s AND NOT EXISTS (
@@ -121,6 +141,19 @@ def problems() -> Iterator[Problem]:
             for row, detail in cursor.fetchall():
                 yield Problem(code, row, detail)
     yield from _altered()
+    yield from _damaged()
+
+
+def _damaged() -> Iterator[Problem]:
+    """Hash every sealed file again."""
+    for version, *digests in Segment.objects.order_by("until_version", "part").values_list(
+        "until_version", "events_digest", "index_digest"
+    ):
+        for digest in digests:
+            try:
+                files.get(digest)
+            except files.FileUnusable:
+                yield Problem("metering_segment_damaged", f"version:{version}", digest)
 
 
 @transaction.atomic

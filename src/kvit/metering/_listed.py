@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet, Sum
 
-from kvit.metering._stream import STANDING, parameters_of
+from kvit.metering._standing import STANDING, parameters_of
 from kvit.metering.models import (
     Batch,
     ConflictEvent,

@@ -6,7 +6,7 @@ with their batch in one transaction.
 """
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from kvit.metering.rows import MAX_KEY, SUBJECT_KINDS
 from kvit.platform.tenancy import AppendOnly, TenantModel
@@ -197,3 +197,34 @@ class Retraction(AppendOnly, TenantModel):
 
     def __str__(self) -> str:
         return f"event {self.event} from version {self.version}"
+
+
+class Segment(AppendOnly, TenantModel):
+    """Sealed usage: the events of the versions (from_version, until_version], sorted, in a file.
+
+    The files lie in the store under their hashes before this row commits; one that no row names
+    is an orphan of a seal that was cut off. Parts of one seal share its versions.
+    """
+
+    from_version = models.BigIntegerField()
+    until_version = models.BigIntegerField()
+    part = models.IntegerField()  # 0, 1, … in the order of subjects
+    rows = models.BigIntegerField()
+    runs = models.BigIntegerField()
+    scale = models.BigIntegerField()  # values are whole numbers over it
+    events_digest = models.CharField(max_length=64)
+    index_digest = models.CharField(max_length=64)
+    sealed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "until_version", "part"], name="segment_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(until_version__gt=F("from_version")), name="segment_versions_rise"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"v{self.from_version}…v{self.until_version} part {self.part}"

@@ -18,6 +18,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from kvit.metering import _invariants
+from kvit.metering._columns import UsageColumns, usage_columns
 from kvit.metering._days import MeterDay, days_of
 from kvit.metering._invariants import Problem, problems
 from kvit.metering._listed import (
@@ -34,7 +35,8 @@ from kvit.metering._listed import (
     traces,
 )
 from kvit.metering._listed import batches as listed_batches
-from kvit.metering._stream import STANDING, UsageRow, parameters_of, rows, stream
+from kvit.metering._standing import STANDING, parameters_of
+from kvit.metering._stream import UsageRow, rows, stream
 from kvit.metering._to_decide import ToDecide, conflicts_to_decide, rejections_to_mend
 from kvit.metering.models import (
     Batch,
@@ -49,11 +51,12 @@ from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
     "BatchRow", "Counts", "DaySum", "EventFilter", "EventRow", "EventView", "IntakeSums", "Key",
-    "MeterDay", "Problem", "ToDecide", "Traces", "UsageBatch", "UsageRow", "batches", "by_day",
+    "MeterDay", "Problem", "ToDecide", "Traces", "UsageBatch", "UsageColumns", "UsageRow",
+    "batches", "by_day",
     "changed_since", "conflicts", "conflicts_to_decide", "counts", "days_of", "distinct_keys",
     "event", "events", "intake_sums", "last_views", "latest_version", "listed_batches",
     "problems", "rejections", "rejections_to_mend", "rows", "sources", "sources_of", "standing",
-    "traces", "undone_since", "usage",
+    "subjects_in_use", "traces", "undone_since", "usage", "usage_columns",
 ]  # fmt: skip
 
 PROBLEM_WORDS = _invariants.WORDS
@@ -133,6 +136,23 @@ def usage(
 def latest_version() -> int:
     """Return the tenant's usage version; 0 before the first event."""
     return UsageCounter.objects.values_list("last", flat=True).first() or 0
+
+
+def subjects_in_use(
+    kind: str, codes: Sequence[str], *, since: datetime, until: datetime
+) -> set[str]:
+    """Return which of these subjects have any event in [since, until), undone ones included."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT code FROM unnest(%s::text[]) code WHERE EXISTS (
+                SELECT FROM metering_usageevent
+                WHERE tenant_id = %s AND subject_kind = %s AND subject = code
+                  AND "time" >= %s AND "time" < %s)
+            """,
+            [list(codes), current_tenant_id(), kind, since, until],
+        )
+        return {code for (code,) in cursor.fetchall()}
 
 
 def distinct_keys(

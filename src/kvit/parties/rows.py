@@ -8,7 +8,7 @@ object was changed elsewhere since.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 SERIES = "{year}-{number:05}"
@@ -110,6 +110,15 @@ class Customer:
     zone: str
     currency: str
     payer_id: UUID  # its own id when it pays for itself
+
+
+class Payer(NamedTuple):
+    """What a bill run asks of a customer: no personal data."""
+
+    code: str
+    payer_id: UUID  # its own id when it pays for itself
+    currency: str
+    branch: str
 
 
 @dataclass(frozen=True, slots=True)

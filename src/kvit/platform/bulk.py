@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, cast
 
+import orjson
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, models
 from psycopg import sql
@@ -164,7 +165,13 @@ def _names(columns: Iterable[str]) -> sql.Composed:
 
 
 def _json(value: Any) -> str:
-    return _encoder.encode(value)
+    try:
+        # Ids and texts, numbers, lists: what is anything else is written as Django writes it.
+        return orjson.dumps(
+            value, _encoder.default, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
+        ).decode()
+    except TypeError:  # an integer of more than 64 bits
+        return _encoder.encode(value)
 
 
 _encoder = DjangoJSONEncoder(ensure_ascii=False, separators=(",", ":"))

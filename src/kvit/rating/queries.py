@@ -10,11 +10,12 @@ from django.db.models import CharField, Count, Min, Sum, Value
 from django.db.models.functions import MD5, Cast, Concat
 
 from kvit.platform.paging import key_chunks
-from kvit.rating import _invariants
+from kvit.rating import _invariants, _staged
 from kvit.rating._fate import EventAsked, EventFate, fate_of
 from kvit.rating._history import ChargedTogether, charged
 from kvit.rating._load import by_subject
 from kvit.rating._sizes import Usual, charged_by_version, charged_in_all, charged_of, usual
+from kvit.rating._staged import DUE, ChargeTerms, DueColumns, due_columns
 from kvit.rating._taken_back import VOID
 from kvit.rating._waiting import (
     keys_nobody_takes,
@@ -30,11 +31,38 @@ PROBLEM_WORDS = _invariants.WORDS
 problems = _invariants.problems
 
 __all__ = [
-    "ChargedTogether", "EventAsked", "EventFate", "Usual", "billed_events", "by_subject",
-    "charged", "charged_by_version", "charged_in_all", "charged_of", "charged_since", "charges",
-    "charges_of_payers", "fate_of", "keys_nobody_takes", "original_charges", "origins",
-    "payer_chunks", "payer_count", "pins", "sample", "siblings", "unbilled_before", "usual",
-    "waiting_by_reason", "waiting_events", "waiting_usage",
+    "DUE",
+    "ChargeTerms",
+    "ChargedTogether",
+    "DueColumns",
+    "EventAsked",
+    "EventFate",
+    "Usual",
+    "billed_events",
+    "by_subject",
+    "charged",
+    "charged_by_version",
+    "charged_in_all",
+    "charged_of",
+    "charged_since",
+    "charges",
+    "charges_of_payers",
+    "due_columns",
+    "fate_of",
+    "keys_nobody_takes",
+    "original_charges",
+    "origins",
+    "payer_chunks",
+    "payer_count",
+    "pins",
+    "sample",
+    "siblings",
+    "stage_due",
+    "unbilled_before",
+    "usual",
+    "waiting_by_reason",
+    "waiting_events",
+    "waiting_usage",
 ]  # fmt: skip
 
 _IN_ORDER = ("customer_id", "subscription_code", "subscription_id", "period_start", "id")
@@ -73,6 +101,11 @@ def charges_of_payers(billed_in: date, customer_ids: Sequence[UUID]) -> list[Cha
     rows = Charge.objects.filter(billed_in=billed_in, customer_id__in=customer_ids)
     rows = rows.exclude(reason=VOID).order_by(*_IN_ORDER)
     return [ChargeInfo(*values) for values in rows.values_list(*_FIELDS)]
+
+
+def stage_due(billed_in: date, customer_ids: Sequence[UUID]) -> None:
+    """Put what `charges_of_payers` would return into a temporary table: see `_staged`."""
+    _staged.stage_due(billed_in, customer_ids, _IN_ORDER, _FIELDS)
 
 
 def charges(ids: Sequence[UUID]) -> list[ChargeInfo]:

@@ -54,6 +54,8 @@ class RatingRun:
     reopened: frozenset[tuple[UUID, date]] = frozenset()
     only: frozenset[str] | None = None  # what alone is charged: "interim", "milestone", …
     usage_thresholds: Mapping[str, Fraction] = field(default_factory=dict)  # units by meter
+    # Whether subscriptions of one shape are charged together. One by one comes to the same.
+    columnar: bool = True
 
     def seller_of(self, code: str) -> SellerTerms:
         """Return the plan's seller; the first one where the plan names none."""

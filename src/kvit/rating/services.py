@@ -11,14 +11,16 @@ from django.db import transaction
 from kvit.core.charges import Past, Rated, rate
 from kvit.core.differences import Due, Slot, Standing, differences, slot_of
 from kvit.core.measured import Measured
-from kvit.core.money import to_minor
-from kvit.core.schedule import Contract, ServicePeriod, due_in_advance, due_in_arrears
+from kvit.core.schedule import Contract, ServicePeriod
 from kvit.parties import queries as parties
 from kvit.parties.rows import Customer
 from kvit.platform import audit
 from kvit.platform.ids import uuid7
 from kvit.rating import _about, _load, _pools
+from kvit.rating._due import threshold, when_due
+from kvit.rating._plain import part
 from kvit.rating._taken_back import take_back
+from kvit.rating._together import charge_together
 from kvit.rating._write import ChargeIn, Row, charge_rows, write
 from kvit.rating.models import RatedPeriod
 from kvit.rating.rows import RatingProblem, RatingResult, RatingRun
@@ -75,8 +77,17 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
     """Charge what is due of these subscriptions: one transaction, a few statements.
 
     Their rows are locked first, so no amendment slips in, and a run beside this one waits and
-    then finds everything charged. Called again, it changes nothing.
+    then finds everything charged. Called again, it changes nothing. Those that differ in nothing
+    but usage are charged together (`_together`), the others one by one.
     """
+    result, done = charge_together(part(ids, run), run)
+    rest = [one for one in ids if one not in done]
+    if rest:
+        result.add(_rate_each(rest, run))
+    return result
+
+
+def _rate_each(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
     infos = subscriptions.by_ids(ids)
     owners = {info.customer_id for info in infos.values()}
     owners |= {UUID(str(info.first["customer"])) for info in infos.values()}
@@ -144,7 +155,7 @@ def _jobs(
         stale_before = False
         for service in _load.periods_to_rate(contract, run.catalogue, run.window, periods):
             rated = periods.get(service.key)
-            whens = _due(contract, service, run, is_known=rated is not None)
+            whens = when_due(contract, service, run, is_known=rated is not None)
             stale = rated is not None and (
                 _load.is_stale(rated, contract, late.get(contract.id))
                 or _is_reopened(rated, run)
@@ -175,37 +186,6 @@ def _grants(
     for own, many in runs.values():
         found |= _pools.grants_of([(one.contract, one.service) for one in many], pools, own)
     return found
-
-
-def _due(
-    contract: Contract, service: ServicePeriod, run: RatingRun, *, is_known: bool
-) -> frozenset[str]:
-    whens: set[str] = set()
-    window_end = run.window.end_instant(contract.zone)
-    clock = window_end if run.clock is None else min(run.clock, window_end)
-    # A clock inside the period (`--now`) leaves what is not over yet to a later run.
-    if due_in_arrears(service, run.window) and service.end <= clock:
-        whens |= {"arrears"}
-    if due_in_advance(service, run.window) and service.start <= clock:
-        whens |= {"advance", "once"}
-    window_start = run.window.start_instant(contract.zone)
-    # One that is told late, of a period that was billed, is due with what else is late.
-    since = service.start if is_known else max(service.start, window_start)
-    if any(since <= at < min(clock, service.end) for at, _ in contract.milestones):
-        whens |= {"milestone"}
-    is_limited = run.usage_thresholds or _threshold(contract, service, run) is not None
-    if service.start <= clock < service.end and is_limited:
-        whens |= {"interim"}
-    return frozenset(whens if run.only is None else whens & run.only)
-
-
-def _threshold(contract: Contract, service: ServicePeriod, run: RatingRun) -> int | None:
-    """The sum of usage, in minor units, at which it is billed before its period is over."""
-    spell = next(one for one in contract.spells if one.end is None or one.end > service.start)
-    plan = run.catalogue.plan_on(spell.terms.plan, service.served.start)
-    if plan is None or plan.threshold is None:
-        return None
-    return to_minor(plan.threshold, contract.currency)
 
 
 def _settle(
@@ -359,9 +339,9 @@ def _is_voided(due: Due, standing: Mapping[Slot, Standing]) -> bool:
 
 
 def _reaches_threshold(job: _Job, run: RatingRun, dues: Iterable[Due]) -> bool:
-    threshold = _threshold(job.contract, job.service, run)
+    least = threshold(job.contract, job.service, run)
     usage = [due for due in dues if _is_usage(due)]
-    if threshold is not None and sum(due.amount_minor for due in usage) >= threshold:
+    if least is not None and sum(due.amount_minor for due in usage) >= least:
         return True
     return any(
         sum(due.units for due in usage if _meter(due) == meter) >= units

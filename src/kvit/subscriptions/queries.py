@@ -5,12 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
+import orjson
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from kvit.core.schedule import Contract
 from kvit.core.terms import Amendment as Change
 from kvit.core.terms import counts_from, milestones, timeline
 from kvit.platform.paging import key_chunks
+from kvit.platform.tenancy import current_tenant_id
 from kvit.subscriptions import _invariants
 from kvit.subscriptions._history import amended, opened
 from kvit.subscriptions._listed import (
@@ -27,7 +30,7 @@ from kvit.subscriptions._listed import (
 )
 from kvit.subscriptions._payers import of_payers, paying_ids, plan_at
 from kvit.subscriptions.models import Amendment, Subscription
-from kvit.subscriptions.rows import AmendmentInfo, SubscriptionInfo, first_terms
+from kvit.subscriptions.rows import AmendmentInfo, SubscriptionInfo, Unamended, first_terms
 
 PROBLEM_WORDS = _invariants.WORDS
 problems = _invariants.problems
@@ -141,6 +144,30 @@ def contracts(
         if known is None or number <= known.get(key, number):
             changes[key].append(Change(number, at, change, value))
     return [_contract(row, changes[row.pk], currencies, known) for row in subscriptions]
+
+
+def unamended(ids: Sequence[UUID], *, lock: bool = False) -> list[Unamended]:
+    """Return those of the subscriptions that were never amended, in order of id.
+
+    Args:
+        lock: hold the rows until the transaction ends, so that no amendment slips in.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, code, customer_id, zone, starts_at, ends_at, first"
+            " FROM subscriptions_subscription"
+            " WHERE tenant_id = %s AND id = ANY(%s) AND amendments = 0 ORDER BY id"
+            + (" FOR UPDATE" if lock else ""),
+            [current_tenant_id(), list(ids)],
+        )
+        return [Unamended._make([*row[:6], orjson.loads(row[6])]) for row in cursor.fetchall()]
+
+
+def contract_of(one: Unamended, currency: str) -> Contract:
+    """Return the contract of a subscription that was never amended."""
+    terms = first_terms(one.first, UUID(str(one.first["customer"])))
+    spells = timeline(start=one.starts_at, end=one.ends_at, first=terms)
+    return Contract(str(one.id), one.code, one.zone, currency, spells)
 
 
 def amendments_of_codes(codes: Iterable[str]) -> dict[str, list[AmendmentInfo]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
+from typing import NamedTuple
 from uuid import UUID
 
 from kvit.core.money import exact_text
@@ -68,6 +69,18 @@ class SubscriptionInfo:
     ends_on: date | None
     first: Mapping[str, object]
     amendments: int
+
+
+class Unamended(NamedTuple):
+    """A subscription whose terms are still its first ones."""
+
+    id: UUID
+    code: str
+    customer_id: UUID
+    zone: str
+    starts_at: datetime
+    ends_at: datetime | None
+    first: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)

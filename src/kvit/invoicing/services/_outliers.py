@@ -18,11 +18,11 @@ TIMES = 10  # more than this many times the largest of them
 
 def held(drafts: Sequence[Draft], sellers: Mapping[UUID, Seller]) -> list[Draft]:
     """Mark the drafts that must not be issued by themselves."""
-    largest = _largest({draft.group.customer_id for draft in drafts})
+    usually = largest({draft.group.customer_id for draft in drafts})
     marked = []
     for draft in drafts:
         group = draft.group
-        usual = largest.get((group.customer_id, group.seller_id, group.currency))
+        usual = usually.get((group.customer_id, group.seller_id, group.currency))
         policy = sellers[group.seller_id].row
         if policy.approval or policy.four_eyes:
             draft = replace(draft, waits_for="approval", four_eyes=policy.four_eyes)
@@ -32,7 +32,7 @@ def held(drafts: Sequence[Draft], sellers: Mapping[UUID, Seller]) -> list[Draft]
     return marked
 
 
-def _largest(customers: set[UUID]) -> dict[tuple[UUID, UUID, str], int]:
+def largest(customers: set[UUID]) -> dict[tuple[UUID, UUID, str], int]:
     """Return the largest total among the last invoices of each customer, where there are enough."""
     found: dict[tuple[UUID, UUID, str], list[int]] = defaultdict(list)
     with connection.cursor() as cursor:

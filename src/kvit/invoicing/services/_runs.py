@@ -5,7 +5,7 @@ start finds both and goes on; two runs at once take turns chunk by chunk and the
 nothing left to do.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from itertools import chain
@@ -21,6 +21,7 @@ from kvit.invoicing.queries import looked_from
 from kvit.invoicing.rows import Progress, RunReport, RunRequest, silent
 from kvit.invoicing.services import _draft, _freed, _originals, _outliers
 from kvit.invoicing.services._issue import issue_many
+from kvit.invoicing.services._together import issue_together
 from kvit.ledger import services as ledger
 from kvit.metering import queries as metering
 from kvit.parties import queries as parties
@@ -98,6 +99,7 @@ def _begin(request: RunRequest, *, actor: str, now: datetime) -> RatingRun:
         reopened=_freed.reopened(request.window.start),
         only=request.whens,
         usage_thresholds=request.usage_thresholds,
+        columnar=request.columnar,
     )
 
 
@@ -164,6 +166,32 @@ def _invoice_chunk(
 ) -> tuple[list[UUID], list[UUID]]:
     """Gather, write and issue the documents of some payers; returns (issued, drafts)."""
     _take_turn(request.window.start)
+    sellers = {seller.id: seller for seller in parties.sellers().values()}
+    together: list[UUID] = []
+    if request.columnar:
+        together, payers = issue_together(
+            payers,
+            sellers,
+            window=request.window,
+            issue_on=request.issue_on,
+            actor=actor,
+            now=now,
+        )
+    if not payers:
+        return together, []
+    issued, drafts = _invoice_each(request, payers, sellers, actor=actor, now=now)
+    return together + issued, drafts
+
+
+def _invoice_each(
+    request: RunRequest,
+    payers: Sequence[UUID],
+    sellers: Mapping[UUID, Seller],
+    *,
+    actor: str,
+    now: datetime,
+) -> tuple[list[UUID], list[UUID]]:
+    """Bill payers of whom something may need a person, or corrects what was issued."""
     freed = _freed.take(request.window.start, payers)
     charges = _not_invoiced(
         [*rating.charges_of_payers(request.window.start, payers), *rating.charges(freed)]
@@ -171,7 +199,6 @@ def _invoice_chunk(
     if not charges:
         return [], []
     tenant = parties.tenant()
-    sellers = {seller.id: seller for seller in parties.sellers().values()}
     corrected = _originals.originals(charges)
     gathered = _draft.gather(charges, sellers, corrected, tenant.row.language)
     drafts = [

@@ -89,6 +89,7 @@ COMMANDS = (
     Command("test", "build", "запустить тесты", "run the tests"),
     Command("prove", "build", "доказать: ни копейки не теряется и не удваивается",
             "prove that no kopeck is lost or doubled"),
+    Command("bench", "build", "измерить скорость рядом с другими", "time a part beside a peer"),
 )  # fmt: skip
 
 

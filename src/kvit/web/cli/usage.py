@@ -49,6 +49,10 @@ WORDS: Words = {
         "Споров решено: {n}. Принятые события остались.",
         "{n} in dispute decided: the accepted events stand.",
     ),
+    "sealed": (
+        "{n} {n:plural:событие запечатано|события запечатаны|событий запечатано}.",
+        "{n} {n:plural:event|events} sealed.",
+    ),
     "replace": (
         "Споров решено: {n}. Принятые события заменены спорными строками: "
         "учтёт ближайший запуск kvit bill.",
@@ -86,6 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--limit", type=int, default=LIMIT, metavar="N",
             help=either(f"сколько показать ({LIMIT})", f"how many to show ({LIMIT})"),
         )  # fmt: skip
+    add("seal", "запечатать новые события для быстрого расчёта",
+        "seal new events, for fast rating")  # fmt: skip
     event = add("event", "история одного события", "the history of one event")
     event.add_argument("id", metavar="ID")
     retract = add("retract", "отменить события", "undo events")
@@ -110,6 +116,8 @@ def run(args: argparse.Namespace) -> int:
     with in_company(args.tenant, origin=f"kvit usage {args.action}") as (tenant, now):
         if args.action in actions:
             document, text = actions[args.action](args, tenant)
+        elif args.action == "seal":
+            document, text = _seal(now)
         elif args.action == "retract":
             document, text = _retract(args, now)
         else:
@@ -132,6 +140,13 @@ def _event(args: argparse.Namespace, tenant: "Tenant") -> tuple[dict[str, Any], 
     source = _source(args.id, args.source)
     report = usage_report.event(source, args.id, tenant.row.zone, language())
     return report.document, "\n".join(report.lines)
+
+
+def _seal(now: "datetime") -> tuple[dict[str, Any], str]:
+    from kvit.metering import services as metering
+
+    sealed = metering.seal(now=now)
+    return {"sealed": sealed}, say(WORDS, "sealed", language(), n=sealed)
 
 
 def _retract(args: argparse.Namespace, now: "datetime") -> tuple[dict[str, Any], str]:

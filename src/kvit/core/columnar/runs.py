@@ -1,0 +1,119 @@
+"""Runs of sorted rows → units: every aggregation as a reduction between borders.
+
+A worked example, keys 7 7 9 9 9 and values 1 2 5 3 4: runs begin at rows 0 and 2;
+
+    sum 3 12 · count 2 3 · max 2 5 · latest 2 4
+
+A run is never empty: keys without events are the caller's zeros.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kvit.core.columnar.exact import LIMIT, Ints, largest, sum_of
+
+Rows = NDArray[np.int64]
+_HALF = 20  # bits of a value that are weighted apart from the rest
+_LOW = (1 << _HALF) - 1
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Rows [starts[i], starts[i + 1]) are one run; the last ends with the rows."""
+
+    starts: Rows
+    rows: int
+
+    @cached_property
+    def ends(self) -> Rows:
+        return np.append(self.starts, self.rows)[1:].astype(np.int64)
+
+    @cached_property
+    def counts(self) -> Rows:
+        """Return how many rows each run has."""
+        return self.ends - self.starts
+
+    def firsts(self, column: NDArray[Any]) -> NDArray[Any]:
+        return column[self.starts]
+
+    def lasts(self, column: NDArray[Any]) -> NDArray[Any]:
+        """Return each run's last value: the level that holds from there on."""
+        return column[self.ends - 1]
+
+    def sums(self, values: Rows) -> Ints:
+        if not len(self.starts):
+            return np.zeros(0, np.int64)
+        if largest(values) * int(self.counts.max()) < LIMIT:
+            return np.add.reduceat(values, self.starts)
+        # Halves of 32 bits: neither sum can leave 64 bits before a run has 2³⁰ rows.
+        high = np.add.reduceat(values >> 32, self.starts).astype(object)
+        return high * (1 << 32) + np.add.reduceat(values & 0xFFFF_FFFF, self.starts)
+
+    def maxima(self, values: Rows) -> Rows:
+        return np.maximum.reduceat(values, self.starts) if len(self.starts) else values[:0]
+
+    def minima(self, values: Rows) -> Rows:
+        return np.minimum.reduceat(values, self.starts) if len(self.starts) else values[:0]
+
+    def uniques(self, codes: Rows) -> Rows:
+        """Return how many different codes each run has."""
+        if not len(self.starts):
+            return np.zeros(0, np.int64)
+        owner = np.repeat(np.arange(len(self.starts)), self.counts)
+        ordered = codes[np.lexsort((codes, owner))]
+        # Sorted within its run, a code is new where it differs from the row before, or begins one.
+        new = np.empty(self.rows, np.bool_)
+        new[0] = True
+        np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+        new[self.starts] = True
+        return np.add.reduceat(new.astype(np.int64), self.starts)
+
+    def weighted(
+        self, values: Rows, times: Rows, *, start: int, end: int, carried: Rows | None = None
+    ) -> Ints:
+        """Return the sum of level × time, each value holding until the next one or `end`.
+
+        Args:
+            times: rising within a run, in the unit of `start` and `end`.
+            carried: each run's level at `start`; None: nothing.
+        """
+        if not len(self.starts):
+            return np.zeros(0, np.int64)
+        until = np.empty(self.rows, np.int64)
+        until[:-1] = times[1:]
+        until[self.ends - 1] = end
+        held = until - times
+        total = self._products(values, held, end - start)
+        if carried is None:
+            return total
+        waited = self.firsts(times) - start
+        bound = largest(carried) * (end - start)
+        first = carried * waited if bound < LIMIT else carried.astype(object) * waited
+        return sum_of(total, first)
+
+    def _products(self, values: Rows, held: Rows, whole: int) -> Ints:
+        """Add value × time within each run; the times of a run add up to `whole` at most."""
+        bound = largest(values) * whole
+        if bound < LIMIT:
+            return np.add.reduceat(values * held, self.starts)
+        high, low = values >> _HALF, values & _LOW
+        if largest(high) * whole >= LIMIT or _LOW * whole >= LIMIT:
+            wide: Ints = np.add.reduceat(values.astype(object) * held, self.starts)
+            return wide
+        upper: Ints = np.add.reduceat(high * held, self.starts).astype(object)
+        return upper * (1 << _HALF) + np.add.reduceat(low * held, self.starts)
+
+
+def borders(*columns: NDArray[Any]) -> Runs:
+    """Find the runs of rows in which no column changes; equal rows are neighbours."""
+    rows = len(columns[0])
+    if not rows:
+        return Runs(np.zeros(0, np.int64), 0)
+    changes = np.zeros(rows - 1, np.bool_)
+    for column in columns:
+        changes |= column[1:] != column[:-1]
+    return Runs(np.append(0, np.flatnonzero(changes) + 1), rows)

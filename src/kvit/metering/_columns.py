@@ -1,0 +1,229 @@
+"""Usage as columns of numbers: the same events as `_stream`, for reductions over runs.
+
+From sealed segments, and what is not sealed yet by COPY out, read by Arrow's CSV reader: no Python
+object an event. What is text becomes a code of a dictionary; values become whole numbers over one
+power of ten, those without room in 64 bits marked.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from django.db import connection, transaction
+from numpy.typing import NDArray
+from pyarrow import csv
+
+from kvit.core.columnar.runs import Rows, Runs, borders
+from kvit.metering._sealed import Asked, Known, as_table, known, merged, piece
+from kvit.metering._segments import Segment
+from kvit.metering._standing import STANDING, parameters_of
+
+SCALES = (0, 3, 6, 9, 12)
+TEXTS, DIMENSIONS = "text", "dimensions"
+_COLUMNS = {
+    "subject": pa.string(),
+    "meter": pa.string(),
+    "time": pa.int64(),
+    "value": pa.decimal128(38, 12),
+    "text": pa.string(),
+    "dimensions": pa.string(),
+    "event_id": pa.string(),
+}
+_ORDERED = f"""
+    COPY (SELECT subject, meter, (extract(epoch FROM "time") * 1000000)::bigint, value, text,
+                 nullif(dimensions, '{{}}'), event_id
+          FROM metering_usageevent e
+          WHERE e.tenant_id = %(tenant)s AND subject_kind = %(kind)s AND subject = ANY(%(subjects)s)
+            AND (%(meters)s::text[] IS NULL OR meter = ANY(%(meters)s))
+            AND "time" >= %(since)s AND "time" < %(until)s AND {STANDING}
+            AND (%(sealed)s = 0 OR batch_id IN (
+                SELECT id FROM metering_batch
+                WHERE tenant_id = %(tenant)s AND version > %(sealed)s AND version <= %(as_of)s))
+          ORDER BY subject, meter, "time", event_id)
+    TO STDOUT (FORMAT csv)
+"""
+
+
+@dataclass(frozen=True)
+class UsageColumns:
+    """Events sorted by (subject, meter, time, id); a run is one (subject, meter)."""
+
+    subjects: "pa.Array"  # of each run
+    meters: Rows  # of each run, a place in `meter_codes`
+    meter_codes: list[str]
+    runs: Runs
+    values: Rows  # value × scale; 0 where there is none
+    scale: int
+    missing: NDArray[np.bool_]  # events without a value
+    wide: NDArray[np.bool_]  # events whose value has no room in 64 bits; 0 stands for it
+    texts: Rows  # codes of what they say instead; "" is one of them
+    dimensions: Rows  # codes of `dimension_texts`
+    dimension_texts: list[str]  # JSON objects of texts
+
+
+def usage_columns(
+    kind: str,
+    subjects: Sequence[str],
+    *,
+    since: datetime,
+    until: datetime,
+    as_of: int,
+    meters: Sequence[str] | None = None,
+    reads: Collection[str] = (TEXTS, DIMENSIONS),
+) -> UsageColumns:
+    """Return the usage of subjects of one kind; all of it at once, so ask for some at a time.
+
+    Args:
+        reads: which of texts and dimensions are looked at; codes of others may all be zero.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("usage is read inside a transaction")
+    asked = Asked(kind, sorted(subjects, key=str.encode), since, until, meters)
+    sealed = known(as_of)
+    if len(sealed.segments) == 1 and not sealed.has_tail:
+        return of_segment(sealed.segments[0], asked, sealed.undone, reads)
+    return _columns(usage_table(asked, sealed, as_of))
+
+
+def usage_table(asked: Asked, sealed: Known, as_of: int) -> pa.Table:
+    """Return usage as rows: `_COLUMNS`, in order."""
+    parts = [as_table(one, asked, sealed.undone) for one in sealed.segments]
+    parts = [one for one in parts if one.num_rows]
+    if sealed.has_tail or not parts:
+        names = parameters_of(
+            since=asked.since, until=asked.until, as_of=as_of, meters=asked.meters
+        )
+        names |= {
+            "kind": asked.kind,
+            "subjects": list(asked.subjects),
+            "sealed": sealed.version,
+        }
+        parts.append(_table(_copied(names)))
+    return merged(parts)
+
+
+def of_segment(
+    segment: Segment, asked: Asked, undone: NDArray[np.int64], reads: Collection[str]
+) -> UsageColumns:
+    """Return what one segment has, decoding nothing that is not looked at."""
+    columns = ["value", "wide", *(name for name in (TEXTS, DIMENSIONS) if name in reads)]
+    places, runs, rows = piece(segment, asked, undone, columns)
+    codes, names = segment.meters
+    whole = rows["value"].combine_chunks()
+    wide = _present(rows["wide"])
+    nothing = np.zeros(runs.rows, np.int64)
+    texts = _coded(pc.fill_null(rows[TEXTS], ""))[0] if TEXTS in reads else nothing
+    dimensions: tuple[Rows, list[str]] = nothing, ["{}"]
+    if DIMENSIONS in reads:
+        dimensions = _coded(pc.fill_null(rows[DIMENSIONS], "{}"))
+    return UsageColumns(
+        subjects=segment.subjects.take(pa.array(places)),
+        meters=codes[places],
+        meter_codes=names,
+        runs=runs,
+        values=pc.fill_null(whole, 0).to_numpy() if whole.null_count else whole.to_numpy(),
+        scale=segment.scale,
+        missing=~_present(rows["value"]) & ~wide,
+        wide=wide,
+        texts=texts,
+        dimensions=dimensions[0],
+        dimension_texts=dimensions[1],
+    )
+
+
+def _present(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Return which values are there."""
+    if column.null_count in (0, len(column)):
+        return np.full(len(column), not column.null_count, np.bool_)
+    found: NDArray[np.bool_] = column.is_valid().to_numpy()
+    return found
+
+
+def _copied(parameters: dict[str, Any]) -> bytes:
+    connection.sync_tenant()
+    with (
+        connection.wrap_database_errors,
+        # COPY takes no parameters from the server's side: this cursor writes them into the text.
+        psycopg.ClientCursor(connection.connection) as cursor,
+        cursor.copy(_ORDERED, parameters) as copy,
+    ):
+        return b"".join(copy)
+
+
+def _table(data: bytes) -> pa.Table:
+    if not data:
+        return pa.schema(list(_COLUMNS.items())).empty_table()
+    return csv.read_csv(pa.BufferReader(data), *reading(_COLUMNS))
+
+
+def reading(columns: Mapping[str, pa.DataType]) -> tuple[Any, Any, Any]:
+    """Return how Arrow reads what COPY writes as CSV."""
+    return (
+        csv.ReadOptions(column_names=list(columns), block_size=1 << 23),
+        csv.ParseOptions(newlines_in_values=True),
+        csv.ConvertOptions(
+            column_types=dict(columns),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,  # PostgreSQL quotes what is empty and not null
+        ),
+    )
+
+
+def _columns(table: pa.Table) -> UsageColumns:
+    table = table.combine_chunks()
+    subject, meter = _coded(table["subject"]), _coded(table["meter"])
+    runs = borders(subject[0], meter[0])
+    values, scale, wide = whole_numbers(table["value"])
+    dimensions = _coded(pc.fill_null(table["dimensions"], "{}"))
+    return UsageColumns(
+        subjects=table["subject"].combine_chunks().take(pa.array(runs.starts)),
+        meters=runs.firsts(meter[0]),
+        meter_codes=meter[1],
+        runs=runs,
+        values=values,
+        scale=scale,
+        missing=table["value"].is_null().to_numpy(),
+        wide=wide,
+        texts=_coded(pc.fill_null(table["text"], ""))[0],
+        dimensions=dimensions[0],
+        dimension_texts=dimensions[1],
+    )
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[Rows, list[str]]:
+    """Return codes and what they stand for."""
+    if not len(column):
+        return np.zeros(0, np.int64), []
+    coded = column.combine_chunks().dictionary_encode()
+    return coded.indices.to_numpy().astype(np.int64), coded.dictionary.to_pylist()
+
+
+def whole_numbers(column: pa.ChunkedArray) -> tuple[Rows, int, NDArray[np.bool_]]:
+    """Return decimals × scale, the least of some powers of ten that loses nothing of any of them,
+    and which have no room in 64 bits; 0 stands for those and for nulls."""
+    if not len(column):
+        return np.zeros(0, np.int64), 1, np.zeros(0, np.bool_)
+    decimals = column.combine_chunks()
+    for digits in SCALES:
+        try:
+            cut = decimals.cast(pa.decimal128(38, digits))
+        except pa.ArrowInvalid:  # it would lose digits
+            continue
+        break
+    present = ~cut.is_null().to_numpy(zero_copy_only=False)
+    low, high = halves(cut)
+    wide = present & (high != low >> 63)
+    return np.where(present & ~wide, low, 0), 10**digits, wide
+
+
+def halves(decimals: pa.Array) -> tuple[Rows, Rows]:
+    """Return the low and the high 64 bits of decimals without their point."""
+    parts = np.frombuffer(decimals.buffers()[1], np.int64).reshape(-1, 2)  # little-endian
+    parts = parts[decimals.offset : decimals.offset + len(decimals)]
+    return parts[:, 0], parts[:, 1]

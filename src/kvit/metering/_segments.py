@@ -1,0 +1,230 @@
+"""Sealed usage on disk: Parquet sorted by (kind, subject, meter, time, id), with an index of runs.
+
+A segment is two files of the store, each known by its hash. The index has a row a run, in the
+order of the events; the events' file has no keys at all, since where a run begins is the sum of
+the runs before it. Its row groups end where a subject ends, so a reader of a range of subjects
+decodes what it needs and no more.
+
+Values are whole numbers over one power of ten; one without room in 64 bits stands in `wide` as
+text. The number of PostgreSQL's row goes along, for what is undone later.
+"""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from kvit.core.columnar.runs import Rows, borders
+from kvit.platform import files
+
+GROUP_ROWS = 262_144  # of a row group, about
+EVENTS = pa.schema(
+    [
+        ("time", pa.int64()),
+        ("value", pa.int64()),
+        ("wide", pa.string()),
+        ("text", pa.string()),
+        ("dimensions", pa.string()),
+        ("event_id", pa.string()),
+        ("event", pa.int64()),
+    ]
+)
+INDEX = pa.schema(
+    [
+        ("kind", pa.dictionary(pa.int32(), pa.string())),
+        ("subject", pa.string()),
+        ("meter", pa.dictionary(pa.int32(), pa.string())),
+        ("rows", pa.int64()),
+        ("first", pa.int64()),
+        ("last", pa.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A segment that lies in the store; it counts when its manifest row is committed."""
+
+    events_digest: str
+    index_digest: str
+    rows: int
+    runs: int
+    scale: int
+
+
+def write(parts: Iterable[pa.Table], scale: int) -> Written:
+    """Store a segment.
+
+    Args:
+        parts: tables of (kind, subject, meter) and the columns of `EVENTS`, sorted throughout;
+            a subject's rows never go on in the next part.
+    """
+    out = io.BytesIO()
+    index: list[pa.Table] = []
+    rows = 0
+    with pq.ParquetWriter(out, EVENTS, compression="zstd", compression_level=1,
+                          use_dictionary=["text", "dimensions"]) as writer:  # fmt: skip
+        for part in parts:
+            writer.write_table(part.select(EVENTS.names).cast(EVENTS), row_group_size=part.num_rows)
+            index.append(_index(part))
+            rows += part.num_rows
+    runs = pa.concat_tables(index).unify_dictionaries() if index else INDEX.empty_table()
+    kept = io.BytesIO()
+    pq.write_table(runs, kept, compression="zstd")
+    return Written(
+        events_digest=files.put(out.getvalue()),
+        index_digest=files.put(kept.getvalue()),
+        rows=rows,
+        runs=runs.num_rows,
+        scale=scale,
+    )
+
+
+def cut(table: pa.Table) -> Iterator[pa.Table]:
+    """Cut a sorted table into parts of about `GROUP_ROWS`, each ending where a subject ends."""
+    codes = _codes(table["kind"]), _codes(table["subject"])
+    subjects = borders(*codes)
+    ends = subjects.ends
+    start = 0
+    while start < table.num_rows:
+        place = int(np.searchsorted(ends, start + GROUP_ROWS, side="left"))
+        end = int(ends[min(place, len(ends) - 1)])
+        yield table.slice(start, end - start)
+        start = end
+
+
+def _index(part: pa.Table) -> pa.Table:
+    runs = borders(*(_codes(part[name]) for name in ("kind", "subject", "meter")))
+    picked = part.select(["kind", "subject", "meter"]).take(pa.array(runs.starts))
+    times = part["time"].to_numpy()
+    return pa.table(
+        [
+            *picked.columns,
+            pa.array(runs.counts),
+            pa.array(runs.firsts(times)),
+            pa.array(runs.lasts(times)),
+        ],
+        names=INDEX.names,
+    ).cast(INDEX)
+
+
+def _codes(column: pa.ChunkedArray) -> Rows:
+    whole = column.combine_chunks()
+    if not pa.types.is_dictionary(whole.type):
+        whole = whole.dictionary_encode()
+    found: Rows = whole.indices.to_numpy().astype(np.int64)
+    return found
+
+
+class Segment:
+    """A segment of the store, opened for reading. The row group decoded last is kept."""
+
+    def __init__(self, events_digest: str, index_digest: str, scale: int) -> None:
+        self.scale = scale
+        self._file = pq.ParquetFile(files.path_of(events_digest), memory_map=True)
+        self._index = pq.read_table(files.path_of(index_digest), memory_map=True)
+        self._decoded: dict[tuple[int, tuple[str, ...]], pa.Table] = {}
+
+    @cached_property
+    def counts(self) -> Rows:
+        """Return how many rows each run has."""
+        found: Rows = self._index["rows"].to_numpy()
+        return found
+
+    @cached_property
+    def starts(self) -> Rows:
+        """Return where each run begins, and the end of the last."""
+        return np.append(0, np.cumsum(self.counts)).astype(np.int64)
+
+    @cached_property
+    def group_starts(self) -> Rows:
+        """Return where each row group begins, and the end of the last."""
+        meta = self._file.metadata
+        counts = [meta.row_group(place).num_rows for place in range(meta.num_row_groups)]
+        return np.append(0, np.cumsum(counts)).astype(np.int64)
+
+    @cached_property
+    def subjects(self) -> pa.Array:
+        return self._index["subject"].combine_chunks()
+
+    @cached_property
+    def meters(self) -> tuple[Rows, list[str]]:
+        """Return a code of each run's meter, and what the codes stand for."""
+        coded = self._index["meter"].unify_dictionaries().combine_chunks()
+        return coded.indices.to_numpy().astype(np.int64), coded.dictionary.to_pylist()
+
+    @cached_property
+    def times(self) -> tuple[Rows, Rows]:
+        """Return the first and the last moment of each run."""
+        return self._index["first"].to_numpy(), self._index["last"].to_numpy()
+
+    @cached_property
+    def _kinds(self) -> dict[str, tuple[int, int]]:
+        """Return the runs [first, last) of each kind of subject; kinds stand in order."""
+        kinds = self._index["kind"].cast(pa.string()).combine_chunks().dictionary_encode()
+        places = np.searchsorted(kinds.indices.to_numpy(), np.arange(len(kinds.dictionary) + 1))
+        return {
+            kind: (int(places[i]), int(places[i + 1]))
+            for i, kind in enumerate(kinds.dictionary.to_pylist())
+        }
+
+    def runs_of(self, kind: str, subjects: Sequence[str], meters: Sequence[str] | None) -> Rows:
+        """Return the runs of these subjects, rising. `subjects` are in byte order."""
+        first, last = self._kinds.get(kind, (0, 0))
+        if first == last or not subjects:
+            return np.zeros(0, np.int64)
+        # The subjects of a run of the bill lie side by side: look between the first and the last.
+        low = first + _place(self.subjects, subjects[0], first, last)
+        high = first + _place(self.subjects, subjects[-1] + "\0", first, last)
+        mine = self.subjects.slice(low, high - low)
+        wanted = pc.is_in(mine, value_set=pa.array(list(subjects), pa.string())).to_numpy(
+            zero_copy_only=False
+        )
+        if meters is not None:
+            codes, known = self.meters
+            asked = np.array([code in meters for code in known], np.bool_)
+            wanted = wanted & asked[codes[low:high]]
+        return np.flatnonzero(wanted) + low
+
+    def rows_of(self, runs: Rows, columns: Sequence[str]) -> pa.Table:
+        """Return some columns of the rows of runs, in order."""
+        if not len(runs):
+            return EVENTS.empty_table().select(list(columns))
+        breaks = np.flatnonzero(np.diff(runs) != 1) + 1
+        parts = [
+            self._between(int(self.starts[part[0]]), int(self.starts[part[-1] + 1]), columns)
+            for part in np.split(runs, breaks)
+        ]
+        return parts[0] if len(parts) == 1 else pa.concat_tables(parts)
+
+    def _between(self, start: int, end: int, columns: Sequence[str]) -> pa.Table:
+        first = int(np.searchsorted(self.group_starts, start, side="right")) - 1
+        last = int(np.searchsorted(self.group_starts, end, side="left"))
+        tables = [self._group(place, columns) for place in range(first, last)]
+        whole = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
+        return whole.slice(start - int(self.group_starts[first]), end - start)
+
+    def _group(self, place: int, columns: Sequence[str]) -> pa.Table:
+        key = (place, tuple(columns))
+        if key not in self._decoded:
+            while len(self._decoded) > 1:  # two neighbours: a range may end in the midst of one
+                self._decoded.pop(next(iter(self._decoded)))
+            self._decoded[key] = self._file.read_row_group(place, list(columns), use_threads=False)
+        return self._decoded[key]
+
+
+def _place(values: pa.Array, wanted: str, first: int, last: int) -> int:
+    """Return how many of values[first:last], sorted by bytes, come before `wanted`."""
+    low, high, key = first, last, wanted.encode()
+    while low < high:
+        middle = (low + high) // 2
+        if values[middle].as_py().encode() < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low - first

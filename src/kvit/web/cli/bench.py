@@ -1,0 +1,52 @@
+"""`kvit bench NAME`: time a part of Kvit beside a peer and the limit; ratios, never a verdict.
+
+The benchmarks stand in bench/ of a checkout, as the tests do: their peers are code that nobody
+should import.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from kvit.web.cli.language import either
+
+ROOT = Path(__file__).resolve().parents[4]
+FOLDER = ROOT / "bench"
+NAMES = ("quote", "intake", "billrun")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", choices=NAMES, help=either("что измерить", "what to time"))
+    parser.add_argument(
+        "--events",
+        type=int,
+        metavar="N",
+        help=either("событий (у quote — вызовов)", "events (of quote: calls)"),
+    )
+    parser.add_argument(
+        "--accounts", type=int, metavar="N", help=either("счетов клиентов", "accounts")
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        metavar="N",
+        help=either("кругов вперемежку с соперником", "rounds, alternating with the peer"),
+    )
+    parser.add_argument(
+        "--json", action="store_true", help=either("результат в JSON", "figures as JSON")
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Become the benchmark, run in the project's root."""
+    words = [str(FOLDER / f"{args.name}.py")]
+    for option in ("events", "accounts", "rounds"):
+        given = getattr(args, option)
+        if given is not None:
+            words += [f"--{option}", str(given)]
+    if args.json:
+        words.append("--json")
+    os.chdir(ROOT)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *words])

@@ -1,0 +1,158 @@
+"""Sealed usage says what it said before: in order, as of any version, whatever came since."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from kvit.metering import _seal, _segments, queries, services
+from kvit.metering.models import Segment
+from kvit.metering.rows import EventIn
+from kvit.platform import files
+from kvit.platform.ids import uuid7
+from kvit.platform.tenancy import tenant_scope
+
+OCTOBER = datetime(2026, 10, 1, tzinfo=UTC)
+NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC)
+SUBJECTS = [f"s-{n}" for n in range(12)] + ["Я", "s", 'z,"\n']
+KEYS = [("subscription", code) for code in SUBJECTS] + [("customer", "s-1")]
+VALUES = ["0", "-3", "1.5", "0.000001", "0.000000000001", "99999999999999999999999999", "7"]
+
+
+def drawn(count: int, seed: int) -> Iterator[EventIn]:
+    dice = random.Random(seed)
+    for n in range(count):
+        text = dice.choice([None, None, "", "a,b", 'он сказал "да"\nи ушёл'])
+        value = None if text is not None else Decimal(dice.choice(VALUES))
+        kind = "customer" if dice.random() < 0.1 else "subscription"
+        subject = "s-1" if kind == "customer" else dice.choice(SUBJECTS)
+        at = OCTOBER + timedelta(microseconds=dice.randrange(-(10**12), 40 * 24 * 3600 * 10**6))
+        dimensions = {"region": dice.choice(["eu", "us"])} if dice.random() < 0.5 else {}
+        yield EventIn(f"{seed}-{n}", kind, subject, dice.choice(["calls", "gib", "Ж"]), at, value,
+                      text, dimensions)  # fmt: skip
+
+
+def take(now: datetime, seed: int, count: int = 300) -> int:
+    return services.ingest(drawn(count, seed), source="a", actor="x", now=now).version
+
+
+def read(as_of: int, **more: Any) -> list[queries.UsageRow]:
+    span = {"since": OCTOBER, "until": NOVEMBER} | more
+    return [
+        row for batch in queries.usage(KEYS, as_of=as_of, **span) for row in queries.rows(batch)
+    ]
+
+
+def columns(as_of: int, **more: Any) -> list[tuple[Any, ...]]:
+    """The columns, row by row, as values that do not depend on how they are coded."""
+    span = {"since": OCTOBER, "until": NOVEMBER} | more
+    found = queries.usage_columns("subscription", SUBJECTS, as_of=as_of, **span)
+    told = []
+    for run, (start, end) in enumerate(zip(found.runs.starts, found.runs.ends, strict=True)):
+        for row in range(start, end):
+            known = not found.missing[row] and not found.wide[row]
+            value = Decimal(int(found.values[row])) / found.scale if known else None
+            if value is not None and value * 10**6 % 1:
+                value = None  # so fine a value is one of `wide` where it is sealed
+            dimensions = found.dimension_texts[found.dimensions[row]].replace(" ", "")
+            key = found.subjects[run].as_py(), found.meter_codes[found.meters[run]]
+            told.append((*key, value, bool(found.missing[row]), dimensions))
+    return told
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row groups and files of a few rows, so that there are many."""
+    monkeypatch.setattr(_segments, "GROUP_ROWS", 40)
+    monkeypatch.setattr(_seal, "GROUP_ROWS", 40)
+    monkeypatch.setattr(_seal, "PART_ROWS", 120)
+
+
+def test_sealing_changes_nothing_that_is_read(
+    tenant: UUID, now: datetime, file_store: Path, small: None
+) -> None:
+    versions = [take(now, 1), take(now, 2)]
+    before = {version: (read(version), columns(version)) for version in versions}
+    assert services.seal(now=now) == 600
+    assert services.seal(now=now) == 0
+    assert Segment.objects.count() > 2
+    assert {version: (read(version), columns(version)) for version in versions} == before
+    versions.append(take(now, 3))
+    mixed = read(versions[-1])
+    assert services.seal(now=now) == 300
+    assert read(versions[-1]) == mixed
+    assert read(versions[0]) == before[versions[0]][0]
+    assert len(mixed) > len(before[versions[1]][0])
+
+
+def test_what_is_undone_counts_no_more_from_its_version_on(
+    tenant: UUID, now: datetime, file_store: Path
+) -> None:
+    version = take(now, 1)
+    first = read(version)
+    services.seal(now=now)
+    after = services.retract([("a", first[0].event_id)], reason="wrong", actor="x", now=now)
+    assert read(version) == first
+    assert read(after) == first[1:]
+    assert len(columns(after)) == len(columns(version)) - (first[0].subject_kind != "customer")
+
+
+def test_bounds_of_time_and_meters_cut_runs(tenant: UUID, now: datetime, file_store: Path) -> None:
+    version = take(now, 1)
+    spans: list[dict[str, Any]] = [
+        {"since": OCTOBER + timedelta(days=3), "until": OCTOBER + timedelta(days=4, hours=1)},
+        {"meters": ["gib"]},
+        {"since": OCTOBER, "until": OCTOBER},
+    ]
+    before = [(read(version, **span), columns(version, **span)) for span in spans]
+    services.seal(now=now)
+    assert [(read(version, **span), columns(version, **span)) for span in spans] == before
+    assert before[0][0]
+    assert before[1][0]
+    assert before[2] == ([], [])
+
+
+def test_a_seal_that_is_cut_off_leaves_what_was_there(
+    tenant: UUID, now: datetime, file_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = take(now, 1)
+    before = read(version)
+    real = files.put
+
+    def full(content: bytes) -> str:
+        real(content)
+        raise OSError("disk full")
+
+    monkeypatch.setattr(files, "put", full)
+    with pytest.raises(OSError, match="disk full"):
+        services.seal(now=now)
+    monkeypatch.setattr(files, "put", real)
+    assert not Segment.objects.exists()
+    assert read(version) == before
+    assert services.seal(now=now) == 300
+    assert read(version) == before
+
+
+def test_segments_are_one_tenants(tenant: UUID, now: datetime, file_store: Path) -> None:
+    version = take(now, 1)
+    services.seal(now=now)
+    with tenant_scope(uuid7(), switch=True):
+        assert not Segment.objects.exists()
+        assert read(version) == []
+
+
+def test_a_damaged_segment_is_named(tenant: UUID, now: datetime, file_store: Path) -> None:
+    take(now, 1)
+    services.seal(now=now)
+    assert list(queries.problems()) == []
+    digest = Segment.objects.get().events_digest
+    path = files.path_of(digest)
+    path.write_bytes(path.read_bytes() + b"x")
+    assert [(one.code, one.detail) for one in queries.problems()] == [
+        ("metering_segment_damaged", digest)
+    ]

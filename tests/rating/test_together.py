@@ -1,0 +1,272 @@
+"""Charging subscriptions together comes to what charging them one by one does: row for row."""
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from kvit.core.catalogue import Meter, PlanTerms
+from kvit.invoicing.models import Invoice, InvoiceLine
+from kvit.ledger.models import Posting
+from kvit.metering import services as metering
+from kvit.metering.rows import EventIn
+from kvit.parties.rows import Tenant
+from kvit.platform.models import EventLog
+from kvit.rating import services as rating
+from kvit.rating.models import Charge, RatedPeriod
+from tests.scenarios.story import ACTOR, Story, moment, price
+
+TIERS = [{"up_to": "100", "unit": "0.5"}, {"up_to": "1000", "unit": "0.333", "flat": "7"},
+         {"unit": "0.1"}]  # fmt: skip
+MATRIX = {
+    "model": "matrix",
+    "prices": [
+        {"match": {"region": "eu"}, "price": {"model": "graduated", "tiers": TIERS}},
+        {"match": {"region": "us"}, "price": {"model": "per_unit", "unit": "0.07"}},
+    ],
+    "default": {"model": "package", "size": "10", "amount": "3.10"},
+}
+PER_EVENT = {"model": "percentage", "rate": "1.3", "fixed": "2", "free_events": 2,
+             "free_amount": "50", "event_max": "40"}  # fmt: skip
+PERCENT = {"model": "percentage", "rate": "2.9", "fixed": "0.35", "minimum": "10"}
+ODD = {"model": "per_unit", "unit": "0.00001", "maximum": "1000", "discount_percent": "7.5"}
+
+
+@pytest.fixture
+def story(tenant: Tenant) -> Story:
+    made = Story().sell(
+        Meter("calls", "Вызовы", "вызов", "sum"),
+        Meter("storage", "Хранение", "ГБ", "max"),
+        Meter("logins", "Входы", "вход", "count"),
+        Meter("users", "Люди", "чел.", "unique"),
+        Meter("traffic", "Трафик", "ГБ", "sum", dimensions=("region",)),
+        Meter("sales", "Продажи", "₽", "sum"),
+        Meter("spare", "Ничей", "шт.", "sum"),
+        Meter("level", "Уровень", "шт.", "latest"),
+        PlanTerms("pro", "Профи"),
+        price("pro", "fee", {"model": "flat", "amount": "990.00"}),
+        price("pro", "seats", {"model": "per_unit", "unit": "3.33"}),
+        price("pro", "once", {"model": "flat", "amount": "50.00"}, when="once"),
+        price("pro", "calls", {"model": "graduated", "tiers": TIERS}, meter="calls"),
+        price("pro", "storage", {"model": "volume", "tiers": TIERS}, meter="storage"),
+        price("pro", "logins", {"model": "package", "size": "7", "amount": "1.05"}, meter="logins"),
+        price("pro", "users", {"model": "per_unit", "unit": "0.015"}, meter="users"),
+        price("pro", "traffic", MATRIX, meter="traffic", prorate="none"),
+        price("pro", "sales", PERCENT, meter="sales"),
+        price("pro", "fees", PER_EVENT, meter="sales"),
+        price("pro", "odd", ODD, meter="calls"),
+        PlanTerms("ahead", "Вперёд", scheme="prepaid"),
+        price("ahead", "fee", {"model": "flat", "amount": "100.01"}),
+        PlanTerms("level", "Уровень"),
+        price("level", "level", {"model": "per_unit", "unit": "1"}, meter="level"),
+    )
+    return made.at("2026-08-15")
+
+
+def open_many(story: Story, count: int, plan: str = "pro", **said: Any) -> list[str]:
+    codes = [f"{plan}-{said.get('start', 'old')}-{n}" for n in range(count)]
+    story.customers(*(f"c-{code}" for code in codes))
+    for code in codes:
+        story.subscribe(code, f"c-{code}", plan, **said)
+    return codes
+
+
+def used(codes: list[str], *, seed: int, number: int = 2_000) -> Iterator[EventIn]:
+    """Random usage, most of it ordinary."""
+    dice = random.Random(seed)
+    begin = moment("2026-10-01")
+    for n in range(number):
+        meter = dice.choice(["calls", "storage", "logins", "users", "traffic", "sales"])
+        digits = dice.choice([0, 1, 3, 6])
+        value: Decimal | None = Decimal(dice.randrange(0, 90_000)).scaleb(-digits)
+        text = None
+        if meter == "users":
+            value, text = None, f"user-{dice.randrange(5)}"
+        dimensions = {"region": dice.choice(["eu", "us", "moon"])} if meter == "traffic" else {}
+        at = begin + timedelta(seconds=dice.randrange(31 * 24 * 3600))
+        yield EventIn(f"u{n}", "subscription", dice.choice(codes), meter, at, value, text,
+                      dimensions)  # fmt: skip
+
+
+def take(story: Story, *events: EventIn) -> None:
+    metering.ingest(events, source="usage", actor=ACTOR, now=story.now)
+
+
+def everything() -> dict[str, list[Any]]:
+    """What a run wrote, without the ids that differ from run to run."""
+    charges = {one.pk: one for one in Charge.objects.all()}
+    names = [f.attname for f in Charge._meta.concrete_fields if f.attname not in ("id", "rated_at")]
+    periods = [f.attname for f in RatedPeriod._meta.concrete_fields if f.attname != "id"]
+    lines = [
+        f.attname
+        for f in InvoiceLine._meta.concrete_fields
+        if f.attname not in ("id", "invoice_id", "charge_id")
+    ]
+    invoices = {one.pk: one for one in Invoice.objects.all()}
+    kept = [
+        f.attname
+        for f in Invoice._meta.concrete_fields
+        if f.attname not in ("id", "number", "number_text", "created_at", "issued_at")
+    ]
+    return {
+        "charges": sorted(repr([getattr(one, n) for n in names]) for one in charges.values()),
+        "periods": sorted(
+            repr([getattr(one, n) for n in periods]) for one in RatedPeriod.objects.all()
+        ),
+        "invoices": sorted(repr([getattr(one, n) for n in kept]) for one in invoices.values()),
+        "lines": sorted(
+            repr([invoices[one.invoice_id].customer_id, charges[one.charge_id].price_key,
+                  *(getattr(one, n) for n in lines)])
+            for one in InvoiceLine.objects.all()
+        ),
+        "numbers": sorted(one.number for one in invoices.values() if one.number),
+        "postings": sorted(
+            repr([invoices_of(one.source, invoices), one.seller_id, one.debit, one.credit,
+                  one.customer_id, one.amount_minor, one.currency, one.line, one.effective_on])
+            for one in Posting.objects.all()
+        ),
+        "facts": sorted(EventLog.objects.values_list("topic", flat=True)),
+    }  # fmt: skip
+
+
+def invoices_of(source: str, invoices: dict[Any, Invoice]) -> Any:
+    [one] = [invoices[key] for key in invoices if str(key) in source]
+    return one.customer_id
+
+
+class _Undone(Exception):
+    pass
+
+
+def both_ways(story: Story, month: str, **said: Any) -> list[Any]:
+    """Bill twice, each time from the same state; the second way's state stays."""
+    found: list[Any] = []
+    try:
+        with transaction.atomic():
+            report = story.run(month, columnar=False, **said)
+            found.append((everything(), report.rated.charges, report.problems))
+            raise _Undone
+    except _Undone:
+        pass
+    report = story.run(month, **said)
+    found.append((everything(), report.rated.charges, report.problems))
+    return found
+
+
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Count the subscriptions that were charged together."""
+    real, counts = rating.charge_together, [0]
+
+    def counted(*args: Any) -> Any:
+        result, done = real(*args)
+        counts[0] += len(done)
+        return result, done
+
+    monkeypatch.setattr(rating, "charge_together", counted)
+    return lambda: counts[0]
+
+
+def test_ordinary_usage_of_every_model(story: Story, together: Callable[[], int]) -> None:
+    codes = open_many(story, 20) + open_many(story, 6, start="2026-10-01")
+    codes += open_many(story, 6, start="2026-10-12")
+    take(story, *used(codes, seed=1))
+    one_by_one, columns = both_ways(story, "2026-10")
+    assert columns == one_by_one
+    assert together() == 32
+    assert columns[1] == 32 * 10 + 12  # with what is charged once to the twelve that began
+    assert story.bill("2026-10") == []
+
+
+def test_odd_members_are_charged_by_themselves(story: Story, together: Callable[[], int]) -> None:
+    codes = open_many(story, 20)
+    take(
+        story,
+        *used(codes, seed=2, number=600),
+        EventIn("o1", "subscription", codes[0], "calls", moment("2026-10-03"), Decimal("-5000000")),
+        EventIn("o2", "subscription", codes[1], "sales", moment("2026-10-03"), Decimal("-1")),
+        EventIn("o3", "subscription", codes[2], "storage", moment("2026-10-03"), None, "много"),
+        EventIn("o4", "subscription", codes[3], "spare", moment("2026-10-03"), Decimal(1)),
+        EventIn("o5", "customer", f"c-{codes[4]}", "calls", moment("2026-10-03"), Decimal(77)),
+        EventIn("o6", "subscription", codes[5], "calls", moment("2026-10-03"), Decimal(10**17)),
+    )
+    story.at("2026-10-20").change(codes[7], "quantity", "3")
+    one_by_one, columns = both_ways(story, "2026-10")
+    assert columns == one_by_one
+    assert together() == 20 - 7
+    assert len(columns[2]) >= 3  # the negative ones and the text, told by name
+
+
+def test_a_value_too_long_for_64_bits_leaves_its_subscription(
+    story: Story, together: Callable[[], int]
+) -> None:
+    codes = open_many(story, 5)
+    exact = Decimal("12345678901234.123456789012")
+    take(story, EventIn("o1", "subscription", codes[0], "calls", moment("2026-10-03"), exact),
+         *used(codes, seed=3, number=50))  # fmt: skip
+    one_by_one, columns = both_ways(story, "2026-10")
+    assert columns == one_by_one
+    assert together() == 4
+
+
+def test_fees_in_advance_and_levels(story: Story, together: Callable[[], int]) -> None:
+    open_many(story, 6, "ahead")
+    levels = open_many(story, 6, "level")
+    take(story, EventIn("l1", "subscription", levels[0], "level", moment("2026-09-03"), Decimal(4)))
+    one_by_one, columns = both_ways(story, "2026-10")
+    assert columns == one_by_one
+    assert (
+        together() == 6
+    )  # a level goes on from the period before: those are charged by themselves
+
+
+def test_the_next_period_and_what_comes_late(story: Story, together: Callable[[], int]) -> None:
+    codes = open_many(story, 12)
+    take(story, *used(codes, seed=4))
+    story.at("2026-11-01").run("2026-10")
+    assert together() == 12
+    late = EventIn("late", "subscription", codes[0], "calls", moment("2026-10-30"), Decimal(1000))
+    new = EventIn("new", "subscription", codes[1], "calls", moment("2026-11-30"), Decimal(1000))
+    take(story, late, new)
+    one_by_one, columns = both_ways(story.at("2026-12-01"), "2026-11")
+    assert columns == one_by_one
+    assert together() == 12 + 11  # whose October changed is looked at by itself
+
+
+def test_prices_of_their_own(story: Story, together: Callable[[], int]) -> None:
+    codes = open_many(story, 8)
+    flat = {"model": "flat", "amount": "77.70"}
+    graduated = {"model": "graduated", "tiers": [{"up_to": "7", "unit": "1"}, {"unit": "0.01"}]}
+    owns: list[dict[str, Any]] = [
+        {"calls": flat}, {"calls": graduated}, {"calls": graduated, "storage": flat},
+        {"traffic": {"model": "per_unit", "unit": "2"}}, {"sales": {**PER_EVENT, "rate": "3"}},
+        {"fee": {"model": "flat", "amount": "1"}}, {"calls": None},
+        {"logins": {"model": "percentage", "rate": "10", "fixed": "1"}},
+        {"traffic": MATRIX},
+    ]  # fmt: skip
+    for place, own in enumerate(owns):
+        code = f"own-{place}"
+        story.customers(f"c-{code}").subscribe(code, f"c-{code}", "pro", terms=own)
+        codes.append(code)
+    take(story, *used(codes, seed=6))
+    one_by_one, columns = both_ways(story, "2026-10")
+    assert columns == one_by_one
+    # A fee of one's own is a shape of one; cells of another matrix are read one by one.
+    assert together() == len(codes) - 2
+
+
+def test_held_prices_and_subscriptions(story: Story, together: Callable[[], int]) -> None:
+    codes = open_many(story, 8)
+    take(story, *used(codes, seed=5, number=100))
+    one_by_one, columns = both_ways(
+        story,
+        "2026-10",
+        held_subscriptions=frozenset({codes[0]}),
+        held_prices=frozenset({("pro", "calls")}),
+    )
+    assert columns == one_by_one
+    assert together() == 0
