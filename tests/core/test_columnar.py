@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kvit.core.columnar import Exact, NotColumnar, Sums, charge, is_columnar
@@ -26,6 +26,7 @@ COLUMNAR = ("flat", "per_unit", "graduated", "volume", "graduated_percentage", "
             "package", "blocks")  # fmt: skip
 REFUSED = ("capacity", "dynamic", "timed", "banded")
 HUGE = st.integers(0, 10**30)
+patient = settings(suppress_health_check=[HealthCheck.too_slow])  # prices are drawn slowly
 
 
 def columns(numbers: list[F]) -> Exact:
@@ -48,6 +49,7 @@ def as_fractions(found: Sums) -> list[F]:
 
 
 @pytest.mark.parametrize("model", COLUMNAR)
+@patient
 @given(data=st.data())
 def test_a_column_of_units_costs_what_each_costs_alone(model: str, data: st.DataObject) -> None:
     document, _ = data.draw(bounded(MODELS[model]))
@@ -65,6 +67,7 @@ def test_a_column_of_units_costs_what_each_costs_alone(model: str, data: st.Data
     assert [int(d) for d in dens] == [one.denominator for one in expected]
 
 
+@patient
 @given(data=st.data())
 def test_every_quantity_is_priced_by_its_own_price(data: st.DataObject) -> None:
     """Overrides: tables of several models side by side, in one column."""
@@ -82,6 +85,7 @@ def test_every_quantity_is_priced_by_its_own_price(data: st.DataObject) -> None:
     assert [int(one) for one in found.rounded(100)] == [to_minor(one, "RUB") for one in expected]
 
 
+@patient
 @given(st.lists(MODELS["percentage"].map(lambda one: one[1]), min_size=1), st.data())
 def test_events_are_charged_one_by_one_as_the_evaluator_does(
     others: list[dict[str, object]], data: st.DataObject
@@ -103,6 +107,7 @@ def test_events_are_charged_one_by_one_as_the_evaluator_does(
     assert as_fractions(found) == expected
 
 
+@patient
 @given(MODELS["matrix"])
 def test_a_matrix_is_read_by_its_tables(request_: Request) -> None:
     document, quantity = request_
@@ -137,6 +142,7 @@ def test_a_matrix_is_read_by_its_tables(request_: Request) -> None:
 
 
 @pytest.mark.parametrize("model", REFUSED)
+@patient
 @given(data=st.data())
 def test_what_is_no_table_of_units_is_left_to_the_evaluator(
     model: str, data: st.DataObject

@@ -8,7 +8,7 @@ import kvit.platform.tenancy
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("metering", "0001_initial"),
+        ("metering", "0002_rejected_by_event"),
     ]
 
     operations = [
