@@ -35,6 +35,7 @@ from kvit.platform.ids import uuid7_column
 from kvit.platform.tenancy import current_tenant_id
 from kvit.rating import queries as rating
 
+FEW = 16  # payers: for so few a set costs more than it saves
 _EPOCH = date(1970, 1, 1)
 _ALREADY = f"""
     DELETE FROM {rating.DUE} d USING invoicing_invoiceline l
@@ -90,6 +91,8 @@ def issue_together(
 
     Inside the caller's transaction, which holds the turn of the period.
     """
+    if len(payers) < FEW:
+        return [], list(payers)
     rating.stage_due(window.start, payers)
     freed = FreedCharge.objects.filter(billed_in__lte=window.start, customer_id__in=payers)
     others = set(freed.values_list("customer_id", flat=True))
