@@ -26,6 +26,18 @@ PAGES = {
     "invoices of a customer": "/office/invoices/?customer=c50",
     "customers": "/office/customers/",
     "customers by name": "/office/customers/?q=%D0%BA%D0%BB%D0%B8%D0%B5%D0%BD%D1%82%2077",
+    "overview": "/office/",
+    "overview: owed": "/office/overview/owed/",
+    "overview: agreement": "/office/overview/agreement/",
+    "overview: months": "/office/overview/months/",
+    "overview: plans": "/office/overview/plans/",
+    "search by number": "/office/search/?q=2026-0000077",
+    "search by sum": "/office/search/?q=93,94",
+    "search by name": "/office/search/?q=rkbtyn%2077",
+    "trial balance": "/office/ledger/osv/",
+    "account card": "/office/ledger/accounts/62.01/card/",
+    "receivables": "/office/ledger/receivables/",
+    "postings": "/office/ledger/postings/",
     "API invoices": "/api/v1/invoices?limit=50",
     "API customers": "/api/v1/customers?limit=50",
 }
@@ -102,6 +114,8 @@ def _company(code: str, invoices: int, customers: int) -> Any:
     from django.db import connection, transaction
     from django.test import Client
 
+    from kvit.ledger import services as ledger
+    from kvit.parties import queries as parties
     from kvit.parties import services
     from kvit.parties.models import User
     from kvit.parties.rows import SellerRow, TenantRow
@@ -116,6 +130,8 @@ def _company(code: str, invoices: int, customers: int) -> Any:
         user_id = services.add_member(
             email=f"{code}@example.com", name="O", role="owner", actor="cli:bench", now=now
         )
+        [seller] = parties.sellers().values()
+        ledger.ensure_chart(seller.id, actor="cli:bench", now=now)
         with transaction.atomic(), connection.cursor() as cursor:
             for statement in _FILL:
                 cursor.execute(
@@ -123,7 +139,7 @@ def _company(code: str, invoices: int, customers: int) -> Any:
                     {"tenant": tenant.id, "invoices": invoices, "customers": customers, "now": now},
                 )
         with connection.cursor() as cursor:
-            for table in ("invoicing_invoice", "invoicing_invoiceline", "parties_customer"):
+            for table in _FILLED:
                 cursor.execute(f"ANALYZE {table}")
     user = User.objects.get(pk=user_id)
     Authenticator.objects.create(user=user, type="totp", data={"secret": "x"})
@@ -139,23 +155,31 @@ def _company(code: str, invoices: int, customers: int) -> Any:
     return client
 
 
+_FILLED = (
+    "invoicing_invoice", "invoicing_invoiceline", "ledger_posting", "parties_customer",
+    "parties_searchkey",
+)  # fmt: skip
 _FILL = (
     """
     INSERT INTO parties_customer (id, tenant_id, code, name, kind, inn, kpp, email, phone, address,
-      zone, currency, segment, branch, search, personal)
+      zone, currency, segment, branch, search, sort_name, personal)
     SELECT gen_random_uuid(), %(tenant)s, 'c' || n, 'Клиент ' || n, 'company', '', '', '', '', '',
-      '', '', '', '', 'клиент ' || n || ' c' || n, ''
+      '', '', '', '', 'клиент ' || n || ' c' || n, 'клиент ' || n, ''
     FROM generate_series(1, %(customers)s) n
+    """,
+    """
+    INSERT INTO parties_searchkey (tenant_id, customer_id, key)
+    SELECT tenant_id, id, unnest(ARRAY['клиент', substr(code, 2), code]) FROM parties_customer
+    WHERE tenant_id = %(tenant)s
     """,
     """
     INSERT INTO invoicing_invoice (id, tenant_id, kind, status, waits_for, seller_id, customer_id,
       currency, billed_in, period_start, period_end, split_key, series, number, number_text,
       issued_on, issued_at, net_minor, vat_minor, total_minor, vat_rounding, reason, author,
       approver, created_at)
-    SELECT gen_random_uuid(), %(tenant)s, 'invoice', 'issued', '', s.id, c.id, 'RUB', day, day,
-      (day + interval '1 month')::date, '', '2026', n, '2026-' || lpad(n::text, 7, '0'),
-      (day + interval '1 month')::date, %(now)s, n * 100, n * 22, n * 122, 'document', '', 'bench',
-      '', %(now)s
+    SELECT gen_random_uuid(), %(tenant)s, 'invoice', 'draft', '', s.id, c.id, 'RUB', day, day,
+      (day + interval '1 month')::date, '', '', NULL, '', NULL::date, NULL::timestamptz, n * 100,
+      n * 22, n * 122, 'document', '', 'bench', '', %(now)s
     FROM (SELECT n, (date '2024-01-01' + (n %% 34) * interval '1 month')::date AS day,
                  n %% %(customers)s AS place FROM generate_series(1, %(invoices)s) n) n
     JOIN (SELECT id, row_number() OVER () - 1 AS place FROM parties_customer
@@ -169,6 +193,23 @@ _FILL = (
     SELECT gen_random_uuid(), %(tenant)s, id, 1, 'Плата', '', period_start, period_end, 1,
       net_minor, '[]', 'net', 'auto', 22, net_minor, vat_minor, total_minor, 's', 'fee'
     FROM invoicing_invoice WHERE tenant_id = %(tenant)s
+    """,
+    # Lines come while a document is a draft: of an issued one the database takes none.
+    """
+    UPDATE invoicing_invoice SET status = 'issued', series = '2026', number = net_minor / 100,
+      number_text = '2026-' || lpad((net_minor / 100)::text, 7, '0'), issued_on = period_end,
+      issued_at = %(now)s
+    WHERE tenant_id = %(tenant)s
+    """,
+    """
+    INSERT INTO ledger_posting (tenant_id, seller_id, debit, credit, customer_id, amount_minor,
+      currency, source, line, effective_on, recorded_at)
+    SELECT tenant_id, seller_id, side.debit, side.credit, customer_id,
+      CASE side.line WHEN 1 THEN total_minor ELSE vat_minor END, currency, 'invoice:' || id,
+      side.line, issued_on, %(now)s
+    FROM invoicing_invoice CROSS JOIN (VALUES (1, '62.01', '90.01'), (2, '90.03', '68.02'))
+      AS side (line, debit, credit)
+    WHERE tenant_id = %(tenant)s
     """,
 )
 

@@ -163,7 +163,7 @@
       animation: false, aria: { enabled: true, decal: { show: (wanted.series || []).length > 1 } },
       color: [1, 2, 3, 4, 5, 6].map((n) => colour(`--series-${n}`)),
       textStyle: { fontFamily: "Inter Variable, sans-serif", color: text },
-      grid: { left: 8, right: 16, top: 32, bottom: 8, containLabel: true },
+      grid: { left: 8, right: 32, top: 32, bottom: 8, containLabel: true },
       tooltip: { trigger: "axis", renderMode: "richText", backgroundColor: colour("--card"), borderColor: line, textStyle: { color: text } },
       legend: (wanted.series || []).length > 1 ? { top: 0, left: 0, textStyle: { color: text } } : undefined,
       ...wanted,
