@@ -53,7 +53,7 @@ problems = _invariants.problems
 __all__ = [
     "SIDES", "SIMULATED_SORTS", "calendar_days", "calendars", "catalogue", "changes_in",
     "changes_of", "coupons", "discounts", "draft", "drafts", "history", "info_of",
-    "latest_revision", "meters", "names_in", "outcomes", "plan_terms", "price_terms",
+    "latest_revision", "meters", "names_in", "outcomes", "plan_names", "plan_terms", "price_terms",
     "price_version", "simulated", "simulated_with", "simulation", "simulation_of",
     "simulations", "stands", "stated_in", "terms_in",
 ]  # fmt: skip
@@ -89,6 +89,12 @@ def catalogue(*, as_of: int | None = None) -> core.Catalogue:
         revision=latest_revision() if as_of is None else as_of,
         default_calendar=RUSSIAN if parties.tenant().row.currency == "RUB" else "",
     )
+
+
+def plan_names() -> dict[str, str]:
+    """Return what plans are called by their latest published version, by code: one statement."""
+    rows = _known(PlanVersion, None).order_by("effective_from", "id")
+    return {code: name or code for code, name in rows.values_list("plan__code", "name")}
 
 
 def meters() -> dict[str, core.Meter]:

@@ -101,9 +101,11 @@ def _subscriptions(customer_id: UUID) -> dict[UUID, str]:
 
 def _opened(whose: _Whose, before: Before | None, limit: int) -> list[Entry]:
     rows = subscriptions.opened(list(whose.subscriptions), before=before, limit=limit)
+    plans = catalog.plan_names() if rows else {}
     return [
         Entry(row.starts_at, "subscription", row.id, facts={
-            "id": row.id, "code": row.code, "plan": row.first["plan"],
+            "id": row.id, "code": row.code,
+            "plan": plans.get(str(row.first["plan"]), row.first["plan"]),
             "quantity": row.first["quantity"], "on": row.starts_on,
         })
         for row in rows
@@ -112,9 +114,11 @@ def _opened(whose: _Whose, before: Before | None, limit: int) -> list[Entry]:
 
 def _amended(whose: _Whose, before: Before | None, limit: int) -> list[Entry]:
     rows = subscriptions.amended(list(whose.subscriptions), before=before, limit=limit)
+    plans = catalog.plan_names() if rows else {}
     return [
         Entry(row.recorded_at, "amendment", key, row.author, row.reason, {
-            "id": row.subscription_id, "code": code, "change": row.change, "value": row.value,
+            "id": row.subscription_id, "code": code, "change": row.change,
+            "value": plans.get(str(row.value), row.value) if row.change == "plan" else row.value,
             "at": row.at,
         })
         for key, code, row in rows

@@ -10,6 +10,7 @@ from django.db.models import Count, DateField, F, Min, OuterRef, Q, QuerySet, Su
 from django.db.models.functions import Coalesce, TruncMonth
 
 from kvit.invoicing.models import UNDATED, Invoice, InvoiceLine, RunOrder
+from kvit.parties.queries import within_reach
 from kvit.subscriptions import queries as subscriptions
 
 
@@ -54,7 +55,8 @@ class PlanIssued:
 
 def drafts_waiting() -> list[DraftsWaiting]:
     """Return the drafts by what they wait for."""
-    rows = Invoice.objects.filter(status="draft").order_by().values("waits_for", "currency")
+    drafts = within_reach(Invoice.objects.filter(status="draft"))
+    rows = drafts.order_by().values("waits_for", "currency")
     found = rows.annotate(n=Count("*"), minor=Sum("total_minor"), oldest=Min("created_at"))
     by_reason: dict[str, DraftsWaiting] = {}
     for waits_for, currency, count, minor, oldest in found.order_by("currency").values_list(
@@ -114,6 +116,7 @@ def issued_by_plan(since: date, until: date) -> list[PlanIssued]:
     rows = InvoiceLine.objects.filter(
         invoice__status="issued", invoice__issued_on__gte=since, invoice__issued_on__lt=until
     )
+    rows = within_reach(rows, "invoice__customer_id")
     plan = subscriptions.plan_at(OuterRef("subscription_id"), OuterRef("starts_on"))
     sums = rows.order_by().annotate(
         plan=Coalesce(plan, Value("")), currency=F("invoice__currency")
@@ -131,6 +134,5 @@ def issued_in_all() -> dict[str, int]:
 
 
 def _dated() -> "QuerySet[Any]":
-    return Invoice.objects.annotate(
-        day=Coalesce("issued_on", Value(UNDATED), output_field=DateField())
-    ).filter(status="issued")
+    rows = within_reach(Invoice.objects.filter(status="issued"))
+    return rows.annotate(day=Coalesce("issued_on", Value(UNDATED), output_field=DateField()))

@@ -123,6 +123,8 @@ def _invoices(text: str, lang: str, currency: str) -> Iterator[Found]:
         ]
     people = parties.customers_by_id({row.customer_id for row in rows})
     for row in rows:
+        if row.customer_id not in people:
+            continue  # of a branch that is not the asker's
         total = money_text(row.total_minor, row.currency, lang)
         title = say(WORDS, row.kind, lang, number=row.number or "—", sum=total)
         name = people[row.customer_id].row.name
@@ -144,6 +146,8 @@ def _subscriptions(text: str, lang: str) -> Iterator[Found]:
     found = subscriptions.by_codes({text, text.lower(), text.upper()})
     people = parties.customers_by_id({one.customer_id for one in found.values()})
     for code, one in sorted(found.items()):
+        if one.customer_id not in people:
+            continue
         title = say(WORDS, "subscription", lang, code=code)
         yield Found("subscription", code, title, people[one.customer_id].row.name, True)
 

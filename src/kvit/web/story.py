@@ -12,10 +12,10 @@ from kvit.insight.timeline import Entry
 
 WORDS: Words = {
     "subscription": (
-        "Подписка {code}: тариф {plan} с {day}",
-        "Subscription {code}: plan {plan} from {day}",
+        "Подписка {code}: тариф «{plan}» с {day}",
+        "Subscription {code}: plan “{plan}” from {day}",
     ),
-    "plan": ("Подписка {code}: с {day} тариф {value}", "{code}: plan {value} from {day}"),
+    "plan": ("Подписка {code}: с {day} тариф «{value}»", "{code}: plan “{value}” from {day}"),
     "quantity": (
         "Подписка {code}: с {day} количество {value}",
         "{code}: quantity {value} from {day}",

@@ -124,7 +124,7 @@ def customers(request: HttpRequest) -> HttpResponse:
         order=order,
         is_summed=is_summed,
         sums=insight.owed_in_all(wanted, now=request.now, on=on) if is_summed else {},
-        plans=plan_names(),
+        plans=catalog.plan_names(),
     )
 
 
@@ -175,7 +175,7 @@ def customer(request: HttpRequest, customer: UUID) -> HttpResponse:
         _around(found, "customer")
         | {
             "card": card,
-            "plans": plan_names(),
+            "plans": catalog.plan_names(),
             "story": told(stream, found),
             "is_more": stream.next is not None,
             "alive": [one for one in card.subscriptions if one.state != "ended"],
@@ -255,11 +255,6 @@ def find(request: HttpRequest, key: UUID) -> Customer:
 def today(request: HttpRequest) -> date:
     """Return the day on the tenant's wall."""
     return local_date(request.now, request.principal.tenant.row.zone)
-
-
-def plan_names() -> dict[str, str]:
-    """Return what plans are called, by code."""
-    return {code: many[-1].name or code for code, many in catalog.catalogue().plans.items()}
 
 
 def told(stream: Stream, customer: Customer) -> list[dict[str, Any]]:

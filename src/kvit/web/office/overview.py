@@ -23,7 +23,7 @@ from kvit.insight import overview as insight
 from kvit.insight.overview import DAY, Attention, Figures
 from kvit.parties import queries as parties
 from kvit.parties.rows import CustomerAsked
-from kvit.web.office.customers import plan_names, today
+from kvit.web.office.customers import today
 from kvit.web.routes import page
 from kvit.web.tags import lang
 
@@ -127,7 +127,7 @@ def _months(request: HttpRequest) -> dict[str, Any]:
 
 def _plans(request: HttpRequest) -> dict[str, Any]:
     period, found = insight.by_plan(today(request))
-    names = plan_names()
+    names = catalog.plan_names()
     currency = request.principal.tenant.row.currency
     own = [one for one in found if one.currency == currency]
     unit = 10 ** exponent(currency)
