@@ -10,7 +10,6 @@ from django.db.models.functions import Length
 from kvit.core.searching import asked_for, folded, other_layout
 from kvit.parties import models
 from kvit.parties.rows import CustomerAsked
-from kvit.parties.standing import within_reach
 from kvit.platform.paging import LIMIT, Page, keyset
 
 ORDERS = {
@@ -24,7 +23,7 @@ _BEYOND = "\U0010ffff"  # what follows every text that begins so, in byte order
 
 def asked(wanted: CustomerAsked) -> "QuerySet[Any]":
     """Return the customers that a list is narrowed to, as a query."""
-    rows = within_reach(models.Customer.objects.all(), "id")
+    rows = models.Customer.objects.all()
     if wanted.text.strip():
         rows = _found(rows, wanted.text)
     if wanted.kind:
