@@ -32,6 +32,8 @@ PROOFS = (
           "периоды стыкуются во всех зонах", "periods tile in all zones"),
     Proof("rounding", 1_000_000, ("расчётов", "computations"),
           "части складываются в целое", "parts add up to the whole"),
+    Proof("simulate", 500_000, ("месяцев подписки", "billing-months"),
+          "что бы ни ломалось, итог один", "whatever fails, the sums are the same"),
     Proof("race", 50, ("раундов каждой гонки", "rounds of each race"),
           "что случилось одновременно, случилось один раз",
           "what happens at one moment happens once", database=True),
