@@ -510,6 +510,73 @@ DraftReasonIn = TypedDict("DraftReasonIn", {
 })
 
 
+StatedSchemaOut = TypedDict("StatedSchemaOut", {
+    'kind': 'Literal["meter", "plan", "price", "discount"]',
+    'document': 'dict[str, Any]',
+})
+
+
+CurveOut = TypedDict("CurveOut", {
+    'points': 'list[CurvePointOut]',
+})
+
+
+CurvePointOut = TypedDict("CurvePointOut", {
+    'units': 'str',
+    'amount': 'Money',
+    'per_unit': 'str | None',
+})
+
+
+Money = TypedDict("Money", {
+    'amount': 'str',
+    'currency': 'str',
+})
+
+
+CurveIn = TypedDict("CurveIn", {
+    'price': 'dict[str, Any]',
+    'quantity': 'NotRequired[str]',
+})
+
+
+AudienceOut = TypedDict("AudienceOut", {
+    'moves': 'int',
+    'stays': 'list[StayingOut]',
+    'plans': 'list[str]',
+})
+
+
+StayingOut = TypedDict("StayingOut", {
+    'subscription': 'str',
+    'why': 'str',
+})
+
+
+NextBillOut = TypedDict("NextBillOut", {
+    'period_start': 'str',
+    'period_end': 'str',
+    'lines': 'list[NextLineOut]',
+})
+
+
+NextBillsOut = TypedDict("NextBillsOut", {
+    'bills': 'list[NextBillOut]',
+})
+
+
+NextLineOut = TypedDict("NextLineOut", {
+    'price': 'str',
+    'name': 'str',
+    'starts_on': 'str',
+    'ends_on': 'str',
+    'units': 'str',
+    'net': 'Money',
+    'vat': 'Money',
+    'total': 'Money',
+})
+
+
 ListedSimulationOut = TypedDict("ListedSimulationOut", {
     'data': 'list[SimulationOut]',
     'next': 'NotRequired[str | None]',
@@ -535,12 +602,6 @@ SimulationOut = TypedDict("SimulationOut", {
     'author': 'str',
     'started_at': 'str',
     'finished_at': 'str | None',
-})
-
-
-Money = TypedDict("Money", {
-    'amount': 'str',
-    'currency': 'str',
 })
 
 
@@ -1955,6 +2016,22 @@ class Kvit(Caller):
     def publish_draft(self, draft: str, body: DraftReasonIn, *, once: str | None = None) -> PublishedOut:
         """Publish draft."""
         return self.call("POST", f"/api/v1/catalogue/drafts/{_part(draft)}/publish", body=body, once=once)
+
+    def read_catalogue_schema(self, kind: str) -> StatedSchemaOut:
+        """Read catalogue schema."""
+        return self.call("GET", f"/api/v1/catalogue/schemas/{_part(kind)}")
+
+    def quote_curve(self, body: CurveIn, *, once: str | None = None) -> CurveOut:
+        """Quote curve."""
+        return self.call("POST", f"/api/v1/catalogue/curve", body=body, once=once)
+
+    def read_draft_audience(self, draft: str) -> AudienceOut:
+        """Read draft audience."""
+        return self.call("GET", f"/api/v1/catalogue/drafts/{_part(draft)}/audience")
+
+    def read_next_bills(self, code: str) -> NextBillsOut:
+        """Read next bills."""
+        return self.call("GET", f"/api/v1/subscriptions/{_part(code)}/next")
 
     def list_simulations(self, *, after: str | None = None, limit: int | None = None) -> ListedSimulationOut:
         """List simulations."""

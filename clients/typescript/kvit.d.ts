@@ -295,6 +295,53 @@ export interface DraftReasonIn {
   "version": number;
   "reason": string;
 }
+export interface StatedSchemaOut {
+  "kind": "meter" | "plan" | "price" | "discount";
+  "document": Record<string, unknown>;
+}
+export interface CurveOut {
+  "points": Array<CurvePointOut>;
+}
+export interface CurvePointOut {
+  "units": string;
+  "amount": Money;
+  "per_unit": string | null;
+}
+export interface Money {
+  "amount": string;
+  "currency": string;
+}
+export interface CurveIn {
+  "price": Record<string, unknown>;
+  "quantity"?: string;
+}
+export interface AudienceOut {
+  "moves": number;
+  "stays": Array<StayingOut>;
+  "plans": Array<string>;
+}
+export interface StayingOut {
+  "subscription": string;
+  "why": string;
+}
+export interface NextBillOut {
+  "period_start": string;
+  "period_end": string;
+  "lines": Array<NextLineOut>;
+}
+export interface NextBillsOut {
+  "bills": Array<NextBillOut>;
+}
+export interface NextLineOut {
+  "price": string;
+  "name": string;
+  "starts_on": string;
+  "ends_on": string;
+  "units": string;
+  "net": Money;
+  "vat": Money;
+  "total": Money;
+}
 export interface ListedSimulationOut {
   "data": Array<SimulationOut>;
   "next"?: string | null;
@@ -316,10 +363,6 @@ export interface SimulationOut {
   "author": string;
   "started_at": string;
   "finished_at": string | null;
-}
-export interface Money {
-  "amount": string;
-  "currency": string;
 }
 export interface OutcomeOut {
   "scenario": number;
@@ -1409,6 +1452,14 @@ export class Kvit extends Caller {
   discardDraft(draft: string, body: DraftReasonIn, options?: Options): Promise<DraftOut>;
   /** Publish draft. */
   publishDraft(draft: string, body: DraftReasonIn, options?: Options): Promise<PublishedOut>;
+  /** Read catalogue schema. */
+  readCatalogueSchema(kind: string, options?: Options): Promise<StatedSchemaOut>;
+  /** Quote curve. */
+  quoteCurve(body: CurveIn, options?: Options): Promise<CurveOut>;
+  /** Read draft audience. */
+  readDraftAudience(draft: string, options?: Options): Promise<AudienceOut>;
+  /** Read next bills. */
+  readNextBills(code: string, options?: Options): Promise<NextBillsOut>;
   /** List simulations. */
   listSimulations(options?: Options & { "after"?: string; "limit"?: number }): Promise<ListedSimulationOut>;
   /** Start simulation. */

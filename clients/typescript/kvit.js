@@ -189,6 +189,22 @@ export class Kvit extends Caller {
   publishDraft(draft, body, options = {}) {
     return this.call("POST", `/api/v1/catalogue/drafts/${part(draft)}/publish`, [], { ...options, body });
   }
+  /** Read catalogue schema. */
+  readCatalogueSchema(kind, options = {}) {
+    return this.call("GET", `/api/v1/catalogue/schemas/${part(kind)}`, [], { ...options });
+  }
+  /** Quote curve. */
+  quoteCurve(body, options = {}) {
+    return this.call("POST", `/api/v1/catalogue/curve`, [], { ...options, body });
+  }
+  /** Read draft audience. */
+  readDraftAudience(draft, options = {}) {
+    return this.call("GET", `/api/v1/catalogue/drafts/${part(draft)}/audience`, [], { ...options });
+  }
+  /** Read next bills. */
+  readNextBills(code, options = {}) {
+    return this.call("GET", `/api/v1/subscriptions/${part(code)}/next`, [], { ...options });
+  }
   /** List simulations. */
   listSimulations(options = {}) {
     return this.call("GET", `/api/v1/simulations`, ["after", "limit"], { ...options });

@@ -88,6 +88,6 @@ def test_a_stale_preview_changes_nothing(api: Callers) -> None:
     shown = olga.post("/subscription-changes/preview", body).json
     use("n-1", 1_000, date(2026, 11, 5), now=datetime(2026, 11, 10, tzinfo=UTC))
     answer = olga.post("/subscription-changes", {**body, "token": shown["token"]})
-    assert (answer.status, answer.code) == (422, "preview_stale")
+    assert (answer.status, answer.code) == (409, "preview_stale")
     assert "1\N{NO-BREAK SPACE}220,00" in answer.json["detail"]
     assert not Amendment.objects.exists()
