@@ -86,3 +86,16 @@ def test_every_address_declares_its_right() -> None:
     addresses = all_patterns(get_resolver().url_patterns)
     assert len(addresses) > 30
     assert [place for place, view in addresses if route_of(view) is None] == []
+
+
+def test_the_gate_asks_five_questions_a_request(office: Office) -> None:
+    """Session, user, second factor, memberships with their rights, clock; whatever the page."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    client = office("owner")
+    client.get("/office/settings/sellers/new/")  # notes when the session was used last
+    with CaptureQueriesContext(connection) as asked:
+        client.get("/office/settings/sellers/new/")
+    told = [one["sql"] for one in asked if one["sql"].startswith(("SELECT", "INSERT", "UPDATE"))]
+    assert len(told) == 5, told

@@ -10,7 +10,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from kvit.parties import models
 from kvit.parties.rights import ALL, OWNER, WHOLE_COMPANY
@@ -32,21 +33,24 @@ class Standing:
 
 def standings(user_id: UUID) -> list[Standing]:
     """Return the user's places by the company's code, none for who may not log in; no scope."""
-    rows = list(
+    usual = models.RoleRight.objects.filter(role=OuterRef("role")).values("right")
+    own = models.TenantRole.objects.filter(tenant=OuterRef("tenant"), role=OuterRef("role"))
+    rows = (  # one query: it is asked at each request
         models.Membership.objects.filter(user=user_id, user__is_active=True)
         .select_related("tenant")
+        .annotate(usual=ArraySubquery(usual), own=Subquery(own.values("rights")))
         .order_by("tenant__code", "role", "branch")
     )
-    of_role = role_rights({row.tenant_id for row in rows})
     found: dict[UUID, Standing] = {}
     for row in rows:
         before = found.get(row.tenant_id) or Standing(
             _tenant(row.tenant), (), frozenset(), frozenset()
         )
+        rights = ALL if row.role_id == OWNER else row.usual if row.own is None else row.own
         found[row.tenant_id] = Standing(
             tenant=before.tenant,
             roles=tuple(dict.fromkeys((*before.roles, row.role_id))),
-            rights=before.rights | of_role[row.tenant_id].get(row.role_id, frozenset()),
+            rights=before.rights | (frozenset(rights) & ALL),
             branches=before.branches | ({row.branch} - {""}),
         )
     return [_bound(one) if one.branches else one for one in found.values()]

@@ -38,6 +38,12 @@ def now_for(tenant_id: UUID) -> datetime:
     return moment or datetime.now(UTC)
 
 
+def test_moment() -> datetime | None:
+    """Return what the test clock of the tenant in scope shows; None where it lives by real time."""
+    found: datetime | None = TestClock.objects.values_list("at", flat=True).first()
+    return found
+
+
 def server_now() -> datetime:
     """Return the real time, by the database's clock: for what happens between machines."""
     with connection.cursor() as cursor:

@@ -161,6 +161,7 @@ def _enter(request: HttpRequest, what: str) -> bool:
     scopes.enter_context(tenant_scope(place.tenant.id, switch=True))
     scopes.enter_context(parties.reaching(place.branches))
     scopes.enter_context(audit.acting_from(origin_of(request, what)))
+    moment = clock.test_moment()
     request.principal = Principal(
         kind="user",
         id=request.user.pk,
@@ -171,9 +172,9 @@ def _enter(request: HttpRequest, what: str) -> bool:
         roles=place.roles,
         branches=place.branches,
         companies=tuple((one.tenant.id, one.tenant.row.name) for one in places),
-        test_clock=clock.is_test(),
+        test_clock=moment is not None,
     )
-    request.now = clock.now_for(place.tenant.id)
+    request.now = moment or datetime.now(UTC)
     return True
 
 
