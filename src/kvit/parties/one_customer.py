@@ -20,7 +20,7 @@ from kvit.core.wording import Words
 from kvit.parties import models
 from kvit.parties._listing import of_inn
 from kvit.parties.customers import CustomerRefused, apply_customers
-from kvit.parties.queries import branches, customers_by_code
+from kvit.parties.queries import branches, customers_by_code, reach
 from kvit.parties.rows import Customer, CustomerRow, Note
 from kvit.platform import audit
 from kvit.platform.failures import Failure
@@ -50,6 +50,10 @@ WORDS: Words = {
     "customer_branch_unknown": (
         "Филиала {branch} нет. Есть: {known}.",
         "There is no branch {branch}. There are: {known}.",
+    ),
+    "customer_branch_not_yours": (
+        "Вы работаете в филиале {own}: клиент может относиться только к нему.",
+        "You work in the branch {own}: the customer can belong to it alone.",
     ),
     "customer_bik_missing": (
         "Укажите БИК: без него номер счёта не проверить.",
@@ -156,6 +160,10 @@ def checked(row: CustomerRow) -> CustomerRow:
     if row.branch and row.branch not in (known := branches()):
         raise CustomerNotTaken(
             "customer_branch_unknown", field="branch", branch=row.branch, known=", ".join(known)
+        )
+    if (own := reach()) and row.branch not in own:
+        raise CustomerNotTaken(
+            "customer_branch_not_yours", field="branch", own=", ".join(sorted(own))
         )
     if (row.account or row.correspondent) and not row.bik:
         raise CustomerNotTaken("customer_bik_missing", field="bik")

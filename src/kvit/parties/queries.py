@@ -19,6 +19,7 @@ from kvit.parties._listing import (
 )
 from kvit.parties._people import actor_names, notes_of
 from kvit.parties.api_keys import Known, key_by_id, key_row, keys, known_key, machine_factors
+from kvit.parties.masking import masking, shown
 from kvit.parties.members import Member, RoleCard, members, right_words, role_names, roles
 from kvit.parties.rows import (
     BranchRow,
@@ -59,7 +60,7 @@ __all__ = [
     "keys",
     "known_key",
     "looked_up",
-    "machine_factors",
+    "machine_factors", "masking",
     "members",
     "memberships",
     "notes_of",
@@ -224,7 +225,7 @@ def _customers(**conditions: Any) -> list[Customer]:
     return [
         Customer(
             id=found.id,
-            row=customer_row(found, payer=codes.get(found.payer_id, "")),
+            row=shown(customer_row(found, payer=codes.get(found.payer_id, ""))),
             zone=found.zone or own.zone,
             currency=found.currency or own.currency,
             payer_id=found.payer_id or found.id,

@@ -11,6 +11,7 @@ asks this module about people. A view without a declaration is never run.
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookies import SimpleCookie
@@ -38,6 +39,11 @@ from kvit.web.login.arrivals import address_of, origin_of
 from kvit.web.principal import Principal
 
 API = "/api/"
+PERSONAL = "personal.read"
+# A paper and a form show a person's data in clear or not at all: masked ones would be kept.
+IN_CLEAR = frozenset(
+    {"invoice-pdf", "api-read_invoice_pdf", "customer-edit", "api-change_customer"}
+)
 TENANT_KEY = "tenant"  # of the session: the company chosen
 _SEEN_KEY = "seen"
 _SEEN_EVERY_S = 300
@@ -88,6 +94,7 @@ def _within(principal: Principal, chunks: Iterable[bytes]) -> Iterator[bytes]:
         with (
             tenant_scope(principal.tenant.id, switch=True),
             parties.reaching(principal.branches),
+            parties.masking(PERSONAL not in principal.rights),
         ):
             part = next(parts, None)
         if part is None:
@@ -115,11 +122,24 @@ def decide(
         return refusals.refused(request, text, status=403, title=_("No company"))
     if route.right not in (routes.SIGNED_IN, *request.principal.rights):
         return refuse_right(request, route, kwargs)
+    if is_in_clear(route) and PERSONAL not in request.principal.rights:
+        return refuse_right(request, replace(route, right=PERSONAL), kwargs)
+    request.kvit_scopes.enter_context(parties.masking(is_masked(request, request.principal)))
     if route.recent and request.method == "POST" and not proof.is_recent(proved):
         return ask_again(request)
     if route.personal:
         note_read(request, route, kwargs)
     return None
+
+
+def is_in_clear(route: routes.Route) -> bool:
+    """Whether the route needs the right to see personal data besides its own."""
+    return route.name in IN_CLEAR
+
+
+def is_masked(request: HttpRequest, principal: Principal) -> bool:
+    """Whether personal data is masked in what this request reads; what it writes never is."""
+    return request.method in ("GET", "HEAD") and PERSONAL not in principal.rights
 
 
 def _person_of_api(request: HttpRequest) -> None:

@@ -25,10 +25,12 @@ from ninja import Router
 from ninja.constants import NOT_SET
 from ninja.decorators import decorate_view
 
+from kvit.parties.queries import masking
 from kvit.platform import audit, clock
 from kvit.platform.idempotency import once
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
 from kvit.web import routes
+from kvit.web.access import PERSONAL, is_in_clear, is_masked
 from kvit.web.api import bodies
 from kvit.web.api.auth import address_of, authenticate, check_recent, limit_rate
 from kvit.web.api.problems import ApiRefused
@@ -127,6 +129,9 @@ def _guard(guarded: Guarded) -> Callable[[Callable[..., Any]], Callable[..., Any
                     note_refused(request, route, path)
                     routes.note_denial(guarded.view, request, path)
                     raise ApiRefused("right_missing", status=403, right=route.right)
+                if is_in_clear(route) and PERSONAL not in principal.rights:
+                    note_refused(request, route, path)
+                    raise ApiRefused("right_missing", status=403, right=PERSONAL)
                 if route.recent:
                     check_recent(request, principal)
                 answer = _once(request, run, path, guarded)
@@ -143,7 +148,11 @@ def _guard(guarded: Guarded) -> Callable[[Callable[..., Any]], Callable[..., Any
 def _acting(request: HttpRequest, principal: Any, route: routes.Route) -> Any:
     """Enter the tenant's scope, with its clock and with where it is done from."""
     origin = f"api: {route.operation} {address_of(request)}"[:120]
-    with tenant_scope(principal.tenant.id, switch=True), audit.acting_from(origin):
+    with (
+        tenant_scope(principal.tenant.id, switch=True),
+        audit.acting_from(origin),
+        masking(is_masked(request, principal)),
+    ):
         request.now = clock.now_for(principal.tenant.id)
         yield
 

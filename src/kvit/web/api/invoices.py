@@ -320,7 +320,7 @@ def read_line_usage(request: HttpRequest, invoice: UUID, line: int) -> UsageDays
     )  # fmt: skip
 
 
-@operation(router, "GET", "/invoices/{invoice}/papers/{kind}", right="invoices.read",
+@operation(router, "GET", "/invoices/{invoice}/papers/{kind}", right="invoices.read", personal=True,
            extra={"responses": {200: {"content": {"application/pdf": {
                "schema": {"type": "string", "format": "binary"}}}}}})  # fmt: skip
 def read_invoice_pdf(

@@ -125,7 +125,7 @@ class InvoicesFilter(FilterForm):
         return _searched(wanted, asked.get("q", "").strip())
 
 
-@page("invoices/", name="invoices", right="invoices.read")
+@page("invoices/", name="invoices", right="invoices.read", personal=True)
 def invoices(request: HttpRequest) -> HttpResponse:
     form = InvoicesFilter(request.GET)
     wanted = form.filter()
@@ -147,7 +147,7 @@ def invoices(request: HttpRequest) -> HttpResponse:
     )
 
 
-@page("invoices/export/", name="invoices-export", right="invoices.read")
+@page("invoices/export/", name="invoices-export", right="invoices.read", personal=True)
 def export(request: HttpRequest) -> HttpResponseBase:
     """The rows of the filter, all pages of it, in its order."""
     wanted = InvoicesFilter(request.GET).filter()
@@ -161,7 +161,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     return lists.exported("invoices", heads, _export_rows(tenant, wanted, order))
 
 
-@page("invoices/<uuid:invoice>/", name="invoice", right="invoices.read")
+@page("invoices/<uuid:invoice>/", name="invoice", right="invoices.read", personal=True)
 def invoice(request: HttpRequest, invoice: UUID) -> HttpResponse:
     card = invoice_card.card_of(invoice)
     if card is None:
@@ -186,7 +186,8 @@ def invoice(request: HttpRequest, invoice: UUID) -> HttpResponse:
     )
 
 
-@page("invoices/<uuid:invoice>/<str:kind>.pdf", name="invoice-pdf", right="invoices.read")
+@page("invoices/<uuid:invoice>/<str:kind>.pdf", name="invoice-pdf", right="invoices.read",
+      personal=True)  # fmt: skip
 def pdf(request: HttpRequest, invoice: UUID, kind: str) -> HttpResponse:
     """The printed document: the bytes that were kept, or printed now and kept from now on."""
     found = paper_of(invoice, kind, actor=request.principal.actor, now=request.now)

@@ -1,0 +1,54 @@
+"""Personal data for who has no right to see it: enough to tell customers apart, no more.
+
+    Иванова Анна Петровна   →  И••• А••• П•••
+    anna@example.com        →  a•••
+    500100732259            →  •••59
+
+Masked is what is read for a page, inside `masking()`. What is written, issued or printed never is.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+
+from kvit.parties.rows import CustomerRow
+
+DOTS = "•••"
+PEOPLE = ("person", "sole")
+_is_masking: ContextVar[bool] = ContextVar("masking", default=False)
+
+
+@contextmanager
+def masking(wanted: bool = True) -> Iterator[None]:
+    """Mask the personal data of customers that are read inside the block."""
+    token = _is_masking.set(wanted)
+    try:
+        yield
+    finally:
+        _is_masking.reset(token)
+
+
+def shown(row: CustomerRow) -> CustomerRow:
+    """Return the row as it may be shown here; a company's name and ИНН are nobody's secret."""
+    if not _is_masking.get():
+        return row
+    row = replace(row, email=_begin(row.email), phone=_end(row.phone))
+    if row.kind not in PEOPLE:
+        return row
+    return replace(
+        row,
+        name=" ".join(map(_begin, row.name.split())),
+        inn=_end(row.inn),
+        ogrn=_end(row.ogrn),
+        account=_end(row.account),
+        address=DOTS if row.address else "",
+    )
+
+
+def _begin(text: str) -> str:
+    return f"{text[0]}{DOTS}" if text else ""
+
+
+def _end(text: str) -> str:
+    return f"{DOTS}{text[-2:]}" if text else ""
