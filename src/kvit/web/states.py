@@ -41,8 +41,20 @@ STATES = {
     "rejected": State(_("Rejected"), "alert-triangle", "faulty"),
     "conflict": State(_("In dispute"), "alert-triangle", "overdue"),
     "retracted": State(_("Retracted"), "slash", "void"),
+    "listening": State(_("Listening"), "check", "paid"),
+    "paused-endpoint": State(pgettext_lazy("address", "Paused"), "player-pause", "overdue"),
     "delivered": State(_("Delivered"), "check", "paid"),
     "failed": State(_("Not delivered"), "alert-triangle", "faulty"),
     "retry": State(_("Will be tried again"), "clock", "waiting"),
     "revoked": State(_("Revoked"), "slash", "void"),
+}
+
+# Why a message to an address outside got no answer (`kvit.integrations.outbound.REASONS`).
+UNSENT = {
+    "address_refused": _("The address leads into a private network: it is not called."),
+    "name_unknown": _("The name of the server is not known to DNS."),
+    "no_connection": _("The server takes no connection."),
+    "tls_failed": _("The certificate of the server cannot be trusted."),
+    "timeout": _("The server did not answer in time."),
+    "no_answer": _("The connection ended without an answer."),
 }

@@ -174,6 +174,12 @@ def state(code: str, detail: str = "") -> dict[str, Any]:
     return {"state": found, "detail": detail}
 
 
+@register.simple_tag
+def unsent(reason: str) -> str:
+    """Why a message got no answer, in words."""
+    return str(states.UNSENT[reason])
+
+
 @register.simple_tag(takes_context=True)
 def query(context: template.Context, **changes: Any) -> str:
     """The address's query with some values changed; an empty value is left out, and so is a cursor

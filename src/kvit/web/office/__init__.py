@@ -17,6 +17,7 @@ MODULES: tuple[str, ...] = (
     "settings_staff",
     "settings_keys",
     "journal",
+    "webhooks",
     "catalogue",
     "drafts",
     "composer",
