@@ -291,6 +291,48 @@ def banded(draw: st.DrawFn) -> Request:
 
 
 @st.composite
+def allowance(draw: st.DrawFn) -> Request:
+    included = draw(decimals(0, 900))
+    price = {"model": "allowance", "included": included}
+    price["price"] = {"model": "per_unit", "unit": draw(RATES)}
+    return draw(with_already(price, [included]))
+
+
+EXPRESSIONS = (
+    "base", "base * 1.2 - units / 3", "if(units > 100 and not region == 'north', base, fee + 1)",
+    "round(base * 0.333, 2, 'up') + ceil(units) - floor(units / 7)", "max(base, fee, 10) + abs(-1)",
+    "units * key(region, regions) + range(units, norms)", "-base + min(fee, counter('calls')) * 2",
+    "if(counter(\"calls\") >= 3 or units == 0, if(level <= 2, fee, base), 1.005)",
+)  # fmt: skip
+
+
+@st.composite
+def composed(draw: st.DrawFn) -> Request:
+    bound = draw(SIZES)
+    price: Document = {
+        "model": "composed",
+        "expression": draw(st.sampled_from(EXPRESSIONS)),
+        "attributes": ["region", "level"],
+        "parts": {
+            "base": {"model": "graduated", "tiers": [{"up_to": bound, "unit": draw(RATES)},
+                                                     {"unit": draw(RATES)}]},
+            "fee": {"model": "flat", "amount": draw(RATES)},
+        },
+        "tables": {
+            "regions": {"keys": {"north": draw(RATES)}, "default": "2"},
+            "norms": {"ranges": [{"up_to": bound, "value": "1.5"}, {"value": "-2"}]},
+        },
+    }  # fmt: skip
+    _, quantity = draw(with_already(price, [bound]))
+    quantity["attributes"] = {
+        "region": draw(st.sampled_from(["north", "south"])),
+        "level": draw(st.sampled_from(["1", "2.0", "3"])),
+    }
+    quantity["counters"] = {"calls": draw(decimals(0, 900))}
+    return price, quantity
+
+
+@st.composite
 def bounded(draw: st.DrawFn, requests: st.SearchStrategy[Request]) -> Request:
     """Any price, with a discount, a maximum and a minimum on some."""
     price, quantity = draw(requests)
@@ -325,4 +367,6 @@ MODELS: dict[str, st.SearchStrategy[Request]] = {
     "matrix": matrix(),
     "timed": timed(),
     "banded": banded(),
+    "allowance": allowance(),
+    "composed": composed(),
 }

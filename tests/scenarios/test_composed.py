@@ -7,6 +7,7 @@ from kvit.parties import services as parties
 from kvit.parties.rows import CustomerRow, Tenant
 from kvit.rating.explain import explain
 from kvit.rating.models import Charge
+from kvit.rating.slowly import gross_slowly
 from tests.scenarios.story import ACTOR, ZONE, Story
 
 RULE = {
@@ -39,5 +40,6 @@ def test_a_billed_period_keeps_the_customer_it_was_billed_by(tenant: Tenant) -> 
     ]
     found = [explain(key) for key in Charge.objects.values_list("pk", flat=True)]
     assert [one.agrees for one in found] == [True, True, True]
+    assert [gross_slowly(one) == one.computed.gross for one in found if one.computed] == [True] * 3
     kept = sorted(next(iter(one.pins.given["about"].values()))["segment"] for one in found)
     assert kept == ["std", "vip", "vip"]

@@ -9,6 +9,7 @@ from kvit.parties import queries as parties
 from kvit.platform.tenancy import tenant_scope
 from kvit.rating import queries as rating
 from kvit.rating.explain import explain
+from kvit.rating.slowly import gross_slowly
 from tests.scenarios.company import COMPANY, Company
 
 CATALOGUE = """\
@@ -218,6 +219,7 @@ def test_every_charge_can_be_opened_and_agrees(company: Company, policy: str) ->
     assert tenant is not None
     with tenant_scope(tenant.id):
         opened = {key: explain(key) for key in rating.sample(10_000, seed="")}
+        slow = {key: gross_slowly(one) for key, one in opened.items()}
     assert len(opened) > 100
     wrong = {
         f"{one.pins.price_key} {one.pins.starts_at} r{one.pins.revision}": (
@@ -228,3 +230,10 @@ def test_every_charge_can_be_opened_and_agrees(company: Company, policy: str) ->
         if not one.agrees
     }
     assert wrong == {}
+    # The oracle is asked about all but carried allowances and destinations, and says the same.
+    models = {one.computed.stretch.price.model: set() for one in opened.values() if one.computed}
+    for key, one in opened.items():
+        if one.computed is not None and slow[key] is not None:
+            assert slow[key] == one.computed.gross, one.pins
+            models[one.computed.stretch.price.model].add(key)
+    assert {name for name, asked in models.items() if not asked} == {"allowance", "destination"}

@@ -29,6 +29,8 @@ from kvit.rating.queries import pins, siblings
 from kvit.rating.rows import ChargePins, RatingRun, SellerTerms
 from kvit.subscriptions import queries as subscriptions
 
+NOTHING = Measured()
+
 
 @dataclass(frozen=True, slots=True)
 class Explained:
@@ -46,6 +48,7 @@ class Explained:
     computed: Charge | None
     chain: tuple[Charge, ...]
     events: tuple[UsageEvent, ...]  # that the charge stands for, in (time, id) order
+    measured: Measured = NOTHING  # all that is known of the period's usage
 
     @property
     def charged_minor(self) -> int:
@@ -89,8 +92,10 @@ def explain(charge_id: UUID) -> Explained:
     charges = _rate(contract, service, catalogue, measured, pin)
     chain = tuple(one for one in charges if _key(one) == pin.price_key)
     computed = next((one for one in chain if one.stretch.start == pin.starts_at), None)
-    events = () if computed is None else _events(computed, measured)
-    return Explained(pin, tuple(revisions), contract, catalogue, service, computed, chain, events)
+    events = () if computed is None else events_of(computed, measured)
+    return Explained(
+        pin, tuple(revisions), contract, catalogue, service, computed, chain, events, measured
+    )
 
 
 def _contract(pin: ChargePins) -> Contract:
@@ -167,7 +172,7 @@ def _key(charge: Charge) -> str:
     return f"{key}[{charge.group}]" if charge.group else key
 
 
-def _events(charge: Charge, measured: Measured) -> tuple[UsageEvent, ...]:
+def events_of(charge: Charge, measured: Measured) -> tuple[UsageEvent, ...]:
     """Return the events of a charge: of its meters, its time, its filter and its group."""
     stretch = charge.stretch
     found: list[UsageEvent] = []

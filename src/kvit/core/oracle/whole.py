@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from kvit.core.oracle import events, sessions, units
 from kvit.core.oracle.answers import Answer, Document, number, optional, rounded
+from kvit.core.oracle.expressions import computed
 
 ZERO = Fraction(0)
 BY_UNITS = {
@@ -86,9 +87,37 @@ def _bare(price: Document, quantity: Document, holidays: Collection[date]) -> Fr
             shared = events.cells(price, quantity["usage"])
             parts = (_cost(one, {"units": str(n)}, holidays) for one, n in shared)
             return sum(parts, ZERO)
+        case "allowance":
+            free = number(price, "included") + sum(map(Fraction, quantity.get("carried", ())))
+            over = max(number(quantity, "units") - free, ZERO)
+            return _cost(price["price"], {"units": str(over)}, holidays)
+        case "composed":
+            return _composed(price, quantity, holidays)
+        case "timed" if "sessions" in quantity:
+            calls = quantity["sessions"]
+            return sum((_bare(price, one, holidays) for one in calls), ZERO)
         case "timed":
             seconds = number(quantity, "seconds")
             return sessions.timed(price, quantity["start"], seconds, holidays)
         case "banded":
             return sessions.banded(price, quantity["readings"], holidays)
     raise ValueError(model)
+
+
+def _composed(price: Document, quantity: Document, holidays: Collection[date]) -> Fraction:
+    """The parts on the same quantity, then the expression over their sums."""
+    parts = price.get("parts") or {}
+    amount = number(quantity, "units", "0")
+    names: dict[str, Fraction | str] = {
+        **quantity.get("attributes", {}),
+        "units": amount,
+        "quantity": amount,
+        "events": Fraction(len(quantity.get("events", ()))),
+    }
+    names |= {name: _cost(part, quantity, holidays) for name, part in parts.items()}
+    return computed(
+        price["expression"],
+        names=names,
+        counters={name: Fraction(n) for name, n in quantity.get("counters", {}).items()},
+        tables=price.get("tables") or {},
+    )
