@@ -43,7 +43,7 @@ def test_a_price_whose_example_fails_publishes_nothing(tenant: Tenant) -> None:
             price("1"), price("2", {"units": "3", "amount": "7"}, effective_from=date(2026, 5, 1))
         )
     assert failed.value.text("ru") == (
-        "Пример 1 цены pro/fee не выполняется: в нём 7, цена даёт 6.00. Исправьте цену или пример."
+        "Пример 1 цены pro/fee не выполняется: в нём 7, цена даёт 6. Исправьте цену или пример."
     )
     assert queries.latest_revision() == 0
     assert not PriceVersion.objects.exists()

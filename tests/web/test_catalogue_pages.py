@@ -1,8 +1,20 @@
-"""Pages of the catalogue and of subscriptions: they open in both languages."""
+"""Pages of the catalogue and of subscriptions: composed, simulated, published; shown, then done."""
+
+import re
+from typing import Any
+from uuid import UUID
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
+from kvit.catalog import queries as catalog
+from kvit.core.pricing import MODELS
+from kvit.core.pricing.shape import shape_of
+from kvit.core.quote import answer
 from kvit.parties.rows import Tenant
+from kvit.platform.models import AuditRow
+from kvit.subscriptions.models import Amendment
 from tests.invoicing.company import bill, found
 from tests.web.conftest import Office
 
@@ -31,3 +43,229 @@ def test_every_page_opens(office: Office, lang: str) -> None:
     client = office("owner", lang=lang)
     opened = {path: client.get(f"/office/{path}").status_code for path in PAGES}
     assert {path: status for path, status in opened.items() if status != 200} == {}
+
+
+# --- the composer ---------------------------------------------------------------------------------
+
+TIERS = {
+    "price.plan": "pro", "price.code": "calls", "price.name": "Вызовы", "price.meter": "calls",
+    "price.prorate": "none", "price.when": "arrears",
+    "price.counts_quantity.asked": "1", "price.counts_quantity": "on",
+    "price.price.model": "graduated",
+    "price.price.tiers[0].unit": "0,12", "price.price.tiers[0].up_to": "1 000",
+    "price.price.tiers[1].unit": "0,05",
+    "price.examples[0].quantity": "2000", "price.examples[0].amount": "170,00",
+    "price.examples[1].quantity": "", "price.examples[1].amount": "",
+}  # fmt: skip
+DOCUMENT = {
+    "plan": "pro", "code": "calls", "name": "Вызовы", "meter": "calls", "prorate": "none",
+    "price": {"model": "graduated", "tiers": [{"unit": "0.12", "up_to": "1000"}, {"unit": "0.05"}]},
+    "examples": [{"units": "2000", "amount": "170.00"}],
+}  # fmt: skip
+
+
+@pytest.fixture
+def denis(office: Office, company: Tenant) -> Client:
+    return office("product_manager")
+
+
+def begun(denis: Client) -> UUID:
+    """Begin a draft as the button of a plan does; return its id."""
+    sent = {"title": "Звонки", "kind": "price", "key": "pro/calls"}
+    answer = denis.post("/office/catalogue/drafts/new/", sent)
+    assert answer.status_code == 302
+    [info] = catalog.drafts().rows
+    assert answer["Location"] == f"/office/catalogue/drafts/{info.id}/put/price/?key=pro%2Fcalls"
+    assert denis.get(answer["Location"]).status_code == 200
+    return info.id
+
+
+def compose(denis: Client, draft: UUID, **said: str) -> Any:
+    fields = {"version": "1", "do": "save", "quantity": "2000"} | TIERS | said
+    return denis.post(f"/office/catalogue/drafts/{draft}/put/price/", fields)
+
+
+def test_a_form_makes_the_document_of_its_dataclass(denis: Client) -> None:
+    draft = begun(denis)
+    assert compose(denis, draft).status_code == 302
+    found = catalog.draft(draft)
+    assert found is not None
+    assert found.content == {"price": {"pro/calls": DOCUMENT}}
+
+
+def test_a_wrong_field_says_why_under_itself_and_keeps_nothing(denis: Client) -> None:
+    draft = begun(denis)
+    wrong = {"price.price.tiers[1].up_to": "500", "price.price.tiers[1].unit": "0,05"}
+    answer = compose(denis, draft, **wrong)
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    place = page.index('id="f-price-price-tiers-1-up_to-error"')
+    assert "Граница ступени 500 не больше предыдущей 1000" in page[place : place + 600]
+    assert 'value="0,12"' in page  # what was typed stays
+    found = catalog.draft(draft)
+    assert found is not None
+    assert found.content == {}
+
+
+def test_rows_are_added_moved_and_taken_out_without_javascript(denis: Client) -> None:
+    draft = begun(denis)
+
+    def units(do: str) -> list[str]:
+        page = compose(denis, draft, do=do).content.decode()
+        return re.findall(r'name="price\.price\.tiers\[\d\]\.unit" value="([^"]*)"', page)
+
+    assert units("add:price.price.tiers") == ["0,12", "", "0,05"]
+    assert units("down:price.price.tiers[0]") == ["0,05", "0,12"]
+    assert units("up:price.price.tiers[1]") == ["0,05", "0,12"]
+    assert units("remove:price.price.tiers[0]") == ["0,05"]
+    for nonsense in ("up:price.price.tiers[9]", "add:price.code", "remove:", "up:x[0][1]"):
+        assert units(nonsense) == ["0,12", "0,05"]
+
+
+def test_the_example_is_the_quote_of_the_core(denis: Client) -> None:
+    """1 000 × 0.12 + 1 000 × 0.05 = 170.00, the same steps as `kvit quote`."""
+    draft = begun(denis)
+    fields = TIERS | {"quantity": "2 000"}
+    page = denis.post(f"/office/catalogue/drafts/{draft}/example/", fields).content.decode()
+    told = answer(
+        {"id": 1, "currency": "RUB", "price": DOCUMENT["price"], "units": "2000", "lang": "ru"}
+    )
+    assert f'data-sum="{told["amount"]}"' in page
+    for step in told["charges"]:  # type: ignore[attr-defined]
+        assert step["why"].replace("\N{NO-BREAK SPACE}", " ") in page.replace(
+            "\N{NO-BREAK SPACE}", " "
+        )
+    assert "n-1" in page  # the real subscription of last month
+    assert 'id="curve"' in page
+
+
+def test_every_model_has_its_form(denis: Client) -> None:
+    path = f"/office/catalogue/drafts/{begun(denis)}/put/price/"
+    for model, kind in MODELS.items():
+        page = denis.post(path, {"do": "show", "price.price.model": model, "version": "1"})
+        assert page.status_code == 200, model
+        names = set(re.findall(r'name="price\.price\.([a-z_]+)', page.content.decode()))
+        simple = {one.name for one in shape_of(kind) if one.kind not in ("rows", "price")}
+        assert simple <= names, model
+
+
+def test_the_other_objects_have_forms_too(denis: Client) -> None:
+    forms = {
+        "plan": {"plan.code": "max", "plan.name": "Максимум", "plan.cycle": "month"},
+        "meter": {"meter.code": "sms", "meter.name": "СМС", "meter.aggregation": "count"},
+        "discount": {"discount.code": "vip", "discount.name": "VIP", "discount.percent": "7,5"},
+    }
+    draft = begun(denis)
+    for version, (kind, fields) in enumerate(forms.items(), 1):
+        path = f"/office/catalogue/drafts/{draft}/put/{kind}/"
+        assert denis.get(path).status_code == 200
+        assert denis.post(path, {"version": str(version), **fields}).status_code == 302
+    found = catalog.draft(draft)
+    assert found is not None
+    assert {kind: list(many) for kind, many in found.content.items()} == {
+        "plan": ["max"], "meter": ["sms"], "discount": ["vip"],
+    }  # fmt: skip
+
+
+# --- simulate, publish ----------------------------------------------------------------------------
+
+
+def test_from_the_plan_to_a_published_price(denis: Client) -> None:
+    draft = begun(denis)
+    compose(denis, draft)
+    place = f"/office/catalogue/drafts/{draft}/"
+    assert "0,12" in denis.get(place).content.decode()
+    begun_ = denis.post("/office/catalogue/simulations/new/", {"draft": str(draft)})
+    page = denis.get(begun_["Location"]).content.decode().replace("\N{NO-BREAK SPACE}", " ")
+    # 1 000 × 0.12 + 9 000 × 0.05 = 570.00 in place of 1 000.00.
+    assert "−430,00 ₽" in page
+    export = denis.get(f"{begun_['Location']}export/")
+    lines = b"".join(export.streaming_content).decode("utf-8-sig").splitlines()  # type: ignore[attr-defined]
+    assert "south;ООО «Юг»;RUB;1000,00;1000,00;1000,00;0,00" in lines
+
+    shown = denis.get(f"{place}publish/").content.decode()
+    assert "Кого заденет" in shown
+    published = denis.post(f"{place}publish/", {"version": "2", "reason": "дешевле"})
+    assert published.status_code == 302
+    [latest, *_] = catalog.history("pro")
+    assert (latest.reason, latest.document["price"]) == ("дешевле", DOCUMENT["price"])
+    again = denis.post(f"{place}publish/", {"version": "3", "reason": "дешевле"})
+    assert again.status_code == 422
+
+
+def test_without_the_right_nobody_publishes_and_the_attempt_is_kept(
+    denis: Client, office: Office
+) -> None:
+    draft = begun(denis)
+    compose(denis, draft)
+    writer = office("product_manager", without={"catalogue.publish"})
+    path = f"/office/catalogue/drafts/{draft}/publish/"
+    refused = writer.post(path, {"version": "2", "reason": "x"})
+    assert refused.status_code == 403
+    found = catalog.draft(draft)
+    assert found is not None
+    assert found.status == "open"
+    kept = AuditRow.objects.get(action="catalog.price.publication_refused")
+    assert (kept.before["price"], kept.after["price"]) == (
+        {"model": "per_unit", "unit": "0.1"}, DOCUMENT["price"],
+    )  # fmt: skip
+    assert kept.actor.startswith("user:")
+
+
+# --- subscriptions --------------------------------------------------------------------------------
+
+
+def test_a_change_is_shown_made_and_taken_back(office: Office, company: Tenant) -> None:
+    olga = office("support")
+    path = "/office/subscriptions/n-1/change/"
+    fields = {"change": "plan", "at": "2026-12-01", "value": "pre", "do": "preview"}
+    page = olga.post(path, fields).content.decode()
+    token = re.findall(r'name="token" value="([^"]+)"', page)[0]
+    assert "+244,00" in page
+    stale = olga.post(path, fields | {"do": "make", "token": "x", "reason": "просил"})
+    assert (stale.status_code, Amendment.objects.count()) == (422, 0)
+    made = olga.post(path, fields | {"do": "make", "token": token, "reason": "просил"})
+    assert made["Location"] == "/office/subscriptions/n-1/"
+    card = olga.get(made["Location"]).content.decode()
+    assert "просил" in card
+    back = olga.get("/office/subscriptions/n-1/withdraw/1/").content.decode()
+    token = re.findall(r'name="token" value="([^"]+)"', back)[0]
+    sent = {"do": "make", "token": token, "reason": "передумал"}
+    assert olga.post("/office/subscriptions/n-1/withdraw/1/", sent).status_code == 302
+    assert [one.change for one in Amendment.objects.order_by("number")] == ["plan", "withdraw"]
+
+
+def test_changes_from_a_file_are_judged_row_by_row(office: Office, company: Tenant) -> None:
+    olga = office("support")
+    text = "subscription,at,change,value\nn-1,2026-12-01,plan,pre\ns-1,2026-12-01,plan,gone\n"
+    path = "/office/subscriptions/bulk/"
+    dry = olga.post(path, {"file": SimpleUploadedFile("c.csv", text.encode()), "reason": "x"})
+    page = dry.content.decode()
+    assert dry.status_code == 422
+    assert 'name="token"' not in page
+    good = text.replace("gone", "pre")
+    dry = olga.post(path, {"file": SimpleUploadedFile("c.csv", good.encode()), "reason": "x"})
+    token = re.findall(r'name="token" value="([^"]+)"', dry.content.decode())[0]
+    sent = {"do": "make", "text": good, "name": "c.csv", "reason": "x", "token": token}
+    assert olga.post(path, sent).status_code == 302
+    assert Amendment.objects.count() == 2
+
+
+def test_an_own_price_is_composed_in_the_same_form(office: Office, company: Tenant) -> None:
+    olga = office("support")
+    fields = {
+        "change": "terms", "at": "2026-12-01", "price": "fee", "own.model": "flat",
+        "own.amount": "500", "do": "preview",
+    }  # fmt: skip
+    page = olga.post("/office/subscriptions/n-1/change/", fields).content.decode()
+    assert "−610,00" in page  # 1 220.00 becomes 610.00 with VAT
+
+
+def test_a_subscription_is_opened_on_a_page(office: Office, company: Tenant) -> None:
+    olga = office("support")
+    fields = {"customer": "south", "plan": "pre", "code": "Д-1/26", "start": "2026-12-01",
+              "quantity": "2"}  # fmt: skip
+    made = olga.post("/office/subscriptions/new/", fields)
+    assert made.status_code == 302
+    assert olga.get(made["Location"]).status_code == 200
+    assert olga.post("/office/subscriptions/new/", fields).status_code == 422

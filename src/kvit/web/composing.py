@@ -107,7 +107,8 @@ def real_ones(
     versions = versions_of_meter(known, meter)
     stands = next((one for one in known.prices_on(plan, day) if one.code == code), None)
     found = []
-    for usual in rating.usual(versions, billed_in=last.start):
+    by_code = {one.subscription: one for one in rating.usual(versions, billed_in=last.start)}
+    for usual in by_code.values():  # of few subscriptions one may stand for two shares
         sums = [
             _sum_of(one, usual.units, currency)
             for one in (price, stands.price if stands and has_curve(stands.price) else None)

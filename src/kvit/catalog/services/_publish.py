@@ -197,8 +197,9 @@ def example_failures(price: PriceIn, currency: str) -> Iterator[ExampleFails]:
     try:
         for one in check_examples(price.terms.price, price.examples, currency):
             yield ExampleFails(
-                "example_fails", **named, place=one.place, expected=one.expected, actual=one.actual
-            )
+                "example_fails", **named, place=one.place, expected=Fraction(one.expected),
+                actual=Fraction(one.actual),
+            )  # fmt: skip
     except PriceError as error:
         words = {"russian": error.message("ru"), "english": error.message("en")}
         yield ExampleFails("example_unreadable", **named, field=error.field, **words)

@@ -17,7 +17,7 @@ from kvit.catalog import queries, services
 from kvit.catalog.rows import DraftInfo
 from kvit.core import statements
 from kvit.core.catalogue import Catalogue
-from kvit.core.money import NotANumber, parse_decimal
+from kvit.core.money import NotANumber, exact_text, parse_decimal
 from kvit.core.pricing import PriceError, parse_price
 from kvit.core.pricing.labels import choice_label
 from kvit.core.statements import Kind
@@ -239,36 +239,39 @@ def _worked(
     price_document = document.get("price", {})
     context: dict[str, Any] = {"currency": currency, "draft": info}
     try:
-        quantity = composing.quantity_of(price_document, _shapes.number_typed(typed))
         price = parse_price(price_document)
+        real = composing.real_ones(
+            price, plan=str(document.get("plan", "")), code=str(document.get("code", "")),
+            meter=str(document.get("meter", "")), currency=currency, known=known,
+            day=info.effective_from,
+        )  # fmt: skip
+        if not typed and real:  # begin with the middle one
+            typed = exact_text(real[len(real) // 2].usual.units)
+        quantity = composing.quantity_of(price_document, _shapes.number_typed(typed))
     except PriceError as error:
         return context | {"fault": error.message(speech), "quantity": typed}
     worked = composing.work_out(price_document, quantity, currency=currency, lang=speech)
-    context |= {
-        "quantity": _shapes.number_shown(composing.units_shown(quantity), speech),
-        "worked": worked,
-        "fault": worked.error["message"] if worked.error else "",
-    }
-    plan, code = str(document.get("plan", "")), str(document.get("code", ""))
-    real = composing.real_ones(
-        price, plan=plan, code=code, meter=str(document.get("meter", "")),
-        currency=currency, known=known, day=info.effective_from,
-    )  # fmt: skip
     here = _number(quantity.get("units"))
     drawn = composing.draw(
         price, currency=currency, quantities=[here, *(one.usual.units for one in real)]
     )
     meter = known.meters.get(str(document.get("meter", "")))
-    return context | {
+    unit = meter.unit if meter else ""
+    context |= {
+        "quantity": _shapes.number_shown(composing.units_shown(quantity), speech),
+        "worked": worked,
+        "fault": worked.error["message"] if worked.error else "",
         "real": real,
         "drawn": drawn,
-        "here": here,
-        "unit": meter.unit if meter else "",
-        "chart": None
-        if drawn is None
-        else _chart(drawn, here, worked.minor, meter.unit if meter else ""),
-        "unit_chart": None if drawn is None else _unit_chart(drawn, meter.unit if meter else ""),
+        "unit": unit,
     }
+    if drawn is not None:
+        context |= {
+            "reach": str(float(drawn.points[-1].units)),
+            "chart": _chart(drawn, here, worked.minor, unit),
+            "unit_chart": _unit_chart(drawn, unit),
+        }
+    return context
 
 
 def _number(given: Any) -> Fraction:
@@ -302,7 +305,7 @@ def _chart(drawn: composing.Drawn, here: Fraction, minor: int | None, unit: str)
                     "symbol": "circle",
                     "symbolSize": 12,
                     "data": mark,
-                    "label": {"position": "top", "formatter": "{c}"},
+                    "label": {"position": "top", "formatter": "{c}", "textBorderWidth": 0},
                 },
             }
         ],

@@ -17,7 +17,9 @@ from kvit.catalog import queries as catalog
 from kvit.core.catalogue import Catalogue
 from kvit.core.money import minor_text
 from kvit.core.periods import local_date
+from kvit.core.pricing.labels import FIELDS
 from kvit.core.terms import Terms
+from kvit.core.wording import say
 from kvit.invoicing import queries as invoicing
 from kvit.invoicing import services as invoicing_services
 from kvit.parties import queries as parties
@@ -32,6 +34,7 @@ from kvit.web.lists import Column
 from kvit.web.office.catalogue import price_words
 from kvit.web.office.links import customers, people
 from kvit.web.routes import action, page
+from kvit.web.tags import lang
 from kvit.web.tags import number as written
 
 COLUMNS = (
@@ -345,6 +348,7 @@ def _plain(number: Fraction | None) -> str:
 def _value(value: Any, known: Catalogue) -> str:
     if isinstance(value, dict):
         shown = {name: one for name, one in value.items() if one not in (None, "")}
-        return ", ".join(f"{name}: {one}" for name, one in shown.items())
+        told = {say(FIELDS, n, lang()) if n in FIELDS else n: one for n, one in shown.items()}
+        return ", ".join(f"{name}: {one}" for name, one in told.items())
     text = "" if value is None else str(value)
     return _plan_name(known, text) if text in known.plans else text

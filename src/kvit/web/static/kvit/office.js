@@ -158,7 +158,7 @@
     const chart = echarts.getInstanceByDom(box) || echarts.init(box, null, { renderer: "svg" });
     const text = colour("--text"), muted = colour("--muted"), line = colour("--hairline");
     const spoken = (value) => typeof value === "number" ? value.toLocaleString(root.lang) : value;
-    const axis = { axisLabel: { color: muted, formatter: spoken }, axisLine: { lineStyle: { color: line } }, splitLine: { lineStyle: { color: line } } };
+    const axis = { axisLabel: { color: muted, hideOverlap: true, formatter: spoken }, axisLine: { lineStyle: { color: line } }, splitLine: { lineStyle: { color: line } } };
     chart.setOption({
       animation: false, aria: { enabled: true, decal: { show: (wanted.series || []).length > 1 } },
       color: [1, 2, 3, 4, 5, 6].map((n) => colour(`--series-${n}`)),
