@@ -22,7 +22,7 @@ def test_a_key_made_at_the_terminal_opens_until_it_is_revoked(
     made = told(capsys, "new", "crm", "--right", "usage.write")
     known = known_key(made["key"], now=datetime.now(UTC))
     assert known is not None
-    assert (known.tenant_id, known.row.rights) == (tenant.id, ("usage.write",))
+    assert (known.tenant.id, known.row.rights) == (tenant.id, ("usage.write",))
     [listed] = told(capsys, "list")["keys"]
     assert (listed["name"], listed["is_revoked"]) == ("crm", False)
     assert made["key"].split("_", 2)[2] not in json.dumps(listed)

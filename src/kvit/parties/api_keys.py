@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 
 from kvit.core.wording import Words
 from kvit.parties import models
-from kvit.parties.rows import ApiKeyRow
+from kvit.parties.rows import ApiKeyRow, Tenant, TenantRow
 from kvit.platform import audit, sealed
 from kvit.platform.failures import Failure
 from kvit.platform.tenancy import current_tenant_id
@@ -82,7 +82,7 @@ class Known:
     """Whose key a request came with, and what its second factor is checked against."""
 
     row: ApiKeyRow
-    tenant_id: UUID
+    tenant: Tenant
     factors: int
     sealed_signing: str
 
@@ -222,7 +222,11 @@ def known_key(text: str, *, now: datetime) -> Known | None:
         return None
     if found.expires_at is not None and found.expires_at <= now:
         return None
-    return Known(_row(found), found.tenant_id, found.tenant.machine_factors, found.signing)
+    own = TenantRow(
+        **{field.name: getattr(found.tenant, field.name) for field in fields(TenantRow)}
+    )
+    tenant = Tenant(found.tenant_id, own)
+    return Known(_row(found), tenant, found.tenant.machine_factors, found.signing)
 
 
 def note_use(row: ApiKeyRow, *, address: str, now: datetime) -> None:

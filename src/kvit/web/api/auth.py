@@ -82,14 +82,14 @@ def _machine(request: HttpRequest, header: str) -> Principal:
     if known.factors > 1 and not is_signed and not _has_certificate(request, known):
         raise ApiRefused("second_factor_missing", status=401, headers=_CHALLENGE)
     services.note_use(known.row, address=address_of(request), now=now)
-    with tenant_scope(known.tenant_id, switch=True):
-        tenant, is_test = parties.tenant(), clock.is_test()
+    with tenant_scope(known.tenant.id, switch=True):
+        is_test = clock.is_test()
     return Principal(
         kind="key",
         id=known.row.id,
         name=known.row.name,
         email="",
-        tenant=tenant,
+        tenant=known.tenant,
         rights=frozenset(known.row.rights),
         test_clock=is_test,
     )

@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -153,7 +154,8 @@ def _acting(request: HttpRequest, principal: Any, route: routes.Route) -> Any:
         audit.acting_from(origin),
         masking(is_masked(request, principal)),
     ):
-        request.now = clock.now_for(principal.tenant.id)
+        own = principal.test_clock
+        request.now = clock.now_for(principal.tenant.id) if own else datetime.now(UTC)
         yield
 
 
