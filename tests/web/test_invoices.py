@@ -86,13 +86,16 @@ def test_a_sum_opens_to_its_events_in_four_levels(client: Client) -> None:
     assert "10,000" in line
     days = text(client, f"{base}days/")
     assert "Sum 10,000 вызов" in days
-    events = text(client, f"{base}days/2026-10-10/")
-    assert "Sum 10,000 вызов" in events
-    assert "n-1/2026-10-10/10000" in events
+    day = text(client, f"{base}days/2026-10-10/")
+    assert "Sum 10,000 вызов" in day
+    assert "n-1/2026-10-10/10000" in day
     record = text(client, f"{base}record/?source=test&event=n-1/2026-10-10/10000&day=2026-10-10")
     assert "Batch and place" in record
     drawer = client.get(base, headers={"hx-request": "true", "hx-target": "drawer"})
     assert drawer.content.decode().lstrip().startswith('<div class="drawer-head">')
+    events = client.get(f"{base}export/")
+    lines = b"".join(events.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    assert lines[1:] == ["2026-10-10T09:00:00+00:00,n-1/2026-10-10/10000,10000,"]
     fee = text(client, f"/office/invoices/{invoice().id}/lines/1/why/?again=1")
     assert "it agrees to the last digit" in fee
     for missing in ("lines/9/why/", "lines/1/why/days/nonsense/", "lines/1/why/record/?event=x"):

@@ -8,13 +8,16 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from kvit.core.money import exact_text
 from kvit.invoicing import queries
+from kvit.rating.explain import explain
 from kvit.web import explaining, why
+from kvit.web.lists import exported
 from kvit.web.routes import page
 from kvit.web.tags import lang
 
@@ -65,6 +68,24 @@ def events_why(request: HttpRequest, invoice: UUID, line: int, day: str) -> Http
         raise Http404 from None
     found = why.events_of(_charge(request, invoice, line), wanted, skip=max(0, skip))
     return _level(request, "events", invoice, line, found=found, day=wanted)
+
+
+@page("invoices/<uuid:invoice>/lines/<int:line>/why/export/", name="invoice-why-export",
+      right="invoices.read")  # fmt: skip
+def export_why(request: HttpRequest, invoice: UUID, line: int) -> HttpResponseBase:
+    """Every event behind the line: what the sum was measured from."""
+    found = explain(_charge(request, invoice, line))
+    heads = (_("Time"), _("Event"), _("Value"), _("Dimensions"))
+    rows = (
+        (
+            one.time.isoformat(),
+            one.id,
+            one.value if isinstance(one.value, str) else exact_text(one.value),
+            "; ".join(f"{name}={value}" for name, value in one.dimensions),
+        )
+        for one in found.events
+    )
+    return exported("events", heads, rows)
 
 
 @page("invoices/<uuid:invoice>/lines/<int:line>/why/record/", name="invoice-why-record",
