@@ -297,6 +297,7 @@ class PriceVersion(Version):
     examples = models.JSONField(default=list)
     continues = models.BooleanField(default=False)
     counts_quantity = models.BooleanField(default=True)
+    ends = models.BooleanField(default=False, db_default=False)  # the price is no more from then on
     price_basis = models.CharField(max_length=5, blank=True)
     calendar = models.CharField(max_length=80, blank=True)
     filters = models.JSONField(default=dict)

@@ -174,6 +174,7 @@ def price_terms(row: PriceVersion) -> core.PriceTerms:
         meter=row.meter,
         continues=row.continues,
         counts_quantity=row.counts_quantity,
+        ends=row.ends,
         price_basis=row.price_basis,
         calendar=row.calendar,
         filters=tuple(sorted((key, tuple(values)) for key, values in row.filters.items())),

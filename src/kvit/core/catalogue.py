@@ -64,6 +64,7 @@ class PriceTerms:
     meter: str = ""
     continues: bool = False
     counts_quantity: bool = True  # whether the subscription's quantity is a fee's units
+    ends: bool = False  # from this version's first day on the price is no more
     price_basis: str = ""
     calendar: str = ""
     filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -128,7 +129,7 @@ class Catalogue:
         for one in self.prices.get(plan, ()):
             if one.effective_from <= day or one.code not in chosen:
                 chosen[one.code] = one
-        return tuple(one for one in chosen.values() if one.effective_from <= day)
+        return tuple(one for one in chosen.values() if one.effective_from <= day and not one.ends)
 
     def first_days(self, plan: str) -> tuple[date, ...]:
         """Return the days on which a version of the plan, of a plan bundled into it or of a price

@@ -16,8 +16,10 @@ from kvit.integrations.port import Fault, Place, PriceRow
 PRICE_KEYS = (
     "code", "name", "meter", "when", "prorate", "price", "examples", "effective", "continue",
     "filter", "group_by", "calendar", "price_basis", "phase", "quantity",
+    "ends",
 )  # fmt: skip
 WHENS = ("arrears", "advance", "once", "milestone")
+NOTHING = {"model": "flat", "amount": "0"}  # in place of the price that is no more
 POLICIES = ("days", "days_inclusive", "seconds", "fixed_30", "none")
 
 
@@ -33,12 +35,13 @@ def read_price(
 ) -> tuple[str, PriceRow | None]:
     """Return a price's code and its row, None where anything about it is faulty."""
     fields = fields_of(toml, path, shown_path, values, PRICE_KEYS, faults)
-    fields.require("code", "price")
+    ends = fields.flag("ends")
+    fields.require("code", "effective" if ends else "price")
     code, meter = fields.code("code"), fields.code("meter")
     when = fields.word("when", WHENS, "arrears")
     if meter and when == "advance":  # what has not been measured yet cannot be charged
         fields.fault("bad_word", "when", value=when, known="arrears", hint_ru="", hint_en="")
-    document = fields.table("price")
+    document = {**NOTHING} if ends else fields.table("price")
     price = _checked_price(fields, document)
     row = PriceRow(
         place=fields.place(),
@@ -50,6 +53,7 @@ def read_price(
         prorate=_policy(fields, "none" if meter else "days"),
         meter=meter,
         continues=fields.flag("continue"),
+        ends=ends,
         filters=_filters(fields),
         group_by=fields.codes("group_by"),
         calendar=fields.code("calendar"),

@@ -273,6 +273,7 @@ def _price_columns(price: PriceIn) -> dict[str, object]:
         "examples": [dict(example) for example in price.examples],
         "continues": terms.continues,
         "counts_quantity": terms.counts_quantity,
+        "ends": terms.ends,
         "price_basis": terms.price_basis,
         "calendar": terms.calendar,
         "filters": {key: list(values) for key, values in terms.filters},

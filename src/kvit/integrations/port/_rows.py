@@ -122,6 +122,7 @@ class PriceRow:
     prorate: str = "days"
     meter: str = ""
     continues: bool = False  # the key `continue`
+    ends: bool = False  # from `effective` on the price is no more
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the key `filter`
     group_by: tuple[str, ...] = ()
     calendar: str = ""

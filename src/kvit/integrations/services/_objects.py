@@ -204,6 +204,7 @@ def _image(terms: core.PriceTerms | core.PlanTerms) -> Mapping[str, Any]:
 
 _PRICE_FIELDS = (
     "plan", "code", "name", "when", "prorate", "meter", "continues", "counts_quantity",
+    "ends",
     "price_basis", "calendar", "filters", "group_by", "phase", "effective_from",
 )  # fmt: skip
 
@@ -259,6 +260,7 @@ def _price(row: PriceRow) -> core.PriceTerms:
         meter=row.meter,
         continues=row.continues,
         counts_quantity=row.quantity,
+        ends=row.ends,
         price_basis=row.price_basis,
         calendar=row.calendar,
         filters=tuple(sorted((key, tuple(values)) for key, values in row.filters.items())),
