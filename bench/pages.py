@@ -25,15 +25,15 @@ PAGES = {
     "invoices by sum": "/office/invoices/?sort=-total",
     "invoices of a customer": "/office/invoices/?customer=c50",
     "customers": "/office/customers/",
-    "customers by name": "/office/customers/?q=%D0%BA%D0%BB%D0%B8%D0%B5%D0%BD%D1%82%2077",
+    "customers by name": "/office/customers/?q=%D0%BA%D0%BB%D0%B8%D0%B5%D0%BD%D1%82%207",
     "overview": "/office/",
     "overview: owed": "/office/overview/owed/",
     "overview: agreement": "/office/overview/agreement/",
     "overview: months": "/office/overview/months/",
     "overview: plans": "/office/overview/plans/",
-    "search by number": "/office/search/?q=2026-0000077",
+    "search by number": "/office/search/?q=2026-0000007",
     "search by sum": "/office/search/?q=24,40",
-    "search by name": "/office/search/?q=rkbtyn%2077",
+    "search by name": "/office/search/?q=rkbtyn%207",
     "trial balance": "/office/ledger/osv/",
     "account card": "/office/ledger/accounts/62.01/card/",
     "receivables": "/office/ledger/receivables/",
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             "queries": _queries(large, address),
             "small": few[name],
         }
-        assert pages[name]["queries"] == few[name], f"{name}: queries grow with rows"
+        assert pages[name]["queries"] <= few[name], f"{name}: queries grow with rows"
     return {"pages": pages, **_peers(args.rounds)}
 
 
