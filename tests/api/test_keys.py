@@ -193,3 +193,15 @@ def test_a_client_certificate_is_believed_from_a_trusted_proxy_alone(
     assert crm.get("/clock", headers=told).status == 200
     wrong = {"X-Client-Cert-Sha256": "cd" * 32}
     assert crm.get("/clock", headers=wrong).code == "second_factor_missing"
+
+
+def test_a_network_that_is_none_is_refused_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kvit.platform import settings
+
+    monkeypatch.setenv("KVIT_CERTIFICATE_PROXIES", "10.0.0.5/32, everybody")
+    settings.load.cache_clear()
+    with pytest.raises(settings.SettingWrong) as caught:
+        settings.load()
+    assert "KVIT_CERTIFICATE_PROXIES" in caught.value.text("ru")
+    monkeypatch.undo()
+    settings.load.cache_clear()

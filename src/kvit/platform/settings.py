@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -143,6 +144,13 @@ class Settings(BaseSettings):
         "set by ./kvit: how it was called, so that hints can be typed as they stand",
         None,
     )
+
+    @field_validator("certificate_proxies")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        for one in filter(None, map(str.strip, text.split(","))):
+            ip_network(one)  # a ValueError names the one that is none
+        return text
 
     @field_validator("data")
     @classmethod
