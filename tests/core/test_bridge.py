@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kvit.core.bridge import BillPart, bridge, by_cause
@@ -60,6 +60,8 @@ def test_two_lines_of_one_price_are_one_thing() -> None:
     assert steps(split, [part("fee", 2, 1_500, 30)]) == [("price", "fee", 300)]
 
 
+# A machine that others share may stall while an example is drawn.
+calmly = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 parts = st.builds(
     BillPart,
     key=st.sampled_from([("a",), ("b",), ("c",)]),
@@ -72,6 +74,7 @@ parts = st.builds(
 )
 
 
+@calmly
 @given(st.lists(parts, max_size=6), st.lists(parts, max_size=6))
 def test_steps_always_add_up(before: list[BillPart], now: list[BillPart]) -> None:
     found = bridge(before, now)
@@ -81,6 +84,7 @@ def test_steps_always_add_up(before: list[BillPart], now: list[BillPart]) -> Non
     assert sum(by_cause(found).values()) == sum(step.minor for step in found)
 
 
+@calmly
 @given(st.lists(parts, max_size=6), st.lists(parts, max_size=6))
 def test_backwards_it_sums_to_the_opposite(before: list[BillPart], now: list[BillPart]) -> None:
     there, back = bridge(before, now), bridge(now, before)
