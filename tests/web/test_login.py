@@ -1,5 +1,6 @@
 """Logging in: two factors always, a code once, limits for all processes, notices, sealed keys."""
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,7 @@ from kvit.parties import models
 from kvit.parties.rows import Tenant
 from kvit.parties.services import add_member
 from kvit.platform.models import AuditRow
+from tests.web.conftest import Office
 
 EMAIL, PASSWORD = "anna@acme.example", "синий-чайник-42-утра"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -156,3 +158,40 @@ def test_the_login_leads_to_no_other_site(app: Authenticator) -> None:
     send_password(client, next="https://evil.example/")
     answer = client.post("/account/factors/prove/", {"code": code()})
     assert answer["Location"] == "/"
+
+
+OTHER_NAMES = {"Kvit", "English", "Aegis", "Google", "Authenticator", "Owner"}
+
+
+def test_no_page_of_the_login_has_a_word_of_another_language(
+    office: Office, app: Authenticator
+) -> None:
+    """What allauth and Django say themselves included, in answers to wrong input too."""
+    client, stray = office("owner"), []
+    half = Client()
+    send_password(half)
+    wrong = {"password": "x", "code": "x", "email": "x", "login": "x", "oldpassword": "x",
+             "password1": "x", "password2": "y", "name": ""}  # fmt: skip
+    for one, person in (
+        *(("/account/" + place, Client()) for place in (
+            "login/", "inactive/", "password/reset/", "password/reset/sent/",
+            "password/reset/done/", "password/reset/key/1-x/",
+        )),
+        ("/account/factors/prove/", half),
+        *(("/account/" + place, client) for place in (
+            "logout/", "password/", "sessions/", "factors/", "factors/again/", "factors/app/",
+            "factors/app/remove/", "factors/codes/new/", "factors/passkeys/",
+            "factors/passkeys/add/",
+        )),
+    ):  # fmt: skip
+        for answer in (
+            person.get(one),
+            *([person.post(one, wrong)] if "logout" not in one else []),
+        ):
+            if answer.status_code == 200:
+                text = re.sub(r"<(script|style|svg|code)\b.*?</\1>|value=\"[^\"]*\"|<[^>]+>", " ",
+                              answer.content.decode(), flags=re.DOTALL)  # fmt: skip
+                bare = re.sub(r"\S+@\S+|Firefox \d+|\d+\.\d+\.\d+\.\d+", " ", text)
+                stray += [(one, word) for word in re.findall(r"\b[A-Za-z]{3,}\b", bare)
+                          if word not in OTHER_NAMES]  # fmt: skip
+    assert stray == []

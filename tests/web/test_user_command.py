@@ -49,3 +49,23 @@ def test_a_demo_login_opens_the_office_and_is_told_once(tenant: Tenant) -> None:
     assert login.uri.startswith("otpauth://totp/owner%40acme.example?secret=")
     assert ensure_login(tenant) is None
     assert login.password not in repr(login)
+
+
+def test_who_lost_phone_and_codes_is_rescued_by_the_operator(
+    tenant: Tenant, ready: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    login = ensure_login(tenant)
+    assert login is not None
+    client = Client()
+    client.post("/account/login/", {"login": login.email, "password": login.password})
+    client.post("/account/factors/prove/", {"code": login.codes[0]})
+    assert main(["user", "rescue", login.email, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"email": login.email, "removed": 2}
+    assert client.get("/office/").status_code == 302
+    again = Client()
+    again.post("/account/login/", {"login": login.email, "password": login.password})
+    assert again.get("/office/")["Location"] == "/account/factors/?next=%2Foffice%2F"
+    row = AuditRow.objects.get(action="factor.removed")
+    assert row.after == {"by": "operator", "factor": "all"}
+    assert main(["user", "rescue", "nobody@acme.example"]) == 1
+    assert "nobody@acme.example" in capsys.readouterr().err

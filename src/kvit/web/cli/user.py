@@ -23,6 +23,11 @@ WORDS: Words = {
         "{email} — {role}. Пароль у человека уже есть.",
         "{email} — {role}. The person has a password already.",
     ),
+    "rescued": (
+        "{email}: вторые факторы сняты, сеансы закончены. При следующем входе настраивают новый.",
+        "{email}: the second factors are removed, the sessions ended. A new one is set up at the"
+        " next login.",
+    ),
     "none": ("В компании пока никого нет.", "Nobody is in the company yet."),
     "closed": ("закрыт", "closed"),
     "unknown": ("Учётной записи {email} в компании нет.", "{email} has no account in the company."),
@@ -39,10 +44,12 @@ class NoUser(Failure):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
-        choices=("add", "link", "list"),
+        choices=("add", "link", "list", "rescue"),
         help=either(
-            "add: пригласить; link: новая ссылка для пароля; list: показать всех",
-            "add: invite; link: a new link for the password; list: show all",
+            "add: пригласить; link: новая ссылка для пароля; list: показать всех; rescue: снять"
+            " вторые факторы, если телефон и коды потеряны",
+            "add: invite; link: a new link for the password; list: show all; rescue: remove the"
+            " second factors of who lost phone and codes",
         ),
     )
     parser.add_argument("email", nargs="?", default="", help=either("адрес почты", "an e-mail"))
@@ -60,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"kvit user: {say(WORDS, 'email', language())}", file=sys.stderr)
         return 2
     with in_company(args.tenant, origin="kvit user"):
-        told = {"add": _add, "link": _link, "list": _list}[args.what](args)
+        told = {"add": _add, "link": _link, "list": _list, "rescue": _rescue}[args.what](args)
     if args.json:
         print(json.dumps(told["json"], ensure_ascii=False))
     else:
@@ -82,13 +89,29 @@ def _add(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _link(args: argparse.Namespace) -> dict[str, Any]:
+    email, roles = _member(args)
+    return _told(email, roles, is_forced=True)
+
+
+def _rescue(args: argparse.Namespace) -> dict[str, Any]:
+    from django.contrib.auth import get_user_model
+
+    from kvit.web.login.rescue import forget_factors
+
+    email, _ = _member(args)
+    count = forget_factors(get_user_model().objects.get(email=email))
+    text = say(WORDS, "rescued", language(), email=email)
+    return {"text": text, "json": {"email": email, "removed": count}}
+
+
+def _member(args: argparse.Namespace) -> tuple[str, str]:
     from kvit.parties import queries
 
     email = args.email.strip().lower()
     found = next((one for one in queries.members() if one.email == email), None)
     if found is None:
         raise NoUser("unknown", email=email)
-    return _told(email, ", ".join(role for role, _ in found.held), is_forced=True)
+    return email, ", ".join(role for role, _ in found.held)
 
 
 def _told(email: str, role: str, *, is_forced: bool = False) -> dict[str, Any]:
