@@ -59,9 +59,14 @@ def acting_from(origin: str) -> Iterator[None]:
         _origin.reset(token)
 
 
+def origin() -> str:
+    """Return the place from which what is done now is done."""
+    return _origin.get()
+
+
 def record_many(changes: Iterable[Change], *, actor: str, now: datetime, reason: str = "") -> None:
     """Write an audit row for each change, in the caller's transaction."""
-    origin = _origin.get()
+    place = _origin.get()
     bulk.copy_in(
         AuditRow,
         _COLUMNS,
@@ -69,7 +74,7 @@ def record_many(changes: Iterable[Change], *, actor: str, now: datetime, reason:
             (
                 uuid7(),
                 actor,
-                origin,
+                place,
                 now,
                 change.action,
                 change.object_type,

@@ -12,13 +12,16 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 
 from kvit.parties import queries as parties
+from kvit.parties.jobs import alarm
 from kvit.parties.rights import RIGHTS
 from kvit.platform import audit
+from kvit.platform.throttle import take
 from kvit.web import refusals, routes
 from kvit.web.tags import lang
 
 _LONGEST = 300  # of a value sent
 _MOST = 40  # fields sent
+ALARM_EVERY_S = 600
 _PRICING = ("catalogue.", "subscriptions.")
 
 
@@ -38,9 +41,20 @@ def note_read(request: HttpRequest, route: routes.Route, kwargs: Mapping[str, ob
 def note_refused(request: HttpRequest, route: routes.Route, kwargs: Mapping[str, object]) -> None:
     """Write down an attempt without the right; of prices, with what was sent."""
     after: dict[str, object] = {"right": route.right, "method": request.method}
-    if route.right.startswith(_PRICING) and request.method != "GET":
+    is_of_prices = route.right.startswith(_PRICING) and request.method not in ("GET", "HEAD")
+    if is_of_prices:
         after["sent"] = _sent(request)
+    # A flood of attempts is in the journal whole, and in the mail for its beginning.
+    bucket = f"alarm:{request.principal.tenant.id}"
+    is_told = is_of_prices and not take(bucket, capacity=5, every_s=ALARM_EVERY_S)
     with transaction.atomic():
+        if is_told:
+            alarm.defer(
+                who=request.principal.actor,
+                right=route.right,
+                what=_object(route, kwargs),
+                origin=audit.origin(),
+            )
         audit.record(
             action="attempt.refused",
             object_type="api" if route.kind == "api" else "page",

@@ -6,6 +6,7 @@ import time
 from datetime import datetime
 
 import pytest
+from django.core import mail
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client, override_settings
@@ -260,3 +261,30 @@ def test_origins_name_the_device_and_no_more_than_fits() -> None:
     }
     assert {agent: device_name(agent) for agent in agents} == agents
     assert re.fullmatch(r"[\x20-\x7e]+", device_name("\x00<script>" * 20))
+
+
+def test_an_attempt_at_prices_is_kept_with_what_was_sent_and_alarms(
+    office: Office, tenant: Tenant, now: datetime
+) -> None:
+    from procrastinate.contrib.django.models import ProcrastinateJob
+
+    from kvit.parties.jobs import alarm
+
+    office("owner")
+    office("security_officer")
+    support = office("support")
+    sent = {"name": "Дешевле", "why": "x" * 400}
+    for _ in range(8):
+        assert support.post("/office/catalogue/drafts/new/", sent).status_code == 403
+    rows = AuditRow.objects.filter(action="attempt.refused")
+    assert [row.after["sent"] for row in rows] == [{"name": "Дешевле", "why": "x" * 300}] * 8
+    jobs = ProcrastinateJob.objects.filter(task_name="parties.alarm")
+    assert jobs.count() == 5  # a flood is in the journal whole, in the mail for its beginning
+    told = {name: value for name, value in jobs[0].args.items() if name != "tenant"}
+    alarm.run(now=now, **told)
+    assert {one.to[0] for one in mail.outbox} == {
+        "owner@example.com", "security_officer@example.com",
+    }  # fmt: skip
+    assert "Support пытается сделать то, на что нет права «Готовить тарифы и цены»" in (
+        mail.outbox[0].body
+    )
