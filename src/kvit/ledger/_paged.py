@@ -55,14 +55,7 @@ def card_page(asked: Asked, *, after: str = "", limit: int = LIMIT) -> Card:
         """,
         parameters,
     )
-    before = _read(
-        f"""
-        SELECT currency, sum(debit_minor - credit_minor) FROM ({sides}) s
-        WHERE effective_on < %(since)s OR (effective_on, id) <= (%(day)s, %(key)s) GROUP BY 1
-        """,
-        parameters,
-    )
-    running = {currency: int(minor) for currency, minor in before}
+    count, sums, running = _sums(asked, day, key)
     lines = []
     for row in rows[:limit]:
         currency, debit, credit = row[7], int(row[9]), int(row[10])
@@ -70,7 +63,6 @@ def card_page(asked: Asked, *, after: str = "", limit: int = LIMIT) -> Card:
         lines.append(Movement(*(*row[:9], debit, credit, running[currency])))
     is_more = len(rows) > limit
     following = cursor_of("card", lines[-1].effective_on, lines[-1].id) if is_more else None
-    count, sums = _sums(asked)
     return Card(tuple(lines), following, count, sums)
 
 
@@ -89,30 +81,31 @@ def customers_page(asked: Asked, *, after: str = "", limit: int = LIMIT) -> Cust
         closing, key, currency = read_cursor("customers", after, int, UUID, str)
         parameters |= {"closing": closing, "key": key, "currency": currency}
         beyond = "WHERE (-closing, key, currency) > (-%(closing)s, %(key)s, %(currency)s)"
-    found = _read(
+    # One walk over the postings for both: the rows of the page, and the sums of all.
+    told = _read(
         f"""
-        SELECT key, currency, opening, debit, credit, closing FROM ({_by_customer(asked)}) c
-        {beyond} ORDER BY closing DESC, key, currency LIMIT %(limit)s
+        WITH c AS MATERIALIZED ({_by_customer(asked)})
+        (SELECT key, currency, 0, opening, debit, credit, closing FROM c
+         {beyond} ORDER BY closing DESC, key, currency LIMIT %(limit)s)
+        UNION ALL
+        (SELECT NULL, currency, count(*), sum(opening), sum(debit), sum(credit), sum(closing)
+         FROM c GROUP BY currency ORDER BY currency)
         """,
         parameters,
     )
+    found = [row for row in told if row[0] is not None]
+    found.sort(key=lambda row: (-row[6], row[0], row[1]))  # a union promises no order
+    whole = [row for row in told if row[0] is None]
     rows = tuple(
         CustomerTurnover(None if key == NOBODY else key, currency, *map(int, sums))
-        for key, currency, *sums in found[:limit]
+        for key, currency, _, *sums in found[:limit]
     )
     following = None
     if len(found) > limit:
         key, currency, *_, closing = found[limit - 1]
         following = cursor_of("customers", int(closing), key, currency)
-    whole = _read(
-        f"""
-        SELECT currency, count(*), sum(opening), sum(debit), sum(credit), sum(closing)
-        FROM ({_by_customer(asked)}) c GROUP BY 1 ORDER BY 1
-        """,
-        parameters,
-    )
-    totals = {currency: Turnover(*map(int, sums)) for currency, _, *sums in whole}
-    return CustomerPage(rows, following, sum(row[1] for row in whole), totals)
+    totals = {currency: Turnover(*map(int, sums)) for _, currency, _, *sums in whole}
+    return CustomerPage(rows, following, sum(row[2] for row in whole), totals)
 
 
 def _by_customer(asked: Asked) -> str:
@@ -128,11 +121,14 @@ def _by_customer(asked: Asked) -> str:
     """
 
 
-def _sums(asked: Asked) -> tuple[int, Mapping[str, Turnover]]:
-    """Return how many movements the period has, and its sums by currency."""
+def _sums(asked: Asked, day: date, key: int) -> tuple[int, Mapping[str, Turnover], dict[str, int]]:
+    """Return how many movements the period has, its sums by currency, and the balances that the
+    page after a (day, id) begins with: one walk over the postings."""
     rows = _read(
         f"""
         SELECT currency, count(*) FILTER (WHERE effective_on >= %(since)s),
+               coalesce(sum(debit_minor - credit_minor) FILTER (
+                 WHERE effective_on < %(since)s OR (effective_on, id) <= (%(day)s, %(key)s)), 0),
                coalesce(sum(debit_minor - credit_minor)
                         FILTER (WHERE effective_on < %(since)s), 0),
                coalesce(sum(debit_minor) FILTER (WHERE effective_on >= %(since)s), 0),
@@ -140,10 +136,11 @@ def _sums(asked: Asked) -> tuple[int, Mapping[str, Turnover]]:
                sum(debit_minor - credit_minor)
         FROM ({_sides(asked)}) s GROUP BY 1 ORDER BY 1
         """,
-        _parameters(asked),
+        _parameters(asked) | {"day": day, "key": key},
     )
-    sums = {currency: Turnover(*map(int, minors)) for currency, _, *minors in rows}
-    return sum(row[1] for row in rows), sums
+    sums = {currency: Turnover(*map(int, minors)) for currency, _, _, *minors in rows}
+    running = {currency: int(before) for currency, _, before, *_ in rows}
+    return sum(row[1] for row in rows), sums, running
 
 
 def _sides(asked: Asked) -> str:
