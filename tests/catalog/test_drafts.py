@@ -204,6 +204,13 @@ def test_what_is_taken_out_stays_as_it_stands() -> None:
 
 
 @pytest.mark.usefixtures("sold")
+def test_a_price_is_ended_by_a_draft() -> None:
+    publish(drafted(("price", CALLS | {"ends": True, "examples": []})))
+    assert queries.catalogue().prices_on("pro", DECEMBER) == ()
+    assert unit_on(date(2026, 11, 30)) == "0.1"
+
+
+@pytest.mark.usefixtures("sold")
 def test_a_discarded_draft_stays_readable_and_closed() -> None:
     info = drafted(("price", CALLS))
     services.discard(info.id, expected=info.version, actor=DENIS, now=NOW, reason="передумали")

@@ -225,6 +225,7 @@ class StatedPrice:
     prorate: Policy = "days"
     continues: bool = False
     counts_quantity: bool = True
+    ends: bool = False
     price_basis: PriceBasis = ""
     calendar: AnyCode = ""
     filters: Filters = ()

@@ -47,6 +47,7 @@ FIELDS: Words = {
     "default": ("цена для остальных", "price for the rest"),
     "dimensions": ("измерения", "dimensions"),
     "discount_percent": ("скидка, %", "discount, %"),
+    "ends": ("с этого дня цены больше нет", "the price ends on that day"),
     "event_max": ("не больше за событие", "at most an event"),
     "event_min": ("не меньше за событие", "at least an event"),
     "examples": ("примеры, которые должны выполняться", "examples that must hold"),

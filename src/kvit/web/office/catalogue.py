@@ -153,6 +153,8 @@ def _charged(known: Catalogue) -> dict[str, dict[str, int]]:
 
 def price_words(terms: PriceTerms, known: Catalogue) -> str:
     """Say a price of a plan in words: what for, and how much."""
+    if terms.ends:
+        return f"{terms.name}: {_('the price ends')}"
     meter = known.meters.get(terms.meter)
     said = in_words(
         terms.price, unit=meter.unit if meter else "", currency=parties.tenant().row.currency,

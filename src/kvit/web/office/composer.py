@@ -40,7 +40,7 @@ BLOCKS = (
     (gettext_lazy("How it is counted"), ("price",)),
     (gettext_lazy("When, and for a part of a period"), ("when", "prorate", "phase")),
     (gettext_lazy("VAT and the rest"),
-     ("price_basis", "calendar", "continues", "counts_quantity")),
+     ("price_basis", "calendar", "continues", "counts_quantity", "ends")),
 )  # fmt: skip
 CURVE_DECIMALS = 6
 
