@@ -12,6 +12,7 @@ from kvit.web import routes
 from kvit.web.api import MODULES, openapi, urls
 from kvit.web.api.core import LONGEST_ID
 from kvit.web.api.schemas import Schema
+from kvit.web.api.summaries import RUSSIAN
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,10 @@ def test_a_body_accepts_no_field_that_it_does_not_know(document: dict[str, Any])
             if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
                 open_ones.append(name)
     assert open_ones == []
+
+
+def test_every_operation_is_said_in_russian_too() -> None:
+    assert set(RUSSIAN) ^ set(urls.operations()) == set()
 
 
 @pytest.mark.parametrize("lang", ["ru", "en"])

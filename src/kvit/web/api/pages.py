@@ -15,6 +15,7 @@ from ninja import NinjaAPI
 from kvit.core.wording import say
 from kvit.web import routes
 from kvit.web.api import MODULES, bodies, openapi, problems, validation
+from kvit.web.api.summaries import RUSSIAN
 
 READS = frozenset({"GET", "HEAD"})
 
@@ -96,7 +97,7 @@ def areas(document: Mapping[str, Any], lang: str) -> list[Area]:
     found = {name: Area(name, _title(name, lang)) for name in MODULES}
     for place, methods in document["paths"].items():
         for method, operation in methods.items():
-            shown = _operation(document, place, method, operation)
+            shown = _operation(document, place, method, operation, lang)
             found[operation["tags"][0]].operations.append(shown)
     return list(found.values())
 
@@ -107,17 +108,18 @@ def _title(name: str, lang: str) -> str:
 
 
 def _operation(
-    document: Mapping[str, Any], place: str, method: str, operation: Mapping[str, Any]
+    document: Mapping[str, Any], place: str, method: str, operation: Mapping[str, Any], lang: str
 ) -> Operation:
     schemas = document["components"]["schemas"]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     status = next(code for code in operation["responses"] if code.startswith("2"))
     answer = operation["responses"][status].get("content", {}).get("application/json", {})
+    name, english = operation["operationId"], operation["summary"]
     return Operation(
-        id=operation["operationId"],
+        id=name,
         method=method.upper(),
         path=place,
-        summary=operation["summary"],
+        summary=RUSSIAN.get(name, english) if lang == "ru" else english,
         description=operation.get("description", ""),
         right=operation["x-right"],
         status=status,
