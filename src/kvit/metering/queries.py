@@ -18,7 +18,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from kvit.metering import _invariants
-from kvit.metering._columns import UsageColumns, usage_columns
+from kvit.metering._columns import DIMENSIONS, TEXTS, UsageColumns, usage_columns
 from kvit.metering._days import MeterDay, days_of
 from kvit.metering._invariants import Problem, problems
 from kvit.metering._listed import (
@@ -50,6 +50,7 @@ from kvit.metering.rows import EARLIEST, LATEST
 from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
+    "DIMENSIONS", "TEXTS",
     "BatchRow", "Counts", "DaySum", "EventFilter", "EventRow", "EventView", "IntakeSums", "Key",
     "MeterDay", "Problem", "ToDecide", "Traces", "UsageBatch", "UsageColumns", "UsageRow",
     "batches", "by_day",

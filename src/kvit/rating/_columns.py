@@ -25,7 +25,7 @@ from kvit.core.money import exponent
 from kvit.core.pricing.compiled import Compiled, MatchKey
 from kvit.core.pricing.price import compile_price
 from kvit.core.stretches import Charge as Pattern
-from kvit.metering.queries import UsageColumns
+from kvit.metering.queries import DIMENSIONS, TEXTS, UsageColumns
 
 FINEST = 10**12  # units are stored with so many decimals
 _ROOM = 2**62
@@ -100,6 +100,18 @@ def sheet_of(
             column = _fixed_column(one, len(codes), currency)
         sheet.columns.append(column)
     return sheet
+
+
+def reads_of(patterns: Sequence[Pattern], catalogue: Catalogue) -> set[str]:
+    """Return what of usage is looked at beside values: texts, dimensions."""
+    reads = set()
+    for one in patterns:
+        meter = catalogue.meters.get(one.stretch.terms.meter)
+        if meter is not None and meter.aggregation == "unique":
+            reads.add(TEXTS)
+        if compile_price(one.stretch.price).aggregation == "keys":
+            reads.add(DIMENSIONS)
+    return reads
 
 
 class _Read:

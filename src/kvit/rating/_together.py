@@ -26,7 +26,7 @@ from kvit.platform.columns import (
     uuids_of,
 )
 from kvit.platform.ids import uuid7_column
-from kvit.rating._columns import Sheet, sheet_of
+from kvit.rating._columns import Sheet, reads_of, sheet_of
 from kvit.rating._own import own_prices
 from kvit.rating._plain import Group, Member, Shape
 from kvit.rating._write import COLUMNS, PERIOD_COLUMNS, REMEMBER, ChargeIn, Row, charge_rows
@@ -91,6 +91,7 @@ def _sheet(group: Group, run: RatingRun) -> tuple[Sheet, list[Member]]:
         since=shape.service.start,
         until=shape.service.end,
         as_of=run.usage_version,
+        reads=reads_of(shape.charges, run.catalogue),
     )
     owns, odd = own_prices(shape, group.members, run.catalogue)
     sheet = sheet_of(shape.charges, codes, usage, run.catalogue, shape.contract.currency, owns)
