@@ -117,10 +117,10 @@ def of_segment(
     whole = rows["value"].combine_chunks()
     wide = _present(rows["wide"])
     nothing = np.zeros(runs.rows, np.int64)
-    texts = _coded(pc.fill_null(rows[TEXTS], ""))[0] if TEXTS in reads else nothing
+    texts = _codes_of(rows[TEXTS], "")[0] if TEXTS in reads else nothing
     dimensions: tuple[Rows, list[str]] = nothing, ["{}"]
     if DIMENSIONS in reads:
-        dimensions = _coded(pc.fill_null(rows[DIMENSIONS], "{}"))
+        dimensions = _codes_of(rows[DIMENSIONS], "{}")
     return UsageColumns(
         subjects=segment.subjects.take(pa.array(places)),
         meters=codes[places],
@@ -134,6 +134,20 @@ def of_segment(
         dimensions=dimensions[0],
         dimension_texts=dimensions[1],
     )
+
+
+def _codes_of(column: pa.ChunkedArray, absent: str) -> tuple[Rows, list[str]]:
+    """Return the codes of a column that is read as a dictionary, and what they stand for."""
+    if not len(column):
+        return np.zeros(0, np.int64), []
+    coded = column.unify_dictionaries().combine_chunks()
+    known = coded.dictionary.to_pylist()
+    if coded.null_count and absent not in known:
+        known.append(absent)
+    codes = coded.indices
+    if coded.null_count:
+        codes = pc.fill_null(codes, pa.scalar(known.index(absent), codes.type))
+    return codes.to_numpy().astype(np.int64), known
 
 
 def _present(column: pa.ChunkedArray) -> NDArray[np.bool_]:

@@ -113,8 +113,8 @@ def as_table(segment: Segment, asked: Asked, undone: NDArray[np.int64]) -> pa.Ta
             "meter": meters,
             "time": rows["time"],
             "value": _decimals(rows["value"], rows["wide"], segment.scale),
-            "text": rows["text"],
-            "dimensions": rows["dimensions"],
+            "text": rows["text"].cast(pa.string()),
+            "dimensions": rows["dimensions"].cast(pa.string()),
             "event_id": rows["event_id"],
         }
     )

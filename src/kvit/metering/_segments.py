@@ -126,7 +126,9 @@ class Segment:
 
     def __init__(self, events_digest: str, index_digest: str, scale: int) -> None:
         self.scale = scale
-        self._file = pq.ParquetFile(files.path_of(events_digest), memory_map=True)
+        self._file = pq.ParquetFile(
+            files.path_of(events_digest), memory_map=True, read_dictionary=["text", "dimensions"]
+        )
         self._index = pq.read_table(files.path_of(index_digest), memory_map=True)
         self._decoded: dict[tuple[int, tuple[str, ...]], pa.Table] = {}
 

@@ -12,7 +12,7 @@ from math import gcd, lcm
 
 import numpy as np
 
-from kvit.core.columnar.exact import Exact, Ints, largest, room
+from kvit.core.columnar.exact import LIMIT, Exact, Ints, largest, room
 from kvit.core.columnar.runs import Rows
 from kvit.core.pricing.compiled import Adjustment, Table
 
@@ -103,8 +103,11 @@ def _found(flat: _Flat, which: Rows, exact: Ints) -> Rows:
 
 def column_of(numbers: Sequence[int]) -> Ints:
     """Return a column of whole numbers, in the type that holds them all."""
-    wide = any(abs(number) >= 2**62 for number in numbers)
-    return np.array(numbers, dtype=object if wide else np.int64)
+    try:
+        found = np.array(numbers, np.int64)
+    except OverflowError:
+        return np.array(numbers, object)
+    return found if largest(found) < LIMIT else found.astype(object)
 
 
 @dataclass(frozen=True, slots=True)
