@@ -90,20 +90,12 @@ def plot(series: Series, name: str) -> str:
     ]
     for power in range(spans[0][0], spans[0][1] + 1):
         x, _ = place((10.0**power, 10.0 ** spans[1][0]))
-        parts.append(
-            f'<line x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{HEIGHT - BOTTOM}" stroke="#ddd"/>'
-        )
-        parts.append(
-            f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{10**power:,}</text>'
-        )
+        parts.append(_line(x, TOP, x, HEIGHT - BOTTOM))
+        parts.append(_text(x, HEIGHT - BOTTOM + 18, f"{10**power:,}", "middle"))
     for power in range(spans[1][0], spans[1][1] + 1):
         _, y = place((10.0 ** spans[0][0], 10.0**power))
-        parts.append(
-            f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" stroke="#ddd"/>'
-        )
-        parts.append(
-            f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{10.0**power:g} s</text>'
-        )
+        parts.append(_line(LEFT, y, WIDTH - RIGHT, y))
+        parts.append(_text(LEFT - 8, y + 4, f"{10.0**power:g} s", "end"))
     for place_, (side, many) in enumerate(series.items()):
         colour = COLOURS[place_ % len(COLOURS)]
         drawn = [place(point) for point in sorted(many)]
@@ -112,10 +104,17 @@ def plot(series: Series, name: str) -> str:
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in drawn]
         parts.append(_text(WIDTH - RIGHT + 10, TOP + 16 * (place_ + 1), side, "start", colour))
     unit = "invoices" if name == "billrun" else "events"
-    parts.append(
-        f'<text x="{LEFT}" y="{HEIGHT - 12}">{unit}; CPU seconds of this process</text></svg>'
-    )
-    return "\n".join(parts) + "\n"
+    parts.append(_text(LEFT, HEIGHT - 12, f"{unit}; CPU seconds of the process", "start"))
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _line(x: float, y: float, to_x: float, to_y: float) -> str:
+    return f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}" stroke="#ddd"/>'
+
+
+def _text(x: float, y: float, said: str, anchor: str, colour: str = "#333") -> str:
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"'
+    return f"<text {place}>{said}</text>"
 
 
 if __name__ == "__main__":

@@ -12,9 +12,12 @@ from django.db import transaction
 from kvit.core.catalogue import Meter, PlanTerms
 from kvit.invoicing.models import Invoice, InvoiceLine
 from kvit.ledger.models import Posting
+from kvit.ledger.services import ensure_chart
 from kvit.metering import services as metering
 from kvit.metering.rows import EventIn
-from kvit.parties.rows import Tenant
+from kvit.parties import queries as parties
+from kvit.parties.rows import SellerRow, Tenant
+from kvit.parties.services import apply_sellers
 from kvit.platform.models import EventLog
 from kvit.rating import services as rating
 from kvit.rating.models import Charge, RatedPeriod
@@ -257,6 +260,44 @@ def test_prices_of_their_own(story: Story, together: Callable[[], int]) -> None:
     assert columns == one_by_one
     # A fee of one's own is a shape of one; cells of another matrix are read one by one.
     assert together() == len(codes) - 2
+
+
+@pytest.mark.parametrize("rounding", ["document", "line"])
+@pytest.mark.parametrize("basis", ["net", "gross"])
+def test_documents_with_vat_by_service_and_seller(
+    story: Story, together: Callable[[], int], rounding: str, basis: str
+) -> None:
+    sellers = [
+        SellerRow("main", "ООО «Акме»", split="service", vat_rounding=rounding, price_basis=basis),
+        SellerRow("other", "ООО «Другая»", vat="10", vat_rounding=rounding),
+    ]
+    apply_sellers(sellers, actor=ACTOR, now=story.now, reason="story")
+    ensure_chart(parties.sellers()["other"].id, actor=ACTOR, now=story.now)
+    story.sell(
+        PlanTerms("net", "Сеть", service="net"),
+        price("net", "fee", {"model": "flat", "amount": "333.33"}),
+        price("net", "gb", {"model": "per_unit", "unit": "0.01"}, meter="calls"),
+        PlanTerms("tv", "ТВ", service="tv", seller="other"),
+        price("tv", "fee", {"model": "flat", "amount": "0.05"}),
+        price("tv", "more", {"model": "flat", "amount": "0.05"}),
+        PlanTerms("free", "Даром"),
+        price("free", "fee", {"model": "flat", "amount": "0"}),
+    )
+    codes = open_many(story, 20)
+    for place, code in enumerate(codes):
+        for plan in ("net", "tv", "free"):
+            story.subscribe(f"{plan}-{place}", f"c-{code}", plan)
+    net = [f"net-{place}" for place in range(10)]
+    take(story, *used(codes, seed=7), *(one for one in usage_of(net)))
+    one_by_one, columns = both_ways(story, "2026-10")
+    assert columns == one_by_one
+    assert together() == 80
+    assert len(columns[0]["invoices"]) == 60  # of each payer: two services of one seller, one other
+
+
+def usage_of(codes: list[str]) -> Iterator[EventIn]:
+    for n, code in enumerate(codes):
+        yield EventIn(f"n{n}", "subscription", code, "calls", moment("2026-10-03"), Decimal(n * 7))
 
 
 def test_held_prices_and_subscriptions(story: Story, together: Callable[[], int]) -> None:
