@@ -147,6 +147,17 @@ def test_a_sensitive_act_asks_who_it_is_and_changes_nothing(office: Office) -> N
     assert ApiKey.objects.count() == 0
 
 
+def test_whose_account_money_comes_to_changes_by_a_fresh_proof_alone(
+    office: Office, seller: None
+) -> None:
+    owner, page = office("owner", ago_s=3600), "/office/settings/sellers/main/"
+    to = "/account/factors/again/?next=%2Foffice%2Fsettings%2Fsellers%2Fmain%2F"
+    assert owner.get(page)["Location"] == to
+    answer = owner.post(page, {"account": "40702810900000000001"})
+    assert answer["Location"].startswith("/account/factors/again/")
+    assert queries.sellers()["main"].row == SELLER
+
+
 def test_the_test_clock_moves_forward_and_every_page_says_so(office: Office) -> None:
     owner, page = office("owner"), "/office/settings/clock/"
     assert owner.post(page, {"to": "2030-01-02T03:04", "reason": "проба"}).status_code == 302

@@ -125,7 +125,8 @@ def decide(
     if is_in_clear(route) and PERSONAL not in request.principal.rights:
         return refuse_right(request, replace(route, right=PERSONAL), kwargs)
     request.kvit_scopes.enter_context(parties.masking(is_masked(request, request.principal)))
-    if route.recent and request.method == "POST" and not proof.is_recent(proved):
+    # A form asks when it is opened already, so that nothing that was typed is lost.
+    if route.recent and not proof.is_recent(proved):
         return ask_again(request)
     if route.personal:
         note_read(request, route, kwargs)
@@ -230,7 +231,9 @@ def tenant_of_scope(scope: dict[str, Any]) -> UUID | None:
 
 def ask_again(request: HttpRequest) -> HttpResponseBase:
     """Send the person to prove themselves once more, and back to the page that they came from."""
-    messages.info(request, _("Prove that it is you, then send it again. Nothing was changed yet."))
+    if request.method == "POST":
+        text = _("Prove that it is you, then send it again. Nothing was changed yet.")
+        messages.info(request, text)
     return _sent(request, reverse("mfa_reauthenticate"))
 
 

@@ -234,7 +234,9 @@ def read_seller(request: HttpRequest, code: Code) -> SellerOut:
     return SellerOut(**asdict(found.row))
 
 
-@operation(router, "PUT", "/sellers/{code}", right="settings.write", response=SellerOut)
+@operation(
+    router, "PUT", "/sellers/{code}", right="settings.write", response=SellerOut, recent=True
+)
 def save_seller(request: HttpRequest, code: Code, body: SellerIn) -> SellerOut:
     """Make the seller, or make it be so. Check digits of requisites are checked."""
     with take_turn(request, f"seller {code}", lambda: read_seller(request, code)):

@@ -118,7 +118,7 @@ def sellers(request: HttpRequest) -> HttpResponse:
 
 @action(
     "settings/sellers/new/", name="settings-seller-new", right="settings.write",
-    operation="save_seller", form=True,
+    operation="save_seller", form=True, recent=True,
 )  # fmt: skip
 def new_seller(request: HttpRequest) -> HttpResponse:
     return _seller(request, SellerRow("", ""), is_new=True)
@@ -126,7 +126,7 @@ def new_seller(request: HttpRequest) -> HttpResponse:
 
 @action(
     "settings/sellers/<str:code>/", name="settings-seller", right="settings.write",
-    operation="save_seller", form=True,
+    operation="save_seller", form=True, recent=True,
 )  # fmt: skip
 def seller(request: HttpRequest, code: str) -> HttpResponse:
     found = parties.sellers().get(code)
