@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from kvit.parties import models
+from kvit.parties.masking import free_text
 from kvit.parties.rows import Note
 
 Before = tuple[datetime, UUID]
@@ -36,7 +37,10 @@ def notes_of(customer_id: UUID, *, before: Before | None = None, limit: int = 50
         at, key = before
         rows = rows.filter(Q(at__lt=at) | Q(at=at, pk__lt=key), at__lte=at)
     found = rows.order_by("-at", "-pk").values_list("pk", "customer_id", "text", "author", "at")
-    return [Note(*row) for row in found[:limit]]
+    return [
+        Note(key, customer, free_text(text), author, at)
+        for key, customer, text, author, at in found[:limit]
+    ]
 
 
 def _uuid(text: str) -> UUID | None:

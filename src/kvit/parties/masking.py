@@ -52,3 +52,8 @@ def _begin(text: str) -> str:
 
 def _end(text: str) -> str:
     return f"{DOTS}{text[-2:]}" if text else ""
+
+
+def free_text(text: str) -> str:
+    """Return a text of the staff's own, or nothing of it: nobody knows whom it speaks of."""
+    return DOTS if _is_masking.get() else text
