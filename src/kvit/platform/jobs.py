@@ -37,6 +37,7 @@ from kvit.platform.tenancy import tenant_scope
 TRIES = 6  # then the job is `failed` and waits for a person
 POLL_S = 5  # between looks at the deliveries when nobody wakes the drain
 RETRY_S = 1  # after the drain lost its database
+NIGHT = "17 0 * * *"  # by UTC: 03:17 in Moscow
 STALLED_S = 30  # a worker silent for so long is dead
 
 _log = logging.getLogger("kvit.jobs")
@@ -103,13 +104,21 @@ def every_minute(*, name: str) -> Callable[[Callable[[], None]], Callable[[], No
 
     It looks and defers: what takes long, or belongs to a tenant, is a job.
     """
+    return _periodic(name, "* * * * *")
 
+
+def every_night(*, name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Make a function of no tenant run once a night; see `every_minute`."""
+    return _periodic(name, NIGHT)
+
+
+def _periodic(name: str, cron: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
     def register(function: Callable[[], None]) -> Callable[[], None]:
         def run(timestamp: int) -> None:
             function()
 
         task: Any = app.task
-        app.periodic(cron="* * * * *")(task(run, name=name, queueing_lock=name, lock=name))
+        app.periodic(cron=cron)(task(run, name=name, queueing_lock=name, lock=name))
         return function
 
     return register

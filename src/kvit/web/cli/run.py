@@ -68,6 +68,7 @@ def _work(args: argparse.Namespace) -> None:
     from kvit.invoicing.jobs import tick
     from kvit.platform import jobs
     from kvit.platform.audit import acting_from
+    from kvit.web import nightly  # noqa: F401 - a worker has to know its jobs
 
     with acting_from("kvit run worker"):
         if args.once:

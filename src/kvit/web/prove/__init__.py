@@ -43,6 +43,9 @@ PROOFS = (
     Proof("kill", 200, ("убитых исполнителей", "workers killed"),
           "исполнителей и PostgreSQL убивают, подтверждённое остаётся",
           "workers and PostgreSQL are killed, what was acknowledged stays", database=True),
+    Proof("mutants", 99, ("подсаженных ошибок", "planted bugs"),
+          "доказательства ловят подсаженные ошибки", "the proofs catch planted bugs",
+          database=True),
 )  # fmt: skip
 
 

@@ -14,6 +14,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import DatabaseError
+
+from kvit.platform.failures import Failure
 from kvit.web.prove.ground import Ground, close
 from kvit.web.prove.killing import Boundaries, steady_ids
 from kvit.web.prove.outcome import Outcome, Part, gathered, spread
@@ -41,8 +44,15 @@ class _Job:
     places: range
 
 
-def prove(*, seed: int, size: int, ground: Ground, only: Sequence[str] = ()) -> Outcome:
-    """Kill the first `size` flows at every boundary. The seed changes nothing: all are taken."""
+def prove(
+    *, seed: int, size: int, ground: Ground, only: Sequence[str] = (), last: int | None = None
+) -> Outcome:
+    """Kill the first `size` flows at every boundary. The seed changes nothing: all are taken.
+
+    Args:
+        only: these flows; `size` is not asked.
+        last: so many boundaries before the end of a flow, where a planted bug is looked for.
+    """
     from kvit.web.prove.flows import FLOWS
 
     names = only or [one.name for one in FLOWS[:size]]
@@ -50,13 +60,17 @@ def prove(*, seed: int, size: int, ground: Ground, only: Sequence[str] = ()) -> 
     jobs = [
         _Job(ground, calm, range(at, min(at + CHUNK, len(calm.kinds) + 1)))
         for calm in calms
-        for at in range(1, len(calm.kinds) + 1, CHUNK)
+        for at in range(_first(calm, last), len(calm.kinds) + 1, CHUNK)
     ]
     whole = Part()
     for calm in calms:
         whole.figures[f"boundaries of {calm.flow}"] = len(calm.kinds)
         whole.violations += [f"{calm.flow}, never killed: {one}" for one in calm.faults]
     return gathered("crash", [whole, *spread(_kill_some, jobs)], seed=seed, size=size)
+
+
+def _first(calm: _Calm, last: int | None) -> int:
+    return 1 if last is None else max(1, len(calm.kinds) + 1 - last)
 
 
 def _calm(ground: Ground, name: str) -> _Calm:
@@ -118,8 +132,11 @@ def _kill(copy: "_Copy", calm: _Calm, place: int, known: set[str], part: Part) -
     copy.is_clean = False
     # What is committed must hold by itself, before anybody tries again.
     faults = [f"before the next try {one}" for one in company.broken()]
-    with steady_ids(NEXT_LIFE):
-        flows.run(flow)
+    try:
+        with steady_ids(NEXT_LIFE):
+            flows.run(flow)
+    except (DatabaseError, Failure) as error:
+        return [*faults, f"it cannot be begun again: {type(error).__name__} {error}"[:300]]
     with _scope():
         faults += dump.difference(dump.rows(calm.known), calm.wanted)
         faults += company.gaps()

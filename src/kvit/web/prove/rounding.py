@@ -19,7 +19,13 @@ from fractions import Fraction
 from random import Random
 
 from kvit.core.bookkeeping import InvoiceFact, Share, balances, invoice_entries, reverse
-from kvit.core.lines import DocumentDiscount, DocumentLine, credit_lines, make_document
+from kvit.core.lines import (
+    CreditExceedsInvoice,
+    DocumentDiscount,
+    DocumentLine,
+    credit_lines,
+    make_document,
+)
 from kvit.core.money import FloatRefused, allocate, minor_text, parse_decimal, to_minor
 from kvit.core.periods import Period
 from kvit.core.proration import price_change, share
@@ -100,7 +106,7 @@ def _prorate(chance: Random, told: list[object]) -> Said:
     told += [there.credit, there.charge, back.credit, back.charge]
     if there.net + back.net or there.charge - back.credit:
         yield f"changed and changed back for {late} of it: {there.net} and {back.net}"
-    if 2 * abs(there.charge - other * late * 100) > 1:
+    if there.charge != _half_up(other * late * 100):
         yield f"{other} × {late} is charged {there.charge}"
 
 
@@ -114,7 +120,7 @@ def _tax(chance: Random, told: list[object]) -> Said:
     exact = [_vat(line) for line in lines]
     if method == "line":
         singly = [split_vat(line.amount, line.rate, line.basis) for line in lines]
-        if taxed != singly:
+        if taxed != singly or [one.vat for one in taxed] != [_half_up(own) for own in exact]:
             yield f"VAT per line of {lines} is {taxed}"
     # One rounding a document's rate and basis: half a unit each, however many lines there are.
     roundings = len(lines) if method == "line" else len({(x.rate, x.basis) for x in lines})
@@ -155,8 +161,12 @@ def _credit(chance: Random, told: list[object]) -> Said:
     taken = [NOTHING] * len(lines)
     for last in (False, False, True):
         asked = [_asked(chance, line, basis, last) for line in lines]
-        for i, one in enumerate(credit_lines(lines, taken, asked, basis=basis)):
-            taken[i] += one
+        try:
+            given = credit_lines(lines, taken, asked, basis=basis)
+        except CreditExceedsInvoice as error:
+            yield f"credited more than there was: {error}"
+            return
+        taken = [one + more for one, more in zip(taken, given, strict=True)]
         yield from _adds_up(taken)
         for line, one in zip(lines, taken, strict=True):
             if abs(one.net) > abs(line.net) or abs(one.total) > abs(line.total):
@@ -215,6 +225,12 @@ def _adds_up(lines: list[TaxedLine]) -> Said:
     for line in lines:
         if line.net + line.vat != line.total:
             yield f"{line} does not add up"
+
+
+def _half_up(exact: Fraction) -> int:
+    """Round as the law says, half away from zero, by integers alone."""
+    whole = (2 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
+    return whole if exact >= 0 else -whole
 
 
 def _amount(chance: Random) -> int:

@@ -64,6 +64,7 @@ class DocumentRow(NamedTuple):
     total: TaxedLine
     entries: tuple[Entry, ...]
     number: str
+    on: date
     corrects: Hashable = None
 
 
@@ -223,7 +224,7 @@ def _issue(
     number = (db.get("series", series) or 0) + 1
     db.put("series", series, number)
     text = number_text(series, number)
-    row = DocumentRow(place, tuple(lines), total_of(lines), entries, text, corrects)
+    row = DocumentRow(place, tuple(lines), total_of(lines), entries, text, on, corrects)
     db.insert("document", key, row)
     db.insert("number", text, key)
 

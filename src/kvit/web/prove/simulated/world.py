@@ -69,7 +69,7 @@ class World:
     sent: dict[str, tuple[int, UsageEvent]] = field(default_factory=dict)
     unanswered: list[tuple[int, str, Work]] = field(default_factory=list)  # month to be told in
     pending: list[Period] = field(default_factory=list)
-    issued: Counter[str] = field(default_factory=Counter)  # by series
+    issued: Counter[str] = field(default_factory=Counter)  # by year
     steps: int = 0
     chance: Random = field(init=False)
     faults: Faults = field(init=False)
@@ -288,7 +288,10 @@ class World:
                 self.subscribers[key[0]].said.append(row)  # type: ignore[index]
             elif table == "document":
                 self.violations += _unsound(row)
-                self.issued[row.number[:4]] += 1
+                self.issued[str(row.on.year)] += 1
+                wanted = f"{row.on.year}-{self.issued[str(row.on.year)]:05}"
+                if row.number != wanted:
+                    self.violations.append(f"the next number is {row.number}, not {wanted}")
             elif table == "credited":
                 line = self.store.table("document")[key].lines[0]
                 if row.net > line.net or row.total > line.total:

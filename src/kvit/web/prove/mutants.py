@@ -1,0 +1,61 @@
+"""R3: the proofs themselves are proved. Each planted bug must be caught by the proof that is named.
+
+For every mutant: plant it, run its proof at a small size, and look whether anything was violated;
+then the same proof without it must hold, once for each proof, race and flow that is named.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from kvit.web.prove import outcome
+from kvit.web.prove.ground import Ground
+from kvit.web.prove.outcome import Outcome, Part, gathered
+from kvit.web.prove.planted import MUTANTS, Mutant, attribute
+
+SIZES = {"dates": 34_000, "rounding": 3_000, "simulate": 6_000}
+ROUNDS = 4  # of a race
+BOUNDARIES = 24  # the last ones of a flow
+
+
+def prove(*, seed: int, size: int, ground: Ground, only: Sequence[str] = ()) -> Outcome:
+    """Try the first `size` mutants."""
+    planted = [one for one in known().values() if not only or one.name in only][:size]
+    part = Part()
+    for caught_by in dict.fromkeys(one.caught_by for one in planted):
+        for fault in _violations(caught_by, seed, ground)[:1]:
+            part.violations.append(f"{caught_by} is violated with nothing planted: {fault}")
+        part.figures["proofs that hold without"] += 1
+    for mutant in planted:
+        part.figures["mutants"] += 1
+        if _is_caught(mutant, seed, ground):
+            part.figures["caught"] += 1
+        else:
+            part.violations.append(f"“{mutant.name}” ({mutant.origin}) went by {mutant.caught_by}")
+    return gathered("mutants", [part], seed=seed, size=size)
+
+
+def known() -> dict[str, Mutant]:
+    """Return all mutants by name."""
+    for name in ("arithmetic", "services"):
+        import_module(f"kvit.web.prove.planted.{name}")
+    return MUTANTS
+
+
+def _is_caught(mutant: Mutant, seed: int, ground: Ground) -> bool:
+    """Whether its proof sees it: a violation, or a core that contradicts itself and says so."""
+    with mutant.plant(), attribute(outcome, "TOLD", 1):
+        return bool(_violations(mutant.caught_by, seed, ground))
+
+
+def _violations(caught_by: str, seed: int, ground: Ground) -> Sequence[str]:
+    from kvit.web.prove import crash, race
+
+    name, _, what = caught_by.partition(" ")
+    if name == "race":
+        return race.prove(seed=seed, size=ROUNDS, ground=ground, only=[what]).violations
+    if name == "crash":
+        tried = crash.prove(seed=seed, size=0, ground=ground, only=[what], last=BOUNDARIES)
+        return tried.violations
+    proof = import_module(f"kvit.web.prove.{name}")
+    found: Outcome = proof.prove(seed=seed, size=SIZES[name])
+    return found.violations

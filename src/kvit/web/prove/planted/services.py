@@ -1,0 +1,158 @@
+"""Planted bugs of the services: locks left out, keys not asked, commits in the wrong place."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from importlib import import_module
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from kvit.platform import clock, idempotency
+from kvit.web.prove.planted import Planting, attribute, mutant, swapped
+
+
+@mutant("issued without a lock", origin="Lago #5523: finalised twice, tax and number twice",
+        caught_by="race double_issue")  # fmt: skip
+def issue_unlocked() -> Planting:
+    return _unlocked("kvit.invoicing.services._issue", but="number_documents")
+
+
+@mutant("a number series without a lock", origin="two documents of one number",
+        caught_by="race number_series")  # fmt: skip
+def series_unlocked() -> Planting:
+    return _unlocked("kvit.invoicing.services._issue", but="locked_drafts")
+
+
+@mutant("credits over a line without a lock", origin="Lago #5020: credits spent wrongly at once",
+        caught_by="race credit_limit")  # fmt: skip
+def credit_unlocked() -> Planting:
+    return _unlocked("kvit.invoicing.services._family")
+
+
+@mutant("a coupon without a lock", origin="Lago #5980", caught_by="race coupon_twice")
+def coupon_unlocked() -> Planting:
+    return _unlocked("kvit.catalog.services._coupons")
+
+
+@mutant("amendments numbered without a lock", origin="a change of plan lost beside another",
+        caught_by="race amendment_numbers")  # fmt: skip
+def amendments_unlocked() -> Planting:
+    return _unlocked("kvit.subscriptions.services")
+
+
+@mutant("a clock that two may start", origin="Kvit itself, found by its race",
+        caught_by="race test_clock")  # fmt: skip
+def clock_started_twice() -> Planting:
+    def move(tenant_id: Any, *, to: Any, actor: str, reason: str) -> None:
+        with transaction.atomic():
+            model: Any = vars(clock)["TestClock"]
+            found = model.objects.select_for_update().first()
+            if found is None:
+                model.objects.create(at=to)
+            else:
+                model.objects.filter(pk=found.pk).update(at=max(to, found.at))
+
+    return attribute(clock, "move_test_clock", move)
+
+
+@mutant("two runs take no turns", origin="a charge on two documents",
+        caught_by="race double_run")  # fmt: skip
+def no_turns() -> Planting:
+    return swapped(_own("_runs")._take_turn, lambda billed_in: None)
+
+
+@mutant("what is invoiced is not asked", origin="no ON CONFLICT: a killed run bills again",
+        caught_by="crash bill run")  # fmt: skip
+def invoiced_unasked() -> Planting:
+    return swapped(_own("_runs")._not_invoiced, list)
+
+
+@mutant("a request without its key", origin="missing idempotency; Kill Bill #1015: paid twice",
+        caught_by="crash amendment")  # fmt: skip
+def no_key() -> Planting:
+    return attribute(idempotency, "once", _just_act)
+
+
+@mutant("a key kept apart from its effect", origin="answered from the key, the effect lost",
+        caught_by="crash amendment")  # fmt: skip
+def key_apart() -> Planting:
+    right = idempotency.once
+
+    def once(*, scope: str, key: str, request: bytes, act: Callable[[], Any]) -> Any:
+        first: list[dict[str, str]] = []
+
+        def keep() -> dict[str, str]:
+            first.append({"done": "True"})
+            return first[0]
+
+        answer = right(scope=scope, key=key, request=request, act=keep)
+        return act() if first else answer
+
+    return attribute(idempotency, "once", once)
+
+
+@mutant("a number in a transaction of its own", origin="Lago #5523: a number advanced for nothing",
+        caught_by="crash approval")  # fmt: skip
+def number_apart() -> Planting:
+    right = _own("_issue").number_documents
+
+    def number(*args: Any, **kwargs: Any) -> None:
+        with ThreadPoolExecutor(1) as other:
+            context = copy_context()
+            other.submit(context.run, _closing, right, *args, **kwargs).result()
+
+    return swapped(right, number)
+
+
+@mutant("commit before the ledger's lines", origin="an invoice without its postings",
+        caught_by="crash approval")  # fmt: skip
+def posted_later() -> Planting:
+    right = _own("_issue")._post
+
+    def post(drafts: Any, **kwargs: Any) -> None:
+        kept = list(drafts)
+        transaction.on_commit(lambda: right(kept, **kwargs))
+
+    return swapped(right, post)
+
+
+def _own(name: str) -> Any:
+    """Return a private module of invoicing: a bug is planted where it would be written."""
+    return import_module(f"kvit.invoicing.services.{name}")
+
+
+def _just_act(*, scope: str, key: str, request: bytes, act: Callable[[], Any]) -> Mapping[str, Any]:
+    with transaction.atomic():
+        return dict(act())
+
+
+def _closing(act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    try:
+        with transaction.atomic():
+            return act(*args, **kwargs)
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _unlocked(module: str, *, but: str = "") -> Iterator[None]:
+    """Leave the row locks of one module out, but for those that one of its functions takes."""
+    right = QuerySet.select_for_update
+
+    def select(self: Any, *args: Any, **kwargs: Any) -> Any:
+        caller = sys._getframe(1)
+        while caller.f_globals.get("__name__", "").startswith("django."):
+            caller = caller.f_back  # type: ignore[assignment]
+        if caller.f_globals.get("__name__") == module and caller.f_code.co_name != but:
+            return self.all()
+        return right(self, *args, **kwargs)
+
+    QuerySet.select_for_update = select
+    try:
+        yield
+    finally:
+        QuerySet.select_for_update = right
