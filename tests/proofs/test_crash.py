@@ -1,4 +1,4 @@
-"""Two of the flows, killed at each of their boundaries."""
+"""Three of the flows, killed at each of their boundaries."""
 
 import pytest
 
@@ -8,9 +8,9 @@ from kvit.web.prove.ground import Ground
 
 @pytest.mark.slow
 def test_killed_at_any_boundary_a_flow_ends_as_if_never_killed(ground: Ground) -> None:
-    outcome = crash.prove(seed=1, size=0, ground=ground, only=("amendment", "intake"))
+    outcome = crash.prove(seed=1, size=0, ground=ground, only=("amendment", "intake", "sealing"))
     assert outcome.violations == []
     boundaries = [n for name, n in outcome.figures.items() if name.startswith("boundaries")]
     assert outcome.figures["killed"] == sum(boundaries) > 30
     # Nothing was committed, or all was: one transaction each, in one job or more.
-    assert outcome.figures["gone on from"] == 4
+    assert outcome.figures["gone on from"] == 6

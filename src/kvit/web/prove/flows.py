@@ -62,6 +62,11 @@ def intake() -> None:
     metering.ingest(rows, source="meter", actor=ACTOR, now=LATER, rejected=unread, origin="f.csv")
 
 
+def sealing() -> None:
+    """Usage sealed into a file, and the row that names it."""
+    metering.seal(now=LATER)
+
+
 def correction() -> None:
     """A credit of one invoice, then a void of another: two requests."""
     first, second = _invoices()[:2]
@@ -102,6 +107,7 @@ FLOWS = (
     Flow("amendment", amendment, bill_run),
     Flow("intake", intake),
     Flow("correction", correction, bill_run),
+    Flow("sealing", sealing, intake),
     Flow("differences", differences, _billed_and_amended),
     Flow("approval", approval, bill_run, approval=True),
     Flow("ordered run", ordered_run, _order),
