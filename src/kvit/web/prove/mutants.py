@@ -12,7 +12,7 @@ from kvit.web.prove.ground import Ground
 from kvit.web.prove.outcome import Outcome, Part, gathered
 from kvit.web.prove.planted import MUTANTS, Mutant, attribute
 
-SIZES = {"dates": 34_000, "rounding": 3_000, "simulate": 6_000}
+SIZES = {"dates": 6_800, "rounding": 3_000, "simulate": 6_000}
 ROUNDS = 4  # of a race
 BOUNDARIES = 24  # the last ones of a flow
 
