@@ -1,6 +1,7 @@
 """`kvit serve`: pages, API and worker, until Ctrl+C."""
 
 import argparse
+import os
 import sys
 from typing import Any
 
@@ -64,6 +65,9 @@ def serve(*, host: str = "127.0.0.1", port: int | None = None, workers: int = 1)
     # By this name a browser offers passkeys; it offers none to a number.
     shown = {"127.0.0.1": "localhost"}.get(host, f"[{host}]" if ":" in host else host)
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+    # Links in letters lead to where the pages are, unless the operator has named another place.
+    os.environ.setdefault("KVIT_ADDRESS", f"http://{shown}:{chosen}")
 
     def report(key: str, **params: Any) -> None:
         _tell(say(serving.WORDS, key, language(), **params))
