@@ -1,7 +1,7 @@
 """Every page of the office, as a person walks to it: it opens, says nothing on the console, asks
 for nothing from elsewhere, holds nothing that axe finds serious, and fits a phone.
 
-With KVIT_SCREENS=FOLDER (`./kvit screens FOLDER`) a picture of each is left there.
+With KVIT_TEST_SCREENS=FOLDER (`./kvit screens FOLDER`) a picture of each is left there.
 """
 
 import os
@@ -115,7 +115,7 @@ def test_every_page_opens_clean_and_within_the_screen(
 
 
 def keep_picture(page: Any, name: str, look: dict[str, Any]) -> None:
-    folder = os.environ.get("KVIT_SCREENS")
+    folder = os.environ.get("KVIT_TEST_SCREENS")
     if folder:
         kind = f"{look['lang']}-{'dark' if look['dark'] else 'light'}-{look['width']}"
         target = Path(folder) / kind

@@ -267,6 +267,11 @@ BREAKS: list[tuple[str, list[str], str]] = [
         "SELECT 'subscription:a-1'",
     ),
     (
+        "subscriptions_spells_do_not_follow",
+        ["UPDATE subscriptions_spell SET plan = 'another' WHERE place = 0"],
+        "SELECT 'subscription:' || min(code) FROM subscriptions_subscription",
+    ),
+    (
         "documents_size_differs",
         [
             "UPDATE documents_rendereddocument SET size_bytes = 1"

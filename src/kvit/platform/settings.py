@@ -129,6 +129,11 @@ class Settings(BaseSettings):
         "for tests: a superuser of a PostgreSQL 15 or newer, where tests make their databases",
         None,
     )
+    test_screens: Path | None = _setting(
+        "для тестов: папка, где остаётся картинка каждой страницы; её задаёт kvit screens",
+        "for tests: a folder where a picture of each page is left; kvit screens sets it",
+        None,
+    )
     venv: Path | None = _setting(
         "читает ./kvit: где держать окружение Python вместо .venv",
         "read by ./kvit: where to keep the Python environment instead of .venv",

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
     assets.ensure(lambda key: print(say(assets.WORDS, key, language()), file=sys.stderr))
     folder = Path(args.folder).absolute()
-    environment = os.environ | {"KVIT_SCREENS": str(folder)}
+    environment = os.environ | {"KVIT_TEST_SCREENS": str(folder)}
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-rs", TEST]
     status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     count = len(list(folder.rglob("*.png")))
