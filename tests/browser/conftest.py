@@ -19,8 +19,10 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
+    """A browser of this module's tests: its event loop is this thread's while it lives, and Django
+    would refuse its database to the tests of other modules beside it."""
     path = served.chromium()
     from playwright.sync_api import sync_playwright
 
