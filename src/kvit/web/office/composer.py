@@ -286,30 +286,13 @@ def _chart(drawn: composing.Drawn, here: Fraction, minor: int | None, unit: str)
     mark = (
         [] if minor is None else [{"coord": [float(here), minor / 100], "value": _("you are here")}]
     )
-    return {
-        "xAxis": {
-            "type": "value",
-            "name": unit,
-            "nameLocation": "middle",
-            "nameGap": 28,
-            "max": float(drawn.points[-1].units),
-        },
-        "yAxis": {"type": "value", "min": 0},
-        "series": [
-            {
-                "type": "line",
-                "name": _("Sum for the quantity"),
-                "showSymbol": False,
-                "data": [[float(one.units), one.amount_minor / 100] for one in drawn.points],
-                "markPoint": {
-                    "symbol": "circle",
-                    "symbolSize": 12,
-                    "data": mark,
-                    "label": {"position": "top", "formatter": "{c}", "textBorderWidth": 0},
-                },
-            }
-        ],
+    label = {"position": "top", "formatter": "{c}", "textBorderWidth": 0}
+    line = {
+        "name": _("Sum for the quantity"),
+        "data": [[float(one.units), one.amount_minor / 100] for one in drawn.points],
+        "markPoint": {"symbol": "circle", "symbolSize": 12, "data": mark, "label": label},
     }
+    return _curve(drawn, unit, line)
 
 
 def _unit_chart(drawn: composing.Drawn, unit: str) -> dict[str, Any]:
@@ -318,6 +301,11 @@ def _unit_chart(drawn: composing.Drawn, unit: str) -> dict[str, Any]:
         for one in drawn.points
         if one.per_unit is not None
     ]
+    return _curve(drawn, unit, {"name": _("Average cost of a unit"), "data": points})
+
+
+def _curve(drawn: composing.Drawn, unit: str, line: dict[str, Any]) -> dict[str, Any]:
+    """A line over the quantities that are drawn."""
     return {
         "xAxis": {
             "type": "value",
@@ -327,12 +315,5 @@ def _unit_chart(drawn: composing.Drawn, unit: str) -> dict[str, Any]:
             "max": float(drawn.points[-1].units),
         },
         "yAxis": {"type": "value", "min": 0},
-        "series": [
-            {
-                "type": "line",
-                "name": _("Average cost of a unit"),
-                "showSymbol": False,
-                "data": points,
-            }
-        ],
+        "series": [{"type": "line", "showSymbol": False, **line}],
     }
