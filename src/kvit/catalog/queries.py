@@ -46,6 +46,7 @@ from kvit.core import catalogue as core
 from kvit.core.calendars import RUSSIAN, Calendar
 from kvit.core.pricing import parse_price
 from kvit.parties import queries as parties
+from kvit.platform.reading import asked_once
 
 PROBLEM_WORDS = _invariants.WORDS
 problems = _invariants.problems
@@ -61,11 +62,13 @@ __all__ = [
 Terms = TypeVar("Terms", core.PlanTerms, core.PriceTerms)
 
 
+@asked_once
 def latest_revision() -> int:
     """Return the number of the last change of the catalogue; 0 before the first."""
     return Revision.objects.values_list("last", flat=True).first() or 0
 
 
+@asked_once
 def catalogue(*, as_of: int | None = None) -> core.Catalogue:
     """Return what is sold.
 
@@ -91,12 +94,14 @@ def catalogue(*, as_of: int | None = None) -> core.Catalogue:
     )
 
 
+@asked_once
 def plan_names() -> dict[str, str]:
     """Return what plans are called by their latest published version, by code: one statement."""
     rows = _known(PlanVersion, None).order_by("effective_from", "id")
     return {code: name or code for code, name in rows.values_list("plan__code", "name")}
 
 
+@asked_once
 def meters() -> dict[str, core.Meter]:
     """Return the meters by code."""
     return {
@@ -112,11 +117,13 @@ def meters() -> dict[str, core.Meter]:
     }
 
 
+@asked_once
 def calendars() -> dict[str, Calendar]:
     """Return the holiday calendars by code."""
     return {row.code: _calendar(row.days) for row in HolidayCalendar.objects.all()}
 
 
+@asked_once
 def discounts(*, as_of: int | None = None) -> list[core.StandingDiscount]:
     """Return the discounts for every customer, as known now or at an earlier revision."""
     rows = Discount.objects.order_by("position", "code")

@@ -24,6 +24,7 @@ from kvit.ledger._postings import (
     postings_page,
 )
 from kvit.ledger.models import Account, Posting
+from kvit.platform.reading import asked_once
 from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
@@ -154,6 +155,7 @@ def trial_balance(
     return [TrialBalanceRow(*row[:4], *map(int, row[4:])) for row in rows]
 
 
+@asked_once
 def accounts(seller_id: UUID) -> dict[str, str]:
     """Return the seller's chart: code → name, by code."""
     rows = Account.objects.filter(seller_id=seller_id).order_by("code")

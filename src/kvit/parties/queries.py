@@ -39,6 +39,7 @@ from kvit.parties.standing import (
     standings,
     who_gives,
 )
+from kvit.platform.reading import asked_once
 from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
@@ -99,11 +100,13 @@ def tenants() -> list[Tenant]:
     return [_tenant(found) for found in models.Tenant.objects.order_by("code")]
 
 
+@asked_once
 def tenant() -> Tenant:
     """Return the tenant in scope."""
     return _tenant(models.Tenant.objects.get(pk=current_tenant_id()))
 
 
+@asked_once
 def sellers() -> dict[str, Seller]:
     """Return all sellers by code."""
     own = tenant().row.vat_rounding
@@ -113,6 +116,7 @@ def sellers() -> dict[str, Seller]:
     }
 
 
+@asked_once
 def branches() -> dict[str, BranchRow]:
     """Return all branches by code."""
     rows = models.Branch.objects.order_by("code").values_list("code", "name", "seller__code")
@@ -169,6 +173,7 @@ def named_like(text: str) -> set[UUID]:
     return set(models.Customer.objects.filter(wanted).values_list("pk", flat=True)[:1_000])
 
 
+@asked_once
 def currencies() -> list[str]:
     """Return the currencies in which somebody is billed: the tenant's own first."""
     own = tenant().row.currency

@@ -12,10 +12,15 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from types import ModuleType
 from typing import Any, Literal, TypeVar
 
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
+
+from kvit.parties import queries as parties
+from kvit.platform.reading import reading, remember
 
 PUBLIC = "public"  # anybody
 ONE_FACTOR = "one-factor"  # known by one factor: on the way to the second, or enrolling it
@@ -104,5 +109,21 @@ def patterns(modules: Iterable[ModuleType]) -> list[URLPattern]:
                 continue
             if route.name in found:
                 raise ValueError(f"two routes are named {route.name}")
-            found[route.name] = path(route.path, view, name=route.name)
+            found[route.name] = path(route.path, _read_at_once(view, route), name=route.name)
     return list(found.values())
+
+
+def _read_at_once(view: Any, route: Route) -> Any:
+    """Let a view read inside one transaction; a POST leaves that to the services it calls."""
+    if route.right == PUBLIC:
+        return view
+
+    @wraps(view)
+    def read(request: HttpRequest, **path: Any) -> HttpResponseBase:
+        if request.method not in ("GET", "HEAD"):
+            return view(request, **path)
+        with reading():
+            remember(parties.tenant, request.principal.tenant)
+            return view(request, **path)
+
+    return read

@@ -26,9 +26,11 @@ from ninja import Router
 from ninja.constants import NOT_SET
 from ninja.decorators import decorate_view
 
+from kvit.parties import queries as parties
 from kvit.parties.queries import masking
 from kvit.platform import audit, clock
 from kvit.platform.idempotency import once
+from kvit.platform.reading import reading, remember
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
 from kvit.web import routes
 from kvit.web.access import PERSONAL, is_in_clear, is_masked
@@ -174,8 +176,12 @@ def _once(
     request: HttpRequest, run: Callable[..., HttpResponse], path: Any, guarded: Guarded
 ) -> HttpResponse:
     """Run the operation; of writes with an `Idempotency-Key`, once for each key."""
+    if request.method not in WRITES:
+        with reading():
+            remember(parties.tenant, request.principal.tenant)
+            return run(request, **path)
     key = request.headers.get("Idempotency-Key")
-    if request.method not in WRITES or key is None:
+    if key is None:
         return run(request, **path)
     if not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
         raise ApiRefused("idempotency_key_invalid", status=400, field="Idempotency-Key")
