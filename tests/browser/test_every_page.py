@@ -1,7 +1,8 @@
 """Every page of the office, as a person walks to it: it opens, says nothing on the console, asks
 for nothing from elsewhere, holds nothing that axe finds serious, and fits a phone.
 
-With KVIT_TEST_SCREENS=FOLDER (`./kvit screens FOLDER`) a picture of each is left there.
+With KVIT_TEST_SCREENS=FOLDER (`./kvit screens FOLDER`) a picture of each is left there, whole, or
+with KVIT_TEST_SCREENS_CUT as much of it as a screen shows.
 """
 
 import os
@@ -120,4 +121,5 @@ def keep_picture(page: Any, name: str, look: dict[str, Any]) -> None:
         kind = f"{look['lang']}-{'dark' if look['dark'] else 'light'}-{look['width']}"
         target = Path(folder) / kind
         target.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(target / f"{name}.png"), full_page=True)
+        is_whole = "KVIT_TEST_SCREENS_CUT" not in os.environ
+        page.screenshot(path=str(target / f"{name}.png"), full_page=is_whole)

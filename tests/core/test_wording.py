@@ -16,6 +16,7 @@ from kvit.core.wording import (
     number_text,
     period_text,
     say,
+    rate_text,
     sum_in_words,
 )
 
@@ -179,3 +180,21 @@ def test_an_unknown_currency_has_no_words() -> None:
         sum_in_words(100, "ZZZ", "ru")
     with pytest.raises(UnknownCurrency):
         money_text(100, "ZZZ", "en")
+
+
+@pytest.mark.parametrize(
+    ("rate", "currency", "russian", "english"),
+    [
+        ("990", "RUB", "990 ₽", "₽990"),
+        ("32.4", "RUB", "32,40 ₽", "₽32.40"),
+        ("0.0037", "RUB", "0,0037 ₽", "₽0.0037"),
+        ("-1.5", "KWD", "−1,500 KWD", "−KWD 1.500"),
+        ("1.5", "JPY", "1,5 ¥", "¥1.5"),
+        ("74/31", "RUB", "74/31 ₽", "₽74/31"),
+    ],
+)
+def test_a_rate_keeps_its_digits_and_has_those_of_its_currency(
+    rate: str, currency: str, russian: str, english: str
+) -> None:
+    for lang, expected in (("ru", russian), ("en", english)):
+        assert rate_text(Fraction(rate), currency, lang).replace("\N{NO-BREAK SPACE}", " ") == expected

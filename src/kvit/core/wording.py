@@ -82,20 +82,27 @@ def money_text(minor: int, currency: str, lang: str) -> str:
     Raises:
         UnknownCurrency: see `money.exponent`.
     """
-    sign = MINUS if minor < 0 else ""
-    number = amount_text(abs(minor), currency, lang)
-    symbol = _SYMBOLS.get(currency, currency)
-    if lang == "ru":
-        return f"{sign}{number}{NBSP}{symbol}"
-    return f"{sign}{symbol}{NBSP if symbol.isalpha() else ''}{number}"
+    return _with_symbol(minor < 0, amount_text(abs(minor), currency, lang), currency, lang)
 
 
 def rate_text(rate: Fraction, currency: str, lang: str) -> str:
-    """Write a rate with all its digits: «0,0037 ₽», «990 ₽», "$0.0037"."""
-    number, symbol = number_text(rate, lang), _SYMBOLS.get(currency, currency)
+    """Write a rate with all its digits: «0,0037 ₽», «32,40 ₽», «990 ₽», "$0.0037".
+
+    Raises:
+        UnknownCurrency: see `money.exponent`.
+    """
+    text = exact_text(abs(rate))
+    whole, dot, fraction = text.partition(".")
+    if dot:
+        text = f"{whole}.{fraction.ljust(exponent(currency), '0')}"
+    return _with_symbol(rate < 0, _grouped(text, lang), currency, lang)
+
+
+def _with_symbol(is_negative: bool, number: str, currency: str, lang: str) -> str:
+    sign, symbol = MINUS if is_negative else "", _SYMBOLS.get(currency, currency)
     if lang == "ru":
-        return f"{number}{NBSP}{symbol}"
-    return f"{symbol}{NBSP if symbol.isalpha() else ''}{number}"
+        return f"{sign}{number}{NBSP}{symbol}"
+    return f"{sign}{symbol}{NBSP if symbol.isalpha() else ''}{number}"
 
 
 def amount_text(minor: int, currency: str, lang: str) -> str:

@@ -122,15 +122,22 @@ def test_a_table_has_round_quantities(reach: str, step: str, many: int) -> None:
     [
         ({"model": "flat", "amount": "990"}, "990 ₽", "₽990"),
         ({"model": "per_unit", "unit": "0.0037"}, "0,0037 ₽ за ГБ", "₽0.0037 per ГБ"),
-        (TIERS, "до 100 — 2 ₽, далее 1,5 ₽", "₽2 up to 100, then ₽1.5"),
+        (TIERS, "до 100 — 2 ₽, далее 1,50 ₽", "₽2 up to 100, then ₽1.50"),
         (TIERS | {"model": "volume", "minimum": "10"},
-         "всё по одной: до 100 — 2 ₽, далее 1,5 ₽, не меньше 10 ₽",
-         "all at one: ₽2 up to 100, then ₽1.5, at least ₽10"),
+         "всё по одной: до 100 — 2 ₽, далее 1,50 ₽, не меньше 10 ₽",
+         "all at one: ₽2 up to 100, then ₽1.50, at least ₽10"),
         ({"model": "allowance", "included": "100", "price": {"model": "per_unit", "unit": "0.5"}},
-         "100 ГБ включено, сверх: 0,5 ₽ за ГБ", "100 ГБ included, then ₽0.5 per ГБ"),
+         "100 ГБ включено, сверх: 0,50 ₽ за ГБ", "100 ГБ included, then ₽0.50 per ГБ"),
         ({"model": "percentage", "rate": "2.9", "fixed": "3"}, "2,9 % + 3 ₽", "2.9% + ₽3"),
         ({"model": "dynamic", "discount_percent": "10"}, "Суммы самих событий, −10 %",
          "The events' own amounts, −10%"),
+        ({"model": "composed", "expression": "units * 0.0215 - 1"}, "количество × 0,0215 − 1",
+         "quantity × 0.0215 − 1"),
+        ({"model": "composed", "expression": "base * 1.08", "parts": {"base": TIERS}},
+         "base × 1,08, где base: до 100 — 2 ₽, далее 1,50 ₽",
+         "base × 1.08, where base: ₽2 up to 100, then ₽1.50"),
+        ({"model": "composed", "expression": 'units * if(quantity > 1000, 1.25, 2.5) + units * 3 - 1'
+          ' * 12 - 0.5'}, "Формула из других цен", "Formula over other prices"),
     ],
 )  # fmt: skip
 def test_a_price_is_said_in_a_few_words(document: Any, russian: str, english: str) -> None:

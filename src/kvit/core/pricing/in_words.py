@@ -1,12 +1,15 @@
-"""A price in a few words, for lists: «990 ₽», «0,50 ₽ за ГБ», «до 100 по 0,10 ₽, далее по 0,05 ₽».
+"""A price in a few words, for lists: «990 ₽», «0,50 ₽ за ГБ», «до 100 — 0,10 ₽, далее 0,05 ₽»,
+«base × 1,08, где base: до 10 — 1 850 ₽, далее 1 650 ₽».
 
 What has no short form is called by its model; the composer and the explanation say the rest.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from kvit.core.pricing.allowance import Allowance
+from kvit.core.pricing.composed import Composed
 from kvit.core.pricing.flat import Flat
 from kvit.core.pricing.graduated import Graduated
 from kvit.core.pricing.labels import model_label
@@ -17,9 +20,13 @@ from kvit.core.pricing.price import Price
 from kvit.core.pricing.stairstep import Stairstep
 from kvit.core.pricing.tiers import Tier
 from kvit.core.pricing.volume import Volume
-from kvit.core.wording import Words, number_text, rate_text, say
+from kvit.core.wording import MINUS, Words, number_text, rate_text, say
 
 SHOWN_TIERS = 3
+SHOWN_FORMULA = 60
+"""A longer formula is called by its model."""
+
+_NUMBER_OR_NAME = re.compile(r"\d+(?:\.\d+)?|\b(?:units|quantity)\b|[*-]|\"[^\"]*\"|'[^']*'")
 WORDS: Words = {
     "per_unit": ("{rate} за {unit}", "{rate} per {unit}"),
     "piece": ("единицу", "unit"),
@@ -33,6 +40,8 @@ WORDS: Words = {
     "allowance": (
         "{included} {unit} включено, сверх: {price}", "{included} {unit} included, then {price}",
     ),
+    "quantity": ("количество", "quantity"),
+    "where": ("{formula}, где {parts}", "{formula}, where {parts}"),
     "minimum": ("не меньше {sum}", "at least {sum}"),
     "maximum": ("не больше {sum}", "at most {sum}"),
     "discount": ("−{percent} %", "−{percent}%"),
@@ -78,7 +87,28 @@ def _own(price: Price, unit: str, currency: str, lang: str) -> str:
             return say(
                 WORDS, "allowance", lang, included=price.included, unit=unit, price=inner
             ).replace("  ", " ")
+        case Composed() if len(price.expression) <= SHOWN_FORMULA:
+            formula = _formula(price.expression, lang)
+            parts = "; ".join(
+                f"{name}: {in_words(part, unit=unit, currency=currency, lang=lang)}"
+                for name, part in price.parts
+            )
+            return say(WORDS, "where", lang, formula=formula, parts=parts) if parts else formula
     return model_label(price.model, lang)
+
+
+def _formula(expression: str, lang: str) -> str:
+    """Write an expression as people write formulas; what is quoted stands as it is."""
+
+    def shown(found: re.Match[str]) -> str:
+        text = found.group()
+        if text[0].isdigit():
+            return number_text(Fraction(text), lang)
+        if text in ("units", "quantity"):
+            return say(WORDS, "quantity", lang)
+        return {"*": "×", "-": MINUS}.get(text, text)
+
+    return _NUMBER_OR_NAME.sub(shown, expression)
 
 
 def _rate(tier: Tier, money: Callable[[Fraction], str]) -> str:
