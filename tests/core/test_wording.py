@@ -15,8 +15,8 @@ from kvit.core.wording import (
     money_text,
     number_text,
     period_text,
-    say,
     rate_text,
+    say,
     sum_in_words,
 )
 
@@ -197,4 +197,6 @@ def test_a_rate_keeps_its_digits_and_has_those_of_its_currency(
     rate: str, currency: str, russian: str, english: str
 ) -> None:
     for lang, expected in (("ru", russian), ("en", english)):
-        assert rate_text(Fraction(rate), currency, lang).replace("\N{NO-BREAK SPACE}", " ") == expected
+        assert (
+            rate_text(Fraction(rate), currency, lang).replace("\N{NO-BREAK SPACE}", " ") == expected
+        )

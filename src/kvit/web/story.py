@@ -99,38 +99,11 @@ FIELDS: Words = {
     "correspondent": ("корреспондентский счёт", "correspondent account"),
     "personal": ("личные данные", "personal data"),
 }
-ACTORS: Words = {
-    "cli": ("команда kvit", "the kvit command"),
-    "job": ("по расписанию", "by schedule"),
-    "gone": ("бывший сотрудник", "a former member"),
-    "key": ("программа", "a program"),
-}
-
-
-_REASONS = {"import of the company folder": ("загрузка папки компании", "import of the folder")}
-
-
-def reason_text(reason: str, lang: str) -> str:
-    """Return why: what a person wrote, or in the reader's language what a program did."""
-    return _REASONS.get(reason, (reason, reason))[lang == "en"]
 
 
 def sentence(entry: Entry, lang: str, zone: str) -> str:
     """Say what happened, with the sums and the days of the customer's zone."""
     return _SENTENCES[entry.kind](entry.facts, lang, zone)
-
-
-def actor_text(actor: str, people: Mapping[str, str], lang: str) -> str:
-    """Name who did it; "" where nobody did."""
-    if not actor:
-        return ""
-    if actor in people:
-        return people[actor]
-    kind, _, rest = actor.partition(":")
-    if kind in ("user", "key"):
-        return say(ACTORS, "gone" if kind == "user" else "key", lang)
-    name = say(ACTORS, kind, lang) if kind in ACTORS else kind
-    return f"{name} ({rest})" if rest else name
 
 
 def _day(moment: datetime, lang: str, zone: str) -> str:

@@ -1,7 +1,7 @@
 """What templates may call: sums, dates, states, icons. They format; none of them computes."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -20,6 +20,7 @@ from kvit.core.periods import Period
 from kvit.core.wording import amount_text, date_text, money_text, number_text, period_text
 from kvit.web import states
 from kvit.web.assets import ICONS
+from kvit.web.authorship import actor_text, reason_text
 
 register = template.Library()
 _FRAME = (
@@ -127,9 +128,21 @@ def spell(start: date, end: date) -> str:
 
 
 @register.simple_tag
+def through(first: date, last: date) -> str:
+    """A period given by its first and its last day."""
+    return period_text(Period(first, last + timedelta(days=1)), lang())
+
+
+@register.simple_tag
 def author(actor: str, names: Mapping[str, str]) -> str:
-    """Who did it: a person by name, a machine as it is written."""
-    return names.get(actor, actor)
+    """Who did it: a person by name, a program by what it is."""
+    return actor_text(actor, names, lang())
+
+
+@register.filter
+def because(reason: str) -> str:
+    """Why it was done, in the reader's language where a program did it."""
+    return reason_text(reason, lang())
 
 
 @register.simple_tag(takes_context=True)

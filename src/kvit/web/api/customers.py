@@ -24,6 +24,7 @@ from kvit.web.api.schemas import (
     Schema,
     Text,
 )
+from kvit.web.authorship import actor_text
 
 TAG = ("Клиенты", "Customers")
 router = Router()
@@ -207,7 +208,7 @@ def read_customer_story(request: HttpRequest, code: str, query: Query[StoryQuery
             kind=entry.kind,
             text=story.sentence(entry, lang, one.zone),
             actor=entry.actor,
-            who=story.actor_text(entry.actor, page.people, lang),
+            who=actor_text(entry.actor, page.people, lang),
             reason=entry.reason,
         )
         for entry in page.entries

@@ -25,6 +25,7 @@ from kvit.platform.paging import Page
 from kvit.rating import queries as rating
 from kvit.subscriptions import queries as subscriptions
 from kvit.web import lists
+from kvit.web.authorship import actor_text
 from kvit.web.forms import FilterForm
 from kvit.web.lists import Column
 from kvit.web.office._diffs import differences
@@ -191,7 +192,7 @@ def plan(request: HttpRequest, code: str) -> HttpResponse:
             ],
             "taken": subscriptions.taken(now=request.now).get(code, 0),
             "history": [
-                {"version": one, "author": names.get(one.author, one.author),
+                {"version": one, "author": actor_text(one.author, names, lang()),
                  "changes": differences(one.before, one.document, one.kind, lang())}
                 for one in history
             ],

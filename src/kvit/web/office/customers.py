@@ -25,6 +25,7 @@ from kvit.parties import services
 from kvit.parties.rows import Customer
 from kvit.platform.tenancy import tenant_scope
 from kvit.web import lists, story
+from kvit.web.authorship import actor_text, reason_text
 from kvit.web.forms import FilterForm
 from kvit.web.lists import Column
 from kvit.web.office.sources import documents_of
@@ -266,8 +267,8 @@ def told(stream: Stream, customer: Customer) -> list[dict[str, Any]]:
             "icon": ICONS[one.kind],
             "title": STORY_KINDS[one.kind],
             "text": story.sentence(one, lang(), customer.zone),
-            "who": story.actor_text(one.actor, stream.people, lang()),
-            "reason": story.reason_text(one.reason, lang()),
+            "who": actor_text(one.actor, stream.people, lang()),
+            "reason": reason_text(one.reason, lang()),
             "invoice": one.facts["id"] if one.kind == "invoice" else None,
             "subscription": one.facts.get("code") if one.kind != "invoice" else None,
         }

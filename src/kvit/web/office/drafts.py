@@ -19,6 +19,7 @@ from kvit.core.periods import local_date
 from kvit.parties import queries as parties
 from kvit.subscriptions import queries as subscriptions
 from kvit.web import composing, lists
+from kvit.web.authorship import actor_text
 from kvit.web.forms import DateField, OfficeForm
 from kvit.web.lists import Column
 from kvit.web.office._diffs import differences
@@ -104,8 +105,8 @@ def draft(request: HttpRequest, draft: UUID) -> HttpResponse:
         {
             "draft": info,
             "state": STATES[info.status],
-            "author": names.get(info.author, info.author),
-            "changed_by": names.get(info.changed_by, info.changed_by),
+            "author": actor_text(info.author, names, lang()),
+            "changed_by": actor_text(info.changed_by, names, lang()),
             "form": DraftForm(
                 initial={"title": info.title, "effective_from": info.effective_from}
             ),

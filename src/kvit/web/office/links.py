@@ -50,7 +50,7 @@ def _address(name: str, *arguments: list[object]) -> str:
 
 
 def people(actors: Iterable[str]) -> dict[str, str]:
-    """Return who the authors of changes are: names of users; what is no user stays as written."""
+    """Return who the authors of changes are: the names of users."""
     ids = {}
     for actor in actors:
         kind, _, key = actor.partition(":")

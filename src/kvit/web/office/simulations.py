@@ -16,6 +16,7 @@ from kvit.core.periods import BadPeriod, Period, parse_billing_period
 from kvit.platform.tenancy import tenant_scope
 from kvit.rating import simulation as rating_simulation
 from kvit.web import composing, lists
+from kvit.web.authorship import actor_text
 from kvit.web.lists import Column
 from kvit.web.office.links import customers, people
 from kvit.web.refusals import refused
@@ -82,7 +83,7 @@ def simulations(request: HttpRequest) -> HttpResponse:
     )  # fmt: skip
     return lists.listed(
         request, "office/catalogue/simulations.html", columns=columns,
-        page=found.of(lambda one: {"one": one, "who": names.get(one.author, one.author)}),
+        page=found.of(lambda one: {"one": one, "who": actor_text(one.author, names, lang())}),
         drafts=queries.drafts().rows, month=composing.last_month(request.now),
         plans=sorted(queries.catalogue().plans),
     )  # fmt: skip
@@ -113,7 +114,7 @@ def simulation(request: HttpRequest, simulation: UUID) -> HttpResponse:
             {"subscription": one[1], "price": one[2], "text": one[4 if lang() == "ru" else 5]}
             for one in info.problems if one[0] == scenario
         ],
-        author=names.get(info.author, info.author),
+        author=actor_text(info.author, names, lang()),
         chart=_chart(info, outcomes),
     )  # fmt: skip
 

@@ -29,6 +29,7 @@ from kvit.subscriptions import queries
 from kvit.subscriptions.queries import Asked, Standing
 from kvit.subscriptions.rows import SubscriptionInfo
 from kvit.web import lists, opening, states
+from kvit.web.authorship import actor_text
 from kvit.web.forms import DateField, FilterForm, OfficeForm
 from kvit.web.lists import Column
 from kvit.web.office.catalogue import price_words
@@ -259,7 +260,7 @@ def subscription(request: HttpRequest, code: str) -> HttpResponse:
     history = [
         {
             "one": one, "title": KINDS.get(one.change, one.change),
-            "author": names.get(one.author, one.author), "value": _value(one.value, known),
+            "author": actor_text(one.author, names, lang()), "value": _value(one.value, known),
             "withdrawn": str(one.number) in withdrawn,
             "scheduled": one.at > request.now and one.change != "withdraw",
         }
