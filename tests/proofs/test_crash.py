@@ -6,9 +6,6 @@ from kvit.web.prove import crash
 from kvit.web.prove.ground import Ground
 
 
-# On a server of one's own: how many distinct states kills leave was counted on that one. Debian's
-# PostgreSQL 15 showed fewer, without a violation, and nobody has looked into why yet.
-@pytest.mark.embedded
 @pytest.mark.slow
 def test_killed_at_any_boundary_a_flow_ends_as_if_never_killed(ground: Ground) -> None:
     outcome = crash.prove(seed=1, size=0, ground=ground, only=("amendment", "intake", "sealing"))

@@ -25,6 +25,7 @@ Anchor = Literal["calendar", "anniversary"]
 
 _MONTHS = {"month": 1, "quarter": 3, "half-year": 6, "year": 12}
 _DAYS = {"day": 1, "week": 7}
+SHORTEST_MONTH = 28  # days
 _CYCLE = re.compile(r"(?:(\d{1,4}) )?(day|week|month|quarter|half-year|year)(s?)", re.ASCII)
 _PERIOD = re.compile(
     r"(?P<year>\d{4})(?:-(?:Q(?P<quarter>[1-4])|H(?P<half>[12])|W(?P<week>\d{2})"
@@ -201,6 +202,7 @@ class Cycle:
         return place
 
 
+@lru_cache(maxsize=1024)
 def parse_cycle(text: str, anchor: str = "calendar") -> Cycle:
     """Read "month", "3 days", "2 weeks", "half-year", or dates of a custom cycle with commas.
 
@@ -259,6 +261,8 @@ def add_months(day: date, months: int) -> date:
     """
     year, month = divmod(_month_number(day) + months, 12)
     try:
+        if day.day <= SHORTEST_MONTH:
+            return date(year, month + 1, day.day)
         return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
     except ValueError:
         raise BadPeriod(f"{day} and {months} months") from None

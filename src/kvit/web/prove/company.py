@@ -9,6 +9,7 @@ Customers `c-0`, `c-1`, … have a subscription each, every third of `pre`, ever
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,7 @@ ACTOR = "cli:prove"
 OCTOBER = Period(date(2026, 10, 1), date(2026, 11, 1))
 NOVEMBER = Period(date(2026, 11, 1), date(2026, 12, 1))
 BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
+DRAWN_FROM = 1_000  # the places of events that a seed draws
 LATER = datetime(2026, 11, 10, 9, tzinfo=UTC)  # the day of corrections
 CALLS = {
     "model": "graduated",
@@ -44,8 +46,11 @@ def tenant() -> Tenant:
     return parties.tenants()[0]
 
 
-def make(customers: int, *, approval: bool = False, events: int = 2) -> None:
-    """Make the company with so many customers, `events` calls for each in October."""
+def make(
+    customers: int, *, approval: bool = False, events: int = 2, chance: Random | None = None
+) -> None:
+    """Make the company with so many customers, `events` calls for each in October; with a chance,
+    it draws up to three events more for each."""
     from kvit.platform.tenancy import tenant_scope
 
     row = TenantRow("acme", "ООО «Акме»", "RUB", ZONE)
@@ -62,8 +67,9 @@ def make(customers: int, *, approval: bool = False, events: int = 2) -> None:
         subscriptions.open_many(
             [_subscription(n, ids[code]) for n, code in enumerate(codes)], actor=ACTOR, now=BEGIN
         )
-        if events:
-            used = [event(n, k) for n in range(customers) for k in range(events)]
+        used = [event(n, k) for n in range(customers) for k in range(events)]
+        used += [] if chance is None else _drawn(customers, chance)
+        if used:
             metering.ingest(used, source="meter", actor=ACTOR, now=BEGIN)
 
 
@@ -76,6 +82,15 @@ def event(customer: int, place: int, value: int = 0, day: int = 0) -> EventIn:
         f"e-{customer}-{place}", "subscription", f"s-{customer}", meter,
         at + timedelta(hours=12, seconds=place), amount,
     )  # fmt: skip
+
+
+def _drawn(customers: int, chance: Random) -> list[EventIn]:
+    """Draw usage at places of a customer that no flow tells."""
+    return [
+        event(n, DRAWN_FROM + k, value=chance.randrange(1, 2_000), day=chance.randrange(1, 29))
+        for n in range(customers)
+        for k in range(chance.randrange(4))
+    ]
 
 
 def amendment(customer: int, day: date, change: str, value: object = None) -> NewAmendment:

@@ -1,10 +1,13 @@
 """R2: killed at every statement and commit boundary, each flow ends as if it never was.
 
-A flow is run once to the end, and its boundaries are counted. Then for each of them: a fresh copy
-of the database, a process that dies there by SIGKILL, and a look at all that stands. The
+A flow is run once to the end, and its boundaries are counted. Then for each of them: the database
+as it stood before, a process that dies there by SIGKILL, and a look at all that stands. The
 invariants are asked of it (what is committed must hold by itself), then the same flow is begun
 again, and every business row is compared with the run that was never killed. Two boundaries
 between which nothing was committed leave the same state, row by row; it is gone on from once.
+
+Every life begins without a connection, since the statements of connecting are boundaries as well:
+PostgreSQL 15 of Debian is asked for another time zone than its own, the embedded one is not.
 """
 
 import os
@@ -20,8 +23,9 @@ from kvit.platform.failures import Failure
 from kvit.web.prove.ground import Ground, close
 from kvit.web.prove.killing import Boundaries, steady_ids
 from kvit.web.prove.outcome import Outcome, Part, gathered, spread
+from kvit.web.prove.rewound import Rewound
 
-CHUNK = 25  # boundaries of one job
+CHUNK = 60  # boundaries of one job
 FIRST_LIFE, NEXT_LIFE = 1, 2  # of ids: the killed process and the one after it
 
 
@@ -47,7 +51,7 @@ class _Job:
 def prove(
     *, seed: int, size: int, ground: Ground, only: Sequence[str] = (), last: int | None = None
 ) -> Outcome:
-    """Kill the first `size` flows at every boundary. The seed changes nothing: all are taken.
+    """Kill the first `size` flows at every boundary. The seed draws some of the usage.
 
     Args:
         only: these flows; `size` is not asked.
@@ -56,7 +60,7 @@ def prove(
     from kvit.web.prove.flows import FLOWS
 
     names = only or [one.name for one in FLOWS[:size]]
-    calms = [_calm(ground, name) for name in names]
+    calms = [_calm(ground, name, seed) for name in names]
     jobs = [
         _Job(ground, calm, range(at, min(at + CHUNK, len(calm.kinds) + 1)))
         for calm in calms
@@ -73,15 +77,17 @@ def _first(calm: _Calm, last: int | None) -> int:
     return 1 if last is None else max(1, len(calm.kinds) + 1 - last)
 
 
-def _calm(ground: Ground, name: str) -> _Calm:
+def _calm(ground: Ground, name: str, seed: int) -> _Calm:
     """Run a flow to its end."""
     from kvit.web.prove import company, dump, flows
 
     flow = _named(name)
-    database = ground.template(f"flow_{name.replace(' ', '_')}", lambda: flows.fill(flow))
+    made = f"flow_{name.replace(' ', '_')}_{seed}"
+    database = ground.template(made, lambda: flows.fill(flow, seed))
     with ground.copy(database):
         with _scope():
             known = dump.ids()
+        close()
         with Boundaries() as seen, steady_ids(FIRST_LIFE):
             flows.run(flow)
         with _scope():
@@ -95,6 +101,7 @@ def _kill_some(job: _Job) -> Part:
     copy = _Copy(job.ground, job.calm.database)
     try:
         for place in job.places:
+            copy.renew()
             faults = _kill(copy, job.calm, place, known, part)
             part.violations += [
                 f"{job.calm.flow}, killed at boundary {place} ({job.calm.kinds[place - 1]}): {one}"
@@ -112,11 +119,10 @@ def _kill(copy: "_Copy", calm: _Calm, place: int, known: set[str], part: Part) -
     from kvit.web.prove import company, dump, flows
 
     flow = _named(calm.flow)
-    copy.renew()
     close()
     child = os.fork()
     if child == 0:
-        _die(flow, place)
+        _die(flow, place, calm.kinds)
     _, status = os.waitpid(child, 0)
     part.figures["killed"] += 1
     if not os.WIFSIGNALED(status):
@@ -144,36 +150,34 @@ def _kill(copy: "_Copy", calm: _Calm, place: int, known: set[str], part: Part) -
 
 
 class _Copy:
-    """A copy of a database for one try after the other: made anew once something stands in it."""
+    """A copy of a database for one try after the other: put back once something stands in it."""
 
     def __init__(self, ground: Ground, template: str) -> None:
-        self._ground, self._template = ground, template
-        self._stack = ExitStack()
-        self.is_clean = False
-        self.first = ""
-
-    def renew(self) -> None:
         from kvit.web.prove import dump
 
-        if self.is_clean:
-            return
-        self._stack.close()
-        self._stack.enter_context(self._ground.copy(self._template))
-        if not self.first:
-            with _scope():
-                self.first = dump.fingerprint()
+        self._stack = ExitStack()
+        access = self._stack.enter_context(ground.copy(template))
+        superuser = self._stack.enter_context(ground.superuser(access.database))
+        self._rewound = Rewound(superuser)
+        with _scope():
+            self.first = dump.fingerprint()
+        self.is_clean = True
+
+    def renew(self) -> None:
+        if not self.is_clean:
+            self._rewound.back()
 
     def drop(self) -> None:
         self._stack.close()
 
 
-def _die(flow: Any, place: int) -> None:
+def _die(flow: Any, place: int, kinds: Sequence[str]) -> None:
     """Run the flow in a child that does not come back; what it shares with us is left alone."""
     from kvit.web.prove import flows
 
     status = 1
     try:
-        with Boundaries(at=place), steady_ids(FIRST_LIFE):
+        with Boundaries(at=place, like=kinds), steady_ids(FIRST_LIFE):
             flows.run(flow)
         status = 0
     finally:

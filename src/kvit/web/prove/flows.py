@@ -18,9 +18,11 @@ from kvit.platform.tenancy import tenant_scope
 from kvit.subscriptions import services as subscriptions
 from kvit.web.prove import company
 from kvit.web.prove.company import ACTOR, LATER, NOVEMBER, OCTOBER
+from kvit.web.prove.outcome import chance_of
 
 WHY = "Простой"
-CUSTOMERS = 3
+FEW = 3  # customers: what is done for one at a time
+MANY, CHUNK = 36, 20  # customers and a chunk of them: enough that they are billed as a set
 SENT = 100  # events: more than are inserted row by row
 Act = Callable[[], None]
 
@@ -33,15 +35,16 @@ class Flow:
     act: Act
     prepare: Act | None = None
     approval: bool = False
+    customers: int = FEW
 
 
 def bill_run() -> None:
-    company.bill(chunk=2)
+    company.bill(chunk=CHUNK)
 
 
 def differences() -> None:
     """The month after: advances, usage, and what a backdated change made of October."""
-    company.bill(NOVEMBER, chunk=2)
+    company.bill(NOVEMBER, chunk=CHUNK)
 
 
 def amendment() -> None:
@@ -56,7 +59,7 @@ def amendment() -> None:
 
 def intake() -> None:
     """A file with new events, repeats, a conflict and a row that cannot be read."""
-    rows = [company.event(n % CUSTOMERS, n // CUSTOMERS, day=20) for n in range(10, SENT)]
+    rows = [company.event(n % FEW, n // FEW, day=20) for n in range(10, SENT)]
     rows += [company.event(0, 0), company.event(1, 0, value=999)]
     unread = [RejectedIn(7, "time", "bad_time", raw="x,y")]
     metering.ingest(rows, source="meter", actor=ACTOR, now=LATER, rejected=unread, origin="f.csv")
@@ -76,12 +79,12 @@ def correction() -> None:
 
 
 def approval() -> None:
-    """Drafts approved two at a time, as a worker does it."""
+    """Drafts approved some at a time, as a worker does it."""
     drafts = company.ask(
         "SELECT id FROM invoicing_invoice WHERE status = 'draft' ORDER BY created_at, id"
     )
-    for start in range(0, len(drafts), 2):
-        keys = [key for (key,) in drafts[start : start + 2]]
+    for start in range(0, len(drafts), CHUNK):
+        keys = [key for (key,) in drafts[start : start + CHUNK]]
         invoicing.approve(keys, approver=ACTOR, now=LATER, issue_on=OCTOBER.end - timedelta(1))
 
 
@@ -103,20 +106,21 @@ def _billed_and_amended() -> None:
 
 # In the order of `--size`: the first of them are killed by default.
 FLOWS = (
-    Flow("bill run", bill_run),
+    Flow("bill run", bill_run, customers=MANY),
     Flow("amendment", amendment, bill_run),
     Flow("intake", intake),
     Flow("correction", correction, bill_run),
     Flow("sealing", sealing, intake),
-    Flow("differences", differences, _billed_and_amended),
-    Flow("approval", approval, bill_run, approval=True),
-    Flow("ordered run", ordered_run, _order),
+    Flow("differences", differences, _billed_and_amended, customers=MANY),
+    Flow("approval", approval, bill_run, approval=True, customers=MANY),
+    Flow("ordered run", ordered_run, _order, customers=MANY),
 )
 
 
-def fill(flow: Flow) -> None:
-    """Write the database that the flow begins with."""
-    company.make(CUSTOMERS, approval=flow.approval)
+def fill(flow: Flow, seed: int) -> None:
+    """Write the database that the flow begins with; the seed draws some of its usage."""
+    chance = chance_of(seed, "usage")
+    company.make(flow.customers, approval=flow.approval, chance=chance)
     if flow.prepare is not None:
         with tenant_scope(company.tenant().id):
             flow.prepare()

@@ -11,7 +11,7 @@ there. Between two statements a process changes nothing in the database: these a
 import hashlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -20,6 +20,7 @@ from typing import Any
 import psycopg
 
 STATEMENT, COMMIT, COMMITTED = "statement", "commit", "committed"
+STRAYED = 3
 
 
 @contextmanager
@@ -44,7 +45,7 @@ class _Steady:
 
     def urandom(self, size: int) -> bytes:
         self._drawn += 1
-        return hashlib.sha256(f"{self._life}/{self._drawn}".encode()).digest()[:size]
+        return hashlib.shake_128(f"{self._life}/{self._drawn}".encode()).digest(size)
 
     def time_ns(self) -> int:
         return (2_000_000_000_000 + self._life) * 1_000_000
@@ -52,9 +53,14 @@ class _Steady:
 
 @dataclass(slots=True)
 class Boundaries(AbstractContextManager["Boundaries"]):
-    """Counts the boundaries of this process while it is entered; `at` is the one it dies at."""
+    """Counts the boundaries of this process while it is entered; `at` is the one it dies at.
+
+    `like` are the kinds that another life of it passed: where this one passes another, the two do
+    not do the same, and the place says nothing; it ends with the status `STRAYED`.
+    """
 
     at: int | None = None
+    like: Sequence[str] = ()
     kinds: list[str] = field(default_factory=list)
     _undo: list[Callable[[], None]] = field(default_factory=list)
 
@@ -82,6 +88,8 @@ class Boundaries(AbstractContextManager["Boundaries"]):
     def meet(self, kind: str) -> None:
         """Pass a boundary, or die at it."""
         self.kinds.append(kind)
+        if self.like and [kind] != [*self.like[len(self.kinds) - 1 : len(self.kinds)]]:
+            os._exit(STRAYED)
         if len(self.kinds) == self.at:
             os.kill(os.getpid(), signal.SIGKILL)
 

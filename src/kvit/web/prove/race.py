@@ -1,9 +1,12 @@
 """R6: what happens at one moment happens once. The races are named in `races`.
 
 Each has a copy of the company for itself. A round's calls are let go by a barrier, in eight threads
-with a connection each; then its check is asked, and after the last round every invariant.
+with a connection each; then its check is asked, and after the last round every invariant. In every
+second round each hand waits for as long as the seed has drawn for it, a few milliseconds at most,
+so that the calls meet at other places than their first statements. Threads have no replay beyond.
 """
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -13,11 +16,12 @@ from threading import Barrier
 from typing import Any
 
 from kvit.web.prove.ground import Ground
-from kvit.web.prove.outcome import Outcome, Part, gathered, spread
+from kvit.web.prove.outcome import Outcome, Part, chance_of, gathered, spread
 from kvit.web.prove.races import HANDS, RACES, Call, Race
 
 MODULES = ("runs", "papers", "keys")
 PATIENCE_S = 60
+LONGEST_S = 0.008  # that a hand waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +30,15 @@ class _Job:
     name: str
     database: str
     rounds: int
+    seed: int
 
 
 def prove(*, seed: int, size: int, ground: Ground, only: Sequence[str] = ()) -> Outcome:
-    """Run `size` rounds of each race. The seed changes nothing: threads have no replay."""
+    """Run `size` rounds of each race."""
     races = known()
     chosen = [races[name] for name in only or races]
     made = {one.template: _template(ground, one.template, size) for one in chosen}
-    jobs = [_Job(ground, one.name, made[one.template], size) for one in chosen]
+    jobs = [_Job(ground, one.name, made[one.template], size, seed) for one in chosen]
     return gathered("race", spread(_prove_one, jobs), seed=seed, size=size)
 
 
@@ -66,11 +71,14 @@ def _prove_one(job: _Job) -> Part:
     from kvit.web.prove import company
 
     part, race = Part(), known()[job.name]
+    chance = chance_of(job.seed, job.name)
     with job.ground.copy(job.database), ThreadPoolExecutor(HANDS) as hands:
         with tenant_scope(company.tenant().id):
             for place in range(job.rounds):
                 round_ = race.begin(place)
-                answers = _at_once(hands, round_.calls)
+                apart = LONGEST_S * (place % 2)
+                waits = [chance.uniform(0, apart) for _ in round_.calls]
+                answers = _at_once(hands, round_.calls, waits)
                 part.violations += [
                     f"{job.name}, round {place}: {one}" for one in round_.check(answers)
                 ]
@@ -78,24 +86,28 @@ def _prove_one(job: _Job) -> Part:
                 part.figures["calls"] += len(answers)
                 if part.is_enough:
                     break
-            _at_once(hands, [_close] * HANDS)
+            _at_once(hands, [_close] * HANDS, [0.0] * HANDS)
             part.violations += [f"{job.name}: {one}" for one in company.gaps()]
         part.violations += [f"{job.name}: {one}" for one in company.broken()]
     part.figures["races"] = 1
     return part
 
 
-def _at_once(hands: ThreadPoolExecutor, calls: Sequence[Call]) -> list[Any]:
+def _at_once(hands: ThreadPoolExecutor, calls: Sequence[Call], waits: Sequence[float]) -> list[Any]:
     from django.db import connection
 
     barrier = Barrier(len(calls))
 
-    def one(call: Call) -> Any:
+    def one(call: Call, wait: float) -> Any:
         connection.ensure_connection()
         barrier.wait(PATIENCE_S)
+        time.sleep(wait)
         return call()
 
-    futures = [hands.submit(copy_context().run, one, call) for call in calls]
+    futures = [
+        hands.submit(copy_context().run, one, call, wait)
+        for call, wait in zip(calls, waits, strict=True)
+    ]
     # What a call raised is its answer: the round's check judges it.
     return [one.exception(PATIENCE_S) or one.result() for one in futures]
 

@@ -5,6 +5,7 @@ and what it wrote itself; a lock is held until its end; of two that insert one k
 commit fails whole. That PostgreSQL is like this, `race` and `crash` ask of PostgreSQL.
 """
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,13 +19,13 @@ class KeyTaken(Exception):
 class Store:
     """What is committed. `news` are the rows of the last commit."""
 
-    tables: dict[str, dict[Hashable, Any]] = field(default_factory=dict)
+    tables: defaultdict[str, dict[Hashable, Any]] = field(default_factory=lambda: defaultdict(dict))
     locks: dict[Hashable, "Transaction"] = field(default_factory=dict)
     commits: int = 0
     news: list[tuple[str, Hashable, Any]] = field(default_factory=list)
 
     def table(self, name: str) -> dict[Hashable, Any]:
-        return self.tables.setdefault(name, {})
+        return self.tables[name]
 
 
 @dataclass(slots=True, eq=False)

@@ -30,6 +30,7 @@ from kvit.web.prove.simulated.oracle import A_CALL, CYCLES, FEES, USED, Life, Sa
 from kvit.web.prove.simulated.store import Transaction
 
 Steps = Generator[Hashable, None, None]
+Services = tuple[ServicePeriod, ...]
 PATTERN = "{year}-{number:05}"
 ARREARS = frozenset({"arrears"})
 VAT = Fraction(22)
@@ -74,23 +75,40 @@ class Subscriber:
 
     life: Life
     said: list[Said] = field(default_factory=list)
-    events: list[UsageEvent] = field(default_factory=list)
+    events: list[UsageEvent] = field(default_factory=list)  # in order of time
+    times: list[datetime] = field(default_factory=list)  # of the events
     known: tuple[int, Contract] | None = None
+    periods: dict[Period, Services] = field(default_factory=dict)
 
     def contract(self, place: int) -> Contract:
         """Fold the amendments, once for each state of them."""
         if self.known is None or self.known[0] != len(self.said):
             self.known = (len(self.said), _contract(place, self.life, self.said))
+            self.periods = {}
         return self.known[1]
 
+    def serviced(self, contract: Contract, prices: Catalogue, window: Period) -> Services:
+        """Return the service periods of a window, computed once for each state of the contract."""
+        if window not in self.periods:
+            self.periods[window] = service_periods(contract, prices, window)
+        return self.periods[window]
+
+    def take(self, event: UsageEvent) -> None:
+        place = bisect_left(self.times, event.time)
+        self.times.insert(place, event.time)
+        self.events.insert(place, event)
+
     def used(self, start: datetime, end: datetime) -> list[UsageEvent]:
-        """Return the events of a stretch of time; they are kept in order of time."""
-        first = bisect_left(self.events, start, key=_time)
-        return self.events[first : bisect_left(self.events, end, lo=first, key=_time)]
+        """Return the events of a stretch of time."""
+        return self.events[slice(*self._reach(start, end))]
 
+    def used_count(self, start: datetime, end: datetime) -> int:
+        first, last = self._reach(start, end)
+        return last - first
 
-def _time(event: UsageEvent) -> datetime:
-    return event.time
+    def _reach(self, start: datetime, end: datetime) -> tuple[int, int]:
+        first = bisect_left(self.times, start)
+        return first, bisect_left(self.times, end, lo=first)
 
 
 def catalogue() -> Catalogue:
@@ -235,7 +253,7 @@ def _to_rate(
 ) -> Iterable[ServicePeriod]:  # fmt: skip
     memories: dict[date, Memory] = db.get("memory", place) or {}
     seen: set[date] = set()
-    for service in service_periods(contract, prices, window):
+    for service in subscriber.serviced(contract, prices, window):
         if due_in_arrears(service, window) and service.end <= clock:
             known = memories.get(service.key)
             seen.add(service.key)
@@ -245,14 +263,17 @@ def _to_rate(
         return  # nothing was learned of the others
     for key, known in memories.items():
         if key not in seen and _is_stale(known, subscriber, contract):
-            again = service_periods(contract, prices, known.whole)
+            again = subscriber.serviced(contract, prices, known.whole)
             yield next(one for one in again if one.key == key)
 
 
 def _is_stale(known: Memory, subscriber: Subscriber, contract: Contract) -> bool:
     """Whether something was learned since that may change what the period costs."""
-    changed = any(n > known.terms and at < known.ends_at for n, at in contract.changes)
-    return changed or known.usage != len(subscriber.used(known.starts_at, known.ends_at))
+    if known.usage != subscriber.used_count(known.starts_at, known.ends_at):
+        return True
+    if known.terms == contract.terms_number:
+        return False
+    return any(n > known.terms and at < known.ends_at for n, at in contract.changes)
 
 
 def _settle(

@@ -281,9 +281,7 @@ class World:
         for table, key, row in self.store.news:
             if table == "event":
                 place, event = row
-                events = self.subscribers[place].events
-                events.append(event)
-                events.sort(key=lambda x: (x.time, x.id))
+                self.subscribers[place].take(event)
             elif table == "amendment":
                 self.subscribers[key[0]].said.append(row)  # type: ignore[index]
             elif table == "document":
