@@ -1841,6 +1841,28 @@ ListedAuditOut = TypedDict("ListedAuditOut", {
 })
 
 
+BrandOut = TypedDict("BrandOut", {
+    'colour': 'str',
+    'logo': 'LogoOut | None',
+})
+
+
+LogoOut = TypedDict("LogoOut", {
+    'digest': 'str',
+    'media_type': 'str',
+    'width': 'int',
+    'height': 'int',
+    'content': 'str',
+})
+
+
+BrandIn = TypedDict("BrandIn", {
+    'colour': 'NotRequired[str]',
+    'logo': 'NotRequired[str | None]',
+    'reason': 'NotRequired[str]',
+})
+
+
 TenantOut = TypedDict("TenantOut", {
     'id': 'str',
     'code': 'str',
@@ -2364,6 +2386,14 @@ class Kvit(Caller):
     def list_audit(self, *, after: str | None = None, limit: int | None = None, actor: str | None = None, action: str | None = None, object_type: str | None = None, object_id: str | None = None, since: str | None | None = None, until: str | None | None = None) -> ListedAuditOut:
         """List audit."""
         return self.call("GET", f"/api/v1/audit", query={"after": after, "limit": limit, "actor": actor, "action": action, "object_type": object_type, "object_id": object_id, "since": since, "until": until})
+
+    def read_brand(self, code: str) -> BrandOut:
+        """Read brand."""
+        return self.call("GET", f"/api/v1/sellers/{_part(code)}/brand")
+
+    def save_brand(self, code: str, body: BrandIn, *, once: str | None = None, if_match: str | None = None) -> BrandOut:
+        """Save brand."""
+        return self.call("PUT", f"/api/v1/sellers/{_part(code)}/brand", body=body, once=once, if_match=if_match)
 
     def read_tenant(self) -> TenantOut:
         """Read tenant."""

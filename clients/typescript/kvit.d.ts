@@ -1342,6 +1342,22 @@ export interface ListedAuditOut {
   "next"?: string | null;
   "count"?: number | null;
 }
+export interface BrandOut {
+  "colour": string;
+  "logo": LogoOut | null;
+}
+export interface LogoOut {
+  "digest": string;
+  "media_type": string;
+  "width": number;
+  "height": number;
+  "content": string;
+}
+export interface BrandIn {
+  "colour"?: string;
+  "logo"?: string | null;
+  "reason"?: string;
+}
 export interface TenantOut {
   "id": string;
   "code": string;
@@ -1626,6 +1642,10 @@ export class Kvit extends Caller {
   changeRole(code: string, body: RoleIn, options?: Options): Promise<RoleOut>;
   /** List audit. */
   listAudit(options?: Options & { "after"?: string; "limit"?: number; "actor"?: string; "action"?: string; "object_type"?: string; "object_id"?: string; "since"?: string | null; "until"?: string | null }): Promise<ListedAuditOut>;
+  /** Read brand. */
+  readBrand(code: string, options?: Options): Promise<BrandOut>;
+  /** Save brand. */
+  saveBrand(code: string, body: BrandIn, options?: Options): Promise<BrandOut>;
   /** Read tenant. */
   readTenant(options?: Options): Promise<TenantOut>;
   /** Change machine factors. */

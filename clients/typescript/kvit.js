@@ -537,6 +537,14 @@ export class Kvit extends Caller {
   listAudit(options = {}) {
     return this.call("GET", `/api/v1/audit`, ["after", "limit", "actor", "action", "object_type", "object_id", "since", "until"], { ...options });
   }
+  /** Read brand. */
+  readBrand(code, options = {}) {
+    return this.call("GET", `/api/v1/sellers/${part(code)}/brand`, [], { ...options });
+  }
+  /** Save brand. */
+  saveBrand(code, body, options = {}) {
+    return this.call("PUT", `/api/v1/sellers/${part(code)}/brand`, [], { ...options, body });
+  }
   /** Read tenant. */
   readTenant(options = {}) {
     return this.call("GET", `/api/v1/tenants/me`, [], { ...options });

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from kvit.documents.document import InvoiceDocument, Party
+from kvit.documents.document import InvoiceDocument, Look, Party
 from kvit.documents.payment_qr import payment_payload
 from kvit.documents.render import is_archival, render, template_version
 from tests.documents.sheets import CANADIAN, CUSTOMER, ORIGINAL, document, line, seller
@@ -245,3 +245,19 @@ def test_a_letter_that_no_typeface_has_is_printed_as_a_box_and_told(name: str) -
     assert pdf.startswith(b"%PDF")
     assert not is_archival(pdf)
     assert pdf == render(replace(document(), customer=replace(CUSTOMER, name=name)))
+
+
+def test_a_brand_colours_the_title_and_shows_its_logo_and_stays_archival() -> None:
+    shape = '<rect width="40" height="10" fill="#c00"/>'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 10">{shape}</svg>'
+    branded = render(document(look=Look("#0b57b7", svg)))
+    assert is_archival(branded)
+    picture = pypdfium2.PdfDocument(branded)[0].render(scale=1).to_numpy()[:, :, :3]
+    red, blue = (  # BGR
+        (picture == ink).all(axis=2) for ink in ((0, 0, 204), (183, 87, 11))
+    )
+    assert red.any()
+    assert blue.any()
+    assert red.nonzero()[0].max() < blue.nonzero()[0].min()  # the logo stands above the title
+    assert b"Alt" in branded
+    assert pages(branded) == pages(render(document()))

@@ -1,6 +1,8 @@
 """An issued document as it is printed: sums from invoicing, names from the parties."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
 from fractions import Fraction
 from uuid import UUID
 
@@ -11,12 +13,15 @@ from kvit.documents.document import (
     DocumentKind,
     DocumentLine,
     InvoiceDocument,
+    Look,
     Party,
     Reference,
 )
 from kvit.invoicing import queries as invoicing
 from kvit.invoicing.rows import InvoiceInfo, LineInfo
+from kvit.parties import brands
 from kvit.parties import queries as parties
+from kvit.parties.brands import BrandRow
 from kvit.parties.rows import Customer, Seller
 
 WORDS: Words = {
@@ -26,6 +31,9 @@ WORDS: Words = {
     ),
     "partly": ("{name} ({period})", "{name} ({period})"),
     "unit": ("шт.", "pcs"),
+    "sample_number": ("ОБРАЗЕЦ", "SAMPLE"),
+    "sample_line": ("Услуги связи за месяц", "Services of a month"),
+    "sample_customer": ("ООО «Покупатель»", "The Customer Ltd"),
 }
 _KINDS: dict[str, DocumentKind] = {
     "invoice": "invoice",
@@ -50,14 +58,53 @@ def compose(
     sellers = {seller.id: seller for seller in parties.sellers().values()}
     customers = parties.customers_by_id({one.customer_id for one in infos})
     lang = parties.tenant().row.language
+    looks = looks_of({one.seller_id for one in infos})
     found = []
     for info in infos:
-        document = _document(info, sellers, customers, originals, lang, _KINDS[info.kind])
-        found.append((info.id, document.kind, document))
+        kinds = [_KINDS[info.kind]]
         if with_act and info.kind == "invoice" and info.total_minor >= 0:
-            act = _document(info, sellers, customers, originals, lang, "act")
-            found.append((info.id, act.kind, act))
+            kinds.append("act")
+        for kind in kinds:
+            document = _document(info, sellers, customers, originals, lang, kind)
+            look = looks.get(info.seller_id, Look())
+            found.append((info.id, kind, replace(document, look=look)))
     return found
+
+
+def looks_of(seller_ids: Iterable[UUID]) -> dict[UUID, Look]:
+    """Return how the documents of these sellers look; those of plain ones are left out."""
+    found = brands.brands(seller_ids)
+    logos = brands.logos(one.logo for one in found.values())
+    return {
+        seller: Look(one.colour, logos[one.logo].as_svg if one.logo else "")
+        for seller, one in found.items()
+    }
+
+
+def sample(seller: Seller, row: BrandRow, *, on: date) -> InvoiceDocument:
+    """Return a made-up invoice of the seller that looks as the row says."""
+    lang = parties.tenant().row.language
+    rate = Fraction(22)
+    name = say(WORDS, "sample_line", lang)
+    line = DocumentLine(
+        name, "1", say(WORDS, "unit", lang), 100_000, 22_000, 122_000, rate,
+        amount_text(100_000, "RUB", lang),
+    )  # fmt: skip
+    logo = brands.logos([row.logo]).get(row.logo)
+    return InvoiceDocument(
+        kind="invoice",
+        number=say(WORDS, "sample_number", lang),
+        issued_on=on,
+        seller=_seller(seller),
+        customer=Party(name=say(WORDS, "sample_customer", lang)),
+        currency="RUB",
+        lines=(line,),
+        net_minor=line.net_minor,
+        vat_minor=line.vat_minor,
+        total_minor=line.total_minor,
+        lang="en" if lang == "en" else "ru",
+        look=Look(row.colour, logo.as_svg if logo else ""),
+    )
 
 
 def _document(

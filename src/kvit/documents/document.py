@@ -83,6 +83,14 @@ class DocumentLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """How the seller's documents look. Empty fields leave the paper plain."""
+
+    colour: str = ""  # "#0b57b7", readable on white
+    logo_svg: str = ""  # shapes alone, or one PNG inside
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """Another document, as paper names it."""
 
@@ -123,6 +131,7 @@ class InvoiceDocument:
     basis: str = ""  # основание: «Договор № 12 от 01.02.2026»
     corrects: Reference | None = None
     reason: str = ""
+    look: Look = Look()
     purpose: str = ""  # назначение платежа without its VAT tail; empty: composed
 
     def __post_init__(self) -> None:

@@ -36,6 +36,7 @@ WORDS: Words = {
     "title_reversal": ("Сторно № {number} от {day}", "Reversal No. {number} of {day}"),
     "to_invoice": ("к счёту на оплату № {number} от {day}", "to invoice No. {number} of {day}"),
     "to_act": ("к акту № {number} от {day}", "to certificate No. {number} of {day}"),
+    "logo": ("Логотип: {name}", "Logo of {name}"),
     "page": ("стр. ", "page "),
     "page_of": (" из ", " of "),
     "bank": ("Банк получателя", "Beneficiary’s bank"),
@@ -118,6 +119,8 @@ def sheet(document: InvoiceDocument, qr_svg: str | None) -> dict[str, Any]:
         "subtitles": _subtitles(document),
         "footer": _title(document),
         "page_of": [say(WORDS, "page", lang), say(WORDS, "page_of", lang)],
+        "colour": document.look.colour or None,
+        "logo": _logo(document),
         "bank": _bank(document),
         "qr": qr_svg and {"svg": qr_svg, "caption": say(WORDS, "qr", lang)},
         "facts": _facts(document),
@@ -151,6 +154,13 @@ def _subtitles(document: InvoiceDocument) -> list[str]:
 def _named(key: str, number: str, day: Any, lang: str) -> str:
     text = say(WORDS, key, lang, number=_text(number), day=_day(day, lang))
     return text.replace("№ ", f"№{NBSP}").replace("No. ", f"No.{NBSP}")
+
+
+def _logo(document: InvoiceDocument) -> dict[str, str] | None:
+    if not document.look.logo_svg:
+        return None
+    alt = say(WORDS, "logo", document.lang, name=_text(document.seller.name))
+    return {"svg": document.look.logo_svg, "alt": alt}
 
 
 def _bank(document: InvoiceDocument) -> dict[str, str] | None:

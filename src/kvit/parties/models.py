@@ -5,10 +5,13 @@ any tenant is known. Sellers, branches and customers belong to a tenant.
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Length, Lower
+from django.db.models.lookups import LessThanOrEqual
 
 from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import AppendOnly, TenantModel
+
+LARGEST_LOGO = 1024 * 1024  # bytes; a picture written anew may grow a little
 
 
 class Tenant(models.Model):
@@ -184,6 +187,50 @@ class Seller(TenantModel):
 
     def __str__(self) -> str:
         return self.code
+
+
+class Logo(AppendOnly, TenantModel):
+    """A picture that was handed in as a logo, as it was written anew; kept under its hash.
+
+    It stays when another takes its place: a change can be taken back.
+    """
+
+    digest = models.CharField(max_length=64)
+    kind = models.CharField(max_length=3)
+    width = models.IntegerField()
+    height = models.IntegerField()
+    content = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "digest"], name="logo_once"),
+            models.CheckConstraint(condition=Q(kind__in=("png", "svg")), name="logo_kind"),
+            models.CheckConstraint(
+                condition=LessThanOrEqual(Length("content"), LARGEST_LOGO), name="logo_size"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+class Brand(TenantModel):
+    """How a seller's documents look: a colour that can be read on paper, a logo."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.CASCADE, related_name="+")
+    colour = models.CharField(max_length=7, blank=True)  # "#0b57b7"; "": ink
+    logo = models.CharField(max_length=64, blank=True)  # the digest of a `Logo`; "": none
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "seller"], name="brand_once_a_seller"),
+            models.CheckConstraint(
+                condition=Q(colour__regex=r"^(#[0-9a-f]{6})?$"), name="brand_colour"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.seller_id)
 
 
 class Branch(TenantModel):

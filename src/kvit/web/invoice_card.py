@@ -14,7 +14,9 @@ from kvit.invoicing.queries import InvoiceBridge, InvoiceRow
 from kvit.invoicing.rows import InvoiceInfo, LineInfo
 from kvit.ledger import queries as ledger
 from kvit.ledger.queries import SourcePosting
+from kvit.parties import brands
 from kvit.parties import queries as parties
+from kvit.parties.brands import BrandRow
 from kvit.web.office.links import subscription_address
 
 
@@ -70,6 +72,7 @@ class InvoiceCard:
     postings: tuple[SourcePosting, ...]
     accounts: dict[str, str]
     papers: tuple[Paper, ...]
+    brand: BrandRow | None
     standing: services.Standing | None
     last_day: date
 
@@ -96,6 +99,7 @@ def card_of(invoice_id: UUID) -> InvoiceCard | None:
         postings=tuple(ledger.of_source(f"invoice:{invoice_id}")),
         accounts=ledger.accounts(row.seller_id),
         papers=_papers(row),
+        brand=brands.brands([row.seller_id]).get(row.seller_id),
         standing=services.standing(invoice_id),
         last_day=date.fromordinal(row.period_end.toordinal() - 1),
     )

@@ -22,5 +22,6 @@ MODULES = (
     "keys",
     "uploads",
     "settings",
+    "branding",
     "tenant",
 )

@@ -14,6 +14,7 @@ MODULES: tuple[str, ...] = (
     "usage_uploads",
     "settings",
     "settings_sellers",
+    "settings_brand",
     "settings_staff",
     "settings_keys",
     "journal",

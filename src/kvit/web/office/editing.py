@@ -35,6 +35,15 @@ class SettingForm(OfficeForm):
         help_text=gettext_lazy("Stays in the journal beside what was and what is."),
     )  # fmt: skip
 
+    def said(self, name: str, value: Any) -> str:
+        """A value as the form shows it."""
+        asked = self.fields[name]
+        if isinstance(asked, forms.ChoiceField):
+            return str(dict(asked.choices).get(value, value or "—"))
+        if isinstance(value, bool):
+            return _("yes") if value else _("no")
+        return str(value) if value not in ("", None) else "—"
+
     def values(self) -> dict[str, Any]:
         """Return the settings that were filled in, without the reason."""
         return {name: value for name, value in self.cleaned_data.items() if name != "reason"}
@@ -55,6 +64,7 @@ class Changing:
     back: str  # a route
     object: tuple[str, str] = ("", "")
     is_new: bool = False
+    template: str = "office/settings/edit.html"
     extra: Mapping[str, Any] = field(default_factory=dict)
     fields_of: Mapping[str, str] = field(default_factory=dict)  # refusal's code → field
 
@@ -65,7 +75,9 @@ def edited(request: HttpRequest, change: Changing) -> HttpResponse:
     if request.method != "POST":
         form = change.form(initial={**change.standing, **_restored(request, change)})
         return _shown(request, change, form, seen)
-    form = change.form(request.POST)
+    form = change.form(
+        request.POST, request.FILES, initial={**change.standing, **_restored(request, change)}
+    )
     if not form.is_valid():
         return _shown(request, change, form, seen, status=422)
     differences = _differences(form, change.standing)
@@ -100,29 +112,19 @@ def _shown(
         "past": past,
         "people": people(one.actor for one in past),
     }
-    return render(request, "office/settings/edit.html", context, status=status)
+    return render(request, change.template, context, status=status)
 
 
 def _differences(form: SettingForm, standing: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "label": form.fields[name].label,
-            "before": _said(form, name, standing.get(name)),
-            "after": _said(form, name, value),
+            "before": form.said(name, standing.get(name)),
+            "after": form.said(name, value),
         }
         for name, value in form.values().items()
         if value != standing.get(name, "")
     ]
-
-
-def _said(form: SettingForm, name: str, value: Any) -> str:
-    """A value as the form shows it."""
-    asked = form.fields[name]
-    if isinstance(asked, forms.ChoiceField):
-        return str(dict(asked.choices).get(value, value or "—"))
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    return str(value) if value not in ("", None) else "—"
 
 
 def _restored(request: HttpRequest, change: Changing) -> dict[str, Any]:
