@@ -1,7 +1,9 @@
 """Jobs on the real queue, with a real worker in this process."""
 
 import argparse
-import asyncio
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -9,14 +11,16 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from django.db import connection, transaction
-from procrastinate.contrib.django import app
+from procrastinate.contrib.django.utils import connector_params
 
 from kvit.parties.models import Customer
 from kvit.platform import jobs
 from kvit.platform.clock import move_test_clock
 from kvit.platform.jobs import job, work_once
+from kvit.platform.leases import SPACE, take_up
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
 from kvit.web.cli import run as run_command
 from tests.platform.conftest import House
@@ -25,6 +29,16 @@ from tests.platform.hearing import heard, listen, tell
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ran: list[tuple[Any, ...]] = []
+# A worker in a process of its own: registered, locked, silent for an hour, and at it for ever.
+HELD = f"""
+import os, psycopg
+held = psycopg.connect(os.environ["HELD"], autocommit=True)
+row = held.execute("INSERT INTO procrastinate_workers (last_heartbeat)"
+                   " VALUES (now() - interval '1 hour') RETURNING id").fetchone()
+held.execute("SELECT pg_advisory_lock(%s, %s)", [{SPACE}, row[0]])
+print(row[0], flush=True)
+input()
+"""
 
 
 @job(name="tests.note")
@@ -34,6 +48,11 @@ def note(*, word: str, now: datetime) -> None:
 
 @job(name="tests.note_global")
 def note_global(*, word: str, now: datetime) -> None:
+    ran.append((word, now))
+
+
+@job(name="tests.note_apart", queue="tests")
+def note_apart(*, word: str, now: datetime) -> None:
     ran.append((word, now))
 
 
@@ -64,6 +83,12 @@ def statuses() -> dict[str, str]:
             "SELECT task_name, status FROM procrastinate_jobs WHERE task_name LIKE 'tests.%%'", []
         )
         return dict(cursor.fetchall())
+
+
+def workers() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_workers")
+        return int(cursor.fetchone()[0])
 
 
 def test_a_job_runs_as_its_tenant_at_its_tenants_time(ours: House, theirs: House) -> None:
@@ -125,28 +150,52 @@ def test_a_failed_job_is_tried_again_later() -> None:
     assert (len(ran), statuses()) == (2, {"tests.fail_once": "succeeded"})
 
 
-def test_the_job_of_a_killed_worker_is_taken_up_again() -> None:
+def test_the_job_of_a_killed_worker_is_taken_up_at_once_and_a_living_one_keeps_its_own() -> None:
     note_global.defer(word="again")
-    with connection.cursor() as cursor:
+    child = subprocess.Popen(
+        [sys.executable, "-c", HELD],
+        stdin=subprocess.PIPE,
+        env={**os.environ, "HELD": psycopg.conninfo.make_conninfo(**connector_params())},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    with connection.cursor() as cursor:  # a worker that was not heard of for an hour, and lives
         cursor.execute(
-            "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour')"
+            "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s RETURNING id",
+            [child.stdout.readline()],
         )
-        cursor.execute(
-            "UPDATE procrastinate_jobs SET status = 'doing',"
-            " worker_id = (SELECT max(id) FROM procrastinate_workers)"
-        )
+    assert take_up() == 0
     work_once()
     assert ran == []
-
-    async def retry() -> None:
-        worker = jobs._worker()
-        async with worker.open_async():
-            context = argparse.Namespace(app=worker)
-            await app.tasks["platform.retry_stalled"].func(context, 0)
-
-    asyncio.run(retry())
+    child.kill()
+    child.wait()
+    for _ in range(200):  # until the server has seen it
+        if take_up():
+            break
+        time.sleep(0.01)
     work_once()
     assert [line[0] for line in ran] == ["again"]
+    assert workers() == 0
+
+
+def test_work_that_was_left_again_meanwhile_is_not_done_twice() -> None:
+    assert note_global.defer_once(key="k", word="dead")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+    assert note_global.defer_once(key="k", word="waits")
+    assert take_up() == 1
+    work_once()
+    assert [line[0] for line in ran] == ["waits"]
+
+
+def test_a_worker_of_a_queue_leaves_the_others() -> None:
+    note_global.defer(word="of the other")
+    note_apart.defer(word="of its own")
+    work_once(queues=["tests"])
+    assert [line[0] for line in ran] == ["of its own"]
+    work_once()
+    assert [line[0] for line in ran] == ["of its own", "of the other"]
 
 
 def test_publishing_wakes_a_drain(

@@ -15,7 +15,7 @@ The names of jobs and of their arguments stand in the database: they are never c
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ from kvit.platform import clock
 from kvit.platform.consumers import drain_all
 from kvit.platform.db.base import current_tenant
 from kvit.platform.events import CHANNEL
+from kvit.platform.leases import LeasedWorkers, take_up
 from kvit.platform.tenancy import tenant_scope
 
 TRIES = 6  # then the job is `failed` and waits for a person
 POLL_S = 5  # between looks at the deliveries when nobody wakes the drain
 RETRY_S = 1  # after the drain lost its database
 NIGHT = "17 0 * * *"  # by UTC: 03:17 in Moscow
-STALLED_S = 30  # a worker silent for so long is dead
 
 _log = logging.getLogger("kvit.jobs")
 
@@ -129,38 +129,38 @@ def _tenant() -> dict[str, Any]:
     return {} if tenant is None else {"tenant": str(tenant)}
 
 
-@app.periodic(cron="* * * * *")
-@app.task(name="platform.retry_stalled", queueing_lock="platform.retry_stalled", pass_context=True)
-async def retry_stalled(context: Any, timestamp: int) -> None:
-    """Take up the jobs of workers that were killed."""
-    manager = context.app.job_manager
-    for stalled in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_S):
-        _log.warning("job %s of a dead worker is tried again", stalled.id)
-        await manager.retry_job(stalled)
+def work(*, concurrency: int = 4, queues: Sequence[str] = ()) -> None:
+    """Run jobs, of these queues or of all, until a signal comes.
 
-
-def work(*, concurrency: int = 4) -> None:
-    """Run jobs and drains until a signal comes."""
+    A worker of all queues delivers events too; each takes up what the dead were at.
+    """
     stop = threading.Event()
+    watch = _take_up_until if queues else _drain_until
     # A copy of the context: what the drain changes is done from where the worker is.
-    drains = threading.Thread(target=copy_context().run, args=(_drain_until, stop))
-    drains.start()
+    beside = threading.Thread(target=copy_context().run, args=(watch, stop))
+    beside.start()
     try:
-        _worker().run_worker(concurrency=concurrency)
+        _worker().run_worker(concurrency=concurrency, queues=list(queues) or None)
     finally:
         stop.set()
-        drains.join()
+        beside.join()
 
 
-def work_once() -> None:
+def work_once(*, queues: Sequence[str] = ()) -> None:
     """Run what waits, jobs and deliveries, until nothing more can be done now."""
+    take_up()
     while True:
-        went = drain_all()
-        before = _jobs_to_do()
+        went = 0 if queues else drain_all()
+        before = _jobs_to_do(queues)
         if before:
-            _worker().run_worker(wait=False, listen_notify=False, install_signal_handlers=False)
+            _worker().run_worker(
+                wait=False,
+                listen_notify=False,
+                install_signal_handlers=False,
+                queues=list(queues) or None,
+            )
         # A run stops when nothing can be fetched for a moment, though followers of a lock remain.
-        if not went and _jobs_to_do() in (0, before):
+        if not went and _jobs_to_do(queues) in (0, before):
             return
 
 
@@ -171,14 +171,18 @@ def _worker() -> Any:
     or by a handler would then leave the transaction that it belongs to.
     """
     connector: Any = app.connector
-    return app.with_connector(connector.get_worker_connector())
+    worker = app.with_connector(connector.get_worker_connector())
+    worker.job_manager = LeasedWorkers(worker.connector)
+    return worker
 
 
-def _jobs_to_do() -> int:
+def _jobs_to_do(queues: Sequence[str] = ()) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'"
             " AND (scheduled_at IS NULL OR scheduled_at <= clock_timestamp())"
+            " AND (%(queues)s::text[] = '{}' OR queue_name = ANY(%(queues)s))",
+            {"queues": list(queues)},
         )
         count: int = cursor.fetchone()[0]
         return count
@@ -192,6 +196,7 @@ def _drain_until(stop: threading.Event) -> None:
             raw = connection.connection
             raw.execute(f"LISTEN {CHANNEL}")
             while not stop.is_set():
+                take_up()
                 drain_all()
                 for _ in raw.notifies(timeout=POLL_S, stop_after=1):
                     pass
@@ -199,4 +204,15 @@ def _drain_until(stop: threading.Event) -> None:
             _log.error("the drain stumbled and tries again", exc_info=error)
             connection.close()
             stop.wait(RETRY_S)
+    connection.close()
+
+
+def _take_up_until(stop: threading.Event) -> None:
+    """Look for jobs of the dead, as the drain does, where nobody delivers."""
+    while not stop.wait(POLL_S):
+        try:
+            take_up()
+        except Exception as error:  # noqa: BLE001 - lost connections among them: it must go on
+            _log.error("the look for jobs of the dead stumbled and is repeated", exc_info=error)
+            connection.close()
     connection.close()

@@ -1,7 +1,12 @@
 """`kvit run ROLE`: one process of an installation, until it is stopped.
 
-worker   delivers events and runs jobs
-web      pages and API
+web        pages and API
+worker     delivers events, keeps schedules and runs jobs: of all queues, or of those named
+rating     jobs of rating alone: its parts of bill runs
+invoicing  jobs of invoicing alone: runs that were ordered, their documents
+ingest     jobs of intake alone: sealing of usage
+
+Each may be stopped, upgraded or doubled by itself; what it was at is taken up by another.
 """
 
 import argparse
@@ -10,24 +15,39 @@ import logging
 from kvit.web.cli.ground import ready
 from kvit.web.cli.language import either
 
+QUEUES = ("rating", "invoicing", "ingest")  # a role of its own for each
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "role",
-        choices=["worker", "web"],
-        help=either("исполнитель заданий или страницы и API", "a worker, or pages and API"),
+        choices=["web", "worker", *QUEUES],
+        help=either(
+            "страницы и API, исполнитель всех заданий или одних: расчёт, выставление, приём",
+            "pages and API, a worker of all jobs, or of its own: rating, invoicing, intake",
+        ),
     )
     parser.add_argument(
         "--once",
         action="store_true",
-        help=either("worker: сделать, что ждёт, и закончить", "worker: do what waits, then stop"),
+        help=either("сделать, что ждёт, и закончить", "workers: do what waits, then stop"),
+    )
+    parser.add_argument(
+        "--queues",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help=either(
+            "worker: только эти очереди; default — всё, у чего нет своей роли",
+            "worker: these queues alone; default is what has no role of its own",
+        ),
     )
     parser.add_argument(
         "--concurrency",
         type=int,
         default=2,
         metavar="N",
-        help=either("worker: заданий одновременно (2)", "worker: jobs at the same time (2)"),
+        help=either("заданий одновременно (2)", "workers: jobs at the same time (2)"),
     )
     parser.add_argument(
         "--host",
@@ -70,12 +90,13 @@ def _work(args: argparse.Namespace) -> None:
     from kvit.platform.audit import acting_from
     from kvit.web import nightly  # noqa: F401 - a worker has to know its jobs
 
-    with acting_from("kvit run worker"):
+    queues = [args.role] if args.role in QUEUES else args.queues
+    with acting_from(f"kvit run {args.role}"):
         if args.once:
             tick()  # a worker that goes on does it every minute
-            jobs.work_once()
+            jobs.work_once(queues=queues)
         else:
-            jobs.work(concurrency=args.concurrency)
+            jobs.work(concurrency=args.concurrency, queues=queues)
 
 
 def _serve_web(args: argparse.Namespace) -> None:
