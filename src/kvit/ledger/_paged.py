@@ -5,7 +5,8 @@
     card_page(Asked(None, since=…, until=…, customer=…))                all that a customer owed
 
 Without an account the claim accounts of every seller are meant (roles receivable and advance), so
-that an advance lowers what is owed. A page costs what is on it and one sum over what is before it.
+that an advance lowers what is owed. A page costs what is on it and kept sums (`_kept`); one of a
+customer, or as known at a moment, the sum of the postings before it.
 """
 
 from collections.abc import Mapping
@@ -14,13 +15,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
+from kvit.ledger._kept import CLAIM_ACCOUNTS, CLAIM_ROLES, CLAIMS_SINCE, DAY_SIDES, NOBODY, read
+from kvit.ledger.models import Account
 from kvit.ledger.rows import Card, CustomerPage, CustomerTurnover, Movement, Turnover
 from kvit.platform.paging import LIMIT, MOST, cursor_of, read_cursor
 from kvit.platform.tenancy import current_tenant_id
-
-NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def card_page(asked: Asked, *, after: str = "", limit: int = LIMIT) -> Card:
     day, key = read_cursor("card", after, date.fromisoformat, int) if after else (asked.since, 0)
     parameters = _parameters(asked) | {"day": day, "key": key, "limit": limit + 1}
     sides = _sides(asked)
-    rows = _read(
+    rows = read(
         f"""
         SELECT id, effective_on, recorded_at, seller_id, account, against, customer_id, currency,
                source, debit_minor, credit_minor
@@ -55,7 +54,8 @@ def card_page(asked: Asked, *, after: str = "", limit: int = LIMIT) -> Card:
         """,
         parameters,
     )
-    count, sums, running = _sums(asked, day, key)
+    is_kept = asked.customer is None and asked.known is None
+    count, sums, running = (_kept_sums if is_kept else _sums)(asked, day, key)
     lines = []
     for row in rows[:limit]:
         currency, debit, credit = row[7], int(row[9]), int(row[10])
@@ -81,10 +81,11 @@ def customers_page(asked: Asked, *, after: str = "", limit: int = LIMIT) -> Cust
         closing, key, currency = read_cursor("customers", after, int, UUID, str)
         parameters |= {"closing": closing, "key": key, "currency": currency}
         beyond = "WHERE (-closing, key, currency) > (-%(closing)s, %(key)s, %(currency)s)"
-    # One walk over the postings for both: the rows of the page, and the sums of all.
-    told = _read(
+    by_customer = _kept_by_customer(asked) if _is_of_claims(asked) else _by_customer(asked)
+    # One walk for both: the rows of the page, and the sums of all.
+    told = read(
         f"""
-        WITH c AS MATERIALIZED ({_by_customer(asked)})
+        WITH c AS MATERIALIZED ({by_customer})
         (SELECT key, currency, 0, opening, debit, credit, closing FROM c
          {beyond} ORDER BY closing DESC, key, currency LIMIT %(limit)s)
         UNION ALL
@@ -121,10 +122,81 @@ def _by_customer(asked: Asked) -> str:
     """
 
 
+def _is_of_claims(asked: Asked) -> bool:
+    """Whether what is kept of claims answers it."""
+    if asked.customer is not None or asked.known is not None:
+        return False
+    if not asked.account:
+        return True
+    roles = Account.objects.filter(code=asked.account).values_list("role", flat=True)
+    return set(roles) <= set(CLAIM_ROLES)
+
+
+def _kept_by_customer(asked: Asked) -> str:
+    """The same from what each customer owes by all that is posted, taken back day by day."""
+    narrowed = ""
+    if asked.seller is not None:
+        narrowed += " AND seller_id = %(seller)s"
+    if asked.account:
+        narrowed += " AND account = %(account)s"
+    return f"""
+        SELECT customer_id AS key, currency, sum(opening) AS opening, sum(debit) AS debit,
+               sum(credit) AS credit, sum(closing) AS closing
+        FROM (SELECT customer_id, currency, balance_minor AS opening, 0 AS debit, 0 AS credit,
+                     balance_minor AS closing
+              FROM ledger_claim WHERE tenant_id = %(tenant)s {narrowed}
+              UNION ALL
+              SELECT customer_id, currency, credit_minor - debit_minor,
+                     CASE WHEN effective_on < %(until)s THEN debit_minor ELSE 0 END,
+                     CASE WHEN effective_on < %(until)s THEN credit_minor ELSE 0 END,
+                     CASE WHEN effective_on < %(until)s THEN 0 ELSE credit_minor - debit_minor END
+              FROM ({CLAIMS_SINCE}) t WHERE true {narrowed}) u
+        GROUP BY 1, 2 HAVING sum(closing) <> 0 OR sum(debit) > 0 OR sum(credit) > 0
+    """
+
+
+def _kept_sums(
+    asked: Asked, day: date, key: int
+) -> tuple[int, Mapping[str, Turnover], dict[str, int]]:
+    """The same as `_sums` from the kept sums of days; of the cursor's day, from its postings."""
+    where = ["effective_on < %(until)s"]
+    if asked.seller is not None:
+        where.append("seller_id = %(seller)s")
+    of_claims = f"(seller_id, account) IN ({CLAIM_ACCOUNTS})"
+    where.append("account = %(account)s" if asked.account else of_claims)
+    rows = read(
+        f"""
+        SELECT currency, coalesce(sum(postings) FILTER (WHERE effective_on >= %(since)s), 0),
+               coalesce(sum(debit_minor - credit_minor)
+                        FILTER (WHERE effective_on < %(day)s), 0),
+               coalesce(sum(debit_minor - credit_minor)
+                        FILTER (WHERE effective_on < %(since)s), 0),
+               coalesce(sum(debit_minor) FILTER (WHERE effective_on >= %(since)s), 0),
+               coalesce(sum(credit_minor) FILTER (WHERE effective_on >= %(since)s), 0),
+               sum(debit_minor - credit_minor)
+        FROM ({DAY_SIDES}) s WHERE {" AND ".join(where)} GROUP BY 1 ORDER BY 1
+        """,
+        _parameters(asked) | {"day": day},
+    )
+    sums = {currency: Turnover(*map(int, minors)) for currency, _, _, *minors in rows}
+    running = {currency: int(before) for currency, _, before, *_ in rows}
+    if key:  # what of that day is on the pages before
+        earlier = read(
+            f"""
+            SELECT currency, sum(debit_minor - credit_minor) FROM ({_sides(asked)}) s
+            WHERE effective_on = %(day)s AND id <= %(key)s GROUP BY 1
+            """,
+            _parameters(asked) | {"day": day, "key": key},
+        )
+        for currency, minor in earlier:
+            running[currency] += int(minor)
+    return int(sum(row[1] for row in rows)), sums, running
+
+
 def _sums(asked: Asked, day: date, key: int) -> tuple[int, Mapping[str, Turnover], dict[str, int]]:
     """Return how many movements the period has, its sums by currency, and the balances that the
     page after a (day, id) begins with: one walk over the postings."""
-    rows = _read(
+    rows = read(
         f"""
         SELECT currency, count(*) FILTER (WHERE effective_on >= %(since)s),
                coalesce(sum(debit_minor - credit_minor) FILTER (
@@ -159,9 +231,7 @@ def _sides(asked: Asked) -> str:
         where.append("%(account)s IN (p.debit, p.credit)")
         side = "s.account = %(account)s"
     else:
-        side = """(p.seller_id, s.account) IN (
-            SELECT a.seller_id, a.code FROM ledger_account a
-            WHERE a.tenant_id = %(tenant)s AND a.role IN ('receivable', 'advance'))"""
+        side = f"(p.seller_id, s.account) IN ({CLAIM_ACCOUNTS})"
     return f"""
         SELECT p.id, p.seller_id, s.account, s.against, p.customer_id, p.currency, p.source,
                p.effective_on, p.recorded_at, s.debit_minor, s.credit_minor
@@ -183,9 +253,3 @@ def _parameters(asked: Asked) -> dict[str, Any]:
         "since": asked.since,
         "until": asked.until,
     }
-
-
-def _read(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return cursor.fetchall()

@@ -80,7 +80,7 @@ class Posting(AppendOnly, TenantModel):
             ),
         ]
         indexes = [
-            models.Index(fields=["tenant_id", "seller_id", "effective_on"], name="posting_by_day"),
+            models.Index(fields=["tenant_id", "effective_on", "id"], name="posting_by_day_and_id"),
             models.Index(
                 fields=["tenant_id", "customer_id", "effective_on"],
                 name="posting_by_customer",
@@ -90,3 +90,55 @@ class Posting(AppendOnly, TenantModel):
 
     def __str__(self) -> str:
         return f"Дт {self.debit} Кт {self.credit} {self.amount_minor} {self.currency}"
+
+
+class DayTurnover(TenantModel):
+    """What one statement posted between two accounts on one day; several rows add up.
+
+    Kept by a trigger on postings (migration 0003). Rows are added, so that nobody waits for
+    anybody; `services.merge_turnovers` makes one of many.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    seller_id = models.UUIDField()
+    effective_on = models.DateField()
+    debit = models.CharField(max_length=20, db_collation="C")
+    credit = models.CharField(max_length=20, db_collation="C")
+    currency = models.CharField(max_length=3)
+    origin = models.CharField(max_length=120)  # what stands before the colon of the source
+    postings = models.BigIntegerField()
+    amount_minor = models.BigIntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant_id", "seller_id", "effective_on"], name="turnover_by_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.effective_on} Дт {self.debit} Кт {self.credit} {self.amount_minor}"
+
+
+class Claim(TenantModel):
+    """What a customer owes on a claim account by all that is posted, days to come included.
+
+    Kept by the same trigger. Postings of nobody's are under `_kept.NOBODY`.
+    """
+
+    reached_by = "customer_id"
+    id = models.BigAutoField(primary_key=True)
+    customer_id = models.UUIDField()
+    seller_id = models.UUIDField()
+    account = models.CharField(max_length=20, db_collation="C")
+    currency = models.CharField(max_length=3)
+    balance_minor = models.BigIntegerField()  # debit less credit
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "customer_id", "seller_id", "account", "currency"],
+                name="claim_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id} {self.account} {self.balance_minor} {self.currency}"

@@ -5,7 +5,6 @@ included) and `as_recorded_by`: a report printed in the past comes out the same 
 was learned since. All sums are minor units; a balance is debit minus credit.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -13,16 +12,11 @@ from uuid import UUID
 
 from django.db import connection
 
-from kvit.core.wording import Words
+from kvit.ledger import _invariants
+from kvit.ledger._invariants import Problem
+from kvit.ledger._kept import DAY_SIDES, claimed_by_documents, owed_by, owed_in_all, owing_ids
 from kvit.ledger._paged import Asked, card_page, customers_page
-from kvit.ledger._postings import (
-    claimed_by_documents,
-    owed_by,
-    owed_in_all,
-    owing_ids,
-    postings_of,
-    postings_page,
-)
+from kvit.ledger._postings import postings_of, postings_page
 from kvit.ledger.models import Account, Posting
 from kvit.platform.reading import asked_once
 from kvit.platform.tenancy import current_tenant_id
@@ -34,28 +28,8 @@ __all__ = [
     "postings_page", "problems", "receivables_by_customer", "trial_balance",
 ]  # fmt: skip
 
-WORDS: Words = {
-    "ledger_posting_moves_nothing": (
-        "проводка без суммы или с одним счётом на обеих сторонах",
-        "a posting without a sum, or with one account on both sides",
-    ),
-    "ledger_account_unknown": (
-        "счёта проводки нет в плане счетов продавца",
-        "a posting's account is not in the seller's chart",
-    ),
-    "ledger_source_lines_broken": (
-        "проводки одного основания идут с пропуском или повтором",
-        "the postings of one source have a gap or a repeat",
-    ),
-    "ledger_source_recorded_twice": (
-        "к проводкам одного основания что-то добавлено позже",
-        "something was added later to the postings of one source",
-    ),
-    "ledger_source_of_two_sellers": (
-        "проводки одного основания относятся к разным продавцам",
-        "the postings of one source belong to different sellers",
-    ),
-}
+WORDS = _invariants.WORDS
+problems = _invariants.problems
 
 # Both sides of every posting, one row a side; the tenant stands here too, for the index.
 _SIDES = """
@@ -120,14 +94,6 @@ class SourcePosting(NamedTuple):
     currency: str
 
 
-class Problem(NamedTuple):
-    """A row that breaks an invariant: which one (a key of `WORDS`), which row, and the figures."""
-
-    code: str
-    row: str
-    detail: str
-
-
 def trial_balance(
     seller_id: UUID, *, since: date, until: date, as_recorded_by: datetime | None = None
 ) -> list[TrialBalanceRow]:
@@ -142,7 +108,7 @@ def trial_balance(
                coalesce(sum(debit_minor) FILTER (WHERE effective_on >= %(since)s), 0),
                coalesce(sum(credit_minor) FILTER (WHERE effective_on >= %(since)s), 0),
                sum(debit_minor - credit_minor)
-        FROM ({_SIDES}) s
+        FROM ({_kept_or_posted(as_recorded_by)}) s
         LEFT JOIN ledger_account a ON a.tenant_id = %(tenant)s AND a.seller_id = s.seller_id
                                   AND a.code = s.account
         GROUP BY 1, 2, 3, 4 ORDER BY 1, 4
@@ -171,10 +137,12 @@ def balances(
 ) -> dict[tuple[str, str], int]:
     """Return the balance of each (account code, currency) at the end of a day; zeroes included.
     Of one customer if given."""
+    sides = _kept_or_posted(as_recorded_by) if customer_id is None else _SIDES
+    whose = "" if customer_id is None else "WHERE customer_id = %(customer)s"
     rows = _read(
         f"""
-        SELECT account, currency, sum(debit_minor - credit_minor) FROM ({_SIDES}) s
-        WHERE %(customer)s::uuid IS NULL OR customer_id = %(customer)s GROUP BY 1, 2
+        SELECT account, currency, sum(debit_minor - credit_minor) FROM ({sides}) s {whose}
+        GROUP BY 1, 2
         """,
         seller_id,
         until=on + timedelta(days=1),
@@ -247,51 +215,12 @@ def receivables_by_customer(
     return [Receivable(customer, currency, int(balance)) for customer, currency, balance in rows]
 
 
-def problems() -> Iterator[Problem]:
-    """Recompute what must hold in this tenant's books; what the constraints promise included.
-
-    A constraint can be dropped by whoever owns the table: here its promise is asked of the rows.
-    """
-    for code, sql in _INVARIANTS.items():
-        with connection.cursor() as cursor:
-            cursor.execute(sql, {"tenant": current_tenant_id()})
-            for row, detail in cursor.fetchall():
-                yield Problem(code, row, detail)
-
-
-_INVARIANTS = {
-    "ledger_posting_moves_nothing": """
-        SELECT 'posting:' || id, format('%%s -> %%s %%s %%s', credit, debit, amount_minor, currency)
-        FROM ledger_posting
-        WHERE tenant_id = %(tenant)s AND (amount_minor <= 0 OR debit = credit) ORDER BY id
-    """,
-    "ledger_account_unknown": """
-        SELECT 'posting:' || p.id, format('%%s, seller %%s', c.code, seller_id)
-        FROM ledger_posting p CROSS JOIN LATERAL (VALUES (debit), (credit)) c (code)
-        WHERE p.tenant_id = %(tenant)s AND NOT EXISTS (
-            SELECT FROM ledger_account a WHERE a.tenant_id = p.tenant_id
-            AND a.seller_id = p.seller_id AND a.code = c.code)
-        ORDER BY p.id
-    """,
-    # Lines of a source run 1, 2, 3 …: one that is missing was removed, one that repeats was added.
-    "ledger_source_lines_broken": """
-        SELECT source, format('%%s postings, lines %%s to %%s', count(*), min(line), max(line))
-        FROM ledger_posting WHERE tenant_id = %(tenant)s GROUP BY source
-        HAVING min(line) <> 1 OR max(line) <> count(*) OR count(DISTINCT line) <> count(*)
-        ORDER BY source
-    """,
-    # What was posted in one go was learned at one moment; a later pair was slipped in.
-    "ledger_source_recorded_twice": """
-        SELECT source, format('recorded from %%s to %%s', min(recorded_at), max(recorded_at))
-        FROM ledger_posting WHERE tenant_id = %(tenant)s GROUP BY source
-        HAVING min(recorded_at) <> max(recorded_at) ORDER BY source
-    """,
-    "ledger_source_of_two_sellers": """
-        SELECT source, format('%%s sellers', count(DISTINCT seller_id))
-        FROM ledger_posting WHERE tenant_id = %(tenant)s GROUP BY source
-        HAVING count(DISTINCT seller_id) > 1 ORDER BY source
-    """,
-}
+def _kept_or_posted(as_recorded_by: datetime | None) -> str:
+    """Return the sides of postings up to a day: sums of whole days, or one by one as they were
+    known at a moment."""
+    if as_recorded_by is not None:
+        return _SIDES
+    return f"{DAY_SIDES} AND p.seller_id = %(seller)s AND p.effective_on < %(until)s"
 
 
 def _read(

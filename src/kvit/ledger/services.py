@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from kvit.core.bookkeeping import Entry
 from kvit.core.wording import Words
@@ -14,6 +14,7 @@ from kvit.ledger.models import Account, Posting
 from kvit.platform import audit
 from kvit.platform.bulk import copy_in
 from kvit.platform.failures import Failure
+from kvit.platform.tenancy import current_tenant_id
 
 WORDS: Words = {
     "ledger_account_unknown": (
@@ -158,6 +159,30 @@ def post_many(rows: Iterable[PostingIn], *, now: datetime) -> int:
         ),
     )
     return len(rows)
+
+
+@transaction.atomic
+def merge_turnovers() -> int:
+    """Make one row of the many that postings left for a day; return how many rows that saved.
+
+    Who posts meanwhile adds rows of their own, which are left for the next time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_MERGE, {"tenant": current_tenant_id()})
+        [[before, after]] = cursor.fetchall()
+    return int(before - after)
+
+
+_MERGE = """
+    WITH gone AS (DELETE FROM ledger_dayturnover WHERE tenant_id = %(tenant)s RETURNING *),
+    made AS (
+        INSERT INTO ledger_dayturnover (tenant_id, seller_id, effective_on, debit, credit,
+                                        currency, origin, postings, amount_minor)
+        SELECT tenant_id, seller_id, effective_on, debit, credit, currency, origin,
+               sum(postings), sum(amount_minor)
+        FROM gone GROUP BY 1, 2, 3, 4, 5, 6, 7 RETURNING 1)
+    SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM made)
+"""
 
 
 def _codes(sellers: set[UUID]) -> dict[tuple[UUID, str], str]:

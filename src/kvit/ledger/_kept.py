@@ -1,0 +1,129 @@
+"""Sums of postings that are kept (migration 0003), and what is asked of them instead of postings.
+
+They know no moment of recording: what was known earlier is asked of the postings themselves.
+What customers owe is kept of all that is posted; of a day it is that less what is posted after it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+
+from kvit.ledger.models import Claim
+from kvit.platform.tenancy import current_tenant_id
+
+CLAIM_ROLES = ("receivable", "advance")
+NOBODY = UUID(int=0)
+
+# Both sides of every kept sum, one row a side, as `queries._SIDES` has them of postings.
+DAY_SIDES = """
+    SELECT p.seller_id, s.account, p.currency, p.origin, p.effective_on, p.postings,
+           s.debit_minor, s.credit_minor
+    FROM ledger_dayturnover p
+    CROSS JOIN LATERAL (VALUES (p.debit, p.amount_minor, 0::bigint),
+                               (p.credit, 0::bigint, p.amount_minor)
+    ) AS s (account, debit_minor, credit_minor)
+    WHERE p.tenant_id = %(tenant)s
+"""
+CLAIM_ACCOUNTS = """
+    SELECT a.seller_id, a.code FROM ledger_account a
+    WHERE a.tenant_id = %(tenant)s AND a.role IN ('receivable', 'advance')
+"""
+# Postings of the days from one on that touch a claim account at all: other days are not read.
+CLAIMS_SINCE = f"""
+    SELECT coalesce(p.customer_id, '{NOBODY}') AS customer_id, p.seller_id, a.code AS account,
+           p.currency, p.effective_on,
+           CASE a.code WHEN p.debit THEN p.amount_minor ELSE 0 END AS debit_minor,
+           CASE a.code WHEN p.credit THEN p.amount_minor ELSE 0 END AS credit_minor
+    FROM ledger_posting p
+    JOIN ledger_account a ON a.tenant_id = p.tenant_id AND a.seller_id = p.seller_id
+                         AND a.code IN (p.debit, p.credit) AND a.role IN ('receivable', 'advance')
+    WHERE p.tenant_id = %(tenant)s AND p.effective_on = ANY (ARRAY(
+        SELECT DISTINCT s.effective_on FROM ({DAY_SIDES}) s
+        WHERE s.effective_on >= %(since)s AND (s.seller_id, s.account) IN ({CLAIM_ACCOUNTS})))
+"""
+# What each customer owes before a day.
+_OWED = f"""
+    SELECT customer_id, currency, sum(minor) AS minor FROM (
+        SELECT customer_id, currency, balance_minor AS minor FROM ledger_claim
+        WHERE tenant_id = %(tenant)s {{of_kept}}
+        UNION ALL
+        SELECT customer_id, currency, credit_minor - debit_minor
+        FROM ({CLAIMS_SINCE} {{of_later}}) t
+    ) u GROUP BY 1, 2
+"""
+_EVERYBODY = _OWED.format(of_kept="", of_later="")
+_NAME = re.compile(r"%\((\w+)\)s")
+LAST = date.max - timedelta(days=1)
+
+
+def owed_by(customers: Iterable[UUID], *, on: date) -> dict[UUID, dict[str, int]]:
+    """Return what each of these customers owes at the end of a day, by currency; zeroes left
+    out."""
+    sql = _OWED.format(
+        of_kept="AND customer_id = ANY (%(ids)s)", of_later="AND p.customer_id = ANY (%(ids)s)"
+    )
+    found: dict[UUID, dict[str, int]] = {}
+    for key, currency, minor in read(sql, _after(on) | {"ids": list(customers)}):
+        if minor:
+            found.setdefault(key, {})[currency] = int(minor)
+    return found
+
+
+def owed_in_all(customers: "QuerySet[Any] | None", *, on: date) -> dict[str, int]:
+    """Return what customers (a query of their ids, or None for all) owe together, by currency."""
+    sql, given = _placed(_EVERYBODY, _after(on))
+    if customers is None:
+        whose = ""
+    else:
+        try:
+            inner, more = customers.query.sql_with_params()
+        except EmptyResultSet:
+            return {}
+        whose, given = f"WHERE customer_id IN ({inner})", [*given, *more]
+    rows = read(f"SELECT currency, sum(minor) FROM ({sql}) o {whose} GROUP BY 1 ORDER BY 1", given)
+    return {currency: int(minor) for currency, minor in rows if minor}
+
+
+def owing_ids(*, on: date) -> "QuerySet[Any]":
+    """Return the ids of the customers who owe something in some currency, as a query."""
+    sql, given = _placed(f"SELECT customer_id FROM ({_EVERYBODY}) o WHERE minor > 0", _after(on))
+    return Claim.objects.filter(customer_id__in=RawSQL(sql, given)).values("customer_id")
+
+
+def claimed_by_documents() -> dict[str, int]:
+    """Return what documents added to the claim account, by currency: Σ of all that was issued."""
+    rows = read(
+        f"""
+        SELECT currency, sum(debit_minor - credit_minor) FROM ({DAY_SIDES}) s
+        WHERE origin = 'invoice' AND (seller_id, account) IN (
+            SELECT a.seller_id, a.code FROM ledger_account a
+            WHERE a.tenant_id = %(tenant)s AND a.role = 'receivable')
+        GROUP BY 1 ORDER BY 1
+        """,
+        _after(date.min),
+    )
+    return {currency: int(minor) for currency, minor in rows}
+
+
+def read(sql: str, parameters: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of a question."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()
+
+
+def _after(day: date) -> dict[str, Any]:
+    return {"tenant": current_tenant_id(), "since": min(day, LAST) + timedelta(days=1)}
+
+
+def _placed(sql: str, parameters: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """Return a question whose parameters go by place, as Django's own do."""
+    names = _NAME.findall(sql)
+    return _NAME.sub("%s", sql), [parameters[name] for name in names]

@@ -1,0 +1,125 @@
+"""What is kept of postings answers what the postings do, whatever the day."""
+
+from datetime import date, datetime, timedelta
+from itertools import combinations
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from kvit.ledger import queries, services
+from kvit.ledger.models import Claim, DayTurnover, Posting
+from kvit.ledger.queries import Asked
+from kvit.ledger.rows import PostingsAsked
+from kvit.platform.ids import uuid7
+from kvit.platform.tenancy import tenant_scope
+
+ANN, BOB = sorted(uuid7() for _ in range(2))
+DAYS = [date(2026, 10, 1) + timedelta(days=n) for n in range(6)]
+LATE = datetime.fromisoformat("9000-01-01T00:00+00:00")  # known by then: asked of the postings
+
+
+def post(seller: UUID, now: datetime) -> None:
+    """Claims, an advance, a correction, a posting of nobody's, dollars: some of days to come."""
+    moves: list[tuple[str, str, UUID | None, int, str, int]] = [
+        ("receivable", "revenue", ANN, 1_220, "RUB", 1),
+        ("vat_on_revenue", "vat_out", ANN, 220, "RUB", 1),
+        ("receivable", "deferred", BOB, 700, "RUB", 2),
+        ("deferred", "revenue", BOB, 700, "RUB", 4),
+        ("revenue", "receivable", ANN, 300, "RUB", 3),
+        ("bank", "advance", BOB, 900, "RUB", 3),
+        ("receivable", "revenue", BOB, 55, "USD", 2),
+        ("receivable", "revenue", None, 17, "RUB", 2),
+        ("advance", "receivable", BOB, 400, "RUB", 4),
+    ]
+    for n, (debit, credit, whose, minor, currency, day) in enumerate(moves):
+        kind = "payment" if debit == "bank" else "invoice"
+        row = services.PostingIn(
+            seller, debit, credit, whose, minor, currency, f"{kind}:{n}", 1, DAYS[day]
+        )
+        services.post_many([row], now=now)
+
+
+def test_kept_sums_answer_as_the_postings_do(seller: UUID, now: datetime) -> None:
+    post(seller, now)
+    for since, until in combinations(DAYS, 2):
+        assert queries.trial_balance(seller, since=since, until=until) == queries.trial_balance(
+            seller, since=since, until=until, as_recorded_by=LATE
+        )
+        for account in ("", "62.01", "62.02", "90.01"):
+            asked = Asked(seller, since, until, account)
+            posted = Asked(seller, since, until, account, known=LATE)
+            assert queries.customers_page(asked) == queries.customers_page(posted)
+            assert cards(asked) == cards(posted)
+    for on in DAYS:
+        assert queries.balances(seller, on=on) == queries.balances(
+            seller, on=on, as_recorded_by=LATE
+        )
+        claims = Claim.objects.values("customer_id")
+        known = queries.receivables_by_customer(seller, on=on, as_recorded_by=LATE)
+        owed: dict[UUID, dict[str, int]] = {}
+        whole: dict[str, int] = {}
+        for one in known:
+            owed.setdefault(one.customer_id or UUID(int=0), {})[one.currency] = one.balance_minor
+            whole[one.currency] = whole.get(one.currency, 0) + one.balance_minor
+        named = {key: sums for key, sums in owed.items() if key.int}
+        assert queries.owed_by([ANN, BOB], on=on) == named
+        assert queries.owed_in_all(None, on=on) == queries.owed_in_all(claims, on=on) == whole
+        owing = queries.owing_ids(on=on).values_list("customer_id", flat=True)
+        assert set(owing) == {key for key, sums in owed.items() if max(sums.values()) > 0}
+        assert queries.owed_in_all(claims.filter(customer_id=ANN), on=on) == owed.get(ANN, {})
+        assert queries.owed_in_all(claims.none(), on=on) == {}
+
+
+def cards(asked: Asked) -> list[Any]:
+    """Return the whole card, page by page of two lines."""
+    found, after = [], ""
+    while True:
+        card = queries.card_page(asked, after=after, limit=2)
+        found.append((card.lines, card.count, card.sums))
+        if card.next is None:
+            return found
+        after = card.next
+
+
+def test_the_journal_counts_by_days_what_it_would_count_one_by_one(
+    seller: UUID, now: datetime
+) -> None:
+    post(seller, now)
+    for wanted in ({}, {"account": "62.01"}, {"since": DAYS[2], "until": DAYS[3]}):
+        page, sums = queries.postings_page(PostingsAsked(**wanted))
+        one_by_one, same = queries.postings_page(PostingsAsked(**wanted, least_minor=1))
+        assert (page, sums) == (one_by_one, same)
+    assert queries.claimed_by_documents() == {"RUB": 1_220 + 700 - 300 + 17 - 400, "USD": 55}
+
+
+def test_many_rows_of_a_day_become_one(seller: UUID, now: datetime) -> None:
+    post(seller, now)
+    row = Posting.objects.filter(debit="62.01", customer_id=ANN).get()
+    again = services.PostingIn(
+        seller, row.debit, row.credit, BOB, 5, "RUB", "invoice:again", 1, row.effective_on
+    )
+    services.post_many([again], now=now)
+    before = queries.trial_balance(seller, since=DAYS[0], until=DAYS[5])
+    assert (services.merge_turnovers(), services.merge_turnovers()) == (1, 0)
+    assert queries.trial_balance(seller, since=DAYS[0], until=DAYS[5]) == before
+    assert list(queries.problems()) == []
+
+
+def test_a_kept_sum_that_differs_is_found(seller: UUID, now: datetime) -> None:
+    post(seller, now)
+    with tenant_scope(uuid7(), switch=True):
+        assert list(queries.problems()) == []
+    DayTurnover.objects.filter(debit="51").update(amount_minor=901)
+    Claim.objects.filter(customer_id=ANN).update(balance_minor=921)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM ledger_claim WHERE currency = 'USD'")
+    assert [(one.code, one.row, one.detail) for one in queries.problems()] == [
+        (
+            "ledger_day_not_its_postings",
+            "turnover:2026-10-04 51-62.02 RUB",
+            "1 postings, 1 kept; 900, 901 kept",
+        ),
+        ("ledger_claim_not_its_postings", f"claim:{ANN} 62.01", "920 RUB, 921 kept"),
+        ("ledger_claim_not_its_postings", f"claim:{BOB} 62.01", "55 USD, 0 kept"),
+    ]
