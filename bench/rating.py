@@ -227,7 +227,7 @@ def ours(args: argparse.Namespace) -> None:
             codes = [one.code for one in some]
             asked = Asked("subscription", codes, shape.service.start, shape.service.end, None)
             usage = of_segment(segment, asked, nothing, reads)
-            owns, odd = own_prices(shape, some, catalogue)
+            owns, odd = own_prices(shape, some)
             sheet = sheet_of(shape.charges, codes, usage, catalogue, "RUB", owns)
             assert not (sheet.left | odd).any()
             for column in sheet.columns:

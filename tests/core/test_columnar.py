@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kvit.core.columnar import Exact, NotColumnar, Sums, charge, is_columnar
+from kvit.core.columnar import Exact, NotColumnar, Sums, charge, is_columnar, ready
 from kvit.core.columnar.prices import Usage
 from kvit.core.columnar.runs import Runs, borders
 from kvit.core.columnar.tax import tax_columns
@@ -58,7 +58,7 @@ def test_a_column_of_units_costs_what_each_costs_alone(model: str, data: st.Data
     edges = [str(F(s.upper, t.unit_scale)) for t in compiled.tables for s in t.segments if s.upper]
     text = st.one_of(near([edge for edge in edges if "/" not in edge]), HUGE.map(str))
     units = [F(one) for one in data.draw(st.lists(text, max_size=12))]
-    found = charge([compiled], alike(len(units)), Usage(columns(units), alike(len(units))))
+    found = charge([ready(compiled)], alike(len(units)), Usage(columns(units), alike(len(units))))
     expected = [evaluate(price, Quantity(units=one)).exact for one in units]
     assert as_fractions(found) == expected
     assert [int(one) for one in found.rounded(100)] == [to_minor(one, "RUB") for one in expected]
@@ -79,7 +79,8 @@ def test_every_quantity_is_priced_by_its_own_price(data: st.DataObject) -> None:
     )
     which = np.array([place for place, _ in many])
     units = [F(text) for _, text in many]
-    found = charge([compile_price(one) for one in prices], which, Usage(columns(units), which * 0))
+    laid = [ready(compile_price(one)) for one in prices]
+    found = charge(laid, which, Usage(columns(units), which * 0))
     expected = [evaluate(prices[place], Quantity(units=F(text))).exact for place, text in many]
     assert as_fractions(found) == expected
     assert [int(one) for one in found.rounded(100)] == [to_minor(one, "RUB") for one in expected]
@@ -102,7 +103,7 @@ def test_events_are_charged_one_by_one_as_the_evaluator_does(
         counts,
         amounts=(amounts.num, amounts.den, Runs(starts, len(flat))),
     )
-    found = charge([compile_price(price)], alike(len(counts)), usage)
+    found = charge([ready(compile_price(price))], alike(len(counts)), usage)
     expected = [evaluate(price, Quantity(events=tuple(one))).exact for one in given_events]
     assert as_fractions(found) == expected
 
@@ -138,7 +139,7 @@ def test_a_matrix_is_read_by_its_tables(request_: Request) -> None:
         met={place: np.array([1, 0]) for place in by_table},
     )
     expected = evaluate(price, Quantity(usage=tuple(items))).exact
-    assert as_fractions(charge([compiled], alike(2), usage)) == [expected, 0]
+    assert as_fractions(charge([ready(compiled)], alike(2), usage)) == [expected, 0]
 
 
 @pytest.mark.parametrize("model", REFUSED)
@@ -150,7 +151,7 @@ def test_what_is_no_table_of_units_is_left_to_the_evaluator(
     compiled = compile_price(parse_price(data.draw(MODELS[model])[0]))
     assert not is_columnar(compiled)
     with pytest.raises(NotColumnar):
-        charge([compiled], alike(1), Usage(columns([F(1)]), alike(1)))
+        ready(compiled)
 
 
 START = datetime(2026, 10, 1, tzinfo=UTC)

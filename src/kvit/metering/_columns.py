@@ -53,7 +53,8 @@ _ORDERED = f"""
 class UsageColumns:
     """Events sorted by (subject, meter, time, id); a run is one (subject, meter)."""
 
-    subjects: "pa.Array"  # of each run
+    subjects: Rows  # of each run, a place in `subject_codes`
+    subject_codes: "pa.Array"
     meters: Rows  # of each run, a place in `meter_codes`
     meter_codes: list[str]
     runs: Runs
@@ -117,12 +118,15 @@ def of_segment(
     whole = rows["value"].combine_chunks()
     wide = _present(rows["wide"])
     nothing = np.zeros(runs.rows, np.int64)
+    subjects = segment.subject_of[places]
+    first, last = (int(subjects[0]), int(subjects[-1]) + 1) if len(subjects) else (0, 0)
     texts = _codes_of(rows[TEXTS], "")[0] if TEXTS in reads else nothing
     dimensions: tuple[Rows, list[str]] = nothing, ["{}"]
     if DIMENSIONS in reads:
         dimensions = _codes_of(rows[DIMENSIONS], "{}")
     return UsageColumns(
-        subjects=segment.subjects.take(pa.array(places)),
+        subjects=subjects - first,
+        subject_codes=segment.subjects.slice(first, last - first),
         meters=codes[places],
         meter_codes=names,
         runs=runs,
@@ -147,7 +151,7 @@ def _codes_of(column: pa.ChunkedArray, absent: str) -> tuple[Rows, list[str]]:
     codes = coded.indices
     if coded.null_count:
         codes = pc.fill_null(codes, pa.scalar(known.index(absent), codes.type))
-    return codes.to_numpy().astype(np.int64), known
+    return codes.to_numpy(), known
 
 
 def _present(column: pa.ChunkedArray) -> NDArray[np.bool_]:
@@ -196,7 +200,8 @@ def _columns(table: pa.Table) -> UsageColumns:
     values, scale, wide = whole_numbers(table["value"])
     dimensions = _coded(pc.fill_null(table["dimensions"], "{}"))
     return UsageColumns(
-        subjects=table["subject"].combine_chunks().take(pa.array(runs.starts)),
+        subjects=runs.firsts(subject[0]),
+        subject_codes=pa.array(subject[1], pa.string()),
         meters=runs.firsts(meter[0]),
         meter_codes=meter[1],
         runs=runs,

@@ -75,10 +75,12 @@ def piece(
     """Return what a segment has of it: the places of runs in its index, runs, and rows."""
     since, until = asked.span
     runs = segment.runs_of(asked.kind, asked.subjects, asked.meters)
-    first, last = (one[runs] for one in segment.times)
-    runs = runs[(last >= since) & (first < until)]
-    first, last = (one[runs] for one in segment.times)
-    is_cut = bool(((first < since) | (last >= until)).any())
+    is_cut = not (since <= segment.first and segment.last < until)
+    if is_cut:
+        first, last = (one[runs] for one in segment.times)
+        runs = runs[(last >= since) & (first < until)]
+        first, last = (one[runs] for one in segment.times)
+        is_cut = bool(((first < since) | (last >= until)).any())
     needed = list(dict.fromkeys([*columns, *(["time"] if is_cut else []),
                                  *(["event"] if len(undone) else [])]))  # fmt: skip
     rows = segment.rows_of(runs, needed)
@@ -102,7 +104,7 @@ def as_table(segment: Segment, asked: Asked, undone: NDArray[np.int64]) -> pa.Ta
     """Return what a segment has as rows with their keys, values as decimals."""
     columns = ["time", "value", "wide", "text", "dimensions", "event_id"]
     runs, found, rows = piece(segment, asked, undone, columns)
-    places = pa.array(np.repeat(runs, found.counts))
+    places = pa.array(np.repeat(segment.subject_of[runs], found.counts))
     codes, names = segment.meters
     meters = pa.DictionaryArray.from_arrays(
         pa.array(np.repeat(codes[runs], found.counts).astype(np.int32)), pa.array(names)

@@ -13,6 +13,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -129,13 +130,18 @@ class Segment:
         self._file = pq.ParquetFile(
             files.path_of(events_digest), memory_map=True, read_dictionary=["text", "dimensions"]
         )
-        self._index = pq.read_table(files.path_of(index_digest), memory_map=True)
+        self._index = pq.ParquetFile(
+            files.path_of(index_digest), memory_map=True, read_dictionary=["subject"]
+        )
         self._decoded: dict[tuple[int, tuple[str, ...]], pa.Table] = {}
+
+    def _of_runs(self, name: str) -> pa.ChunkedArray:
+        return self._index.read([name], use_threads=False)[name]
 
     @cached_property
     def counts(self) -> Rows:
         """Return how many rows each run has."""
-        found: Rows = self._index["rows"].to_numpy()
+        found: Rows = self._of_runs("rows").to_numpy()
         return found
 
     @cached_property
@@ -152,46 +158,87 @@ class Segment:
 
     @cached_property
     def subjects(self) -> pa.Array:
-        return self._index["subject"].combine_chunks()
+        """Return the subjects in order, of each kind anew."""
+        return self._named.take(pa.array(self.subject_starts[:-1])).cast(pa.string())
+
+    @cached_property
+    def _named(self) -> pa.DictionaryArray:
+        """Return the subject of each run."""
+        return self._of_runs("subject").unify_dictionaries().combine_chunks()
+
+    @cached_property
+    def subject_starts(self) -> Rows:
+        """Return at which run each subject begins, and the end of the last."""
+        found = borders(self._kind_codes[0], self._named.indices.to_numpy())
+        return np.append(found.starts, found.rows).astype(np.int64)
+
+    @cached_property
+    def subject_of(self) -> Rows:
+        """Return the place of each run's subject in `subjects`."""
+        starts = self.subject_starts
+        found: Rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        return found
 
     @cached_property
     def meters(self) -> tuple[Rows, list[str]]:
         """Return a code of each run's meter, and what the codes stand for."""
-        coded = self._index["meter"].unify_dictionaries().combine_chunks()
+        coded = self._of_runs("meter").unify_dictionaries().combine_chunks()
         return coded.indices.to_numpy().astype(np.int64), coded.dictionary.to_pylist()
 
     @cached_property
     def times(self) -> tuple[Rows, Rows]:
         """Return the first and the last moment of each run."""
-        return self._index["first"].to_numpy(), self._index["last"].to_numpy()
+        return self._of_runs("first").to_numpy(), self._of_runs("last").to_numpy()
 
     @cached_property
-    def _kinds(self) -> dict[str, tuple[int, int]]:
-        """Return the runs [first, last) of each kind of subject; kinds stand in order."""
-        kinds = self._index["kind"].cast(pa.string()).combine_chunks().dictionary_encode()
-        places = np.searchsorted(kinds.indices.to_numpy(), np.arange(len(kinds.dictionary) + 1))
-        return {
-            kind: (int(places[i]), int(places[i + 1]))
-            for i, kind in enumerate(kinds.dictionary.to_pylist())
-        }
+    def first(self) -> int:
+        """Return the first moment of all."""
+        return min(one.min for one in self._statistics("time"))
+
+    @cached_property
+    def last(self) -> int:
+        return max(one.max for one in self._statistics("time"))
+
+    def _statistics(self, name: str) -> list[Any]:
+        """Return what the writer noted of a column of the events, of each row group."""
+        meta, place = self._file.metadata, EVENTS.get_field_index(name)
+        return [meta.row_group(one).column(place).statistics for one in range(meta.num_row_groups)]
+
+    @cached_property
+    def _kind_codes(self) -> tuple[Rows, list[str]]:
+        kinds = self._of_runs("kind").unify_dictionaries().combine_chunks()
+        return kinds.indices.to_numpy(), kinds.dictionary.to_pylist()
+
+    def _subjects_of(self, kind: str) -> tuple[int, int]:
+        """Return the places [first, last) of the subjects of a kind: they stand side by side."""
+        codes, known = self._kind_codes
+        if kind not in known:
+            return 0, 0
+        mine = codes[self.subject_starts[:-1]] == known.index(kind)
+        first = int(mine.argmax())
+        return first, first + int(mine.sum())
 
     def runs_of(self, kind: str, subjects: Sequence[str], meters: Sequence[str] | None) -> Rows:
         """Return the runs of these subjects, rising. `subjects` are in byte order."""
-        first, last = self._kinds.get(kind, (0, 0))
+        first, last = self._subjects_of(kind)
         if first == last or not subjects:
             return np.zeros(0, np.int64)
         # The subjects of a run of the bill lie side by side: look between the first and the last.
-        low = first + _place(self.subjects, subjects[0], first, last)
-        high = first + _place(self.subjects, subjects[-1] + "\0", first, last)
+        low = _place(self.subjects, subjects[0], first, last)
+        high = _place(self.subjects, subjects[-1] + "\0", first, last)
         mine = self.subjects.slice(low, high - low)
         wanted = pc.is_in(mine, value_set=pa.array(list(subjects), pa.string())).to_numpy(
             zero_copy_only=False
         )
+        begin, end = self.subject_starts[low], self.subject_starts[high]
+        runs: Rows = np.arange(begin, end)
+        if not wanted.all():
+            runs = runs[wanted[self.subject_of[begin:end] - low]]
         if meters is not None:
             codes, known = self.meters
             asked = np.array([code in meters for code in known], np.bool_)
-            wanted = wanted & asked[codes[low:high]]
-        return np.flatnonzero(wanted) + low
+            runs = runs[asked[codes[runs]]]
+        return runs
 
     def rows_of(self, runs: Rows, columns: Sequence[str]) -> pa.Table:
         """Return some columns of the rows of runs, in order."""
@@ -221,7 +268,7 @@ class Segment:
 
 
 def _place(values: pa.Array, wanted: str, first: int, last: int) -> int:
-    """Return how many of values[first:last], sorted by bytes, come before `wanted`."""
+    """Return the first place in values[first:last], sorted by bytes, not before `wanted`."""
     low, high, key = first, last, wanted.encode()
     while low < high:
         middle = (low + high) // 2
@@ -229,4 +276,4 @@ def _place(values: pa.Array, wanted: str, first: int, last: int) -> int:
             low = middle + 1
         else:
             high = middle
-    return low - first
+    return low

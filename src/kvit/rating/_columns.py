@@ -1,47 +1,61 @@
 """The charges of one shape's subscriptions as columns: usage in, units and exact sums out.
 
+Prices that are one table of units each, nearly all, are read at one stroke: all members of all such
+columns are the quantities, all plans' and members' own prices the tables. A matrix and a price of
+single events go column by column.
+
 Whoever has anything unusual (a value that is no number or below zero, an event that no price
 takes, a sum without room in 64 bits) is named in `left` and rated by itself.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import lcm
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
-import orjson
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kvit.core.catalogue import Catalogue, Meter
 from kvit.core.charges import LARGEST
-from kvit.core.columnar import Exact, NotColumnar, Sums, charge
-from kvit.core.columnar.exact import Ints
-from kvit.core.columnar.prices import Usage
-from kvit.core.columnar.runs import Rows, Runs, borders
+from kvit.core.columnar import Exact, NotColumnar, Sums, ready
+from kvit.core.columnar.exact import LIMIT, Ints, largest
+from kvit.core.columnar.prices import book_of
+from kvit.core.columnar.runs import Rows
+from kvit.core.columnar.tables import adjusted, read_tables
 from kvit.core.money import exponent
-from kvit.core.pricing.compiled import Compiled, MatchKey
 from kvit.core.pricing.price import compile_price
 from kvit.core.stretches import Charge as Pattern
 from kvit.metering.queries import DIMENSIONS, TEXTS, UsageColumns
+from kvit.rating._counted import Counted, Truths
+from kvit.rating._reading import TABLED, Own, apart, tabled
 
 FINEST = 10**12  # units are stored with so many decimals
-_ROOM = 2**62
-_KINDS = ("nothing", "units", "events", "amounts", "keys")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PricedColumn:
     """One price of all members, in their order; sums in minor units, `num / den` the exact one."""
 
     units: Rows
     unit_scale: int
     events: Rows
-    num: Rows
-    den: Rows
+    exact: Sums
     minor: Rows
+
+    @property
+    def num(self) -> Rows:
+        return self._reduced[0]
+
+    @property
+    def den(self) -> Rows:
+        return self._reduced[1]
+
+    @cached_property
+    def _reduced(self) -> tuple[Ints, Ints]:
+        return self.exact.reduced()
 
 
 @dataclass(slots=True)
@@ -53,12 +67,17 @@ class Sheet:
     left: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
-    """The prices of a column: the plan's, then overrides; `which` says whose is which."""
+@dataclass(slots=True)
+class Column:
+    """A price of usage on its way: what it is, then what it comes to."""
 
-    prices: Sequence[Compiled]
-    which: Rows
+    pattern: Pattern
+    meter: Meter
+    own: Own
+    units: Exact = field(init=False)
+    sums: Sums = field(init=False)
+    minor: Ints = field(init=False)
+    has_room: bool = False  # known to fit where figures are stored
 
 
 def sheet_of(
@@ -78,28 +97,31 @@ def sheet_of(
     Raises:
         NotColumnar: no member can be priced this way.
     """
-    owners: Rows = pc.index_in(usage.subjects, value_set=pa.array(codes, pa.string())).to_numpy()
-    sheet = Sheet([], np.zeros(len(codes), np.int64), np.zeros(len(codes), np.bool_))
-    if usage.wide.any():
-        sheet.left[owners[np.maximum.reduceat(usage.wide, usage.runs.starts)]] = True
+    counted = Counted(usage, codes)
     meters = {one.stretch.terms.meter for one in patterns if one.stretch.terms.meter}
-    read = {code: _Read(catalogue.meters[code], usage, owners, len(codes)) for code in meters}
-    for counted in read.values():
-        sheet.events += counted.counts
-    for place, meter in enumerate(usage.meter_codes):
-        if meter in catalogue.meters and meter not in meters:
-            # Events that no price takes: they wait, and are told.
-            sheet.left[owners[usage.meters == place]] = True
-    for one in patterns:
-        stretch = one.stretch
-        if stretch.terms.meter:
-            plan_s = Own([compile_price(stretch.price)], np.zeros(len(codes), np.int64))
-            own = owns.get(stretch.key, plan_s)
-            column = _usage_column(one, own, read[stretch.terms.meter], currency, sheet.left)
-        else:
-            column = _fixed_column(one, len(codes), currency)
-        sheet.columns.append(column)
-    return sheet
+    events = np.zeros(len(codes), np.int64)
+    for code in meters:
+        events += counted.counts_of(catalogue.meters[code])
+    left = _odd_usage(counted, meters, catalogue)
+    used: dict[int, Column] = {}
+    for place, one in enumerate(patterns):
+        if one.stretch.terms.meter:
+            meter = catalogue.meters[one.stretch.terms.meter]
+            used[place] = Column(one, meter, owns.get(one.stretch.key) or _plan_s(one, len(codes)))
+    scale = 10 ** exponent(currency)
+    for many in _alike(used.values(), counted, left).values():
+        _price(many, scale)
+    for column in used.values():
+        if not column.own.kinds <= TABLED:
+            column.units, column.sums = apart(column.own, counted, column.meter, left)
+            column.sums = column.sums.times(column.pattern.share)
+            column.minor = column.sums.rounded(scale)
+            column.has_room = _has_room(column.units, column.sums, column.minor)
+    columns = [
+        _finished(used[place], counted, left) if place in used else _fixed(one, len(codes))
+        for place, one in enumerate(patterns)
+    ]
+    return Sheet(columns, events, left)
 
 
 def reads_of(patterns: Sequence[Pattern], catalogue: Catalogue) -> set[str]:
@@ -114,213 +136,121 @@ def reads_of(patterns: Sequence[Pattern], catalogue: Catalogue) -> set[str]:
     return reads
 
 
+def _plan_s(one: Pattern, members: int) -> Own:
+    return Own([ready(compile_price(one.stretch.price))], np.zeros(members, np.int64))
+
+
+def _odd_usage(counted: Counted, meters: set[str], catalogue: Catalogue) -> Truths:
+    """Return whose values have no room in 64 bits, or whose events no price takes."""
+    usage, left = counted.usage, np.zeros(counted.members, np.bool_)
+    if usage.wide.any():
+        left[counted.owners[np.maximum.reduceat(usage.wide, usage.runs.starts)]] = True
+    for place, meter in enumerate(usage.meter_codes):
+        if meter in catalogue.meters and meter not in meters:
+            # Events that no price takes: they wait, and are told.
+            left[counted.owners[usage.meters == place]] = True
+    return left
+
+
+@dataclass(frozen=True, slots=True)
 class _Read:
-    """One meter of the members: the runs that are of it, and what they add up to."""
+    """A column whose prices are tables, and what these read; nothing of it is below zero."""
 
-    def __init__(self, meter: Meter, usage: UsageColumns, owners: Rows, members: int) -> None:
-        self.meter, self.usage, self.members = meter, usage, members
-        known = usage.meter_codes
-        place = known.index(meter.code) if meter.code in known else -1
-        self.picked = np.flatnonzero(usage.meters == place)
-        self.owners = owners[self.picked]
-        self.counts = self.spread(usage.runs.counts[self.picked])
-
-    def spread(self, of_runs: Ints) -> Ints:
-        """Return a figure of each member: that of its run, or zero."""
-        whole = np.zeros(self.members, of_runs.dtype)
-        whole[self.owners] = of_runs
-        return whole
-
-    def rows(self) -> tuple[Rows, Runs]:
-        """Return the places of this meter's rows, and its runs among them alone."""
-        runs = self.usage.runs
-        counts = runs.counts[self.picked]
-        starts = np.cumsum(counts) - counts
-        places = np.arange(int(counts.sum())) - np.repeat(starts, counts)
-        return places + np.repeat(runs.starts[self.picked], counts), Runs(starts, len(places))
-
-    def units(self, left: NDArray[np.bool_]) -> Exact:
-        """Aggregate as `core.usage` does."""
-        kind = self.meter.aggregation
-        if kind == "count":
-            return Exact(self.counts)
-        places, runs = self.rows()
-        values, missing = self.usage.values[places], self.usage.missing[places]
-        if kind == "unique":
-            if len(values) and np.abs(values).max() >= _ROOM // 2:
-                raise NotColumnar("unique")
-            said = np.where(missing, self.usage.texts[places] * 2 + 1, values * 2)
-            return Exact(self.spread(runs.uniques(said)))
-        self._leave_texts(missing, runs, left)
-        found = runs.sums(values) if kind == "sum" else runs.maxima(values)
-        return Exact(self.spread(found), self.usage.scale)
-
-    def amounts(self, left: NDArray[np.bool_]) -> tuple[Exact, tuple[Rows, int, Runs]]:
-        """Return the sum of the events' values, and the values one by one."""
-        places, runs = self.rows()
-        values = self.usage.values[places]
-        self._leave_texts(self.usage.missing[places], runs, left)
-        if len(values):
-            left[self.owners[runs.minima(values) < 0]] = True
-        total = Exact(self.spread(runs.sums(values)), self.usage.scale)
-        return total, (values, self.usage.scale, runs)
-
-    def cells(
-        self, event: MatchKey, left: NDArray[np.bool_]
-    ) -> tuple[dict[int, Exact], dict[int, Ints]]:
-        """Add up units by the table that the dimensions name."""
-        places, runs = self.rows()
-        values, missing = self.usage.values[places], self.usage.missing[places]
-        known = [_entry_of(event, self.meter, one) for one in self.usage.dimension_texts]
-        entries = np.array([*known, 0], np.int64)[self.usage.dimensions[places]]
-        owners = np.repeat(self.owners, runs.counts)
-        counted = self.meter.aggregation == "count"
-        wrong = entries < 0 if counted else (entries < 0) | missing | (values < 0)
-        left[owners[wrong]] = True
-        entries = np.maximum(entries, 0)
-        order = np.lexsort((owners, entries))
-        cells = borders(entries[order], owners[order])
-        sums = cells.counts if counted else cells.sums(values[order])
-        table_of, owner_of = cells.firsts(entries[order]), cells.firsts(owners[order])
-        units: dict[int, Exact] = {}
-        met: dict[int, Ints] = {}
-        for table in sorted(set(table_of.tolist())):
-            mine = table_of == table
-            whole, seen = np.zeros(self.members, sums.dtype), np.zeros(self.members, np.int64)
-            whole[owner_of[mine]], seen[owner_of[mine]] = sums[mine], 1
-            units[table] = Exact(whole, 1 if counted else self.usage.scale)
-            met[table] = seen
-        return units, met
-
-    def _leave_texts(self, missing: NDArray[np.bool_], runs: Runs, left: NDArray[np.bool_]) -> None:
-        if missing.any():
-            left[self.owners[np.add.reduceat(missing.astype(np.int64), runs.starts) > 0]] = True
+    column: Column
+    units: Exact
+    counts: Rows
 
 
-def _entry_of(event: MatchKey, meter: Meter, text: str) -> int:
-    """Return the table that dimensions name: the first entry that fits, the default, or −1."""
-    given = orjson.loads(text)
-    names = {name: given.get(name, "") for name in meter.dimensions}
-    for place, entry in enumerate(event.entries):
-        if all(names.get(name) == value for name, value in entry):
-            return place
-    return len(event.entries) if event.has_default else -1
+def _alike(
+    columns: Iterable[Column], counted: Counted, left: Truths
+) -> dict[tuple[int, Fraction], list[_Read]]:
+    """Read columns whose prices are tables; return them by what must be the same at one stroke."""
+    found: dict[tuple[int, Fraction], list[_Read]] = defaultdict(list)
+    for one in columns:
+        if one.own.kinds <= TABLED:
+            units, counts = tabled(one.own, counted, one.meter, left)
+            found[units.den, one.pattern.share].append(_Read(one, units, counts))
+    return found
 
 
-def _usage_column(
-    one: Pattern, own: Own, read: _Read, currency: str, left: NDArray[np.bool_]
-) -> PricedColumn:
-    """Price by kind of price: what one reads of usage, all of its kind read."""
-    kinds = np.array([_KINDS.index(price.aggregation) for price in own.prices], np.int64)
-    sums: Sums | None = None
-    shown: Exact | None = None
-    for kind in np.unique(kinds[own.which]):
-        mine = kinds[own.which] == kind
-        prices = [price for price in own.prices if price.aggregation == _KINDS[kind]]
-        place = np.cumsum(kinds == kind) - 1
-        # Members of other kinds are priced along by the first of these, and overwritten.
-        which = np.where(mine, place[own.which], 0)
-        usage = _usage(prices, read, mine, left)
-        # Whoever is left is priced by itself: zeros stand here instead.
-        part, units = charge(prices, which, _cleared(usage, left)), _shown(usage)
-        sums = (
-            part
-            if sums is None
-            else Sums(np.where(mine, part.num, sums.num), np.where(mine, part.den, sums.den))
-        )
-        shown = units if shown is None else _either(mine, units, shown)
-    assert sums is not None
-    assert shown is not None
-    return _column(sums.times(one.share), shown, read.counts, currency, left)
+def _price(many: Sequence[_Read], scale: int) -> None:
+    """Give columns of one scale of units and one share their sums."""
+    prices = [price for one in many for price in one.column.own.prices]
+    firsts = np.cumsum([0, *(len(one.column.own.prices) for one in many)])
+    which = np.concatenate(
+        [one.column.own.which + first for one, first in zip(many, firsts, strict=False)]
+    )
+    units = Exact(np.concatenate([one.units.num for one in many]), many[0].units.den)
+    counts = np.concatenate([one.counts for one in many])
+    book = book_of(prices)
+    if len(many) > 1 and not book.holds(units, counts):
+        for one in many:  # what needs more than 64 bits does not slow down the others
+            _price([one], scale)
+        return
+    sums = read_tables(book, which, units, counts)
+    sums = adjusted(sums, [one.compiled.adjustments for one in prices], which)
+    sums = sums.times(many[0].column.pattern.share)
+    minor, members = sums.rounded(scale), len(many[0].counts)
+    has_room = _has_room(units, sums, minor)
+    for place, one in enumerate(many):
+        mine = slice(place * members, (place + 1) * members)
+        one.column.units = one.units
+        one.column.sums = Sums(sums.num[mine], sums.den[mine])
+        one.column.minor = minor[mine]
+        one.column.has_room = has_room
 
 
-def _either(mine: NDArray[np.bool_], one: Exact, other: Exact) -> Exact:
-    den = lcm(one.den, other.den)
-    return Exact(np.where(mine, one.over(den), other.over(den)), den)
-
-
-def _usage(
-    prices: Sequence[Compiled], read: _Read, mine: NDArray[np.bool_], left: NDArray[np.bool_]
-) -> Usage:
-    """Read what prices of one kind ask for; of `mine`, those that cannot be read are left."""
-    nothing = Exact(np.zeros(read.members, np.int64))
-    odd = np.zeros_like(left)
-    match prices[0].aggregation:
-        case "events" | "amounts":
-            total, amounts = read.amounts(odd)
-            usage = Usage(total, read.counts, amounts=amounts)
-        case "keys":
-            # Cells are of one price: another matrix would part them otherwise.
-            [event] = {price.event for price in prices}
-            assert isinstance(event, MatchKey)
-            units, met = read.cells(event, odd)
-            usage = Usage(nothing, read.counts, keyed=units, met=met)
-        case "nothing":
-            usage = Usage(nothing, read.counts)
-        case _:
-            usage = Usage(read.units(odd), read.counts)
-    for part in (usage.units, *usage.keyed.values()):
-        odd |= (part.num < 0).astype(np.bool_)
-    left |= odd & mine
-    return _cleared(usage, odd)
-
-
-def _cleared(usage: Usage, left: NDArray[np.bool_]) -> Usage:
-    def clear(one: Exact) -> Exact:
-        return Exact(np.where(left, 0, one.num), one.den)
-
-    keyed = {table: clear(one) for table, one in usage.keyed.items()}
-    amounts = usage.amounts
-    if amounts is not None:
-        values, scale, runs = amounts
-        amounts = np.maximum(values, 0), scale, runs
-    return Usage(clear(usage.units), usage.counts, keyed, usage.met, amounts)
-
-
-def _shown(usage: Usage) -> Exact:
-    """Return the units that a charge names."""
-    total = usage.units
-    for one in usage.keyed.values():
-        total = total.plus(one)
-    return total
-
-
-def _column(
-    exact: Sums, units: Exact, events: Rows, currency: str, left: NDArray[np.bool_]
-) -> PricedColumn:
-    minor = exact.rounded(10 ** exponent(currency))
-    num, den = exact.reduced()
-    if units.den > 1 and FINEST % units.den:
-        raise NotColumnar("units")
-    for numbers, bound in ((minor, LARGEST), (num, _ROOM), (den, _ROOM), (units.num, _ROOM)):
-        left |= (np.abs(numbers) >= bound).astype(np.bool_)
-    return PricedColumn(
-        units=_whole(units.num, left),
-        unit_scale=units.den,
-        events=events,
-        num=_whole(num, left),
-        den=_whole(den, left),
-        minor=_whole(minor, left),
+def _has_room(units: Exact, sums: Sums, minor: Ints) -> bool:
+    """Whether figures are known to fit where they are stored."""
+    return (
+        object not in (units.num.dtype, sums.num.dtype, sums.den.dtype, minor.dtype)
+        and largest(minor) < LARGEST
+        and max(map(largest, (units.num, sums.num, sums.den))) < LIMIT
     )
 
 
-def _whole(numbers: Ints, left: NDArray[np.bool_]) -> Rows:
+def _finished(column: Column, counted: Counted, left: Truths) -> PricedColumn:
+    units = column.units
+    if units.den > 1 and FINEST % units.den:
+        raise NotColumnar("units")
+    if not column.has_room:
+        _leave_large(column, left)
+    return PricedColumn(
+        units=column.units.num,
+        unit_scale=units.den,
+        events=counted.counts_of(column.meter),
+        exact=column.sums,
+        minor=column.minor,
+    )
+
+
+def _leave_large(column: Column, left: Truths) -> None:
+    """Leave out whose figures have no room where they are stored."""
+    units, sums = column.units, Sums(*column.sums.reduced())
+    for numbers, bound in (
+        (column.minor, LARGEST), (sums.num, LIMIT), (sums.den, LIMIT), (units.num, LIMIT),
+    ):  # fmt: skip
+        left |= (np.abs(numbers) >= bound).astype(np.bool_)
+    column.units = Exact(_whole(units.num, left), units.den)
+    column.sums = Sums(_whole(sums.num, left), _whole(sums.den, left))
+    column.minor = _whole(column.minor, left)
+
+
+def _whole(numbers: Ints, left: Truths) -> Rows:
     """Return 64 bits; what has no room there is of members that are left out."""
     if numbers.dtype != object:
         return numbers
-    return np.where(left, 0, numbers).astype(np.int64)
+    return np.where(left, 1, numbers).astype(np.int64)
 
 
-def _fixed_column(one: Pattern, members: int, currency: str) -> PricedColumn:
+def _fixed(one: Pattern, members: int) -> PricedColumn:
     """A fee is the same for every member."""
 
     def same(value: int) -> Rows:
         return np.full(members, value, np.int64)
 
     units = one.units * FINEST
-    if units.denominator != 1 or abs(units) >= _ROOM:
+    if units.denominator != 1 or abs(units) >= LIMIT:
         raise NotColumnar("units")
-    return PricedColumn(
-        same(units.numerator), FINEST, same(0), same(one.exact.numerator),
-        same(one.exact.denominator), same(one.amount_minor),
-    )  # fmt: skip
+    exact = Sums(same(one.exact.numerator), same(one.exact.denominator))
+    return PricedColumn(same(units.numerator), FINEST, same(0), exact, same(one.amount_minor))

@@ -7,56 +7,52 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from kvit.core.catalogue import Catalogue
-from kvit.core.columnar.plain import fits
+from kvit.core.columnar import NotColumnar, ready
+from kvit.core.columnar.prices import Ready
 from kvit.core.pricing import PriceError, parse_price
-from kvit.core.pricing.compiled import Compiled
 from kvit.core.pricing.price import compile_price
-from kvit.rating._columns import Own
 from kvit.rating._plain import Member, Shape
+from kvit.rating._reading import Own
 
 KNOWN = 50_000  # documents that are kept parsed
 
 
-def own_prices(
-    shape: Shape, members: Sequence[Member], catalogue: Catalogue
-) -> tuple[dict[str, Own], NDArray[np.bool_]]:
+def own_prices(shape: Shape, members: Sequence[Member]) -> tuple[dict[str, Own], NDArray[np.bool_]]:
     """Return, by price key, the prices of members that have their own, and which members have one
     that is not read in columns."""
     odd = np.zeros(len(members), np.bool_)
-    having = [place for place, one in enumerate(members) if one.own]
-    found: dict[str, Own] = {}
-    if not having:
-        return found, odd
-    for pattern in shape.charges:
-        stretch = pattern.stretch
-        # A price within an add-on or a bundled plan has another key, and is nobody's own.
-        if not stretch.terms.meter or stretch.key != stretch.terms.code:
-            continue
-        meter = catalogue.meters[stretch.terms.meter]
-        prices = [compile_price(stretch.price)]
-        places: dict[bytes, int] = {}
-        which = np.zeros(len(members), np.int64)
-        for member in having:
-            document = members[member].own.get(stretch.key)
-            if document is None:
+    # A price within an add-on or a bundled plan has another key, and is nobody's own.
+    stretches = {
+        one.stretch.key: one.stretch
+        for one in shape.charges
+        if one.stretch.terms.meter and one.stretch.key == one.stretch.terms.code
+    }
+    places: dict[str, dict[bytes, int]] = {}
+    whose: dict[str, NDArray[np.int64]] = {}
+    for member, one in enumerate(members):
+        for key, document in one.own.items():
+            if key not in stretches:
                 continue
-            compiled = _compiled(document)
-            if compiled is None or not fits(compiled, meter) or compiled.aggregation == "keys":
+            price = _ready(document)
+            if price is None or price.reads == "keys":  # cells of another matrix are others
                 odd[member] = True
                 continue
-            if document not in places:
-                places[document] = len(prices)
-                prices.append(compiled)
-            which[member] = places[document]
-        if places:
-            found[stretch.key] = Own(prices, which)
+            if key not in places:
+                places[key], whose[key] = {}, np.zeros(len(members), np.int64)
+            known = places[key]
+            whose[key][member] = known.setdefault(document, len(known) + 1)
+    found = {}
+    for key, known in places.items():
+        prices = [ready(compile_price(stretches[key].price))]
+        prices += [one for one in map(_ready, known) if one is not None]
+        found[key] = Own(prices, whose[key])
     return found, odd
 
 
 @lru_cache(maxsize=KNOWN)
-def _compiled(document: bytes) -> Compiled | None:
+def _ready(document: bytes) -> Ready | None:
+    """Return a price, laid out; None where it cannot be read, or not in columns."""
     try:
-        return compile_price(parse_price(orjson.loads(document)))
-    except PriceError:
+        return ready(compile_price(parse_price(orjson.loads(document))))
+    except (PriceError, NotColumnar):
         return None

@@ -93,7 +93,7 @@ def _sheet(group: Group, run: RatingRun) -> tuple[Sheet, list[Member]]:
         as_of=run.usage_version,
         reads=reads_of(shape.charges, run.catalogue),
     )
-    owns, odd = own_prices(shape, group.members, run.catalogue)
+    owns, odd = own_prices(shape, group.members)
     sheet = sheet_of(shape.charges, codes, usage, run.catalogue, shape.contract.currency, owns)
     sheet.left |= odd
     members = [one for one, left in zip(group.members, sheet.left, strict=True) if not left]

@@ -8,8 +8,8 @@ integers (arrays of objects) beyond: slower, never otherwise. What is not of the
 """
 
 from kvit.core.columnar.exact import Exact, NotColumnar
-from kvit.core.columnar.prices import charge, is_columnar
+from kvit.core.columnar.prices import charge, is_columnar, ready
 from kvit.core.columnar.runs import Runs
 from kvit.core.columnar.tables import Sums
 
-__all__ = ["Exact", "NotColumnar", "Runs", "Sums", "charge", "is_columnar"]
+__all__ = ["Exact", "NotColumnar", "Runs", "Sums", "charge", "is_columnar", "ready"]

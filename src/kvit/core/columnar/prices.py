@@ -13,7 +13,7 @@ import numpy as np
 
 from kvit.core.columnar.exact import Exact, Ints, NotColumnar, largest, room, scaled
 from kvit.core.columnar.runs import Rows, Runs
-from kvit.core.columnar.tables import Sums, adjusted, column_of, read_tables
+from kvit.core.columnar.tables import Book, Laid, Sums, adjusted, column_of, lay, read_tables
 from kvit.core.pricing.compiled import Compiled, MatchKey, PercentStep, Table
 
 _READ = frozenset({"nothing", "units", "events", "amounts", "keys"})
@@ -32,6 +32,30 @@ class Usage:
     keyed: dict[int, Exact] = field(default_factory=dict)
     met: dict[int, Ints] = field(default_factory=dict)  # whether the key was met at all
     amounts: tuple[Rows, int, Runs] | None = None  # values, their scale, runs
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A price made ready for columns, its tables laid out: once, since that takes longer than
+    to read a thousand quantities from them."""
+
+    compiled: Compiled
+    tables: tuple[Laid, ...]
+
+    @property
+    def reads(self) -> str:
+        return self.compiled.aggregation
+
+
+def ready(compiled: Compiled) -> Ready:
+    """Lay a price out.
+
+    Raises:
+        NotColumnar: it is not one of these (see `is_columnar`).
+    """
+    if not is_columnar(compiled):
+        raise NotColumnar(compiled.aggregation)
+    return Ready(compiled, tuple(map(lay, compiled.tables)))
 
 
 def is_columnar(compiled: Compiled) -> bool:
@@ -53,29 +77,34 @@ def _is_whole(table: Table) -> bool:
     return plain and joined and rows[0].lower < 0 and rows[-1].upper is None
 
 
-def charge(prices: Sequence[Compiled], which: Rows, usage: Usage) -> Sums:
+def charge(prices: Sequence[Ready], which: Rows, usage: Usage) -> Sums:
     """Return the exact sum of each quantity by `prices[which]`; nothing is rounded.
 
     Args:
         prices: of one aggregation, an override being one more.
 
     Raises:
-        NotColumnar: a price is not one of these (see `is_columnar`).
+        NotColumnar: they are of several.
     """
-    kinds = {one.aggregation for one in prices}
-    if len(kinds) != 1 or not all(map(is_columnar, prices)):
+    kinds = {one.reads for one in prices}
+    if len(kinds) != 1:
         raise NotColumnar(", ".join(sorted(kinds)))
-    match prices[0].aggregation:
+    match prices[0].reads:
         case "keys":
             total = _chosen([_by_key(one, usage) for one in prices], which)
         case "amounts":
-            total = _chosen([_each(one, usage) for one in prices], which)
+            total = _chosen([_each(one.compiled, usage) for one in prices], which)
         case kind:
             nothing = Exact(np.zeros(len(which), np.int64))
             units = nothing if kind == "nothing" else usage.units
             counts = usage.counts if kind == "events" else usage.counts * 0
-            total = read_tables([one.tables[0] for one in prices], which, units, counts)
-    return adjusted(total, [one.adjustments for one in prices], which)
+            total = read_tables(book_of(prices), which, units, counts)
+    return adjusted(total, [one.compiled.adjustments for one in prices], which)
+
+
+def book_of(prices: Sequence[Ready]) -> Book:
+    """Return the tables of prices that have one each."""
+    return Book([one.tables[0] for one in prices])
 
 
 def _chosen(sums: Sequence[Sums], which: Rows) -> Sums:
@@ -86,11 +115,11 @@ def _chosen(sums: Sequence[Sums], which: Rows) -> Sums:
     return Sums(num, den)
 
 
-def _by_key(compiled: Compiled, usage: Usage) -> Sums:
+def _by_key(price: Ready, usage: Usage) -> Sums:
     alike = np.zeros(len(usage.counts), np.int64)
     total = Sums(alike, alike + 1)
     for place, units in usage.keyed.items():
-        one = read_tables([compiled.tables[place]], alike, units, alike)
+        one = read_tables(Book([price.tables[place]]), alike, units, alike)
         # A table that nothing was counted for is not read: its row of zero may cost something.
         total = total.plus(Sums(one.num * usage.met[place], one.den))
     return total

@@ -19,6 +19,7 @@ from kvit.core.columnar.exact import LIMIT, Ints, largest, sum_of
 Rows = NDArray[np.int64]
 _HALF = 20  # bits of a value that are weighted apart from the rest
 _LOW = (1 << _HALF) - 1
+_SPARSE = 8  # bytes a row that a table of what was seen may take
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,21 @@ class Runs:
         if not len(self.starts):
             return np.zeros(0, np.int64)
         if largest(values) * int(self.counts.max()) < LIMIT:
-            return np.add.reduceat(values, self.starts)
+            return self._added(values)
         # Halves of 32 bits: neither sum can leave 64 bits before a run has 2³⁰ rows.
-        high = np.add.reduceat(values >> 32, self.starts).astype(object)
-        return high * (1 << 32) + np.add.reduceat(values & 0xFFFF_FFFF, self.starts)
+        high = self._added(values >> 32).astype(object)
+        return high * (1 << 32) + self._added(values & 0xFFFF_FFFF)
+
+    def how_many(self, rows: NDArray[np.bool_]) -> Rows:
+        """Return of how many rows of each run something is true."""
+        return self._added(rows) if len(self.starts) else self.starts
+
+    def _added(self, values: NDArray[Any]) -> Rows:
+        """Return sums that are known to fit: as differences of one running sum, since a reduction
+        of many short runs takes four times as long. It may pass 64 bits and comes back exactly."""
+        running: Rows = np.cumsum(values, dtype=np.int64)[self.ends - 1]
+        running[1:] -= running[:-1].copy()
+        return running
 
     def maxima(self, values: Rows) -> Rows:
         return np.maximum.reduceat(values, self.starts) if len(self.starts) else values[:0]
@@ -63,14 +75,24 @@ class Runs:
         """Return how many different codes each run has."""
         if not len(self.starts):
             return np.zeros(0, np.int64)
-        owner = np.repeat(np.arange(len(self.starts)), self.counts)
-        ordered = codes[np.lexsort((codes, owner))]
+        runs, owner = len(self.starts), np.repeat(np.arange(len(self.starts)), self.counts)
+        least = int(codes.min())
+        span = int(codes.max()) - least + 1
+        if span * runs <= _SPARSE * self.rows:
+            seen = np.zeros((runs, span), np.bool_)
+            seen[owner, codes - least] = True
+            different: Rows = seen.sum(axis=1, dtype=np.int64)
+            return different
+        if span * runs < LIMIT:
+            ordered = np.sort(owner * span + (codes - least))
+        else:
+            ordered = codes[np.lexsort((codes, owner))]
         # Sorted within its run, a code is new where it differs from the row before, or begins one.
         new = np.empty(self.rows, np.bool_)
         new[0] = True
         np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
         new[self.starts] = True
-        return np.add.reduceat(new.astype(np.int64), self.starts)
+        return self.how_many(new)
 
     def weighted(
         self, values: Rows, times: Rows, *, start: int, end: int, carried: Rows | None = None

@@ -8,7 +8,7 @@ are 6/1 and 125/1. An override is a table more, not a loop more.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd, lcm
+from math import lcm
 
 import numpy as np
 
@@ -16,13 +16,42 @@ from kvit.core.columnar.exact import LIMIT, Exact, Ints, largest, room
 from kvit.core.columnar.runs import Rows
 from kvit.core.pricing.compiled import Adjustment, Table
 
+_COLUMNS = 6  # of a row: upper (of the open one 0), offset, rate, base, fee, package
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """One table as rows of integers, for units over its own scale."""
+
+    rows: Ints  # its rows × `_COLUMNS`
+    unit_scale: int
+    free: int
+    den: int  # of every rate, base and fee
+    adjustments: tuple[Adjustment, ...]
+
+
+def lay(table: Table) -> Laid:
+    """Lay a table out; done once a price, since it takes a step a row."""
+    rows = table.segments
+    steps = [row.price[1] * (1 if row.package else table.unit_scale) for row in rows]
+    den = lcm(table.amount_scale, *steps)
+    money = den // table.amount_scale
+    numbers = [
+        number
+        for row, step in zip(rows, steps, strict=True)
+        for number in (
+            row.upper or 0, row.offset, row.price[0] * (den // step),
+            row.base * money, row.fee * money, row.package,
+        )
+    ]  # fmt: skip
+    laid = column_of(numbers).reshape(len(rows), _COLUMNS)
+    return Laid(laid, table.unit_scale, table.free, den, table.adjustments)
+
 
 @dataclass(frozen=True, slots=True)
 class _Flat:
     """The rows of all tables one after the other, and what each table says of the whole."""
 
-    first: Rows  # of each table: its first row
-    last: Rows
     uppers: Ints  # of each row; of an open one not looked at
     offsets: Ints
     rates: Ints
@@ -32,68 +61,97 @@ class _Flat:
     multiples: Ints  # of each table: by which units become its integers
     free: Ints
     dens: Ints
+    tops: tuple[int, ...]  # what no offset, rate, base, fee, size, multiple or free is above
+
+    def bound(self, units: int, count: int) -> int:
+        """Return what no numerator is above, nor anything on the way to it."""
+        offset, rate, base, fee, _, multiple, _ = self.tops
+        return (units * multiple + offset) * max(rate, 1) + base + count * fee
 
 
-def read_tables(tables: Sequence[Table], which: Rows, units: Exact, counts: Rows) -> "Sums":
-    """Price each quantity by `tables[which]`, the tables' own adjustments taken in.
+class Book:
+    """Tables side by side: the rows of one begin where those of the one before end."""
+
+    def __init__(self, tables: Sequence[Laid]) -> None:
+        counts = np.array([len(one.rows) for one in tables], np.int64)
+        self.last: Rows = np.cumsum(counts) - 1
+        self.first: Rows = self.last - counts + 1
+        self.most_rows = int(counts.max(initial=0))
+        self.adjustments = [one.adjustments for one in tables]
+        self._counts = counts
+        self._rows: Ints = np.ascontiguousarray(np.concatenate([one.rows for one in tables]).T)
+        self._scales = column_of([one.unit_scale for one in tables])
+        self._free = column_of([one.free for one in tables])
+        self._dens = column_of([one.den for one in tables])
+        self._tops = [*map(largest, self._rows[1:]), largest(self._free)]
+        self._at: dict[int, _Flat] = {}
+
+    def holds(self, units: Exact, counts: Rows) -> bool:
+        """Whether sums of these quantities are known to fit into 64 bits."""
+        return self.at(units.den).bound(largest(units.num), largest(counts)) < LIMIT
+
+    def at(self, scale: int) -> _Flat:
+        """Return the rows for units over `scale`."""
+        if scale not in self._at:
+            self._at[scale] = self._widened(scale)
+        return self._at[scale]
+
+    def _widened(self, scale: int) -> _Flat:
+        # Units finer than a table's own scale are met by widening its integers.
+        common: Ints = np.gcd(self._scales, column_of([scale]))
+        fine = scale // common
+        multiples = self._scales // common
+        widest = largest(fine)
+        *tops, free = [top * widest for top in self._tops]
+        rows, dens, frees = self._rows, self._dens, self._free
+        if widest > 1:
+            bound = max(*tops, free, largest(rows[0]) * widest, largest(dens) * widest)
+            fine = room(fine, bound)
+            # A rate for a unit is over the units' scale already, one for a package is not.
+            unit_rates = np.where(
+                rows[5] > 0, room(rows[2], bound) * np.repeat(fine, self._counts), rows[2]
+            )
+            rows = room(rows, bound) * np.repeat(fine, self._counts)
+            rows[2] = unit_rates
+            dens, frees = dens * fine, frees * fine
+        uppers, offsets, rates, bases, fees, sizes = rows
+        return _Flat(
+            uppers, offsets, rates, bases, fees, sizes, multiples, frees, dens,
+            (*tops, largest(multiples), free),
+        )  # fmt: skip
+
+
+def read_tables(book: Book, which: Rows, units: Exact, counts: Rows) -> "Sums":
+    """Price each quantity by the table `which` of the book, its own adjustments taken in.
 
     Args:
         units: none below zero.
         counts: of events, for the fee of each.
     """
-    flat = _flat(tables, units.den)
-    bound = largest(units.num) * largest(flat.multiples)
-    exact = room(units.num, bound) * flat.multiples[which]
-    if largest(flat.free):
+    flat = book.at(units.den)
+    *_, fee, size, multiple, free = flat.tops
+    bound = flat.bound(largest(units.num), largest(counts))
+    exact = room(units.num, bound)
+    if multiple > 1:
+        exact = exact * flat.multiples[which]
+    if free:
         exact = exact - np.minimum(exact, flat.free[which])
-    row = _found(flat, which, exact)
-    reach = largest(exact) + largest(flat.offsets)
-    parts = room(exact, reach) - flat.offsets[row]
-    size = flat.sizes[row]
-    if largest(flat.sizes):
-        whole = np.maximum(size, 1)
-        parts = np.where(size > 0, -(-parts // whole), parts)
-    bound = reach * largest(flat.rates) + largest(flat.bases)
-    bound += largest(counts) * largest(flat.fees)
-    num = room(parts, bound) * flat.rates[row] + flat.bases[row]
-    if largest(flat.fees):
+    row = _found(book, flat, which, exact)
+    parts = exact - flat.offsets[row]
+    if size:
+        sizes = flat.sizes[row]
+        parts = np.where(sizes > 0, -(-parts // np.maximum(sizes, 1)), parts)
+    num = parts * flat.rates[row] + flat.bases[row]
+    if fee:
         num = num + room(counts, bound) * flat.fees[row]
-    sums = Sums(num, flat.dens[which])
-    return adjusted(sums, [table.adjustments for table in tables], which)
+    return adjusted(Sums(num, flat.dens[which]), book.adjustments, which)
 
 
-def _flat(tables: Sequence[Table], scale: int) -> _Flat:
-    """Lay the tables out for units over `scale`; each has one denominator for all its rows."""
-    columns: list[list[int]] = [[] for _ in range(6)]
-    heads: list[list[int]] = [[] for _ in range(5)]
-    for table in tables:
-        # Units finer than the table's own scale are met by widening its integers.
-        common = gcd(table.unit_scale, scale)
-        fine, rows = scale // common, table.segments
-        steps = [r.price[1] * (1 if r.package else table.unit_scale * fine) for r in rows]
-        den = lcm(table.amount_scale, *steps)
-        begin = len(columns[0])
-        for row, step in zip(rows, steps, strict=True):
-            of_row = (
-                0 if row.upper is None else row.upper * fine, row.offset * fine,
-                row.price[0] * (den // step), row.base * (den // table.amount_scale),
-                row.fee * (den // table.amount_scale), row.package * fine,
-            )  # fmt: skip
-            for column, number in zip(columns, of_row, strict=True):
-                column.append(number)
-        of_table = begin, begin + len(rows) - 1, table.unit_scale // common, table.free * fine, den
-        for head, number in zip(heads, of_table, strict=True):
-            head.append(number)
-    first, last, multiples, free, dens = map(column_of, heads)
-    uppers, offsets, rates, bases, fees, sizes = map(column_of, columns)
-    return _Flat(first, last, uppers, offsets, rates, bases, fees, sizes, multiples, free, dens)
-
-
-def _found(flat: _Flat, which: Rows, exact: Ints) -> Rows:
+def _found(book: Book, flat: _Flat, which: Rows, exact: Ints) -> Rows:
     """Return the first row of each table whose upper bound holds the quantity; the last is open."""
-    low: Rows = flat.first[which]
-    high: Rows = flat.last[which]
-    for _ in range(int((flat.last - flat.first).max(initial=0)).bit_length()):
+    low: Rows = book.first[which]
+    high: Rows = book.last[which]
+    for _ in range((book.most_rows - 1).bit_length()):
         middle = (low + high) // 2
         above = (low < high) & (flat.uppers[middle] < exact)
         low = np.where(above, middle + 1, low)

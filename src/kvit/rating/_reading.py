@@ -1,0 +1,119 @@
+"""What the prices of a column read of usage: units and events for tables, or cells and amounts.
+
+A column is one price of a plan and what members have in its place. Where all of them are one table
+of units each, `tabled` says what these read; where one is a matrix or charges single events, the
+column is priced by `apart`, kind by kind.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import lcm
+
+import numpy as np
+
+from kvit.core.catalogue import Meter
+from kvit.core.columnar import Exact, Sums, charge
+from kvit.core.columnar.prices import Ready, Usage
+from kvit.core.columnar.runs import Rows
+from kvit.core.pricing.compiled import MatchKey
+from kvit.rating._counted import Counted, Truths
+
+TABLED = frozenset({"nothing", "units", "events"})
+_TEXTS_COUNT = frozenset({"count", "unique"})  # aggregations that take texts as well
+
+
+@dataclass(frozen=True)
+class Own:
+    """The prices of a column: the plan's, then overrides; `which` says whose is which."""
+
+    prices: Sequence[Ready]
+    which: Rows
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """What they read: see `Compiled.aggregation`."""
+        return frozenset(one.reads for one in self.prices)
+
+    def having(self, kind: str) -> Truths:
+        """Return which members' price is of a kind."""
+        if self.kinds == {kind}:
+            return np.ones(len(self.which), np.bool_)
+        return np.array([one.reads == kind for one in self.prices], np.bool_)[self.which]
+
+
+def tabled(own: Own, counted: Counted, meter: Meter, left: Truths) -> tuple[Exact, Rows]:
+    """Return units, and events where each has a fee; who cannot be read is left."""
+    nothing = np.zeros(counted.members, np.int64)
+    units, counts = Exact(nothing), nothing
+    for place, kind in enumerate(sorted(own.kinds)):
+        mine = own.having(kind)
+        one, odd = _units(kind, counted, meter)
+        left |= odd & mine
+        of_kind = counted.counts_of(meter) if kind == "events" else nothing
+        if place:
+            units, counts = _either(mine, one, units), np.where(mine, of_kind, counts)
+        else:
+            units, counts = one, of_kind
+    return _cleared(units, left), counts
+
+
+def apart(own: Own, counted: Counted, meter: Meter, left: Truths) -> tuple[Exact, Sums]:
+    """Return units as they are shown and exact sums; who cannot be read is left."""
+    found: tuple[Exact, Sums] | None = None
+    for kind in sorted(own.kinds):
+        mine = own.having(kind)
+        prices = [one for one in own.prices if one.reads == kind]
+        place = np.cumsum([one.reads == kind for one in own.prices]) - 1
+        usage, odd = _usage(prices, counted, meter)
+        left |= odd & mine
+        # Members of other kinds are priced along by the first of these, and overwritten.
+        sums = charge(prices, np.where(mine, place[own.which], 0), usage)
+        shown = usage.units
+        for one in usage.keyed.values():
+            shown = shown.plus(one)
+        if found is not None:
+            shown = _either(mine, shown, found[0])
+            sums = Sums(
+                np.where(mine, sums.num, found[1].num), np.where(mine, sums.den, found[1].den)
+            )
+        found = shown, sums
+    assert found is not None
+    return found
+
+
+def _usage(prices: Sequence[Ready], counted: Counted, meter: Meter) -> tuple[Usage, Truths]:
+    """Read what prices of one kind ask for, and who cannot be read; zeros stand for those."""
+    kind, counts = prices[0].reads, counted.counts_of(meter)
+    if kind == "keys":
+        # Cells are of one price: another matrix would part them otherwise.
+        [event] = {price.compiled.event for price in prices}
+        assert isinstance(event, MatchKey)
+        keyed, met, odd = counted.cells(event, meter)
+        keyed = {table: _cleared(one, odd) for table, one in keyed.items()}
+        return Usage(Exact(counts * 0), counts, keyed, met), odd
+    units, odd = _units(kind, counted, meter)
+    amounts = counted.amounts(meter) if kind == "amounts" else None
+    return Usage(_cleared(units, odd), counts, amounts=amounts), odd
+
+
+def _units(kind: str, counted: Counted, meter: Meter) -> tuple[Exact, Truths]:
+    """Return units, and who has a text where a number is needed, or what is below zero."""
+    if kind == "nothing":
+        return Exact(np.zeros(counted.members, np.int64)), counted.nobody
+    if kind != "units":  # of events, whose values are added up whatever the meter does with them
+        return counted.sums(meter), counted.odd_values(meter, may_be_negative=False)
+    units, odd = counted.units(meter), counted.nobody
+    if meter.aggregation not in _TEXTS_COUNT:
+        odd = counted.odd_values(meter)
+    negative = (units.num < 0).astype(np.bool_)
+    return units, odd | negative if negative.any() else odd
+
+
+def _cleared(units: Exact, odd: Truths) -> Exact:
+    return Exact(np.where(odd, 0, units.num), units.den) if odd.any() else units
+
+
+def _either(mine: Truths, one: Exact, other: Exact) -> Exact:
+    den = lcm(one.den, other.den)
+    return Exact(np.where(mine, one.over(den), other.over(den)), den)
