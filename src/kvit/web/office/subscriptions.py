@@ -349,7 +349,12 @@ def _plain(number: Fraction | None) -> str:
 def _value(value: Any, known: Catalogue) -> str:
     if isinstance(value, dict):
         shown = {name: one for name, one in value.items() if one not in (None, "")}
-        told = {say(FIELDS, n, lang()) if n in FIELDS else n: one for n, one in shown.items()}
-        return ", ".join(f"{name}: {one}" for name, one in told.items())
+        return ", ".join(_part(name, one) for name, one in shown.items())
     text = "" if value is None else str(value)
     return _plan_name(known, text) if text in known.plans else text
+
+
+def _part(name: str, value: Any) -> str:
+    if name == "percent":
+        return f"{written(value)}\N{NO-BREAK SPACE}%"
+    return f"{say(FIELDS, name, lang()) if name in FIELDS else name}: {value}"
