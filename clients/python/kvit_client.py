@@ -183,6 +183,24 @@ Verdict = TypedDict("Verdict", {
 })
 
 
+BulkQuery = TypedDict("BulkQuery", {
+    'source': 'NotRequired[str]',
+})
+
+
+BulkOut = TypedDict("BulkOut", {
+    'id': 'str',
+    'state': 'Literal["waiting", "done"]',
+    'offered': 'int',
+    'accepted': 'int',
+    'repeated': 'int',
+    'conflicting': 'int',
+    'rejected': 'int',
+    'version': 'int',
+    'data': 'list[Verdict]',
+})
+
+
 EventQuery = TypedDict("EventQuery", {
     'after': 'NotRequired[str]',
     'limit': 'NotRequired[int]',
@@ -1954,6 +1972,14 @@ class Kvit(Caller):
     def send_events(self, body: list[Event | CloudEvent] | Event | CloudEvent, *, source: str | None = None, verdicts: Literal["all", "faults"] | None = None, once: str | None = None) -> IntakeOut:
         """Take usage events in, one or a batch."""
         return self.call("POST", f"/api/v1/events", query={"source": source, "verdicts": verdicts}, body=body, once=once)
+
+    def send_events_in_bulk(self, body: list[Event | CloudEvent] | Event | CloudEvent, *, source: str | None = None, once: str | None = None) -> BulkOut:
+        """Take a batch at once, look at its events later."""
+        return self.call("POST", f"/api/v1/events/bulk", query={"source": source}, body=body, once=once)
+
+    def read_bulk_batch(self, batch: str) -> BulkOut:
+        """What became of a batch that was taken at once."""
+        return self.call("GET", f"/api/v1/events/bulk/{_part(batch)}")
 
     def list_usage_events(self, *, after: str | None = None, limit: int | None = None, subject_kind: Literal["", "subscription", "customer"] | None = None, subject: str | None = None, meter: str | None = None, source: str | None = None, since: str | None | None = None, until: str | None | None = None, retracted: bool | None = None, order: Literal["-received", "-time"] | None = None) -> ListedEventOut:
         """List usage events."""

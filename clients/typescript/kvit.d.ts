@@ -46,6 +46,20 @@ export interface Verdict {
   "detail"?: string | null;
   "remedy"?: string | null;
 }
+export interface BulkQuery {
+  "source"?: string;
+}
+export interface BulkOut {
+  "id": string;
+  "state": "waiting" | "done";
+  "offered": number;
+  "accepted": number;
+  "repeated": number;
+  "conflicting": number;
+  "rejected": number;
+  "version": number;
+  "data": Array<Verdict>;
+}
 export interface EventQuery {
   "after"?: string;
   "limit"?: number;
@@ -1426,6 +1440,10 @@ export class Kvit extends Caller {
   quote(body: Quotes, options?: Options): Promise<Answers>;
   /** Take usage events in, one or a batch. */
   sendEvents(body: Array<Event | CloudEvent> | Event | CloudEvent, options?: Options & { "source"?: string; "verdicts"?: "all" | "faults" }): Promise<IntakeOut>;
+  /** Take a batch at once, look at its events later. */
+  sendEventsInBulk(body: Array<Event | CloudEvent> | Event | CloudEvent, options?: Options & { "source"?: string }): Promise<BulkOut>;
+  /** What became of a batch that was taken at once. */
+  readBulkBatch(batch: string, options?: Options): Promise<BulkOut>;
   /** List usage events. */
   listUsageEvents(options?: Options & { "after"?: string; "limit"?: number; "subject_kind"?: "" | "subscription" | "customer"; "subject"?: string; "meter"?: string; "source"?: string; "since"?: string | null; "until"?: string | null; "retracted"?: boolean; "order"?: "-received" | "-time" }): Promise<ListedEventOut>;
   /** Read usage fate. */

@@ -105,6 +105,14 @@ export class Kvit extends Caller {
   sendEvents(body, options = {}) {
     return this.call("POST", `/api/v1/events`, ["source", "verdicts"], { ...options, body });
   }
+  /** Take a batch at once, look at its events later. */
+  sendEventsInBulk(body, options = {}) {
+    return this.call("POST", `/api/v1/events/bulk`, ["source"], { ...options, body });
+  }
+  /** What became of a batch that was taken at once. */
+  readBulkBatch(batch, options = {}) {
+    return this.call("GET", `/api/v1/events/bulk/${part(batch)}`, [], { ...options });
+  }
   /** List usage events. */
   listUsageEvents(options = {}) {
     return this.call("GET", `/api/v1/usage/events`, ["after", "limit", "subject_kind", "subject", "meter", "source", "since", "until", "retracted", "order"], { ...options });

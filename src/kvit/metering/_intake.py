@@ -4,7 +4,7 @@ The caller holds the lock of the source, so between two statements nobody adds t
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
@@ -28,20 +28,22 @@ from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import current_tenant_id
 
 CHUNK = 20_000
+FEW = 4_000  # up to here events go along with the statement, and no table is made and emptied
 
-_STAGE = """
-    CREATE TEMP TABLE IF NOT EXISTS stage_usage (
-        position integer, event_id text COLLATE "C", subject_kind text, subject text, meter text,
-        "time" timestamptz, value numeric, text text, dimensions jsonb, payload_hash bytea
-    ) ON COMMIT DELETE ROWS
+_TYPES = """
+    position integer, event_id text COLLATE "C", subject_kind text, subject text, meter text,
+    "time" timestamptz, value numeric, text text, dimensions jsonb, payload_hash bytea
 """
+_STAGE = f"CREATE TEMP TABLE IF NOT EXISTS stage_usage ({_TYPES}) ON COMMIT DELETE ROWS"
 _COLUMNS = 'event_id, subject_kind, subject, meter, "time", value, text, dimensions, payload_hash'
+_STAGED = "pg_temp.stage_usage"
+_SENT = f"json_to_recordset(%(events)s::json) AS s ({_TYPES})"
 # In the order offered: of two rows with one id the first is the event.
 _INSERT = f"""
     INSERT INTO metering_usageevent
         (tenant_id, source, batch_id, revision, position, {_COLUMNS})
     SELECT %(tenant)s, %(source)s, %(batch)s, 0, position, {_COLUMNS}
-    FROM pg_temp.stage_usage ORDER BY position
+    FROM {{offered}} ORDER BY position
     ON CONFLICT (tenant_id, source, event_id, revision) DO NOTHING
 """
 # What was not inserted says the same as an event we have (or as a conflict already decided upon),
@@ -53,7 +55,7 @@ _CLASSIFY = """
                      AND e.event_id = s.event_id AND e.payload_hash = s.payload_hash)
            OR d.id IS NOT NULL AS repeated,
            c.id IS NOT NULL AS known
-    FROM pg_temp.stage_usage s
+    FROM {offered}
     LEFT JOIN metering_conflictevent c ON c.tenant_id = %(tenant)s AND c.source = %(source)s
           AND c.event_id = s.event_id AND c.payload_hash = s.payload_hash
     LEFT JOIN metering_conflictresolution d ON d.tenant_id = c.tenant_id AND d.conflict_id = c.id
@@ -86,7 +88,6 @@ class Intake:
 
     def take_events(self, events: Iterable[EventIn]) -> None:
         """Store the events chunk by chunk, so that memory does not grow with the file."""
-        _execute(_STAGE)
         for chunk in chunks(events, CHUNK):
             self._take_chunk(chunk)
 
@@ -103,18 +104,32 @@ class Intake:
         self.take_rejected(faulty)
         first = self.offered + 1
         self.offered += len(chunk)
-        hashes = _stage(chunk, first)
-        inserted = _execute(_INSERT, self._names())
+        names = {"tenant": current_tenant_id(), "source": self.source, "batch": self.batch_id}
+        if len(chunk) <= FEW:
+            hashes, names["events"] = _sent(chunk, first)
+            offered = _SENT
+        else:
+            hashes = _stage(chunk, first)
+            offered = f"{_STAGED} s"
+        inserted = _execute(_INSERT.format(offered=offered), names)
         self.accepted += inserted
         self.new_facts += inserted
         if inserted < len(chunk):
-            self._tell_apart(chunk, hashes, first)
-        _execute("TRUNCATE pg_temp.stage_usage")
+            self._tell_apart(chunk, hashes, first, _CLASSIFY.format(offered=offered), names)
+        if offered is not _SENT:
+            _execute(f"TRUNCATE {_STAGED}")
 
-    def _tell_apart(self, chunk: Sequence[EventIn], hashes: Sequence[bytes], first: int) -> None:
+    def _tell_apart(
+        self,
+        chunk: Sequence[EventIn],
+        hashes: Sequence[bytes],
+        first: int,
+        classify: str,
+        names: Mapping[str, object],
+    ) -> None:
         fresh: list[tuple[EventIn, bytes]] = []
         with connection.cursor() as cursor:
-            cursor.execute(_CLASSIFY, self._names())
+            cursor.execute(classify, names)
             for position, repeated, known in cursor.fetchall():
                 event, digest = chunk[position - first], hashes[position - first]
                 if repeated:
@@ -127,9 +142,6 @@ class Intake:
                     fresh.append((event, digest))
         self.new_facts += _keep_conflicts(fresh, source=self.source, batch_id=self.batch_id)
 
-    def _names(self) -> dict[str, object]:
-        return {"tenant": current_tenant_id(), "source": self.source, "batch": self.batch_id}
-
 
 def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Cut a stream into lists of at most `size`."""
@@ -138,8 +150,27 @@ def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield chunk
 
 
+def _sent(chunk: Sequence[EventIn], first: int) -> tuple[list[bytes], str]:
+    """Return the hash of each event, and all of them as `_SENT` reads them."""
+    hashes: list[bytes] = []
+    told: list[dict[str, object]] = []
+    for position, event in enumerate(chunk, first):
+        value, dimensions, digest = payload_of(event)
+        hashes.append(digest)
+        told.append(
+            {
+                "position": position, "event_id": event.event_id,
+                "subject_kind": event.subject_kind, "subject": event.subject,
+                "meter": event.meter, "time": event.time, "value": value, "text": event.text,
+                "dimensions": orjson.Fragment(dimensions), "payload_hash": f"\\x{digest.hex()}",
+            }
+        )  # fmt: skip
+    return hashes, orjson.dumps(told).decode()
+
+
 def _stage(chunk: Sequence[EventIn], first: int) -> list[bytes]:
     """Copy a chunk into the stage; return the hash of each event."""
+    _execute(_STAGE)
     hashes: list[bytes] = []
     with (
         connection.wrap_database_errors,  # the raw connection speaks psycopg's errors
@@ -209,8 +240,8 @@ def _sift(chunk: Sequence[EventIn]) -> tuple[list[EventIn], list[RejectedIn]]:
         if fault is None:
             sound.append(event)
         else:
-            raw = repr(event[:-1])[:MAX_RAW]
-            faulty.append(RejectedIn(event.row, *fault, raw=raw, event_id=event.event_id))
+            raw = repr(event[: EventIn._fields.index("row")])[:MAX_RAW]
+            faulty.append(RejectedIn(event.row, *fault, raw, event.event_id, event.part))
     return sound, faulty
 
 

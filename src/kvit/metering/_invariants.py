@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from kvit.core.wording import Words
 from kvit.metering.models import Segment
 from kvit.metering.rows import EventIn, payload_of
-from kvit.platform import files
+from kvit.platform import durable_log, files
 from kvit.platform.tenancy import current_tenant_id
 
 WORDS: Words = {
@@ -49,6 +49,10 @@ WORDS: Words = {
     "metering_segment_damaged": (
         "запечатанного файла нет, или он повреждён",
         "a sealed file is missing or damaged",
+    ),
+    "metering_log_damaged": (
+        "файл журнала приёма повреждён и отложен: часть принятого не разобрана",
+        "a file of the intake log is damaged and set aside: some of what was taken was not read",
     ),
     "metering_conflict_of_nothing": (
         "спорное событие не с чем сравнить: принятого с этим номером нет",
@@ -142,6 +146,8 @@ def problems() -> Iterator[Problem]:
                 yield Problem(code, row, detail)
     yield from _altered()
     yield from _damaged()
+    for path in durable_log.damaged(str(current_tenant_id())):
+        yield Problem("metering_log_damaged", f"file:{path.name}", str(path))
 
 
 def _damaged() -> Iterator[Problem]:
@@ -172,7 +178,7 @@ def _altered() -> list[Problem]:
         )
         while rows := cursor.fetchmany(20_000):
             for source, digest, *said, dimensions in rows:
-                event = EventIn._make([*said, orjson.loads(dimensions), 0])
+                event = EventIn._make([*said, orjson.loads(dimensions), 0, 0])
                 if payload_of(event)[2] != bytes(digest):
                     row = f"{source}/{event.event_id}"
                     found.append(Problem("metering_event_altered", row, bytes(digest).hex()))

@@ -179,6 +179,37 @@ class RejectedRow(AppendOnly, TenantModel):
         return f"{self.source}:{self.row} {self.code}"
 
 
+class BulkVerdict(AppendOnly, TenantModel):
+    """What became of a request that was taken in bulk; its id was told when it was taken.
+
+    That this row stands is what makes a request of the log done: it commits with its events.
+    """
+
+    actor = models.CharField(max_length=200)
+    received_at = models.DateTimeField()
+    offered = models.IntegerField()
+    accepted = models.IntegerField()
+    repeated = models.IntegerField()
+    conflicting = models.IntegerField()
+    rejected = models.IntegerField()
+    version = models.BigIntegerField()
+    verdicts = models.JSONField()  # of the events that were not accepted
+    taken_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    offered=F("accepted") + F("repeated") + F("conflicting") + F("rejected")
+                ),
+                name="bulk_verdict_adds_up",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.accepted} of {self.offered}"
+
+
 class Retraction(AppendOnly, TenantModel):
     """An accepted event undone, with a reason: from `version` on it counts for nothing."""
 

@@ -18,6 +18,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from kvit.metering import _invariants
+from kvit.metering._bulk import BulkRequest, Unread, bulk_request, unread, unread_requests
 from kvit.metering._columns import DIMENSIONS, TEXTS, UsageColumns, usage_columns
 from kvit.metering._days import MeterDay, days_of
 from kvit.metering._invariants import Problem, problems
@@ -51,13 +52,15 @@ from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
     "DIMENSIONS", "TEXTS",
-    "BatchRow", "Counts", "DaySum", "EventFilter", "EventRow", "EventView", "IntakeSums", "Key",
-    "MeterDay", "Problem", "ToDecide", "Traces", "UsageBatch", "UsageColumns", "UsageRow",
-    "batches", "by_day",
+    "BatchRow", "BulkRequest", "Counts", "DaySum", "EventFilter", "EventRow", "EventView",
+    "IntakeSums", "Key", "MeterDay", "Problem", "ToDecide", "Traces", "Unread", "UsageBatch",
+    "UsageColumns", "UsageRow",
+    "batches", "bulk_request", "by_day",
     "changed_since", "conflicts", "conflicts_to_decide", "counts", "days_of", "distinct_keys",
     "event", "events", "intake_sums", "last_views", "latest_version", "listed_batches",
     "problems", "rejections", "rejections_to_mend", "rows", "sources", "sources_of", "standing",
-    "subjects_in_use", "traces", "undone_since", "usage", "usage_columns",
+    "subjects_in_use", "traces", "undone_since", "unread", "unread_requests", "usage",
+    "usage_columns",
 ]  # fmt: skip
 
 PROBLEM_WORDS = _invariants.WORDS

@@ -6,7 +6,8 @@ losing a digit or a letter.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -72,6 +73,7 @@ class EventIn(NamedTuple):
     text: str | None = None  # what "unique" and "latest" may look at
     dimensions: Mapping[str, str] = {}
     row: int = 0  # the line in its file, the first being 1; 0 where there are no lines
+    part: int = 0  # which of the requests that are taken in together
 
 
 class RejectedIn(NamedTuple):
@@ -83,6 +85,38 @@ class RejectedIn(NamedTuple):
     params: Mapping[str, Any] = {}  # for the words of that code
     raw: str = ""  # the beginning of the row as it came
     event_id: str = ""  # if that much could be read
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one request brings: events by source, and what of it could not be read."""
+
+    events: Mapping[str, Sequence[EventIn]]
+    rejected: Sequence[RejectedIn] = ()
+    source: str = ""  # which the rejected rows are of
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.events.values())) + len(self.rejected)
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of an offer: accepted + repeated + conflicting + rejected = offered.
+
+    What is not listed was accepted.
+    """
+
+    offered: int
+    version: int = 0  # the tenant's usage version after it
+    repeats: list[EventIn] = field(default_factory=list)
+    conflicts: list[EventIn] = field(default_factory=list)
+    rejections: list[RejectedIn] = field(default_factory=list)
+
+    @property
+    def accepted(self) -> int:
+        return self.offered - len(self.repeats) - len(self.conflicts) - len(self.rejections)
 
 
 def fault_of(event: EventIn) -> tuple[str, str, dict[str, Any]] | None:
@@ -124,13 +158,13 @@ def _plain(value: Decimal) -> str:
 
 def _text_fault(event: EventIn) -> tuple[str, str, dict[str, Any]] | None:
     keys = event.event_id, event.subject, event.meter
-    for field, key in zip(("event_id", "subject", "meter"), keys, strict=True):
+    for name, key in zip(("event_id", "subject", "meter"), keys, strict=True):
         if not key:
-            return field, "usage_key_missing", {"field": field}
+            return name, "usage_key_missing", {"field": name}
         if len(key) > MAX_KEY:
-            return field, "usage_key_too_long", {"field": field, "limit": MAX_KEY}
+            return name, "usage_key_too_long", {"field": name, "limit": MAX_KEY}
         if not storable(key):
-            return field, "usage_text_invalid", {"field": field}
+            return name, "usage_text_invalid", {"field": name}
     if event.text is not None:
         if len(event.text) > MAX_TEXT:
             return "text", "usage_key_too_long", {"field": "text", "limit": MAX_TEXT}

@@ -8,6 +8,7 @@ sending the same again finds only repeats of what was committed.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -16,7 +17,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from kvit.core.wording import Words
-from kvit.metering import queries
+from kvit.metering import _bulk, queries
 from kvit.metering._intake import Intake
 from kvit.metering._seal import seal_versions, sealed_version
 from kvit.metering.events import (
@@ -33,7 +34,7 @@ from kvit.metering.models import (
     Retraction,
     UsageEvent,
 )
-from kvit.metering.rows import MAX_KEY, EventIn, RejectedIn, clean, storable
+from kvit.metering.rows import MAX_KEY, EventIn, Offer, RejectedIn, Taken, clean, storable
 from kvit.platform import audit, events
 from kvit.platform.failures import Failure
 from kvit.platform.ids import uuid7
@@ -133,9 +134,7 @@ def ingest(
     Raises:
         InvalidSource: the source's name is empty, too long or unstorable.
     """
-    if not source or len(source) > MAX_KEY or not storable(source):
-        shown = clean(source, MAX_KEY)
-        raise InvalidSource("metering_source_invalid", source=shown, limit=MAX_KEY)
+    _check_source(source)
     _lock_source(source)
     intake = Intake(source=source, listed=listed)
     intake.take_events(rows)
@@ -156,6 +155,73 @@ def ingest(
         conflicts=tuple(intake.conflicts),
         rejections=tuple(intake.rejections),
     )
+
+
+@transaction.atomic
+def ingest_together(
+    offers: Sequence[Offer], *, actor: str, now: datetime, origin: str
+) -> list[Taken]:
+    """Take in what several requests bring, as one batch a source; return what became of each.
+
+    All are committed or none. Of two events with one id that of the earlier request is the first.
+
+    Raises:
+        InvalidSource: as `ingest`.
+    """
+    taken = [Taken(offer.size) for offer in offers]
+    sources = {name for offer in offers for name in offer.events}
+    sources |= {offer.source for offer in offers if offer.rejected}
+    for source in sorted(sources):  # in one order, so that two callers cannot block each other
+        verdict = ingest(
+            (
+                event if event.part == part else event._replace(part=part)
+                for part, offer in enumerate(offers)
+                for event in offer.events.get(source, ())
+            ),
+            source=source,
+            actor=actor,
+            now=now,
+            rejected=[
+                row._replace(part=part)
+                for part, offer in enumerate(offers)
+                if offer.source == source
+                for row in offer.rejected
+            ],
+            origin=origin,
+            listed=sum(offer.size for offer in offers),
+        )
+        for event in verdict.repeats:
+            taken[event.part].repeats.append(event)
+        for event in verdict.conflicts:
+            taken[event.part].conflicts.append(event)
+        for row in verdict.rejections:
+            taken[row.part].rejections.append(row)
+        for one in taken:
+            one.version = max(one.version, verdict.version)
+    return taken
+
+
+def keep_bulk(
+    body: bytes, *, offered: int, source: str, actor: str, now: datetime
+) -> tuple[UUID, "Future[None]"]:
+    """Keep a request whose events are looked at later; see `_bulk.keep`. Nothing of it is read.
+
+    Raises:
+        InvalidSource: as `ingest`.
+        NotKept: there is no room for it, now or at all.
+    """
+    _check_source(source)
+    return _bulk.keep(body, offered=offered, source=source, actor=actor, now=now)
+
+
+def take_up_bulk(*, read: _bulk.Reader, now: datetime) -> int:
+    """Take in what was kept, so that it is billed; return how many events were looked at."""
+    return _bulk.take_up(read=read, take_in=ingest_together, now=now)
+
+
+def has_to_seal() -> bool:
+    """Whether anything waits to be taken up or sealed."""
+    return _bulk.has_any()
 
 
 @transaction.atomic
@@ -344,6 +410,12 @@ def _record(intake: Intake, *, actor: str, now: datetime, origin: str) -> int:
         now=now,
     )
     return version
+
+
+def _check_source(source: str) -> None:
+    if not source or len(source) > MAX_KEY or not storable(source):
+        shown = clean(source, MAX_KEY)
+        raise InvalidSource("metering_source_invalid", source=shown, limit=MAX_KEY)
 
 
 def _ask_reason(reason: str) -> None:

@@ -15,18 +15,27 @@ ready()
 
 from django.core.wsgi import get_wsgi_application  # noqa: E402 - only once Django stands
 
-from kvit.web import live  # noqa: E402
+from kvit.web import lane, live  # noqa: E402
 from kvit.web.access import tenant_of_scope  # noqa: E402
 
-_django: Any = WSGIMiddleware(get_wsgi_application(), workers=THREADS)
+_wsgi: Any = WSGIMiddleware(get_wsgi_application(), workers=THREADS)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Answer one request."""
     if scope["type"] == "http" and scope["path"] == live.PATH:
         await live.stream(scope, receive, send, tenant_of_scope)
+    elif scope["type"] == "http" and lane.wants(scope):
+        await _lane(scope, receive, send)
     else:
-        await _django(scope, _coroutine(receive), _coroutine(send))
+        await _django(scope, receive, send)
+
+
+async def _django(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    await _wsgi(scope, _coroutine(receive), _coroutine(send))
+
+
+_lane = lane.Lane(_django)
 
 
 def _coroutine(call: Any) -> Any:

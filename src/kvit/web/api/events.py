@@ -4,10 +4,11 @@ An event's id within its source is what makes it the same event: sent again it i
 changes nothing, so a batch whose answer was lost is simply sent again.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Query
 from pydantic import Field
@@ -15,11 +16,14 @@ from pydantic import Field
 from kvit.core.wording import Words, say
 from kvit.integrations.port import WORDS as FAULT_WORDS
 from kvit.integrations.port import Fault, Place
+from kvit.metering import queries
 from kvit.metering import services as metering
 from kvit.metering.rows import WORDS as USAGE_WORDS
-from kvit.metering.rows import RejectedIn
+from kvit.metering.rows import Taken
+from kvit.platform.durable_log import NotKept
 from kvit.web.api import intake, problems
 from kvit.web.api.core import Router, operation
+from kvit.web.api.problems import ApiRefused
 from kvit.web.api.schemas import Input, Int, Schema
 
 TAG = ("События потребления", "Usage events")
@@ -153,7 +157,19 @@ class _Told(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class _Sum(msgspec.Struct):
-    offered: int = 0
+    offered: int
+    accepted: int
+    repeated: int
+    conflicting: int
+    rejected: int
+    version: int
+    data: list[_Told]
+
+
+class _Bulk(msgspec.Struct):
+    id: str
+    state: str
+    offered: int
     accepted: int = 0
     repeated: int = 0
     conflicting: int = 0
@@ -162,66 +178,132 @@ class _Sum(msgspec.Struct):
     data: list[_Told] = []
 
 
+class BulkOut(Schema):
+    """A batch that was taken at once: its events are looked at later, each with a verdict.
+
+    `data` names the events that were not accepted; while the batch waits, nothing is known of any.
+    """
+
+    id: UUID
+    state: Literal["waiting", "done"]
+    offered: Int
+    accepted: Int
+    repeated: Int
+    conflicting: Int
+    rejected: Int
+    version: Int
+    data: list[Verdict]
+
+
+class BulkQuery(Input):
+    """Where events come from that do not say so."""
+
+    source: str = Field(intake.SOURCE, min_length=1, max_length=200)
+
+
+_BODY = {"requestBody": {"required": True, "content": dict.fromkeys(KINDS, _CONTENT)}}
+
+
 @operation(
     router, "POST", "/events", right="usage.write", response=IntakeOut, body_limit=BODY_LIMIT,
-    summary="Take usage events in, one or a batch",
-    extra={"requestBody": {"required": True, "content": dict.fromkeys(KINDS, _CONTENT)}},
+    summary="Take usage events in, one or a batch", extra=_BODY,
 )  # fmt: skip
 def send_events(request: HttpRequest, query: Query[IntakeQuery]) -> HttpResponse:
     """A bad event keeps no good one out. The body may be packed by gzip (`Content-Encoding`)."""
     body = intake.unpacked(request.body, request.headers.get("Content-Encoding", "").lower())
     batch = intake.read(body, source=query.source)
-    told = _take(batch, query.source, request)
-    if query.verdicts == "faults":
-        told.data = [one for one in told.data if one.verdict not in ("accepted", "repeated")]
+    [taken] = metering.ingest_together(
+        [batch.offer], actor=request.principal.actor, now=request.now, origin="api"
+    )
+    told = told_of(batch, taken, verdicts=query.verdicts, lang=problems.language(request))
+    return HttpResponse(told, content_type="application/json")
+
+
+@operation(
+    router, "POST", "/events/bulk", right="usage.write", response=BulkOut, status=202,
+    body_limit=BODY_LIMIT, summary="Take a batch at once, look at its events later", extra=_BODY,
+)  # fmt: skip
+def send_events_in_bulk(request: HttpRequest, query: Query[BulkQuery]) -> HttpResponse:
+    """The answer comes when the batch is on the disk. Ask for its verdicts by its id."""
+    body = intake.unpacked(request.body, request.headers.get("Content-Encoding", "").lower())
+    offered = intake.count(body)
+    try:
+        number, kept = metering.keep_bulk(
+            body, offered=offered, source=query.source, actor=request.principal.actor,
+            now=request.now,
+        )  # fmt: skip
+        kept.result()
+    except NotKept as refused:
+        raise ApiRefused(
+            refused.code, status=503, headers={"Retry-After": str(refused.seconds)},
+            seconds=refused.seconds,
+        ) from refused  # fmt: skip
+    return HttpResponse(told_kept(number, offered), status=202, content_type="application/json")
+
+
+@operation(router, "GET", "/events/bulk/{batch}", right="usage.write", response=BulkOut,
+           summary="What became of a batch that was taken at once")  # fmt: skip
+def read_bulk_batch(request: HttpRequest, batch: UUID) -> HttpResponse:
+    """`waiting` until its events were looked at: some seconds after it was taken."""
+    found = queries.bulk_request(batch)
+    if found is None:
+        raise ApiRefused("not_found", status=404)
+    lang = problems.language(request)
+    told = _Bulk(
+        str(found.id), found.state, found.offered, found.accepted, found.repeated,
+        found.conflicting, found.rejected, found.version,
+        [_verdict(dict(one), lang) for one in found.verdicts],
+    )  # fmt: skip
     return HttpResponse(msgspec.json.encode(told), content_type="application/json")
 
 
-@transaction.atomic
-def _take(batch: intake.Batch, source: str, request: HttpRequest) -> _Sum:
-    """Take all in or, where the database fails, nothing. Sources in one order: no deadlock."""
-    lang = problems.language(request)
-    told = _Sum(data=[_Told(i, text, "accepted") for i, text in enumerate(batch.ids)])
-    for name in sorted({*batch.events, *([source] if batch.rejected else [])}):
-        verdict = metering.ingest(
-            batch.events.get(name, []),
-            source=name,
-            actor=request.principal.actor,
-            now=request.now,
-            rejected=batch.rejected if name == source else (),
-            origin="api",
-            listed=intake.MOST,
+def told_of(batch: intake.Batch, taken: Taken, *, verdicts: str, lang: str) -> bytes:
+    """Return the answer to a batch whose events were looked at."""
+    data = [_Told(i, text, "accepted") for i, text in enumerate(batch.ids)]
+    for event in taken.repeats:
+        data[event.row - 1].verdict = "repeated"
+    for event in taken.conflicts:
+        data[event.row - 1] = _conflict(event.row - 1, event.event_id, lang)
+    for row in taken.rejections:
+        text = batch.ids[row.row - 1]
+        data[row.row - 1] = _refused(row.row - 1, text, row.code, row.field, row.params, lang)
+    if verdicts == "faults":
+        data = [one for one in data if one.verdict not in ("accepted", "repeated")]
+    return msgspec.json.encode(
+        _Sum(
+            taken.offered, taken.accepted, len(taken.repeats), len(taken.conflicts),
+            len(taken.rejections), taken.version, data,
         )
-        told.offered += verdict.offered
-        told.accepted += verdict.accepted
-        told.repeated += verdict.repeated
-        told.conflicting += verdict.conflicting
-        told.rejected += verdict.rejected
-        told.version = max(told.version, verdict.version)
-        for event in verdict.repeats:
-            told.data[event.row - 1].verdict = "repeated"
-        for event in verdict.conflicts:
-            _tell(told, event.row, "conflict", "usage_conflict", "id", lang)
-        for row in verdict.rejections:
-            _refuse(told, row, lang)
-    return told
+    )  # fmt: skip
 
 
-def _refuse(told: _Sum, row: RejectedIn, lang: str) -> None:
-    if row.code in FAULT_WORDS:
-        params = {name: str(value) for name, value in row.params.items()}
-        fault = Fault(row.code, Place("", row.row, row.field), params)
+def told_kept(number: UUID, offered: int) -> bytes:
+    """Return the answer to a batch whose events are looked at later."""
+    return msgspec.json.encode(_Bulk(str(number), "waiting", offered))
+
+
+def _verdict(one: dict[str, Any], lang: str) -> _Told:
+    index, text = int(one["index"]), str(one["id"])
+    if one["verdict"] == "conflict":
+        return _conflict(index, text, lang)
+    if one["verdict"] == "rejected":
+        return _refused(index, text, one["code"], one["field"], one["params"], lang)
+    return _Told(index, text, one["verdict"])
+
+
+def _conflict(index: int, text: str, lang: str) -> _Told:
+    code = "usage_conflict"
+    detail, remedy = say(WORDS, code, lang), say(WORDS, f"{code}_remedy", lang)
+    return _Told(index, text, "conflict", code, "id", detail, remedy)
+
+
+def _refused(
+    index: int, text: str, code: str, field: str, params: Mapping[str, Any], lang: str
+) -> _Told:
+    if code in FAULT_WORDS:
+        given = {name: str(value) for name, value in params.items()}
+        fault = Fault(code, Place("", index + 1, field), given)
         detail, remedy = fault.message(lang), fault.remedy(lang)
     else:
-        detail, remedy = say(USAGE_WORDS, row.code, lang, **row.params), ""
-    _set(told, row.row, _Told(0, "", "rejected", row.code, row.field, detail, remedy))
-
-
-def _tell(told: _Sum, row: int, verdict: str, code: str, field: str, lang: str) -> None:
-    detail = say(WORDS, code, lang)
-    _set(told, row, _Told(0, "", verdict, code, field, detail, say(WORDS, f"{code}_remedy", lang)))
-
-
-def _set(told: _Sum, row: int, one: _Told) -> None:
-    one.index, one.id = row - 1, told.data[row - 1].id
-    told.data[row - 1] = one
+        detail, remedy = say(USAGE_WORDS, code, lang, **params), ""
+    return _Told(index, text, "rejected", code, field, detail, remedy)

@@ -15,7 +15,7 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 
 from kvit.adapters.folder.suggest import hints, shown
-from kvit.metering.rows import MAX_RAW, EventIn, RejectedIn
+from kvit.metering.rows import MAX_KEY, MAX_RAW, EventIn, Offer, RejectedIn, storable
 from kvit.web.api.problems import ApiRefused
 
 MOST = 10_000
@@ -69,13 +69,12 @@ class Cloud(msgspec.Struct, gc=False):
     data: CloudData = msgspec.field(default_factory=CloudData)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What was read. The row of an event is its place in the batch, the first being 1."""
 
-    ids: list[str] = field(default_factory=list)
-    events: dict[str, list[EventIn]] = field(default_factory=lambda: defaultdict(list))
-    rejected: list[RejectedIn] = field(default_factory=list)
+    ids: list[str]
+    offer: Offer
 
 
 def unpacked(body: bytes, encoding: str) -> bytes:
@@ -104,29 +103,60 @@ def read(body: bytes, *, source: str) -> Batch:
     Raises:
         ApiRefused: it is no JSON, empty, or holds more than `MOST` events.
     """
-    raw = body if body.lstrip()[:1] == b"[" else b"[" + body + b"]"
+    raw = _as_list(body)
     kind = Cloud if b'"specversion"' in raw[:4_000] else Sent
     try:
         together: Sequence[Any] = msgspec.json.decode(raw, type=list[kind])  # type: ignore[valid-type]
-    except msgspec.ValidationError:
-        together = _each(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ApiRefused("bad_request", status=400) from None
+        together = [_one(bytes(part)) for part in _parts(raw)]
     if not 0 < len(together) <= MOST:
         raise ApiRefused("batch_size", status=422, limit=MOST)
-    batch = Batch()
+    ids: list[str] = []
+    events: dict[str, list[EventIn]] = defaultdict(list)
+    rejected: list[RejectedIn] = []
     for row, one in enumerate(together, 1):
-        _add(batch, row, one, source)
-    return batch
+        found = _event(row, one)
+        ids.append(found.event_id)
+        own = getattr(one, "source", "") or source
+        if isinstance(found, EventIn) and (len(own) > MAX_KEY or not storable(own)):
+            raw_event = msgspec.json.encode(one).decode("utf-8", "replace")[:MAX_RAW]
+            found = RejectedIn(row, "source", "usage_key_too_long",
+                               {"field": "source", "limit": MAX_KEY}, raw_event, found.event_id
+                               )  # fmt: skip
+        if isinstance(found, EventIn):
+            events[own].append(found)
+        else:
+            rejected.append(found)
+    return Batch(ids, Offer(events, rejected, source))
 
 
-def _each(raw: bytes) -> list[Any]:
-    """Decode one by one; an event that cannot be read stays as it came."""
+def count(body: bytes) -> int:
+    """Return how many events a body holds, of which `read` will then find as many.
+
+    Raises:
+        ApiRefused: as `read`.
+    """
+    found = len(_parts(_as_list(body)))
+    if not 0 < found <= MOST:
+        raise ApiRefused("batch_size", status=422, limit=MOST)
+    return found
+
+
+def read_kept(body: bytes, source: str) -> Offer:
+    """Return the events of a body that was counted before."""
+    return read(body, source=source).offer
+
+
+def _as_list(body: bytes) -> bytes:
+    return body if body.lstrip()[:1] == b"[" else b"[" + body + b"]"
+
+
+def _parts(raw: bytes) -> list[msgspec.Raw]:
+    """Part a list into its members, none of them read."""
     try:
-        parts = msgspec.json.decode(raw, type=list[msgspec.Raw])
+        return msgspec.json.decode(raw, type=list[msgspec.Raw])
     except (msgspec.DecodeError, RecursionError):
         raise ApiRefused("bad_request", status=400) from None
-    return [_one(bytes(part)) for part in parts]
 
 
 def _one(raw: bytes) -> Any:
@@ -146,34 +176,24 @@ class _Unread:
     kind: type[Any]
 
 
-def _add(batch: Batch, row: int, one: Any, source: str) -> None:
+def _event(row: int, one: Any) -> EventIn | RejectedIn:
     if isinstance(one, _Unread):
-        rejected = _rejected(row, one)
-        batch.ids.append(rejected.event_id)
-        batch.rejected.append(rejected)
-        return
-    batch.ids.append(one.id)
+        return _rejected(row, one)
     if isinstance(one, Sent):
         if bool(one.subscription) == bool(one.customer):
             raw = msgspec.json.encode(one).decode()[:MAX_RAW]
-            batch.rejected.append(
-                RejectedIn(row, "subscription", "bad_subject", {}, raw, event_id=one.id)
-            )
-            return
+            return RejectedIn(row, "subscription", "bad_subject", {}, raw, event_id=one.id)
         kind = "subscription" if one.subscription else "customer"
-        event = EventIn(
+        return EventIn(
             one.id, kind, one.subscription or one.customer, one.meter, one.time, one.value,
             one.text, one.dimensions, row,
         )  # fmt: skip
-        batch.events[one.source or source].append(event)
-        return
     kind, _, code = one.subject.rpartition(":")
     data = one.data
-    event = EventIn(
+    return EventIn(
         one.id, kind or "subscription", code, one.type, one.time, data.value, data.text,
         data.dimensions, row,
     )  # fmt: skip
-    batch.events[one.source or source].append(event)
 
 
 def _rejected(row: int, one: _Unread) -> RejectedIn:

@@ -18,6 +18,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 
 from kvit.core.pricing import PriceError
 from kvit.core.wording import Words, say
+from kvit.platform import durable_log
 from kvit.platform.failures import Failure
 
 PREFIX = "/api/v1/"
@@ -116,6 +117,7 @@ WORDS: Words = {
         "Мы не справились с запросом. Номер ошибки {incident}: по нему её найдут в журнале.",
         "We failed to handle the request. The error's number is {incident}: the log has it.",
     ),
+    **durable_log.WORDS,
 }
 TITLES: dict[int, tuple[str, str]] = {
     400: ("Запрос не читается", "The request cannot be read"),
@@ -130,6 +132,7 @@ TITLES: dict[int, tuple[str, str]] = {
     422: ("Запрос не выполнен", "Not done"),
     429: ("Слишком часто", "Too many requests"),
     500: ("Ошибка на нашей стороне", "An error on our side"),
+    503: ("Пока не принято", "Not taken for now"),
 }
 REMEDIES: dict[int, tuple[str, str]] = {
     400: (
@@ -174,6 +177,10 @@ REMEDIES: dict[int, tuple[str, str]] = {
         "Повторите позже с тем же Idempotency-Key: дважды ничего не сделается.",
         "Try again later with the same Idempotency-Key: nothing is done twice.",
     ),
+    503: (
+        "Повторите то же самое через столько секунд, сколько сказано в Retry-After.",
+        "Send the same again after as many seconds as Retry-After says.",
+    ),
 }
 
 _log = logging.getLogger("kvit.api")
@@ -216,12 +223,18 @@ class ApiRefused(Failure):
 
 def language(request: HttpRequest) -> str:
     """Return "ru" or "en": what Accept-Language asks for first, then the tenant's, then Russian."""
-    for part in request.headers.get("Accept-Language", "").split(","):
+    principal = getattr(request, "principal", None)
+    otherwise = principal.tenant.row.language if principal else "ru"
+    return language_of(request.headers.get("Accept-Language", ""), otherwise)
+
+
+def language_of(accepted: str, otherwise: str) -> str:
+    """Return the first of our languages that the header Accept-Language asks for."""
+    for part in accepted.split(","):
         asked = part.split(";")[0].strip().lower()[:2]
         if asked in ("ru", "en"):
             return asked
-    principal = getattr(request, "principal", None)
-    return principal.tenant.row.language if principal else "ru"
+    return otherwise
 
 
 def problem(

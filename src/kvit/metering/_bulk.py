@@ -1,0 +1,230 @@
+"""Usage taken in bulk: kept in a log at once, read and told apart later, a verdict for each event.
+
+    the request ── checked to be JSON, counted ── in the log, flushed ── answered
+    later: read, each event checked, compared with all that is known ── one transaction a file
+           ── and the file is removed
+
+Killed between the commit and the removal, the file is found again, and its requests are known by
+their ids: nothing is taken twice.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+
+from kvit.metering.models import BulkVerdict
+from kvit.metering.rows import Offer, Taken
+from kvit.platform import durable_log
+from kvit.platform.ids import uuid7
+from kvit.platform.tenancy import current_tenant_id
+
+Reader = Callable[[bytes, str], Offer]
+"""Reads a body as the API takes it; what an event names no source for is of the one given."""
+
+
+class TakeIn(Protocol):
+    """`services.ingest_together`."""
+
+    def __call__(
+        self, offers: Sequence[Offer], *, actor: str, now: datetime, origin: str
+    ) -> list[Taken]: ...
+
+
+class Kept(msgspec.Struct, array_like=True, frozen=True):
+    """One request as it lies in the log."""
+
+    id: UUID
+    tenant: UUID
+    actor: str
+    source: str
+    received_at: datetime
+    offered: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What lies in the logs and was not looked into yet."""
+
+    requests: int
+    events: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BulkRequest:
+    """A request taken in bulk. While it waits, all counts but `offered` are 0.
+
+    `verdicts`: of each event that was not accepted, `index`, `id`, `verdict` and what is wrong.
+    """
+
+    id: UUID
+    state: Literal["waiting", "done"]
+    received_at: datetime
+    offered: int
+    accepted: int = 0
+    repeated: int = 0
+    conflicting: int = 0
+    rejected: int = 0
+    version: int = 0
+    verdicts: Sequence[dict[str, Any]] = ()
+
+
+def keep(
+    body: bytes, *, offered: int, source: str, actor: str, now: datetime
+) -> tuple[UUID, "Future[None]"]:
+    """Put a request into the log; its id, and a future that is done when it is on the disk.
+
+    Raises:
+        NotKept: too much waits already.
+    """
+    tenant = current_tenant_id()
+    one = Kept(uuid7(), tenant, actor, source, now, offered, body)
+    return one.id, durable_log.writer().append(str(tenant), msgspec.msgpack.encode(one))
+
+
+def has_any() -> bool:
+    """Whether the tenant's log holds anything that can be taken up."""
+    return bool(durable_log.whole(str(current_tenant_id())))
+
+
+def take_up(*, read: Reader, take_in: TakeIn, now: datetime) -> int:
+    """Take in what the tenant's log holds; return how many events were looked at.
+
+    A file is one transaction. A damaged one is read as far as it is sound and set aside.
+    """
+    looked_at = 0
+    for path in durable_log.whole(str(current_tenant_id())):
+        looked_at += _take_file(path, read=read, take_in=take_in, now=now)
+    return looked_at
+
+
+def _take_file(path: Path, *, read: Reader, take_in: TakeIn, now: datetime) -> int:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+                [f"metering-bulk:{current_tenant_id()}"],
+            )
+        try:
+            found = durable_log.read(path)
+        except FileNotFoundError:
+            return 0  # somebody beside us has taken it
+        requests, strange = _decoded(found.records)
+        known = set(
+            BulkVerdict.objects.filter(pk__in=[one.id for one in requests]).values_list(
+                "pk", flat=True
+            )
+        )
+        fresh = [one for one in requests if one.id not in known]
+        for actor, mine in groupby(fresh, key=lambda one: one.actor):
+            _take(list(mine), actor=actor, read=read, take_in=take_in, now=now)
+    if found.damaged or strange:
+        durable_log.set_aside(path)
+    else:
+        durable_log.discard(path)
+    return sum(one.offered for one in fresh)
+
+
+def _decoded(records: Sequence[bytes]) -> tuple[list[Kept], int]:
+    """Return the tenant's requests, and how many records are none."""
+    requests = []
+    for record in records:
+        try:
+            one = msgspec.msgpack.decode(record, type=Kept)
+        except msgspec.DecodeError:
+            continue
+        if one.tenant == current_tenant_id():
+            requests.append(one)
+    return requests, len(records) - len(requests)
+
+
+def _take(
+    requests: Sequence[Kept], *, actor: str, read: Reader, take_in: TakeIn, now: datetime
+) -> None:
+    offers = [read(one.body, one.source) for one in requests]
+    taken = take_in(offers, actor=actor, now=now, origin="api bulk")
+    BulkVerdict.objects.bulk_create(
+        [
+            BulkVerdict(
+                id=request.id,
+                actor=actor,
+                received_at=request.received_at,
+                offered=told.offered,
+                accepted=told.accepted,
+                repeated=len(told.repeats),
+                conflicting=len(told.conflicts),
+                rejected=len(told.rejections),
+                version=told.version,
+                verdicts=_verdicts(told),
+                taken_at=now,
+            )
+            for request, told in zip(requests, taken, strict=True)
+        ]
+    )
+
+
+def _verdicts(taken: Taken) -> list[dict[str, Any]]:
+    """Return what is to be told of the events that were not accepted, in their order."""
+    told: list[dict[str, Any]] = []
+    for verdict, events in (("repeated", taken.repeats), ("conflict", taken.conflicts)):
+        told += [{"index": e.row - 1, "id": e.event_id, "verdict": verdict} for e in events]
+    told += [
+        {
+            "index": row.row - 1,
+            "id": row.event_id,
+            "verdict": "rejected",
+            "code": row.code,
+            "field": row.field,
+            "params": {name: str(value) for name, value in row.params.items()},
+        }
+        for row in taken.rejections
+    ]
+    return sorted(told, key=lambda one: int(one["index"]))
+
+
+def unread_requests() -> Iterator[Kept]:
+    """Yield the requests of the tenant's log that were not taken up yet, in order."""
+    # The files first, then what was taken up of them: taken up in between, a request is known.
+    requests, _ = _decoded(list(durable_log.all_records(str(current_tenant_id()))))
+    known = set(
+        BulkVerdict.objects.filter(pk__in=[one.id for one in requests]).values_list("pk", flat=True)
+    )
+    seen: set[UUID] = set()
+    for one in requests:
+        if one.id not in known and one.id not in seen:  # a file renamed while it was looked for
+            seen.add(one.id)
+            yield one
+
+
+def unread() -> Unread:
+    """Count what was taken in bulk and not looked into yet."""
+    found = list(unread_requests())
+    return Unread(
+        len(found),
+        sum(one.offered for one in found),
+        min((one.received_at for one in found), default=None),
+    )
+
+
+def bulk_request(request_id: UUID) -> BulkRequest | None:
+    """Return a request that was taken in bulk, with its verdicts once it was taken up."""
+    waiting = [one for one in unread_requests() if one.id == request_id]
+    if waiting:
+        one = waiting[0]
+        return BulkRequest(one.id, "waiting", one.received_at, one.offered)
+    done = BulkVerdict.objects.filter(pk=request_id).first()
+    if done is None:
+        return None
+    return BulkRequest(
+        done.pk, "done", done.received_at, done.offered, done.accepted, done.repeated,
+        done.conflicting, done.rejected, done.version, done.verdicts,
+    )  # fmt: skip

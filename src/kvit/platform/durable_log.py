@@ -1,0 +1,357 @@
+"""Records kept on the disk before anybody looks into them: taken at once, worked on later.
+
+    kept = writer().append("tenant", b"…")     # from any thread
+    kept.result()                              # the record is on the disk
+
+One thread of a process writes: what came while the last flush lasted is one write and one
+`fdatasync`. So a record costs little when many come, and nothing is answered before it is safe.
+
+    <data>/intake/<name>/<time>-<chance>.open      being written: its writer holds a lock on it
+                                        .log       whole, and will not grow
+                                        .left      its writer died: the last record may be torn
+                                        .damaged   set aside for a person: a record is not as it was
+
+A record is `MAGIC`, its length, its CRC-32, its bytes. What is torn at the end of a file was never
+answered for; a record that is broken before others is damage, and is told as such.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from uuid import uuid4
+
+from kvit.platform import files
+from kvit.platform.failures import Failure
+
+MAGIC = b"KVR1"
+_HEAD = struct.Struct(">4sII")
+FILE_BYTES = 16 * 2**20  # a file is closed beyond
+FILE_S = 1.0  # or after so long, so that what it holds is worked on
+MOST_WAITING = 64 * 2**20  # bytes of a process that wait for the disk
+MOST_KEPT = 4 * 2**30  # bytes of one name that wait to be worked on
+RESERVE = 128 * 2**20  # of the disk: the database needs it to go on
+WORDS = {
+    "log_busy": (
+        "Приём не успевает за потоком событий: повторите через {seconds} с.",
+        "Intake cannot keep pace with the stream of events: try again in {seconds} s.",
+    ),
+    "log_behind": (
+        "Принятое, но не разобранное заняло отведённое место: повторите через {seconds} с.",
+        "What was taken and not yet sealed fills its space: try again in {seconds} s.",
+    ),
+    "log_disk_full": (
+        "На диске нет места, события не приняты: повторите через {seconds} с.",
+        "The disk is full and the events were not taken: try again in {seconds} s.",
+    ),
+    "log_failed": (
+        "Диск не подтвердил запись, события не приняты: повторите через {seconds} с.",
+        "The disk did not confirm the write and the events were not taken: try again in"
+        " {seconds} s.",
+    ),
+}
+
+
+class NotKept(Failure):
+    """The record is not kept; `seconds` says when to try again."""
+
+    words = WORDS
+
+    def __init__(self, code: str, seconds: int) -> None:
+        super().__init__(code, seconds=seconds)
+        self.seconds = seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A file's records. `damaged`: one was broken in a way that no crash leaves behind."""
+
+    records: tuple[bytes, ...]
+    damaged: bool
+
+
+@dataclass(slots=True)
+class _Open:
+    """A file being written. `size` is what is known to be on the disk."""
+
+    path: Path
+    descriptor: int
+    begun: float
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    name: str
+    record: bytes
+    kept: "Future[None]" = field(default_factory=Future)
+
+
+class Writer:
+    """The writer of a process; `writer()` returns it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._wake = threading.Condition()
+        self._disk = threading.Lock()  # of the files: the thread's, or who closes them
+        self._waiting: list[_Waiting] = []
+        self._bytes = 0
+        self._files: dict[str, _Open] = {}
+        self._thread: threading.Thread | None = None
+
+    def append(self, name: str, record: bytes) -> "Future[None]":
+        """Have a record written; the future is done when it is on the disk, or raises `NotKept`.
+
+        Raises:
+            NotKept: too much waits already; nothing was taken.
+        """
+        one = _Waiting(name, _HEAD.pack(MAGIC, len(record), zlib.crc32(record)) + record)
+        with self._wake:
+            if self._bytes + len(one.record) > MOST_WAITING and self._waiting:
+                raise NotKept("log_busy", 1)
+            self._waiting.append(one)
+            self._bytes += len(one.record)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="kvit-log", daemon=True)
+                self._thread.start()
+            self._wake.notify()
+        return one.kept
+
+    def close(self) -> None:
+        """Write what waits and close the files, so that they are worked on at once."""
+        with self._disk:
+            self._write(self._take())
+            for name in list(self._files):
+                self._close(name)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                if not self._waiting:
+                    self._wake.wait(FILE_S if self._files else None)
+            with self._disk:
+                self._write(self._take())
+                for name, file in list(self._files.items()):
+                    if file.size > FILE_BYTES or time.monotonic() - file.begun > FILE_S:
+                        self._close(name)
+
+    def _take(self) -> list[_Waiting]:
+        with self._wake:
+            group, self._waiting, self._bytes = self._waiting, [], 0
+        return group
+
+    def _write(self, group: list[_Waiting]) -> None:
+        by_name: dict[str, list[_Waiting]] = {}
+        for one in group:
+            by_name.setdefault(one.name, []).append(one)
+        for name, mine in by_name.items():
+            try:
+                self._keep(name, b"".join(one.record for one in mine))
+            except NotKept as refused:
+                for one in mine:
+                    one.kept.set_exception(refused)
+            else:
+                for one in mine:
+                    one.kept.set_result(None)
+
+    def _keep(self, name: str, content: bytes) -> None:
+        try:
+            file = self._files.get(name) or self._begin(name)
+            if shutil.disk_usage(self._root).free < RESERVE + len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            left = memoryview(content)
+            while left:
+                left = left[os.write(file.descriptor, left) :]
+            os.fdatasync(file.descriptor)
+            file.size += len(content)
+        except OSError as error:
+            self._give_up(name)
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            raise NotKept("log_disk_full" if is_full else "log_failed", 30) from error
+
+    def _begin(self, name: str) -> _Open:
+        folder = self._root / name
+        if not folder.is_dir():
+            folder.mkdir(parents=True, mode=0o700)
+            _sync(self._root)
+        elif sum(path.stat().st_size for path in folder.iterdir()) > MOST_KEPT:
+            raise NotKept("log_behind", 30)
+        path = folder / f"{time.time_ns():020}-{uuid4().hex[:8]}.open"
+        new = path.with_suffix(".new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        # Locked before it has its name: who looks for files of dead writers finds it locked.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        new.rename(path)
+        file = self._files[name] = _Open(path, descriptor, time.monotonic())
+        _sync(folder)
+        return file
+
+    def _give_up(self, name: str) -> None:
+        """Cut off what was not confirmed, and write no more to that file: after a failed flush
+        nobody knows what the disk has."""
+        if file := self._files.get(name):
+            with suppress(OSError):
+                os.ftruncate(file.descriptor, file.size)
+            self._close(name, ".left")
+
+    def _close(self, name: str, suffix: str = ".log") -> None:
+        file = self._files.pop(name)
+        # Where even that fails the file keeps its name, and is found without its writer.
+        with suppress(OSError):
+            if file.size:
+                file.path.rename(file.path.with_suffix(suffix))
+            else:
+                file.path.unlink()
+        os.close(file.descriptor)
+
+
+@cache
+def _writer(root: Path, process: int) -> Writer:
+    return Writer(root)
+
+
+def writer() -> Writer:
+    """Return the writer of this process."""
+    return _writer(folder(), os.getpid())
+
+
+def folder() -> Path:
+    """Return where the logs of this process lie: beside its files."""
+    return files.folder().with_name("intake")
+
+
+def names() -> list[str]:
+    """Return the names that have anything to be worked on."""
+    root = folder()
+    return sorted({path.parent.name for path in root.glob("*/*")})
+
+
+def whole(name: str) -> list[Path]:
+    """Return the files of a name that will not grow, in order; those of dead writers with them."""
+    found = []
+    for path in _listed(name):
+        if path.suffix == ".open":
+            path = _adopted(path)
+        if path.suffix in (".log", ".left"):
+            found.append(path)
+    return found
+
+
+def damaged(name: str) -> list[Path]:
+    """Return the files of a name that were set aside."""
+    return [path for path in _listed(name) if path.suffix == ".damaged"]
+
+
+def all_records(name: str) -> Iterator[bytes]:
+    """Yield each record of a name that is on the disk and not set aside, growing files included."""
+    for path in _listed(name):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            if path.suffix != ".open":
+                continue  # it was worked on meanwhile
+            content = _renamed(path)
+        if path.suffix in (".open", ".log", ".left"):
+            yield from parse(content, may_be_torn=True).records
+
+
+def read(path: Path) -> Read:
+    """Return the records of a file of `whole`."""
+    return parse(path.read_bytes(), may_be_torn=path.suffix == ".left")
+
+
+def discard(path: Path) -> None:
+    """Remove a file whose records are kept elsewhere."""
+    path.unlink(missing_ok=True)
+
+
+def set_aside(path: Path) -> None:
+    """Keep a damaged file for a person to look at."""
+    path.rename(path.with_suffix(".damaged"))
+
+
+def parse(content: bytes, *, may_be_torn: bool) -> Read:
+    """Return the records of a file's bytes."""
+    records: list[bytes] = []
+    place, is_damaged = 0, False
+    while place < len(content):
+        record = _record_at(content, place)
+        if record is not None:
+            records.append(record)
+            place += _HEAD.size + len(record)
+            continue
+        later = _next_record(content, place + 1)
+        is_damaged |= later is not None or not may_be_torn
+        place = len(content) if later is None else later
+    return Read(tuple(records), is_damaged)
+
+
+def _record_at(content: bytes, place: int) -> bytes | None:
+    if len(content) - place < _HEAD.size:
+        return None
+    magic, length, check = _HEAD.unpack_from(content, place)
+    start = place + _HEAD.size
+    record = content[start : start + length]
+    is_sound = magic == MAGIC and len(record) == length and zlib.crc32(record) == check
+    return record if is_sound else None
+
+
+def _next_record(content: bytes, start: int) -> int | None:
+    while (start := content.find(MAGIC, start)) >= 0:
+        if _record_at(content, start) is not None:
+            return start
+        start += 1
+    return None
+
+
+def _listed(name: str) -> list[Path]:
+    try:
+        return sorted((folder() / name).iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _adopted(path: Path) -> Path:
+    """Give a file whose writer is dead the name of such files; one in use stays as it is."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return path  # closed meanwhile; the next look finds it
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        left = path.with_suffix(".left")
+        path.rename(left)
+    except (BlockingIOError, FileNotFoundError):
+        return path
+    else:
+        return left
+    finally:
+        os.close(descriptor)
+
+
+def _renamed(path: Path) -> bytes:
+    """Read a file that was closed between the look into its folder and the reading."""
+    for suffix in (".log", ".left"):
+        try:
+            return path.with_suffix(suffix).read_bytes()
+        except FileNotFoundError:
+            continue
+    return b""
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,320 @@
+"""The quick lane into metering: machines' events, beside Django and on its event loop.
+
+    POST /api/v1/events         requests that come while a transaction lasts share the next one
+    POST /api/v1/events/bulk    requests that come while a flush lasts share the next one
+
+What is out of the ordinary is handed to the operation of the same address, which answers as this
+does: a session, a signature, a second factor, an `Idempotency-Key`, a test clock, a fault of any
+kind, and each request of a transaction that failed.
+
+A key is looked up once in `KEY_S`: for so long a revoked one, or a right that was taken away,
+still opens this lane.
+"""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from django.db import close_old_connections
+
+from kvit.metering import services as metering
+from kvit.parties import queries as parties
+from kvit.parties.services import note_use
+from kvit.platform import audit, clock
+from kvit.platform.failures import Failure
+from kvit.platform.tenancy import tenant_scope
+from kvit.web.api import events, intake, problems
+
+ONE_BY_ONE, BULK = "/api/v1/events", "/api/v1/events/bulk"
+RIGHT = "usage.write"
+KEY_S = 5.0
+MOST_KEYS = 1_000
+MOST_BYTES = 256 * 2**20  # of bodies that a process works on
+TOGETHER_BYTES = 2**20  # of bodies that share a transaction, if there are several
+INLINE = 32 * 2**10  # bytes that are looked through on the loop
+THREADS = 4
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_log = logging.getLogger("kvit.lane")
+
+
+class Caller(NamedTuple):
+    """Whose key it is. Requests of one caller may share a transaction."""
+
+    tenant: UUID
+    actor: str
+    language: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request on its way into a transaction; None is the answer of one that did not come in."""
+
+    body: bytes
+    encoding: str
+    query: Mapping[str, str]
+    language: str
+    answer: "asyncio.Future[bytes | None]"
+
+
+class Lane:
+    """The lane of a process; `otherwise` is what answers everything else."""
+
+    def __init__(self, otherwise: App) -> None:
+        self._otherwise = otherwise
+        self._callers: dict[bytes, tuple[float, Caller]] = {}
+        self._threads = ThreadPoolExecutor(THREADS, "kvit-lane")
+        self._waiting: dict[Caller, list[_Asked]] = defaultdict(list)
+        self._working: set[asyncio.Task[None]] = set()
+        self._busy: set[Caller] = set()
+        self._bytes = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name: value for name, value in scope["headers"] if name in _READ}
+        length = _length_of(scope, headers)
+        caller = await self._caller(scope, headers) if length else None
+        if caller is None:
+            await self._otherwise(scope, receive, send)
+            return
+        if self._bytes + length > MOST_BYTES:
+            await _say_busy(send)
+            return
+        self._bytes += length
+        try:
+            body = await _body_of(receive)
+            told = await self._take(scope, headers, caller, body)
+        finally:
+            self._bytes -= length
+        if told is None:
+            await self._otherwise(scope, _again(body, receive), send)
+        else:
+            await _answer(send, 202 if scope["path"] == BULK else 200, told)
+
+    async def _caller(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller | None:
+        """Return whose key it is; None where Django has to look."""
+        text = headers.get(b"authorization", b"")
+        address = (scope.get("client") or ("",))[0]
+        name = hashlib.sha256(text + address.encode()).digest()
+        until, caller = self._callers.get(name, (0.0, None))
+        if until > time.monotonic():
+            return caller
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._threads, _known, text.decode("latin-1"), address)
+        if found is None:
+            self._callers.pop(name, None)
+            return None
+        if len(self._callers) >= MOST_KEYS:
+            self._callers.clear()
+        self._callers[name] = (time.monotonic() + KEY_S, found)
+        return found
+
+    async def _take(
+        self, scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, body: bytes
+    ) -> bytes | None:
+        loop = asyncio.get_running_loop()
+        query = _query_of(scope)
+        language = problems.language_of(
+            headers.get(b"accept-language", b"").decode("latin-1"), caller.language
+        )
+        encoding = headers.get(b"content-encoding", b"").decode("latin-1").lower()
+        if query is None:
+            return None
+        asked = _Asked(body, encoding, query, language, loop.create_future())
+        if scope["path"] == BULK:
+            return await self._keep(caller, asked)
+        self._waiting[caller].append(asked)
+        if caller not in self._busy:
+            self._busy.add(caller)
+            task = loop.create_task(self._work(caller))
+            self._working.add(task)  # the loop itself holds tasks weakly
+            task.add_done_callback(self._working.discard)
+        return await asked.answer
+
+    async def _keep(self, caller: Caller, asked: _Asked) -> bytes | None:
+        loop = asyncio.get_running_loop()
+        if len(asked.body) <= INLINE and not asked.encoding:
+            kept = _keep(caller, asked)
+        else:
+            kept = await loop.run_in_executor(self._threads, _keep, caller, asked)
+        if kept is None:
+            return None
+        told, on_disk = kept
+        await asyncio.wait([flushed := asyncio.wrap_future(on_disk)])
+        return None if flushed.exception() else told
+
+    async def _work(self, caller: Caller) -> None:
+        """Take in what a caller's requests bring, as much at a time as has come."""
+        loop = asyncio.get_running_loop()
+        while waiting := self._next(caller):
+            work = loop.run_in_executor(self._threads, _take_in, caller, waiting)
+            await asyncio.wait([work])
+            if error := work.exception():
+                _log.warning("a transaction of %s failed: %s", caller.tenant, error)
+            answers = [None] * len(waiting) if error else work.result()
+            for one, told in zip(waiting, answers, strict=True):
+                if not one.answer.done():
+                    one.answer.set_result(told)
+        self._busy.discard(caller)
+
+    def _next(self, caller: Caller) -> list[_Asked]:
+        """Return the requests of the next transaction."""
+        waiting, size = self._waiting.pop(caller, []), 0
+        for count, one in enumerate(waiting):
+            size += len(one.body)
+            if count and size > TOGETHER_BYTES:
+                self._waiting[caller] = waiting[count:]
+                return waiting[:count]
+        return waiting
+
+
+def wants(scope: Scope) -> bool:
+    """Whether a request is for the lane to look at."""
+    return scope["path"] in (ONE_BY_ONE, BULK) and scope["method"] == "POST"
+
+
+def _known(header: str, address: str) -> Caller | None:
+    close_old_connections()
+    scheme, _, text = header.partition(" ")
+    now = datetime.now(UTC)
+    known = parties.known_key(text.strip(), now=now) if scheme.lower() == "bearer" else None
+    if known is None or known.factors > 1 or RIGHT not in known.row.rights:
+        return None
+    with tenant_scope(known.tenant.id, switch=True):
+        if clock.is_test():
+            return None
+    note_use(known.row, address=address, now=now)
+    return Caller(known.tenant.id, f"key:{known.row.id}", known.tenant.row.language, address)
+
+
+def _keep(caller: Caller, asked: _Asked) -> tuple[bytes, Any] | None:
+    """Put a request into the log; None where it is to be refused."""
+    with tenant_scope(caller.tenant, switch=True):
+        try:
+            body = intake.unpacked(asked.body, asked.encoding)
+            offered = intake.count(body)
+            number, on_disk = metering.keep_bulk(
+                body, offered=offered, source=asked.query.get("source", intake.SOURCE),
+                actor=caller.actor, now=datetime.now(UTC),
+            )  # fmt: skip
+        except Failure:
+            return None
+    return events.told_kept(number, offered), on_disk
+
+
+def _take_in(caller: Caller, waiting: Sequence[_Asked]) -> list[bytes | None]:
+    """Take in what requests bring, in one transaction; None for one that is to be refused."""
+    close_old_connections()
+    read = [_read(one) for one in waiting]
+    batches = [one for one in read if one is not None]
+    with (
+        tenant_scope(caller.tenant, switch=True),
+        audit.acting_from(f"api: send_events {caller.address}"[:120]),
+    ):
+        taken = metering.ingest_together(
+            [one.offer for one in batches], actor=caller.actor, now=datetime.now(UTC), origin="api"
+        )
+    results = iter(taken)
+    return [
+        None
+        if batch is None
+        else events.told_of(
+            batch, next(results), verdicts=one.query.get("verdicts", "all"), lang=one.language
+        )
+        for one, batch in zip(waiting, read, strict=True)
+    ]
+
+
+def _read(asked: _Asked) -> intake.Batch | None:
+    try:
+        body = intake.unpacked(asked.body, asked.encoding)
+        return intake.read(body, source=asked.query.get("source", intake.SOURCE))
+    except Failure:
+        return None
+
+
+# --- of a request -------------------------------------------------------------------------------
+
+_OTHERWISE = frozenset({b"idempotency-key", b"kvit-signature"})
+_READ = _OTHERWISE | {
+    b"authorization", b"content-type", b"content-length", b"content-encoding", b"accept-language",
+}  # fmt: skip
+
+
+def _length_of(scope: Scope, headers: Mapping[bytes, bytes]) -> int:
+    """Return the length of a body that the lane takes; 0 where Django has to look."""
+    length = headers.get(b"content-length", b"")
+    kind = headers.get(b"content-type", b"").split(b";")[0].strip().decode("latin-1")
+    if kind not in events.KINDS or not length.isdigit() or headers.keys() & _OTHERWISE:
+        return 0
+    return int(length) if int(length) <= events.BODY_LIMIT else 0
+
+
+def _query_of(scope: Scope) -> Mapping[str, str] | None:
+    """Return the query; None where it says anything that the operation would look at closer."""
+    if not scope["query_string"]:
+        return {}
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    query = dict(pairs)
+    is_plain = (
+        len(query) == len(pairs)
+        and query.keys() <= ({"source"} if scope["path"] == BULK else {"source", "verdicts"})
+        and query.get("verdicts", "all") in ("all", "faults")
+        and query.get("source", "-").isascii()
+        and query.get("source", "-").isprintable()
+        and 0 < len(query.get("source", "-")) <= 200
+    )
+    return query if is_plain else None
+
+
+async def _body_of(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        parts.append(bytes(message.get("body", b"")))
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return what gives the body once more, and then what comes after it."""
+    given = [body]
+
+    async def called() -> Message:
+        if given:
+            return {"type": "http.request", "body": given.pop(), "more_body": False}
+        return await receive()
+
+    return called
+
+
+async def _answer(send: Send, status: int, body: bytes) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _say_busy(send: Send) -> None:
+    """Refuse at once, unread: whoever comes now would have to wait in memory."""
+    headers = [(b"retry-after", b"1"), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

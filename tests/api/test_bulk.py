@@ -1,0 +1,180 @@
+"""Events in bulk over HTTP: on the disk before the answer, told of later; and the quick lane."""
+
+import asyncio
+import gzip
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from kvit.metering import queries
+from kvit.metering.models import UsageEvent
+from kvit.parties.rows import Tenant
+from kvit.parties.services import revoke_key
+from kvit.platform import durable_log
+from kvit.web import lane
+from kvit.web.sealing import seal_tenant
+from tests.api.conftest import Callers
+
+EVENT = {"id": "e1", "subscription": "S-1", "meter": "api_calls",
+         "time": "2026-10-16T12:00:00+03:00", "value": "5"}  # fmt: skip
+MIXED = [EVENT, {**EVENT, "value": "6"}, {**EVENT, "id": "e2", "value": "many"}, EVENT, "nonsense",
+         {**EVENT, "id": "e3", "source": "x" * 201}]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _closed(file_store: Path) -> Iterator[None]:
+    yield
+    durable_log.writer().close()
+
+
+def take_up() -> None:
+    durable_log.writer().close()
+    seal_tenant(now=datetime(2026, 11, 1, tzinfo=UTC))
+
+
+def test_a_batch_is_taken_at_once_and_told_of_later(api: Callers) -> None:
+    crm = api("usage.write")
+    sent = crm.post("/events/bulk", MIXED)
+    assert (sent.status, sent.json["state"], sent.json["offered"]) == (202, "waiting", 6)
+    where = f"/events/bulk/{sent.json['id']}"
+    assert crm.get(where).json["state"] == "waiting"
+    assert UsageEvent.objects.count() == 0
+    take_up()
+    told = crm.get(where, headers={"Accept-Language": "en"}).json
+    assert (told["state"], told["accepted"], told["rejected"]) == ("done", 1, 3)
+    # The same verdicts, word for word, as when they are told at once.
+    at_once = api("usage.write").post("/events?source=b", MIXED, headers={"Accept-Language": "en"})
+    faults = [one for one in at_once.json["data"] if one["verdict"] != "accepted"]
+    assert told["data"] == faults
+    assert [one["verdict"] for one in faults] == [
+        "conflict", "rejected", "repeated", "rejected", "rejected",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"[", 400), (b"[]", 422), (b"nonsense", 400), (b"[1" * 100_000, 400)]
+)
+def test_what_could_never_be_read_is_not_taken(api: Callers, body: bytes, status: int) -> None:
+    assert api().post("/events/bulk", body).status == status
+    assert queries.unread().requests == 0
+
+
+def test_a_full_disk_is_a_refusal_that_says_when_to_come_again(
+    api: Callers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crm = api()
+    monkeypatch.setattr(durable_log, "RESERVE", 2**60)
+    refused = crm.post("/events/bulk", EVENT)
+    assert (refused.status, refused.code, refused.headers["Retry-After"]) == (
+        503, "log_disk_full", "30",
+    )  # fmt: skip
+    monkeypatch.undo()
+    assert crm.post("/events/bulk", EVENT).status == 202
+
+
+def test_a_batch_of_another_company_or_of_nobody_is_not_found(api: Callers) -> None:
+    assert api().get("/events/bulk/01234567-89ab-7def-8123-456789abcdef").status == 404
+
+
+# --- the lane -----------------------------------------------------------------------------------
+
+
+class Calls:
+    """Sends requests through a lane; what it hands on is answered by 299."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.lane = lane.Lane(self._otherwise)
+        self.handed_on: list[bytes] = []
+
+    async def _otherwise(self, scope: Any, receive: Any, send: Any) -> None:
+        self.handed_on.append((await receive())["body"])
+        await send({"type": "http.response.start", "status": 299, "headers": []})
+        await send({"type": "http.response.body", "body": b"null"})
+
+    async def __call__(
+        self, path: str, body: Any, *, query: str = "", **headers: str
+    ) -> tuple[int, Any]:
+        data = body if isinstance(body, bytes) else orjson.dumps(body)
+        named = {"authorization": f"Bearer {self.key}", "content-type": "application/json",
+                 "content-length": str(len(data)), **headers}  # fmt: skip
+        scope = {
+            "type": "http", "method": "POST", "path": path, "query_string": query.encode(),
+            "client": ("10.0.0.1", 5), "headers": [
+                (name.replace("_", "-").encode(), text.encode()) for name, text in named.items()
+            ],
+        }  # fmt: skip
+        assert lane.wants(scope)
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": data}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await self.lane(scope, receive, send)
+        return sent[0]["status"], orjson.loads(sent[1]["body"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_lane_answers_as_the_operation_does(api: Callers, tenant: Tenant) -> None:
+    key = api("usage.write").key
+    weak = api("usage.read").key
+    slow = api("usage.write").post("/events?source=b", MIXED).json
+
+    async def walk() -> None:
+        calls = Calls(key)
+        together = await asyncio.gather(
+            calls(lane.ONE_BY_ONE, MIXED), calls(lane.ONE_BY_ONE, {**EVENT, "id": "e9"}),
+            calls(lane.ONE_BY_ONE, b"["), calls(lane.BULK, MIXED),
+            calls(lane.ONE_BY_ONE, gzip.compress(orjson.dumps(EVENT)), content_encoding="gzip"),
+        )  # fmt: skip
+        assert [status for status, _ in together] == [200, 200, 299, 202, 200]
+        assert together[0][1]["data"] == slow["data"]
+        assert together[1][1]["accepted"] == 1
+        assert together[4][1]["repeated"] == 1
+        assert calls.handed_on == [b"["]
+        for given in (
+            {"idempotency_key": "1"}, {"kvit_signature": "v1=0"}, {"content_type": "text/plain"},
+            {"content_length": str(2**30)}, {"query": "source=a&source=b"}, {"query": "x=1"},
+            {"authorization": "Bearer kvit_nobody_x"}, {"authorization": f"Bearer {weak}"},
+        ):  # fmt: skip
+            assert (await calls(lane.ONE_BY_ONE, EVENT, **given))[0] == 299, given
+
+    asyncio.run(walk())
+    assert queries.unread().events == 6
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_revoked_key_opens_the_lane_for_seconds_at_most(
+    api: Callers, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = api("usage.write")
+
+    async def walk() -> None:
+        calls = Calls(caller.key)
+        assert (await calls(lane.BULK, EVENT))[0] == 202
+        await asyncio.to_thread(_revoke, tenant, caller.key_id)
+        assert (await calls(lane.BULK, EVENT))[0] == 202
+        monkeypatch.setattr(lane, "KEY_S", 0)
+        calls.lane._callers.clear()  # as when its time is over
+        assert (await calls(lane.BULK, EVENT))[0] == 299
+
+    asyncio.run(walk())
+
+
+def _revoke(tenant: Tenant, key: str) -> None:
+    from uuid import UUID
+
+    from django.db import connection
+
+    from kvit.platform.tenancy import tenant_scope
+
+    with tenant_scope(tenant.id):
+        revoke_key(UUID(key), reason="lost", actor="cli:test", now=datetime.now(UTC))
+    connection.close()

@@ -1,0 +1,157 @@
+"""Usage taken in bulk is billed once, whatever is killed in between, and each event is told of."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from kvit.metering import _bulk, queries, services
+from kvit.metering.models import UsageEvent
+from kvit.metering.rows import EventIn, Offer, RejectedIn
+from kvit.platform import durable_log
+from kvit.platform.ids import uuid7
+from kvit.platform.tenancy import tenant_scope
+
+NOON = datetime(2026, 10, 5, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _closed(file_store: Path) -> Iterator[None]:
+    yield
+    durable_log.writer().close()
+
+
+def read(body: bytes, source: str) -> Offer:
+    """A reader of `id=value` words; one without a value cannot be read."""
+    events: list[EventIn] = []
+    rejected: list[RejectedIn] = []
+    for row, word in enumerate(body.decode().split(), 1):
+        event_id, _, value = word.partition("=")
+        if value:
+            events.append(EventIn(event_id, "subscription", "s", "calls", NOON, Decimal(value),
+                                  row=row))  # fmt: skip
+        else:
+            rejected.append(RejectedIn(row, "value", "bad_number", event_id=event_id))
+    return Offer({source: events}, rejected, source)
+
+
+def keep(text: str, now: datetime, *, actor: str = "key:1", source: str = "api") -> UUID:
+    number, kept = services.keep_bulk(
+        text.encode(), offered=len(text.split()), source=source, actor=actor, now=now
+    )
+    kept.result(10)
+    return number
+
+
+def take_up(now: datetime) -> int:
+    durable_log.writer().close()
+    return services.take_up_bulk(read=read, now=now)
+
+
+def told(number: UUID) -> tuple[str, tuple[int, ...], list[tuple[int, str]]]:
+    found = queries.bulk_request(number)
+    assert found is not None
+    counts = found.offered, found.accepted, found.repeated, found.conflicting, found.rejected
+    return found.state, counts, [(one["index"], one["verdict"]) for one in found.verdicts]
+
+
+def test_each_event_has_its_verdict_once_it_was_looked_at(tenant: UUID, now: datetime) -> None:
+    services.ingest(read(b"old=1", "api").events["api"], source="api", actor="x", now=now)
+    first = keep("a=1 b=2 old=1 bad", now)
+    second = keep("a=1 b=3 c=4", now)
+    assert told(first) == ("waiting", (4, 0, 0, 0, 0), [])
+    assert queries.unread() == queries.Unread(2, 7, now)
+    assert take_up(now) == 7
+    assert told(first) == ("done", (4, 2, 1, 0, 1), [(2, "repeated"), (3, "rejected")])
+    assert told(second) == ("done", (3, 1, 1, 1, 0), [(0, "repeated"), (1, "conflict")])
+    assert queries.unread() == queries.Unread(0, 0, None)
+    assert sorted(UsageEvent.objects.values_list("event_id", flat=True)) == ["a", "b", "c", "old"]
+    assert queries.counts().conflicts_open == 1
+    assert durable_log.names() == []
+    assert take_up(now) == 0
+
+
+def test_killed_after_the_commit_nothing_is_taken_twice(
+    tenant: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = keep("a=1 b=2", now)
+
+    def die(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable_log, "discard", die)
+        with pytest.raises(KeyboardInterrupt):
+            take_up(now)
+    before = queries.latest_version(), told(number)
+    assert queries.unread().events == 0
+    assert take_up(now) == 0
+    assert (queries.latest_version(), told(number)) == before
+    assert durable_log.names() == []
+
+
+def test_killed_before_the_commit_everything_waits(
+    tenant: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = keep("a=1 b=2", now)
+
+    def die(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_bulk, "_verdicts", die)
+        with pytest.raises(KeyboardInterrupt):
+            take_up(now)
+    assert (told(number)[0], UsageEvent.objects.count()) == ("waiting", 0)
+    assert take_up(now) == 2
+    assert told(number)[0] == "done"
+
+
+def test_a_damaged_file_is_read_as_far_as_it_is_sound_and_set_aside(
+    tenant: UUID, now: datetime
+) -> None:
+    keep("a=1", now)
+    lost = keep("damage=2", now)
+    keep("c=3", now)
+    durable_log.writer().close()
+    [path] = durable_log.whole(str(tenant))
+    path.write_bytes(path.read_bytes().replace(b"damage", b"xamage"))
+    assert take_up(now) == 2
+    assert sorted(UsageEvent.objects.values_list("event_id", flat=True)) == ["a", "c"]
+    assert queries.bulk_request(lost) is None
+    [kept] = durable_log.damaged(str(tenant))
+    assert [(one.code, one.row) for one in queries.problems()] == [
+        ("metering_log_damaged", f"file:{kept.name}")
+    ]
+
+
+def test_a_log_is_one_tenants(tenant: UUID, now: datetime) -> None:
+    number = keep("a=1", now)
+    durable_log.writer().close()
+    other = uuid7()
+    with tenant_scope(other, switch=True):
+        assert queries.bulk_request(number) is None
+        assert services.take_up_bulk(read=read, now=now) == 0
+        # Nor does a file that was put into another's folder by hand.
+        [path] = durable_log.whole(str(tenant))
+        strange = durable_log.folder() / str(other)
+        strange.mkdir()
+        os.link(path, strange / path.name)
+        assert services.take_up_bulk(read=read, now=now) == 0
+        assert not UsageEvent.objects.exists()
+        assert len(durable_log.damaged(str(other))) == 1
+    assert take_up(now) == 1
+
+
+def test_requests_of_two_keys_and_sources_keep_their_author(tenant: UUID, now: datetime) -> None:
+    keep("a=1", now, actor="key:1")
+    keep("a=1", now, actor="key:2", source="b")
+    keep("b=1", now, actor="key:1")
+    take_up(now)
+    assert [(one["actor"], one["source"], one["accepted"]) for one in queries.batches()] == [
+        ("key:1", "api", 1), ("key:2", "b", 1), ("key:1", "api", 1),
+    ]  # fmt: skip

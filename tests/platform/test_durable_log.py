@@ -1,0 +1,155 @@
+"""What was answered for is in the log, whatever happens to its writer or to the disk."""
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kvit.platform import durable_log, files
+from kvit.platform.durable_log import NotKept, Writer
+
+
+@pytest.fixture
+def log(file_store: Path) -> Iterator[Writer]:
+    writer = Writer(durable_log.folder())
+    yield writer
+    writer.close()
+
+
+def keep(log: Writer, *records: bytes, name: str = "a") -> None:
+    for kept in [log.append(name, record) for record in records]:
+        kept.result(10)
+
+
+def test_records_are_read_in_their_order_and_by_name(log: Writer) -> None:
+    keep(log, b"one", b"", b"x" * 100_000)
+    keep(log, b"other", name="b")
+    assert list(durable_log.all_records("a")) == [b"one", b"", b"x" * 100_000]
+    assert durable_log.whole("a") == []  # it is being written
+    log.close()
+    [path] = durable_log.whole("a")
+    assert durable_log.read(path) == durable_log.Read((b"one", b"", b"x" * 100_000), damaged=False)
+    assert durable_log.names() == ["a", "b"]
+    durable_log.discard(path)
+    assert durable_log.names() == ["b"]
+
+
+def test_a_file_is_closed_after_a_while(log: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable_log, "FILE_S", 0.0)
+    keep(log, b"one")
+    keep(log, b"two")
+    log.close()
+    assert [durable_log.read(path).records for path in durable_log.whole("a")] == [
+        (b"one",), (b"two",),
+    ]  # fmt: skip
+
+
+def test_what_was_torn_was_never_answered_for(log: Writer) -> None:
+    """Cut at every byte: the whole records before the cut are there, and it is no damage."""
+    keep(log, b"one", b"two!")
+    [path] = (durable_log.folder() / "a").iterdir()
+    content = path.read_bytes()
+    first = len(content) - len(b"two!") - 12
+    for cut in range(len(content)):
+        found = durable_log.parse(content[:cut], may_be_torn=True)
+        assert found.records == ((b"one",) if cut >= first else ())
+        assert not found.damaged
+        assert durable_log.parse(content[:cut], may_be_torn=False).damaged is (
+            cut not in (0, first)
+        )
+
+
+def test_a_flipped_bit_is_damage_and_hides_nothing_else(log: Writer) -> None:
+    keep(log, b"one", b"two", b"three")
+    [path] = (durable_log.folder() / "a").iterdir()
+    content = bytearray(path.read_bytes())
+    content[content.index(b"two")] ^= 1
+    found = durable_log.parse(bytes(content), may_be_torn=True)
+    assert (found.records, found.damaged) == ((b"one", b"three"), True)
+
+
+def test_the_file_of_a_dead_writer_is_found(file_store: Path) -> None:
+    died = subprocess.run(
+        [
+            sys.executable, "-c",
+            "import os, sys; from pathlib import Path\n"
+            "from kvit.platform.durable_log import Writer\n"
+            "Writer(Path(sys.argv[1])).append('a', b'one').result(); os._exit(9)",
+            str(durable_log.folder()),
+        ],
+        check=False,
+    )  # fmt: skip
+    assert died.returncode == 9
+    [path] = durable_log.whole("a")
+    assert path.suffix == ".left"
+    assert durable_log.read(path).records == (b"one",)
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(log: Writer) -> None:
+    """The system's own limit of a file's size fails a write in the midst of a record."""
+    keep(log, b"one")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60, before[1]))
+    try:
+        with pytest.raises(NotKept) as refused:
+            keep(log, b"x" * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert refused.value.code == "log_disk_full"
+    keep(log, b"two")
+    log.close()
+    found = [durable_log.read(path) for path in durable_log.whole("a")]
+    assert [(one.records, one.damaged) for one in found] == [((b"one",), False), ((b"two",), False)]
+
+
+def test_the_disk_is_not_filled_to_the_brim(log: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable_log, "RESERVE", 2**60)
+    with pytest.raises(NotKept) as refused:
+        keep(log, b"one")
+    assert refused.value.code == "log_disk_full"
+    assert list(durable_log.all_records("a")) == []
+
+
+def test_a_flush_that_fails_answers_for_nothing(
+    log: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(log, b"one")
+
+    def fail(_: int) -> None:
+        raise OSError(5, "input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fail)
+        with pytest.raises(NotKept) as refused:
+            keep(log, b"two")
+    assert refused.value.code == "log_failed"
+    keep(log, b"three")
+    assert list(durable_log.all_records("a")) == [b"one", b"three"]
+
+
+def test_more_than_memory_may_hold_is_refused(log: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable_log, "MOST_WAITING", 1_000)
+    with log._disk:  # the disk is slow
+        first = log.append("a", b"x" * 900)
+        with pytest.raises(NotKept) as refused:
+            log.append("a", b"y" * 900)
+    assert refused.value.code == "log_busy"
+    first.result(10)
+    assert list(durable_log.all_records("a")) == [b"x" * 900]
+
+
+def test_a_log_that_nobody_works_on_takes_no_more(
+    log: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(log, b"one")
+    log.close()
+    monkeypatch.setattr(durable_log, "MOST_KEPT", 1)
+    with pytest.raises(NotKept) as refused:
+        keep(log, b"two")
+    assert refused.value.code == "log_behind"
+    keep(log, b"of another", name="b")
+    assert files.folder().with_name("intake") == durable_log.folder()
