@@ -193,7 +193,7 @@ def test_a_fault_of_ours_is_told_and_the_order_can_be_given_again(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("disk full")
 
-    monkeypatch.setattr(_orders, "run", fail)
+    monkeypatch.setattr(_orders._shares, "begin", fail)
     found = done(key)
     assert (found.status, found.fault) == ("failed", "broken")
     monkeypatch.undo()

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
@@ -50,6 +51,9 @@ class BillRun(TenantModel):
     invoices = models.BigIntegerField(default=0)
     # A trigger's run for some payers: it does not count as having looked at everybody.
     is_narrow = models.BooleanField(default=False, db_default=False)
+    # Of a run that workers share (`services/_shares.py`): where it is, and what it was asked.
+    stage = models.CharField(max_length=10, default="", db_default="")
+    asked = models.JSONField(default=dict, db_default={})
 
     class Meta:
         constraints = [
@@ -64,6 +68,36 @@ class BillRun(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.period_start}: {self.status}"
+
+
+class RunPart(TenantModel):
+    """A part of a run that workers share: done in one transaction that holds the row locked.
+
+    It belongs to whoever has it locked. A worker that dies leaves it as it was, at once.
+    """
+
+    run = models.ForeignKey("invoicing.BillRun", on_delete=models.CASCADE, related_name="+")
+    stage = models.CharField(max_length=10)
+    place = models.IntegerField()  # 0, 1, …: numbers of documents are taken in this order
+    size = models.IntegerField()
+    ids = ArrayField(models.UUIDField())  # subscriptions to rate, or payers to invoice
+    is_done = models.BooleanField(default=False)
+    brought = models.JSONField(default=dict)  # `RatingResult`
+    issued = ArrayField(models.UUIDField(), default=list)
+    drafts = ArrayField(models.UUIDField(), default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "run", "stage", "place"], name="runpart_place"
+            ),
+            models.CheckConstraint(
+                condition=Q(stage__in=("rating", "invoicing")), name="runpart_stage_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stage} {self.place}: {self.size}"
 
 
 class RunOrder(TenantModel):

@@ -56,6 +56,7 @@ __all__ = [
     "origins",
     "payer_chunks",
     "payer_count",
+    "payers_among",
     "pins",
     "sample",
     "siblings",
@@ -85,6 +86,12 @@ _PINS = (
 def payer_chunks(billed_in: date, *, size: int) -> Iterator[list[UUID]]:
     """Yield the payers who have charges of this billing period, in chunks, in order of id."""
     return key_chunks(Charge.objects.filter(billed_in=billed_in), "customer_id", size=size)
+
+
+def payers_among(billed_in: date, customer_ids: Sequence[UUID]) -> set[UUID]:
+    """Return which of these have charges of this billing period."""
+    rows = Charge.objects.filter(billed_in=billed_in, customer_id__in=customer_ids)
+    return set(rows.values_list("customer_id", flat=True).distinct())
 
 
 def payer_count(billed_in: date) -> int:

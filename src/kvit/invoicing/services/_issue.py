@@ -1,7 +1,7 @@
 """Issue: number, postings, event. Many at once; the single form calls it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -30,6 +30,14 @@ WORDS: Words = {
         "There is no draft {documents}: it was refused, or never was.",
     ),
 }
+
+
+InTurn = Callable[[], None]
+"""Called before numbers are taken: waits for whoever takes his first."""
+
+
+def at_once() -> None:
+    """Wait for nobody: numbers go to whoever comes first."""
 
 
 class InvoiceNotDraft(Failure):
@@ -82,6 +90,7 @@ def issue_many(
     actor: str,
     now: datetime,
     approver: str = "",
+    in_turn: InTurn = at_once,
 ) -> list[UUID]:
     """Number the drafts in the given order, post them and announce them: all or none.
 
@@ -96,6 +105,7 @@ def issue_many(
         _voiding.take_charges_back(voids, actor=actor, now=now)
     _post(drafts, issue_on=issue_on, now=now)
     # Numbers come last: their rows are the ones that every other issuer waits for.
+    in_turn()
     number_documents(drafts, issue_on=issue_on)
     columns = ("status", "waits_for", "series", "number", "number_text", "issued_on",
                "issued_at", "approver")  # fmt: skip

@@ -1,13 +1,14 @@
 """Work over a billing period, ordered by a person and done by a worker: run, dry run, approval.
 
     order = order_run(date(2026, 10, 1), action="dry", author=…, now=…)    at once
-    perform(order, now=…)                                                  in the worker, minutes
+    perform(order, now=…)                                      minutes: here, or by jobs of
+                                                               rating and of invoicing (`_shares`)
 
 How far it is is written over a connection of its own. So a page sees it while the work goes on,
 nothing waits for a lock of it, and a dry run, which is rolled back whole, leaves its report.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, Literal
@@ -21,11 +22,12 @@ from kvit.core.wording import Words
 from kvit.invoicing._summary import RunSummary, summary_of, to_document
 from kvit.invoicing.models import Invoice, RunOrder
 from kvit.invoicing.rows import Progress, RunReport, RunRequest
+from kvit.invoicing.services import _shares
 from kvit.invoicing.services._approval import approve
 from kvit.invoicing.services._preview import rolled_back
 from kvit.invoicing.services._runs import NoSeller, run
 from kvit.parties import queries as parties
-from kvit.platform import audit
+from kvit.platform import audit, events
 from kvit.platform.failures import Failure
 from kvit.platform.ids import uuid7
 from kvit.platform.jobs import job
@@ -34,7 +36,9 @@ from kvit.rating.rows import RatingResult
 
 Action = Literal["bill", "dry", "approve"]
 CHUNK = 200  # drafts approved in one transaction
+HELPERS = 4  # jobs that a stage of a run is left to: so many workers share it
 UNDER_WAY = ("queued", "running")
+TOLD = "invoicing.order"  # to open pages: how far an order is
 FIRST_YEAR, LAST_YEAR = 1970, 2199  # between which usage is kept
 WORDS: Words = {
     "period_not_over": (
@@ -164,14 +168,63 @@ def stop(order_id: UUID, *, actor: str, now: datetime) -> None:
 
 
 def perform(order_id: UUID, *, now: datetime) -> None:
-    """Do what was ordered. Done twice, the second finds it over, or goes on where it was killed."""
+    """Do what was ordered, a bill run's parts beside whoever else is at them. Done twice, the
+    second finds it over, or goes on where it was killed."""
+
+    def bill(order: RunOrder, progress: Progress) -> RunSummary | None:
+        _begin(order)
+        _shares.do_parts(order.pk, "rating", progress)
+        _shares.begin_invoicing(order.pk)
+        return _issue(order, progress)
+
+    _tell(order_id, bill, now)
+
+
+@job(name="invoicing.order", queue="invoicing")
+def perform_order(*, order: str, now: datetime) -> None:
+    """Begin a bill run and leave its parts to the workers of rating; do anything else."""
+
+    @transaction.atomic
+    def leave(found: RunOrder, progress: Progress) -> None:
+        if _begin(found):
+            rate_order.defer_many([{"order": order}] * HELPERS)
+
+    _tell(UUID(order), leave, now)
+
+
+@job(name="invoicing.order.rate", queue="rating")
+def rate_order(*, order: str, now: datetime) -> None:
+    """Rate parts of a run until none is left; the first to find so leaves the invoicing."""
+
+    def rate(found: RunOrder, progress: Progress) -> None:
+        _shares.do_parts(found.pk, "rating", progress)
+        with transaction.atomic():
+            if _shares.begin_invoicing(found.pk):
+                issue_order.defer_many([{"order": order}] * HELPERS)
+
+    _tell(UUID(order), rate, now)
+
+
+@job(name="invoicing.order.issue", queue="invoicing")
+def issue_order(*, order: str, now: datetime) -> None:
+    """Invoice parts of a run until none is left, and sum it up."""
+    _tell(UUID(order), _issue, now)
+
+
+def _tell(
+    order_id: UUID, bill: Callable[[RunOrder, Progress], RunSummary | None], now: datetime
+) -> None:
+    """Do a share of what was ordered, and note how it goes. Of what is over nothing is done."""
     order = RunOrder.objects.filter(pk=order_id).first()
     if order is None or order.status not in UNDER_WAY:
         return
     with _ledger_of(order) as note:
-        note(status="running", started_at=datetime.now(UTC))
+        note(status="running", started_at=order.started_at or datetime.now(UTC))
         try:
-            summary = _ACTIONS[order.action](order, note.progress, now)
+            if order.action == "bill":
+                summary = bill(order, note.progress)
+            else:
+                summary = _ALONE[order.action](order, note.progress, now)
         except _Stopped:
             note(status="stopped", finished_at=datetime.now(UTC))
         except NoSeller:
@@ -180,23 +233,33 @@ def perform(order_id: UUID, *, now: datetime) -> None:
             note(status="failed", fault="broken", finished_at=datetime.now(UTC))
             raise
         else:
-            note(status="done", report=to_document(summary), finished_at=datetime.now(UTC))
+            if summary is not None:
+                note(status="done", report=to_document(summary), finished_at=datetime.now(UTC))
 
 
-@job(name="invoicing.order")
-def perform_order(*, order: str, now: datetime) -> None:
-    perform(UUID(order), now=now)
+def _begin(order: RunOrder) -> bool:
+    _, request = _request(order)
+    return _shares.begin(request, actor=order.author, now=request.clock)
 
 
-def _bill(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:
-    """Bill the period. Like `kvit bill`, it lives at the end of the period, whenever it runs."""
-    window, request = _request(order)
-    report = run(request, actor=order.author, now=request.clock, progress=progress)
-    return _summed(window, report, progress)
+def _issue(order: RunOrder, progress: Progress) -> RunSummary | None:
+    """Invoice what is left; whoever finds that nothing is sums the run up."""
+    _shares.do_parts(order.pk, "invoicing", progress)
+    report = _shares.finished(order.pk)
+    if report is None:
+        return None
+    return _summed(Period(order.period_start, order.period_end), report, progress)
 
 
 def _dry(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:
-    return rolled_back(lambda: _bill(order, progress, now))
+    """Bill the period and take it back. Like `kvit bill`, it lives at the end of the period."""
+
+    def made() -> RunSummary:
+        window, request = _request(order)
+        report = run(request, actor=order.author, now=request.clock, progress=progress)
+        return _summed(window, report, progress)
+
+    return rolled_back(made)
 
 
 def _approve(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:
@@ -218,7 +281,7 @@ def _approve(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:
     return _summed(Period(order.period_start, order.period_end), report, progress)
 
 
-_ACTIONS = {"bill": _bill, "dry": _dry, "approve": _approve}
+_ALONE = {"dry": _dry, "approve": _approve}  # by one worker, whole
 
 
 def _summed(window: Period, report: RunReport, progress: Progress) -> RunSummary:
@@ -264,13 +327,16 @@ def _check(
 
 
 class _Note:
-    """Writes into the row of an order, over a connection that is in nobody's transaction."""
+    """Writes into the row of an order, over a connection that is in nobody's transaction.
+
+    What is over stays so: of several at one run the first to end it has the word.
+    """
 
     def __init__(self, raw: Any, order_id: UUID) -> None:
         self._raw, self._order_id = raw, order_id
 
     def __call__(self, **values: object) -> bool:
-        """Set columns; return whether somebody asked to stop."""
+        """Set columns; return whether to stop: somebody asked, or it is over."""
         model: type[Model] = RunOrder
         fields = {field.column: field for field in model._meta.local_concrete_fields}
         names = ", ".join(f"{name} = %s" for name in values)
@@ -278,12 +344,19 @@ class _Note:
         with self._raw.transaction():
             tenant = str(current_tenant_id())
             self._raw.execute("SELECT set_config('app.tenant', %s, true)", [tenant])
+            changed = self._raw.execute(
+                f"UPDATE {model._meta.db_table} SET {names}"
+                " WHERE tenant_id = %s AND id = %s AND status = ANY(%s)",
+                [*given, tenant, self._order_id, list(UNDER_WAY)],
+            ).rowcount
             row = self._raw.execute(
-                f"UPDATE {model._meta.db_table} SET {names} WHERE tenant_id = %s AND id = %s"
-                " RETURNING stop_asked_by",
-                [*given, tenant, self._order_id],
+                f"SELECT stop_asked_by FROM {model._meta.db_table}"
+                " WHERE tenant_id = %s AND id = %s",
+                [tenant, self._order_id],
             ).fetchone()
-        return bool(row and row[0])
+            # Open pages look again. It is no fact: nothing of it is kept, and nobody else hears.
+            self._raw.execute("SELECT pg_notify(%s, %s)", [events.FACTS, f"{tenant} {TOLD}"])
+        return row is not None and (not changed or bool(row[0]))
 
     def progress(self, stage: str, done: int, whole: int) -> None:
         """Tell how far it is; between two chunks, so here it may also end."""

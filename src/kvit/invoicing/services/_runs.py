@@ -5,33 +5,30 @@ start finds both and goes on; two runs at once take turns chunk by chunk and the
 nothing left to do.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable
+from datetime import datetime
 from functools import cache
 from itertools import chain
-from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from kvit.catalog import queries as catalog
+from kvit.core.catalogue import Catalogue
 from kvit.core.schedule import reach_of_changes
-from kvit.invoicing.events import DRAFT_WAITS, RUN_FINISHED, BillRunFinished, DraftWaits
-from kvit.invoicing.models import BillRun, InvoiceLine
+from kvit.invoicing.events import RUN_FINISHED, BillRunFinished
+from kvit.invoicing.models import BillRun
 from kvit.invoicing.queries import looked_from
 from kvit.invoicing.rows import Progress, RunReport, RunRequest, silent
-from kvit.invoicing.services import _draft, _freed, _originals, _outliers
-from kvit.invoicing.services._issue import issue_many
-from kvit.invoicing.services._together import issue_together
+from kvit.invoicing.services import _documents, _freed
 from kvit.ledger import services as ledger
 from kvit.metering import queries as metering
 from kvit.parties import queries as parties
 from kvit.parties.rows import Seller
 from kvit.platform import audit, events
 from kvit.platform.ids import uuid7
-from kvit.platform.tenancy import current_tenant_id
 from kvit.rating import queries as rating
 from kvit.rating import services as rating_services
-from kvit.rating.rows import ChargeInfo, RatingResult, RatingRun, SellerTerms
+from kvit.rating.rows import RatingResult, RatingRun, SellerTerms
 from kvit.subscriptions import queries as subscriptions
 
 LateKey = tuple[str, str, str]  # subject kind, subject, meter
@@ -51,41 +48,56 @@ def run(
     Raises:
         NoSeller: see the class.
     """
-    rating_run = _begin(request, actor=actor, now=now)
-    BillRun.objects.filter(pk=request.run_id).delete()  # its worker was killed, and this is another
-    record = BillRun.objects.create(
+    prepare(actor=actor, now=now)
+    record = new_record(request, metering.latest_version(), actor=actor, now=now)
+    rating_run = rating_run_of(record, request, catalog.catalogue())
+    BillRun.objects.filter(pk=record.pk).delete()  # its worker was killed, and this is another
+    record.save(force_insert=True)
+    report = RunReport(record.pk, RatingResult())
+    _rate(request, rating_run, report, progress)
+    _invoice(request, report, actor=actor, now=now, progress=progress)
+    finish(record, request, report)
+    return report
+
+
+def prepare(*, actor: str, now: datetime) -> None:
+    """See to it that there are sellers, and that each has books.
+
+    Raises:
+        NoSeller: see the class.
+    """
+    sellers = parties.sellers()
+    if not sellers:
+        raise NoSeller
+    for seller in sellers.values():  # one that was made on a page has no books yet
+        ledger.ensure_chart(seller.id, actor=actor, now=now)
+
+
+def new_record(request: RunRequest, version: int, *, actor: str, now: datetime) -> BillRun:
+    """Return the record of a run that begins, not stored yet."""
+    return BillRun(
         pk=request.run_id or uuid7(),
         period_start=request.window.start,
         period_end=request.window.end,
         clock=request.clock,
         started_at=now,
         author=actor,
-        usage_version=rating_run.usage_version,
+        usage_version=version,
         looked_from=looked_from(),
         is_narrow=request.only is not None,
     )
-    report = RunReport(record.pk, RatingResult())
-    _rate(request, rating_run, report, progress)
-    _invoice(request, report, actor=actor, now=now, progress=progress)
-    _finish(record, request, report, actor=actor, now=now)
-    return report
 
 
-def _begin(request: RunRequest, *, actor: str, now: datetime) -> RatingRun:
-    sellers = parties.sellers()
-    if not sellers:
-        raise NoSeller
-    for seller in sellers.values():  # one that was made on a page has no books yet
-        ledger.ensure_chart(seller.id, actor=actor, now=now)
-    terms = {code: _seller_terms(seller) for code, seller in sellers.items()}
-    version = metering.latest_version()
-    catalogue = catalog.catalogue()
-    late = late_usage(metering.changed_since(looked_from(), as_of=version))
+def rating_run_of(record: BillRun, request: RunRequest, catalogue: Catalogue) -> RatingRun:
+    """Return what every chunk of the run reads: as of its usage version, by its catalogue."""
+    version = record.usage_version
+    terms = {code: _seller_terms(seller) for code, seller in parties.sellers().items()}
+    late = late_usage(metering.changed_since(record.looked_from, as_of=version))
     return RatingRun(
         window=request.window,
         clock=request.gate,
-        now=now,
-        actor=actor,
+        now=record.started_at,
+        actor=record.author,
         catalogue=catalogue,
         catalogue_at=cache(lambda revision: catalog.catalogue(as_of=revision)),
         usage_version=version,
@@ -153,106 +165,16 @@ def _invoice(
         _freed.payer_chunks(billed_in, size=request.chunk),  # who has no charge of this period
     ):
         payers = [key for key in payers if only is None or key in only]
-        issued, drafts = _invoice_chunk(request, payers, actor=actor, now=now)
+        issued, drafts = _documents.invoice_chunk(request, payers, actor=actor, now=now)
         report.issued += issued
         report.drafts += drafts
         done = min(done + len(payers), whole)
         progress("invoicing", done, whole)
 
 
-@transaction.atomic
-def _invoice_chunk(
-    request: RunRequest, payers: Sequence[UUID], *, actor: str, now: datetime
-) -> tuple[list[UUID], list[UUID]]:
-    """Gather, write and issue the documents of some payers; returns (issued, drafts)."""
-    _take_turn(request.window.start)
-    sellers = {seller.id: seller for seller in parties.sellers().values()}
-    together: list[UUID] = []
-    if request.columnar:
-        together, payers = issue_together(
-            payers,
-            sellers,
-            window=request.window,
-            issue_on=request.issue_on,
-            actor=actor,
-            now=now,
-        )
-    if not payers:
-        return together, []
-    issued, drafts = _invoice_each(request, payers, sellers, actor=actor, now=now)
-    return together + issued, drafts
-
-
-def _invoice_each(
-    request: RunRequest,
-    payers: Sequence[UUID],
-    sellers: Mapping[UUID, Seller],
-    *,
-    actor: str,
-    now: datetime,
-) -> tuple[list[UUID], list[UUID]]:
-    """Bill payers of whom something may need a person, or corrects what was issued."""
-    freed = _freed.take(request.window.start, payers)
-    charges = _not_invoiced(
-        [*rating.charges_of_payers(request.window.start, payers), *rating.charges(freed)]
-    )
-    if not charges:
-        return [], []
-    tenant = parties.tenant()
-    corrected = _originals.originals(charges)
-    gathered = _draft.gather(charges, sellers, corrected, tenant.row.language)
-    drafts = [
-        _draft.make(
-            group,
-            lines,
-            window=request.window,
-            vat_rounding=sellers[group.seller_id].vat_rounding,
-        )
-        for group, lines in _originals.only_where_room(gathered, sellers).items()
-    ]
-    drafts = _outliers.held(drafts, sellers)
-    drafts = [_originals.credit_where_negative(draft) for draft in drafts]
-    _draft.write(drafts, actor=actor, now=now)
-    ready = [draft.id for draft in drafts if not draft.waits_for]
-    waiting = [draft for draft in drafts if draft.waits_for]
-    issued = issue_many(ready, issue_on=request.issue_on, actor=actor, now=now)
-    events.publish_many(
-        DRAFT_WAITS,
-        (
-            events.EventRow(
-                str(draft.id), DraftWaits(draft.id, draft.group.customer_id, draft.waits_for)
-            )
-            for draft in waiting
-        ),
-        actor=actor,
-        now=now,
-    )
-    return issued, [draft.id for draft in waiting]
-
-
-def _take_turn(billed_in: date) -> None:
-    """Let two runs of one period invoice one after the other: a charge is billed once."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"invoicing:{current_tenant_id()}:{billed_in}"],
-        )
-
-
-def _not_invoiced(charges: Sequence[ChargeInfo]) -> list[ChargeInfo]:
-    known = set(
-        InvoiceLine.objects.filter(charge_id__in=[one.id for one in charges]).values_list(
-            "charge_id", flat=True
-        )
-    )
-    # A freed charge of this very period is told twice.
-    return list({one.id: one for one in charges if one.id not in known}.values())
-
-
-def _finish(
-    record: BillRun, request: RunRequest, report: RunReport, *, actor: str, now: datetime
-) -> None:
-    rated = report.rated
+def finish(record: BillRun, request: RunRequest, report: RunReport) -> None:
+    """Note that everybody was looked at, and what is to be looked at again."""
+    rated, actor, now = report.rated, record.author, record.started_at
     held = bool(request.held_subscriptions or request.held_prices or rated.problems)
     with transaction.atomic():
         record.status = "done"

@@ -26,7 +26,13 @@ from kvit.core.periods import Period
 from kvit.core.tax import Basis, vat_rate
 from kvit.invoicing.models import FreedCharge, Invoice, InvoiceLine
 from kvit.invoicing.services import _draft, _outliers
-from kvit.invoicing.services._issue import Document, number_documents, tell_issued
+from kvit.invoicing.services._issue import (
+    Document,
+    InTurn,
+    at_once,
+    number_documents,
+    tell_issued,
+)
 from kvit.ledger import services as ledger
 from kvit.parties.rows import Seller
 from kvit.platform.bulk import copy_in
@@ -86,6 +92,7 @@ def issue_together(
     issue_on: date,
     actor: str,
     now: datetime,
+    in_turn: InTurn = at_once,
 ) -> tuple[list[UUID], list[UUID]]:
     """Issue what is ordinary; returns the documents and the payers that take the other way.
 
@@ -109,7 +116,10 @@ def issue_together(
     rest = [key for key in payers if key in others]
     if not made.customers:
         return [], rest
-    return _write(made, sellers, window=window, issue_on=issue_on, actor=actor, now=now), rest
+    written = _write(
+        made, sellers, window=window, issue_on=issue_on, actor=actor, now=now, in_turn=in_turn
+    )
+    return written, rest
 
 
 def _made(
@@ -218,6 +228,7 @@ def _write(
     issue_on: date,
     actor: str,
     now: datetime,
+    in_turn: InTurn,
 ) -> list[UUID]:
     ids = uuids_of(uuid7_column(len(made.customers)))
     _write_lines(made, ids)
@@ -236,6 +247,7 @@ def _write(
         )
     ]  # fmt: skip
     # Numbers come last: their rows are the ones that every other issuer waits for.
+    in_turn()
     number_documents(documents, issue_on=issue_on)
     columns = [*_draft.INVOICE_COLUMNS, "number", "issued_on", "issued_at"]
     copy_in(Invoice, columns, map(attrgetter(*columns), documents))

@@ -129,7 +129,7 @@ def run(request: HttpRequest, run: UUID) -> HttpResponse:
 
 @page("runs/<uuid:run>/progress/", name="run-progress", right="runs.read")
 def progress(request: HttpRequest, run: UUID) -> HttpResponse:
-    """How far it is: asked for every two seconds; when it is over the whole page is read anew."""
+    """How far it is: asked for when a worker tells; when it is over the whole page is read anew."""
     info = _info(run)
     answer = render(request, "office/runs/progress.html", _context(info))
     if info.status not in ("queued", "running"):

@@ -62,13 +62,13 @@ def clock_started_twice() -> Planting:
 @mutant("two runs take no turns", origin="a charge on two documents",
         caught_by="race double_run")  # fmt: skip
 def no_turns() -> Planting:
-    return swapped(_own("_runs")._take_turn, lambda billed_in: None)
+    return swapped(_own("_documents")._take_turn, lambda billed_in: None)
 
 
 @mutant("what is invoiced is not asked", origin="no ON CONFLICT: a killed run bills again",
         caught_by="crash bill run")  # fmt: skip
 def invoiced_unasked() -> Planting:
-    return swapped(_own("_runs")._not_invoiced, list)
+    return swapped(_own("_documents")._not_invoiced, list)
 
 
 @mutant("a request without its key", origin="missing idempotency; Kill Bill #1015: paid twice",

@@ -1,0 +1,219 @@
+"""A bill run that any number of workers share, without anybody to part it among them.
+
+    begin(request, …)              the record of the run, and its parts of rating
+    do_parts(run, "rating", …)     in as many workers as there are
+    begin_invoicing(run)           whoever finds no part of rating left makes those of invoicing
+    do_parts(run, "invoicing", …)
+    finished(run)                  whoever finds none left of these
+
+A part is a row and one transaction: it is locked first and marked done last. So nobody meets a
+part that another is at, what a dead worker was at is free at once, and nothing is done twice.
+Documents take their numbers in the order of the parts, whoever does them: a part waits for those
+before it, and one that is left over by a death is done first.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from math import ceil
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+from django.db import transaction
+from django.db.models import Q, Sum
+
+from kvit.catalog import queries as catalog
+from kvit.core.schedule import reach_of_changes
+from kvit.invoicing.models import BillRun, RunPart
+from kvit.invoicing.rows import Progress, RunReport, RunRequest
+from kvit.invoicing.services import _documents, _freed
+from kvit.invoicing.services._runs import finish, new_record, prepare, rating_run_of
+from kvit.metering import queries as metering
+from kvit.platform.bulk import copy_in
+from kvit.platform.ids import uuid7
+from kvit.rating import queries as rating
+from kvit.rating import services as rating_services
+from kvit.rating.rows import RatingResult
+from kvit.subscriptions import queries as subscriptions
+
+Stage = Literal["rating", "invoicing"]
+Act = Callable[[RunPart], None]
+LEAST, SPREAD = 50, 8  # a small run has so many parts, if a part is no smaller
+_COLUMNS = (
+    "id", "run_id", "stage", "place", "size", "ids", "is_done", "brought", "issued", "drafts",
+)  # fmt: skip
+
+
+class _NotItsTurn(Exception):
+    """A part before this one was left undone: it is done first."""
+
+
+@transaction.atomic
+def begin(request: RunRequest, *, actor: str, now: Any) -> bool:
+    """Store the run with its parts of rating; return whether it was not there already.
+
+    Raises:
+        NoSeller: nobody could issue an invoice.
+    """
+    prepare(actor=actor, now=now)
+    version, catalogue = metering.latest_version(), catalog.catalogue()
+    record = new_record(request, version, actor=actor, now=now)
+    record.stage = "rating"
+    record.asked = {
+        "request": msgspec.to_builtins(request, enc_hook=str),
+        "catalogue": catalogue.revision,
+    }
+    named = {
+        field.attname: getattr(record, field.attname)
+        for field in record._meta.concrete_fields
+        if not field.primary_key
+    }
+    record, is_new = BillRun.objects.get_or_create(pk=record.pk, defaults=named)
+    if is_new:
+        since = reach_of_changes(request.window.start)
+        alive = subscriptions.count_alive(before=request.window.end, since=since)
+        size = _size(alive, request.chunk)
+        _make(
+            record,
+            subscriptions.due_chunks(before=request.window.end, since=since, size=size),
+        )
+    return is_new
+
+
+@transaction.atomic
+def begin_invoicing(run_id: UUID) -> bool:
+    """Make the parts of invoicing once everything is rated; return whether this call made them."""
+    record = BillRun.objects.select_for_update().get(pk=run_id)
+    if record.stage != "rating" or _undone(record).exists():
+        return False
+    record.stage = "invoicing"
+    record.save(update_fields=["stage"])
+    request, billed_in = _request(record), record.period_start
+    size = _size(rating.payer_count(billed_in), request.chunk)
+    _make(record, _payers(record, size))
+    return True
+
+
+def do_parts(run_id: UUID, stage: Stage, progress: Progress) -> None:
+    """Do parts of a stage until none is left, beside whoever else does."""
+    record = BillRun.objects.get(pk=run_id)
+    if record.stage != stage or record.status == "done":
+        return
+    act = _rating(record) if stage == "rating" else _invoicing(record)
+    progress(stage, *_progress(record))
+    while _do_next(record, act):
+        progress(stage, *_progress(record))
+
+
+@transaction.atomic
+def finished(run_id: UUID) -> RunReport | None:
+    """Close the run if nothing of it is left, and return what it brought; else None."""
+    record = BillRun.objects.select_for_update().get(pk=run_id)
+    if record.stage != "invoicing" or _undone(record).exists():
+        return None
+    report = _report(record)
+    if record.status != "done":
+        finish(record, _request(record), report)
+    return report
+
+
+def _size(number: int, most: int) -> int:
+    return max(LEAST, min(most, ceil(number / SPREAD)))
+
+
+def _payers(record: BillRun, size: int) -> Iterable[Sequence[UUID]]:
+    """Yield payers in parts, each once: those with charges, then those with freed ones alone."""
+    billed_in = record.period_start
+    yield from rating.payer_chunks(billed_in, size=size)
+    for payers in _freed.payer_chunks(billed_in, size=size):
+        charged = rating.payers_among(billed_in, payers)
+        yield [one for one in payers if one not in charged]
+
+
+def _make(record: BillRun, parts: Iterable[Sequence[UUID]]) -> None:
+    copy_in(
+        RunPart,
+        _COLUMNS,
+        (
+            (uuid7(), record.pk, record.stage, place, len(ids), list(ids), False, {}, [], [])
+            for place, ids in enumerate(parts)
+        ),
+    )
+
+
+def _undone(record: BillRun) -> Any:
+    return RunPart.objects.filter(run=record, stage=record.stage, is_done=False).order_by("place")
+
+
+def _do_next(record: BillRun, act: Act) -> bool:
+    """Do the first part that nobody is at; return whether there was one."""
+    try:
+        with transaction.atomic():
+            if record.stage == "invoicing":
+                _documents.share_turn(record.period_start)  # before a part: see there
+            undone = _undone(record)
+            part = undone.select_for_update(skip_locked=True).first()
+            if part is None:  # wait for those that others are at: one of them may die
+                part = undone.select_for_update().first()
+            if part is None:
+                return False
+            act(part)
+            part.is_done = True
+            part.save(update_fields=["is_done", "brought", "issued", "drafts"])
+    except _NotItsTurn:
+        pass
+    return True
+
+
+def _rating(record: BillRun) -> Act:
+    catalogue = catalog.catalogue(as_of=record.asked["catalogue"])
+    run = rating_run_of(record, _request(record), catalogue)
+
+    def act(part: RunPart) -> None:
+        result = rating_services.rate_many(part.ids, run)
+        part.brought = msgspec.to_builtins(result)
+
+    return act
+
+
+def _invoicing(record: BillRun) -> Act:
+    request = _request(record)
+
+    def act(part: RunPart) -> None:
+        def in_turn() -> None:
+            # Waits for the workers at parts before this one, until they have committed or died.
+            if _undone(record).filter(place__lt=part.place).select_for_update().first():
+                raise _NotItsTurn
+
+        part.issued, part.drafts = _documents.invoice_chunk(
+            request, part.ids, actor=record.author, now=record.started_at, in_turn=in_turn
+        )
+
+    return act
+
+
+def _progress(record: BillRun) -> tuple[int, int]:
+    parts = RunPart.objects.filter(run=record, stage=record.stage)
+    found = parts.aggregate(done=Sum("size", filter=Q(is_done=True)), whole=Sum("size"))
+    return found["done"] or 0, found["whole"] or 0
+
+
+def _report(record: BillRun) -> RunReport:
+    report = RunReport(record.pk, RatingResult())
+    parts = RunPart.objects.filter(run=record).order_by("stage", "place")
+    for stage, brought, issued, drafts in parts.values_list(
+        "stage", "brought", "issued", "drafts"
+    ).iterator():
+        if stage == "rating":
+            report.rated.add(msgspec.convert(brought, RatingResult))
+        report.issued += issued
+        report.drafts += drafts
+    return report
+
+
+def _request(record: BillRun) -> RunRequest:
+    return msgspec.convert(record.asked["request"], RunRequest, dec_hook=_fraction)
+
+
+def _fraction(kind: type, said: str) -> Fraction:
+    return Fraction(said)

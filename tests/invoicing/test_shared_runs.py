@@ -1,0 +1,132 @@
+"""A bill run that workers share: real processes, one of them killed in the middle."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import connections, transaction
+
+from kvit.invoicing import services
+from kvit.invoicing.models import BillRun, Invoice, RunOrder, RunPart
+from kvit.invoicing.queries import run_info
+from kvit.invoicing.services import _shares
+from kvit.platform import jobs
+from kvit.platform.ids import uuid7
+from kvit.platform.tenancy import tenant_scope
+from kvit.rating.models import Charge
+from kvit.web.prove import company
+from kvit.web.prove.company import ACTOR, LATER, OCTOBER
+from tests.invoicing.conftest import broken
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PAYERS = 200
+ROLES = ("rating", "invoicing")
+Document = tuple[str, str, int]
+
+
+@pytest.fixture
+def firm(transactional_db: None) -> Iterator[list[Document]]:
+    """A company of two hundred payers; yields what one calm worker would issue."""
+    company.make(PAYERS, events=1)
+    with tenant_scope(company.tenant().id):
+        with transaction.atomic():
+            company.bill(chunk=_shares.LEAST)
+            wanted = documents()
+            transaction.set_rollback(True)
+        yield wanted
+        assert broken() == []
+        assert company.gaps() == []
+
+
+def documents() -> list[Document]:
+    rows = Invoice.objects.filter(status="issued").order_by("number")
+    return [(one.number_text, str(one.customer_id), one.total_minor) for one in rows]
+
+
+def order() -> str:
+    return str(services.order_run(OCTOBER.start, action="bill", author=ACTOR, now=LATER))
+
+
+def worker(*queues: str) -> int:
+    """Start a worker of its own process, and return its pid."""
+    connections.close_all()
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        jobs.work_once(queues=queues)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if holds():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came to hold")
+
+
+def ended(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_two_workers_share_a_run_and_one_is_killed_in_the_middle(firm: list[Document]) -> None:
+    key = order()
+    jobs.work_once(queues=["invoicing"])  # it begins the run, and leaves the parts
+    parts = RunPart.objects.filter(is_done=True)
+    doomed, other = worker(*ROLES), worker(*ROLES)
+    until(lambda: parts.count() >= 2)
+    os.kill(doomed, signal.SIGKILL)
+    assert (ended(doomed), ended(other)) == (-signal.SIGKILL, 0)
+    assert documents() == firm
+    jobs.work_once()  # what the dead one was at is found to be over
+    found = run_info(RunOrder.objects.get().pk)
+    assert found is not None
+    assert (str(found.id), found.status, found.invoices) == (key, "done", PAYERS)
+    assert BillRun.objects.get().status == "done"
+    assert Charge.objects.values("price_key", "subscription_id").distinct().count() == (
+        Charge.objects.count()
+    )
+
+
+def test_a_role_that_is_stopped_holds_nothing_but_its_own_work(firm: list[Document]) -> None:
+    order()
+    jobs.work_once(queues=["invoicing"])
+    assert (Charge.objects.count(), RunOrder.objects.get().status) == (0, "running")
+    jobs.work_once(queues=["rating"])
+    assert RunPart.objects.filter(stage="invoicing", is_done=False).count() == PAYERS / 50
+    jobs.work_once(queues=["rating"])  # nothing is left for it, however many there are
+    assert documents() == []
+    jobs.work_once(queues=["invoicing"])
+    assert documents() == firm
+    assert RunOrder.objects.get().status == "done"
+
+
+def test_numbers_are_taken_in_the_order_of_the_parts(firm: list[Document]) -> None:
+    order()
+    jobs.work_once(queues=["invoicing"])
+    jobs.work_once(queues=["rating"])
+    run = BillRun.objects.get()
+    act = _shares._invoicing(run)
+    with pytest.raises(_shares._NotItsTurn), transaction.atomic():
+        act(RunPart.objects.get(stage="invoicing", place=1))  # the one before it is left
+    assert documents() == []
+    jobs.work_once()
+    assert documents() == firm
+
+
+def test_a_run_that_was_begun_twice_is_one(firm: list[Document]) -> None:
+    request = services._orders._request(RunOrder.objects.create(
+        pk=uuid7(), action="bill", period_start=OCTOBER.start, period_end=OCTOBER.end,
+        author=ACTOR, ordered_at=LATER,
+    ))[1]  # fmt: skip
+    begun = [_shares.begin(request, actor=ACTOR, now=LATER) for _ in range(2)]
+    assert begun == [True, False]
+    assert RunPart.objects.count() == PAYERS / 50
+    services.perform(RunOrder.objects.get().pk, now=LATER)
+    assert documents() == firm
