@@ -21,6 +21,7 @@ from kvit.core.wording import amount_text, date_text, money_text, number_text, p
 from kvit.web import states
 from kvit.web.assets import ICONS
 from kvit.web.authorship import actor_text, reason_text
+from kvit.web.journal_words import action_text
 
 register = template.Library()
 _FRAME = (
@@ -137,6 +138,12 @@ def through(first: date, last: date) -> str:
 def author(actor: str, names: Mapping[str, str]) -> str:
     """Who did it: a person by name, a program by what it is."""
     return actor_text(actor, names, lang())
+
+
+@register.filter
+def done(action: str) -> str:
+    """What was done, by the name of an action in the journal."""
+    return action_text(action, lang())
 
 
 @register.filter

@@ -11,15 +11,19 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from kvit.core.wording import say
 from kvit.parties import queries as parties
 from kvit.platform import audit_log
 from kvit.platform.audit_log import AuditFilter, Entry
 from kvit.platform.tenancy import tenant_scope
 from kvit.web import lists
+from kvit.web.authorship import actor_text
 from kvit.web.forms import DateField, FilterForm
+from kvit.web.journal_words import GROUPS
 from kvit.web.lists import Column
 from kvit.web.office.links import people
 from kvit.web.routes import page
+from kvit.web.tags import lang
 
 COLUMNS = (
     Column("at", gettext_lazy("When")),
@@ -30,29 +34,12 @@ COLUMNS = (
     Column("reason", gettext_lazy("Why")),
     Column("origin", gettext_lazy("From where")),
 )
-# The kinds of what is done, by the beginning of its name.
-KINDS = (
-    ("", gettext_lazy("Everything")),
-    ("login.", gettext_lazy("Logins")),
-    ("attempt.", gettext_lazy("Refused attempts")),
-    ("personal.", gettext_lazy("Reads of personal data")),
-    ("member.", gettext_lazy("Members")),
-    ("role.", gettext_lazy("Rights of roles")),
-    ("factor.", gettext_lazy("Second factors")),
-    ("api_key.", gettext_lazy("API keys")),
-    ("customer.", gettext_lazy("Customers")),
-    ("catalogue.", gettext_lazy("Catalogue")),
-    ("subscription.", gettext_lazy("Subscriptions")),
-    ("invoice.", gettext_lazy("Invoices")),
-    ("tenant.", gettext_lazy("Company")),
-    ("seller.", gettext_lazy("Sellers")),
-)
 
 
 class JournalFilter(FilterForm):
     """What is looked for."""
 
-    action = forms.ChoiceField(label=gettext_lazy("What"), choices=KINDS)
+    action = forms.ChoiceField(label=gettext_lazy("What"))
     actor = forms.ChoiceField(label=gettext_lazy("Who"))
     since = DateField(label=gettext_lazy("From day"))
     until = DateField(label=gettext_lazy("To day"))
@@ -60,12 +47,14 @@ class JournalFilter(FilterForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["actor"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [
-            ("", _("Everybody")),
-            *((f"user:{one.user_id}", one.name or one.email) for one in parties.members()),
-        ]
+        people = ((f"user:{one.user_id}", one.name or one.email) for one in parties.members())
+        groups = ((start, say(GROUPS, start, lang())) for start in GROUPS)
+        choices = {"actor": [("", _("Everybody")), *people],
+                   "action": [("", _("Everything")), *groups]}  # fmt: skip
+        for name, offered in choices.items():
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = offered
 
     def filter(self, zone: ZoneInfo) -> AuditFilter:
         """Return what was asked for; days are the company's."""
@@ -117,7 +106,7 @@ def _lines(tenant_id: Any, asked: AuditFilter, zone: ZoneInfo) -> Iterator[tuple
 def _line(one: Entry, names: dict[str, str], zone: ZoneInfo) -> tuple[Any, ...]:
     return (
         one.recorded_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
-        names.get(one.actor, one.actor),
+        actor_text(one.actor, names, lang()),
         one.action,
         one.object_type,
         one.object_id,

@@ -1,0 +1,99 @@
+"""What was done, as the journal tells it; and the groups by which a reader looks for it.
+
+The audit rows keep the names of actions, which programs search by; a name without words is shown
+as it is, and a test asks for words of every name that the code writes.
+"""
+
+from kvit.core.wording import Words, say
+
+ACTIONS: Words = {
+    "api_key.created": ("Ключ API выпущен", "API key made"),
+    "api_key.revoked": ("Ключ API отозван", "API key revoked"),
+    "api_key.rotated": ("Ключ API сменён", "API key rotated"),
+    "attempt.refused": ("Попытка без права отклонена", "An attempt without the right refused"),
+    "branch.changed": ("Филиал изменён", "Branch changed"),
+    "branch.created": ("Филиал заведён", "Branch created"),
+    "catalog.coupon.stated": ("Купон записан", "Coupon stated"),
+    "catalog.discount.stated": ("Скидка записана", "Discount stated"),
+    "catalog.draft": ("Черновик каталога", "Draft of the catalogue"),
+    "catalog.meter.stated": ("Счётчик записан", "Meter stated"),
+    "catalog.plan.published": ("Тариф опубликован", "Plan published"),
+    "catalog.price.published": ("Цена опубликована", "Price published"),
+    "catalog.simulation.started": ("Симуляция начата", "Simulation started"),
+    "catalog": ("Публикация без права отклонена", "A publication without the right refused"),
+    "clock.moved": ("Часы компании переведены", "The company's clock moved"),
+    "customer.changed": ("Карточка клиента изменена", "Customer changed"),
+    "customer.created": ("Клиент заведён", "Customer created"),
+    "customer.noted": ("Заметка о клиенте", "Note about a customer"),
+    "documents.rendered": ("Печатные формы сделаны", "Printed forms made"),
+    "factor.added": ("Второй фактор настроен", "Second factor added"),
+    "factor.removed": ("Второй фактор снят", "Second factor removed"),
+    "insight.invariants.broken": ("Ночная сверка нашла нарушение", "A fault found at night"),
+    "integrations.upload_row.left": ("Строка файла оставлена", "Row of a file left out"),
+    "invoicing.draft.approved": ("Черновик утверждён", "Draft approved"),
+    "invoicing.draft.refused": ("Черновик отклонён", "Draft refused"),
+    "invoicing.invoice": ("Счёт исправлен", "Invoice corrected"),
+    "invoicing.invoices.issued": ("Счета выставлены", "Invoices issued"),
+    "invoicing.order": ("Расчётный запуск заказан", "Bill run ordered"),
+    "invoicing.order.stopped": ("Расчётный запуск остановлен", "Bill run stopped"),
+    "invoicing.run.finished": ("Расчётный запуск закончен", "Bill run finished"),
+    "invoicing.trigger.fired": ("Правило запуска сработало", "Trigger fired"),
+    "invoicing.trigger.stated": ("Правило запуска записано", "Trigger stated"),
+    "key.unparked": ("Обработка событий возобновлена", "Handling of events resumed"),
+    "ledger.chart.opened": ("План счетов открыт", "Chart of accounts opened"),
+    "login.done": ("Вход", "Login"),
+    "login.refused": ("Вход отклонён", "Login refused"),
+    "member.added": ("Сотрудник добавлен", "Member added"),
+    "member.removed": ("Сотрудник убран", "Member removed"),
+    "metering.conflict.resolved": ("Спор о событии решён", "Conflict of events resolved"),
+    "metering.event.retracted": ("Событие отменено", "Event retracted"),
+    "metering.usage.accepted": ("Потребление принято", "Usage accepted"),
+    "personal.read": ("Личные данные прочитаны", "Personal data read"),
+    "rating.charges.rated": ("Начисления рассчитаны", "Charges rated"),
+    "rating.charges.taken_back": ("Начисления сняты", "Charges taken back"),
+    "role.changed": ("Права роли изменены", "Rights of a role changed"),
+    "seller.branded": ("Оформление документов изменено", "Look of the documents changed"),
+    "seller.changed": ("Юрлицо изменено", "Seller changed"),
+    "seller.created": ("Юрлицо заведено", "Seller created"),
+    "session.ended": ("Сеансы завершены", "Sessions ended"),
+    "subscriptions.subscription": ("Подписка изменена", "Subscription changed"),
+    "subscriptions.subscription.opened": ("Подписка открыта", "Subscription opened"),
+    "subscriptions.subscription.withdraw": ("Изменение отменено", "Change withdrawn"),
+    "tenant.changed": ("Настройки компании изменены", "Company changed"),
+    "tenant.created": ("Компания заведена", "Company created"),
+    "tenant.machine_factors_changed": ("Второй фактор программ изменён", "Machine factor changed"),
+    "webhook": ("Вебхук изменён", "Webhook changed"),
+    "webhook.created": ("Вебхук добавлен", "Webhook added"),
+    "webhook.replayed": ("Вебхук: отправлено заново", "Webhook: sent again"),
+    "webhook.resent": ("Вебхук: доставка повторена", "Webhook: delivery sent again"),
+    "webhook.tested": ("Вебхук: отправлено пробное", "Webhook: a test sent"),
+}  # fmt: skip
+
+GROUPS: Words = {
+    "login.": ("Входы", "Logins"),
+    "attempt.": ("Отклонённые попытки", "Refused attempts"),
+    "personal.": ("Чтение личных данных", "Reads of personal data"),
+    "member.": ("Сотрудники", "Members"),
+    "role.": ("Права ролей", "Rights of roles"),
+    "factor.": ("Вторые факторы", "Second factors"),
+    "api_key.": ("Ключи API", "API keys"),
+    "customer.": ("Клиенты", "Customers"),
+    "catalog.": ("Каталог", "Catalogue"),
+    "subscriptions.": ("Подписки", "Subscriptions"),
+    "metering.": ("Потребление", "Usage"),
+    "invoicing.": ("Счета и запуски", "Invoices and runs"),
+    "webhook.": ("Вебхуки", "Webhooks"),
+    "tenant.": ("Компания", "Company"),
+    "seller.": ("Юрлица", "Sellers"),
+}
+"""The beginning of the names of actions → what they are about."""
+
+
+def action_text(action: str, lang: str) -> str:
+    """Say what was done; an action without words of its own has those of what it belongs to."""
+    name = action
+    while name not in ACTIONS:
+        name, dot, _ = name.rpartition(".")
+        if not dot:
+            return action
+    return say(ACTIONS, name, lang)
