@@ -90,6 +90,8 @@ COMMANDS = (
     Command("test", "build", "запустить тесты", "run the tests"),
     Command("prove", "build", "доказать: ни копейки не теряется и не удваивается",
             "prove that no kopeck is lost or doubled"),
+    Command("conformance", "build", "проверить, что движки SQL считают как Квит",
+            "check that SQL engines rate as Kvit does"),
     Command("bench", "build", "измерить скорость рядом с другими", "time a part beside a peer"),
 )  # fmt: skip
 
@@ -159,7 +161,7 @@ def help_text(lang: str) -> str:
     for group in dict.fromkeys(command.group for command in COMMANDS):
         lines += ["", f"{say(WORDS, group, lang)}:"]
         lines += [
-            f"  {command.name:<10}{either(command.russian, command.english)}"
+            f"  {command.name:<12}{either(command.russian, command.english)}"
             for command in COMMANDS
             if command.group == group
         ]
