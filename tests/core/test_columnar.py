@@ -67,6 +67,29 @@ def test_a_column_of_units_costs_what_each_costs_alone(model: str, data: st.Data
     assert [int(d) for d in dens] == [one.denominator for one in expected]
 
 
+@pytest.mark.parametrize("model", COLUMNAR)
+@patient
+@given(data=st.data())
+def test_an_average_has_a_rest_beside_its_whole_parts(model: str, data: st.DataObject) -> None:
+    document, _ = data.draw(bounded(MODELS[model]))
+    price = parse_price(document)
+    compiled = ready(compile_price(price))
+    edges = [s.upper * 1000 // t.unit_scale for t in compiled.compiled.tables for s in t.segments
+             if s.upper]  # fmt: skip
+    whole = st.one_of(st.integers(0, 10**7), st.sampled_from(edges or [0]), st.integers(0, 2**61))
+    part = data.draw(st.sampled_from([1000, 31 * 24 * 3600 * 10**6, 2**61]))
+    rest = st.one_of(st.just(0), st.integers(0, part - 1))
+    drawn = data.draw(st.lists(st.tuples(whole, rest), min_size=1, max_size=8))
+    nums, rests = (np.array(one, np.int64) for one in zip(*drawn, strict=True))
+    found = charge([compiled], nums * 0, Usage(Exact(nums, 1000, rests, part), nums * 0))
+    units = [(n + F(rest, part)) / 1000 for n, rest in drawn]
+    expected = [evaluate(price, Quantity(units=one)).exact for one in units]
+    assert as_fractions(found) == expected
+    assert [int(one) for one in found.rounded(100)] == [to_minor(one, "RUB") for one in expected]
+    told = Exact(nums, 1000, rests, part).at_scale(10**12)
+    assert [int(one) for one in told] == [round(one * 10**12) for one in units]
+
+
 @patient
 @given(data=st.data())
 def test_every_quantity_is_priced_by_its_own_price(data: st.DataObject) -> None:

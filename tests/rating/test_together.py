@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -36,6 +36,8 @@ MATRIX = {
 PER_EVENT = {"model": "percentage", "rate": "1.3", "fixed": "2", "free_events": 2,
              "free_amount": "50", "event_max": "40"}  # fmt: skip
 PERCENT = {"model": "percentage", "rate": "2.9", "fixed": "0.35", "minimum": "10"}
+BOUNDED = {"model": "package", "size": "10", "amount": "3.10", "free_units": "5.5",
+           "minimum": "4", "maximum": "300"}  # fmt: skip
 ODD = {"model": "per_unit", "unit": "0.00001", "maximum": "1000", "discount_percent": "7.5"}
 
 
@@ -64,8 +66,13 @@ def story(tenant: Tenant) -> Story:
         price("pro", "odd", ODD, meter="calls"),
         PlanTerms("ahead", "Вперёд", scheme="prepaid"),
         price("ahead", "fee", {"model": "flat", "amount": "100.01"}),
+        Meter("held", "Хранилось", "ГБ", "time_weighted"),
+        Meter("kwh", "Энергия", "кВт·ч", "difference", dimensions=("serial",)),
         PlanTerms("level", "Уровень"),
-        price("level", "level", {"model": "per_unit", "unit": "1"}, meter="level"),
+        price("level", "level", {"model": "per_unit", "unit": "1.7"}, meter="level"),
+        price("level", "held", {"model": "graduated", "tiers": TIERS}, meter="held"),
+        price("level", "blocks", BOUNDED, meter="held"),
+        price("level", "kwh", {"model": "volume", "tiers": TIERS}, meter="kwh"),
     )
     return made.at("2026-08-15")
 
@@ -216,15 +223,77 @@ def test_a_value_too_long_for_64_bits_leaves_its_subscription(
     assert together() == 4
 
 
-def test_fees_in_advance_and_levels(story: Story, together: Callable[[], int]) -> None:
+def test_fees_in_advance(story: Story, together: Callable[[], int]) -> None:
     open_many(story, 6, "ahead")
-    levels = open_many(story, 6, "level")
-    take(story, EventIn("l1", "subscription", levels[0], "level", moment("2026-09-03"), Decimal(4)))
     one_by_one, columns = both_ways(story, "2026-10")
     assert columns == one_by_one
-    assert (
-        together() == 6
-    )  # a level goes on from the period before: those are charged by themselves
+    assert together() == 6
+
+
+def levels(codes: list[str], *, seed: int) -> Iterator[EventIn]:
+    """What stores hold and meters show, from before the month on; a few meters are replaced."""
+    dice = random.Random(seed)
+    begin = moment("2026-09-10")
+    for n, code in enumerate(codes):
+        if n % 5 == 4:
+            continue  # never used
+        shown = dice.randrange(1000)
+        for step in range(dice.randrange(1, 9)):
+            at = begin + timedelta(microseconds=dice.randrange(52 * 24 * 3600 * 10**6))
+            meter = dice.choice(["level", "held", "kwh"])
+            value = Decimal(dice.randrange(10**6)).scaleb(-dice.choice([0, 3]))
+            serial = {}
+            if meter == "kwh":
+                at = begin + timedelta(days=6 * step, microseconds=dice.randrange(10**9))
+                shown += dice.randrange(100)
+                value, serial = Decimal(shown), {"serial": dice.choice(["a", "a", "b"])}
+            yield EventIn(f"l{seed}-{n}-{step}", "subscription", code, meter, at, value, None,
+                          serial)  # fmt: skip
+
+
+def test_levels_go_on_from_before_the_period(story: Story, together: Callable[[], int]) -> None:
+    codes = open_many(story, 30, "level") + open_many(story, 5, "level", start="2026-10-12")
+    # A level in bytes: its average has a numerator of a hundred bits.
+    large = EventIn(
+        "w", "subscription", codes[3], "held", moment("2026-10-03"), Decimal(10**12 + 1)
+    )
+    take(story, large, *levels(codes, seed=1))
+    one_by_one, columns = both_ways(story, "2026-10")
+    assert columns == one_by_one
+    assert together() == 35
+    metering.seal(now=story.now)
+    one_by_one, columns = both_ways(story.at("2026-12-01"), "2026-11")
+    assert columns == one_by_one
+    assert together() == 35 + 35
+
+
+def test_odd_levels_are_charged_by_themselves(story: Story, together: Callable[[], int]) -> None:
+    codes = open_many(story, 8, "level")
+    take(
+        story,
+        *levels(codes, seed=2),
+        EventIn("t", "subscription", codes[0], "held", moment("2026-09-03"), None, "много"),
+        EventIn("c", "customer", f"c-{codes[1]}", "level", moment("2026-09-03"), Decimal(4)),
+        EventIn("n", "subscription", codes[2], "level", moment("2026-10-30"), Decimal(-4)),
+    )
+    one_by_one, columns = both_ways(story, "2026-10")
+    assert columns == one_by_one
+    assert together() == 8 - 3
+
+
+def test_a_price_of_a_part_of_the_period_counts_its_own_usage(
+    story: Story, together: Callable[[], int]
+) -> None:
+    story.sell(
+        PlanTerms("late", "Поздний"),
+        price("late", "calls", {"model": "per_unit", "unit": "1"}, meter="calls",
+              effective_from=date(2026, 10, 11)),
+    )  # fmt: skip
+    codes = open_many(story, 6, "late")
+    take(story, *used(codes, seed=9, number=200))
+    one_by_one, columns = both_ways(story, "2026-10")
+    assert columns == one_by_one
+    assert together() == 0
 
 
 def test_the_next_period_and_what_comes_late(story: Story, together: Callable[[], int]) -> None:

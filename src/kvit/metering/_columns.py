@@ -24,7 +24,7 @@ from kvit.metering._segments import Segment
 from kvit.metering._standing import STANDING, parameters_of
 
 SCALES = (0, 3, 6, 9, 12)
-TEXTS, DIMENSIONS = "text", "dimensions"
+TEXTS, DIMENSIONS, TIMES = "text", "dimensions", "time"
 _COLUMNS = {
     "subject": pa.string(),
     "meter": pa.string(),
@@ -65,6 +65,7 @@ class UsageColumns:
     texts: Rows  # codes of what they say instead; "" is one of them
     dimensions: Rows  # codes of `dimension_texts`
     dimension_texts: list[str]  # JSON objects of texts
+    times: Rows  # microseconds since 1970
 
 
 def usage_columns(
@@ -75,12 +76,12 @@ def usage_columns(
     until: datetime,
     as_of: int,
     meters: Sequence[str] | None = None,
-    reads: Collection[str] = (TEXTS, DIMENSIONS),
+    reads: Collection[str] = (TEXTS, DIMENSIONS, TIMES),
 ) -> UsageColumns:
     """Return the usage of subjects of one kind; all of it at once, so ask for some at a time.
 
     Args:
-        reads: which of texts and dimensions are looked at; codes of others may all be zero.
+        reads: which of texts, dimensions and times are looked at; others may all be zero.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("usage is read inside a transaction")
@@ -112,7 +113,7 @@ def of_segment(
     segment: Segment, asked: Asked, undone: NDArray[np.int64], reads: Collection[str]
 ) -> UsageColumns:
     """Return what one segment has, decoding nothing that is not looked at."""
-    columns = ["value", "wide", *(name for name in (TEXTS, DIMENSIONS) if name in reads)]
+    columns = ["value", "wide", *(name for name in (TEXTS, DIMENSIONS, TIMES) if name in reads)]
     places, runs, rows = piece(segment, asked, undone, columns)
     codes, names = segment.meters
     whole = rows["value"].combine_chunks()
@@ -137,6 +138,7 @@ def of_segment(
         texts=texts,
         dimensions=dimensions[0],
         dimension_texts=dimensions[1],
+        times=rows[TIMES].to_numpy() if TIMES in reads else nothing,
     )
 
 
@@ -212,6 +214,7 @@ def _columns(table: pa.Table) -> UsageColumns:
         texts=_coded(pc.fill_null(table["text"], ""))[0],
         dimensions=dimensions[0],
         dimension_texts=dimensions[1],
+        times=table["time"].to_numpy(),
     )
 
 

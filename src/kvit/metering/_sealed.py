@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kvit.core.columnar.runs import Rows, Runs
-from kvit.metering._segments import Segment
+from kvit.metering._segments import Segment, nothing_of
 from kvit.metering.models import Batch, Retraction
 from kvit.metering.models import Segment as Manifest
 from kvit.metering.rows import EARLIEST
@@ -74,6 +74,8 @@ def piece(
 ) -> tuple[Rows, Runs, pa.Table]:
     """Return what a segment has of it: the places of runs in its index, runs, and rows."""
     since, until = asked.span
+    if segment.last < since or segment.first >= until:
+        return np.zeros(0, np.int64), Runs(np.zeros(0, np.int64), 0), nothing_of(columns)
     runs = segment.runs_of(asked.kind, asked.subjects, asked.meters)
     is_cut = not (since <= segment.first and segment.last < until)
     if is_cut:

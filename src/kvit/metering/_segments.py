@@ -122,6 +122,11 @@ def _codes(column: pa.ChunkedArray) -> Rows:
     return found
 
 
+def nothing_of(columns: Sequence[str]) -> pa.Table:
+    """Return some columns of no events."""
+    return EVENTS.empty_table().select(list(columns))
+
+
 class Segment:
     """A segment of the store, opened for reading. The row group decoded last is kept."""
 
@@ -243,7 +248,7 @@ class Segment:
     def rows_of(self, runs: Rows, columns: Sequence[str]) -> pa.Table:
         """Return some columns of the rows of runs, in order."""
         if not len(runs):
-            return EVENTS.empty_table().select(list(columns))
+            return nothing_of(columns)
         breaks = np.flatnonzero(np.diff(runs) != 1) + 1
         parts = [
             self._between(int(self.starts[part[0]]), int(self.starts[part[-1] + 1]), columns)

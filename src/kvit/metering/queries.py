@@ -19,7 +19,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from kvit.metering import _invariants
 from kvit.metering._bulk import BulkRequest, Unread, bulk_request, unread, unread_requests
-from kvit.metering._columns import DIMENSIONS, TEXTS, UsageColumns, usage_columns
+from kvit.metering._columns import DIMENSIONS, TEXTS, TIMES, UsageColumns, usage_columns
 from kvit.metering._days import MeterDay, days_of
 from kvit.metering._invariants import Problem, problems
 from kvit.metering._listed import (
@@ -51,7 +51,7 @@ from kvit.metering.rows import EARLIEST, LATEST
 from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
-    "DIMENSIONS", "TEXTS",
+    "DIMENSIONS", "TEXTS", "TIMES",
     "BatchRow", "BulkRequest", "Counts", "DaySum", "EventFilter", "EventRow", "EventView",
     "IntakeSums", "Key", "MeterDay", "Problem", "ToDecide", "Traces", "Unread", "UsageBatch",
     "UsageColumns", "UsageRow",

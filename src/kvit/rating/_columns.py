@@ -21,37 +21,52 @@ from numpy.typing import NDArray
 from kvit.core.catalogue import Catalogue, Meter
 from kvit.core.charges import LARGEST
 from kvit.core.columnar import Exact, NotColumnar, Sums, ready
-from kvit.core.columnar.exact import LIMIT, Ints, largest
+from kvit.core.columnar.exact import LIMIT, Ints, joined, largest
 from kvit.core.columnar.prices import book_of
 from kvit.core.columnar.runs import Rows
 from kvit.core.columnar.tables import adjusted, read_tables
 from kvit.core.money import exponent
 from kvit.core.pricing.price import compile_price
 from kvit.core.stretches import Charge as Pattern
-from kvit.metering.queries import DIMENSIONS, TEXTS, UsageColumns
-from kvit.rating._counted import Counted, Truths
+from kvit.metering.queries import DIMENSIONS, TEXTS, TIMES, UsageColumns
+from kvit.rating._counted import Counted, Levels, Truths
 from kvit.rating._reading import TABLED, Own, apart, tabled
 
 FINEST = 10**12  # units are stored with so many decimals
+WIDEST = 10**36  # of a numerator that is stored
+_READS = {"unique": {TEXTS}, "time_weighted": {TIMES}, "difference": {DIMENSIONS}}
 
 
 @dataclass(frozen=True)
 class PricedColumn:
-    """One price of all members, in their order; sums in minor units, `num / den` the exact one."""
+    """One price of all members, in their order. What stands in a charge's row is put into its form
+    when it is asked for: a total needs nothing but the minor units."""
 
-    units: Rows
-    unit_scale: int
+    shown: Exact
     events: Rows
     exact: Sums
     minor: Rows
 
     @property
-    def num(self) -> Rows:
+    def num(self) -> Ints:
         return self._reduced[0]
 
     @property
-    def den(self) -> Rows:
+    def den(self) -> Ints:
         return self._reduced[1]
+
+    @property
+    def unit_scale(self) -> int:
+        return self.shown.den if self._is_decimal else FINEST
+
+    @cached_property
+    def units(self) -> Ints:
+        """Return units over `unit_scale`, as finely as they are stored."""
+        return self.shown.num if self._is_decimal else self.shown.at_scale(FINEST)
+
+    @property
+    def _is_decimal(self) -> bool:
+        return self.shown.rest is None and FINEST % self.shown.den == 0
 
     @cached_property
     def _reduced(self) -> tuple[Ints, Ints]:
@@ -87,17 +102,19 @@ def sheet_of(
     catalogue: Catalogue,
     currency: str,
     owns: Mapping[str, Own] = MappingProxyType({}),
+    levels: Levels | None = None,
 ) -> Sheet:
     """Price every member.
 
     Args:
         codes: of the members, in byte order.
         owns: by price key, where members have prices of their own.
+        levels: where any meter goes on from before the period: see `plain.carrying`.
 
     Raises:
         NotColumnar: no member can be priced this way.
     """
-    counted = Counted(usage, codes)
+    counted = Counted(usage, codes, levels)
     meters = {one.stretch.terms.meter for one in patterns if one.stretch.terms.meter}
     events = np.zeros(len(codes), np.int64)
     for code in meters:
@@ -125,12 +142,12 @@ def sheet_of(
 
 
 def reads_of(patterns: Sequence[Pattern], catalogue: Catalogue) -> set[str]:
-    """Return what of usage is looked at beside values: texts, dimensions."""
+    """Return what of usage is looked at beside values: texts, dimensions, times."""
     reads = set()
     for one in patterns:
         meter = catalogue.meters.get(one.stretch.terms.meter)
-        if meter is not None and meter.aggregation == "unique":
-            reads.add(TEXTS)
+        if meter is not None:
+            reads |= _READS.get(meter.aggregation, set())
         if compile_price(one.stretch.price).aggregation == "keys":
             reads.add(DIMENSIONS)
     return reads
@@ -142,9 +159,7 @@ def _plan_s(one: Pattern, members: int) -> Own:
 
 def _odd_usage(counted: Counted, meters: set[str], catalogue: Catalogue) -> Truths:
     """Return whose values have no room in 64 bits, or whose events no price takes."""
-    usage, left = counted.usage, np.zeros(counted.members, np.bool_)
-    if usage.wide.any():
-        left[counted.owners[np.maximum.reduceat(usage.wide, usage.runs.starts)]] = True
+    usage, left = counted.usage, counted.wide.copy()
     for place, meter in enumerate(usage.meter_codes):
         if meter in catalogue.meters and meter not in meters:
             # Events that no price takes: they wait, and are told.
@@ -163,13 +178,13 @@ class _Read:
 
 def _alike(
     columns: Iterable[Column], counted: Counted, left: Truths
-) -> dict[tuple[int, Fraction], list[_Read]]:
+) -> dict[tuple[int, int, Fraction], list[_Read]]:
     """Read columns whose prices are tables; return them by what must be the same at one stroke."""
-    found: dict[tuple[int, Fraction], list[_Read]] = defaultdict(list)
+    found: dict[tuple[int, int, Fraction], list[_Read]] = defaultdict(list)
     for one in columns:
         if one.own.kinds <= TABLED:
             units, counts = tabled(one.own, counted, one.meter, left)
-            found[units.den, one.pattern.share].append(_Read(one, units, counts))
+            found[units.den, units.part, one.pattern.share].append(_Read(one, units, counts))
     return found
 
 
@@ -180,7 +195,7 @@ def _price(many: Sequence[_Read], scale: int) -> None:
     which = np.concatenate(
         [one.column.own.which + first for one, first in zip(many, firsts, strict=False)]
     )
-    units = Exact(np.concatenate([one.units.num for one in many]), many[0].units.den)
+    units = joined([one.units for one in many])
     counts = np.concatenate([one.counts for one in many])
     book = book_of(prices)
     if len(many) > 1 and not book.holds(units, counts):
@@ -195,7 +210,7 @@ def _price(many: Sequence[_Read], scale: int) -> None:
     for place, one in enumerate(many):
         mine = slice(place * members, (place + 1) * members)
         one.column.units = one.units
-        one.column.sums = Sums(sums.num[mine], sums.den[mine])
+        one.column.sums = sums.part_of(mine)
         one.column.minor = minor[mine]
         one.column.has_room = has_room
 
@@ -203,44 +218,32 @@ def _price(many: Sequence[_Read], scale: int) -> None:
 def _has_room(units: Exact, sums: Sums, minor: Ints) -> bool:
     """Whether figures are known to fit where they are stored."""
     return (
-        object not in (units.num.dtype, sums.num.dtype, sums.den.dtype, minor.dtype)
-        and largest(minor) < LARGEST
-        and max(map(largest, (units.num, sums.num, sums.den))) < LIMIT
+        largest(minor) < LARGEST
+        and max(largest(sums.num) + 1, largest(sums.den)) * sums.part < WIDEST
+        and (largest(units.num) + 1) * FINEST < WIDEST
     )
 
 
 def _finished(column: Column, counted: Counted, left: Truths) -> PricedColumn:
-    units = column.units
-    if units.den > 1 and FINEST % units.den:
-        raise NotColumnar("units")
     if not column.has_room:
         _leave_large(column, left)
     return PricedColumn(
-        units=column.units.num,
-        unit_scale=units.den,
+        shown=column.units,
         events=counted.counts_of(column.meter),
         exact=column.sums,
-        minor=column.minor,
+        minor=column.minor.astype(np.int64),
     )
 
 
 def _leave_large(column: Column, left: Truths) -> None:
     """Leave out whose figures have no room where they are stored."""
-    units, sums = column.units, Sums(*column.sums.reduced())
+    sums, units = Sums(*column.sums.reduced()), column.units
     for numbers, bound in (
-        (column.minor, LARGEST), (sums.num, LIMIT), (sums.den, LIMIT), (units.num, LIMIT),
+        (column.minor, LARGEST), (sums.num, WIDEST), (sums.den, WIDEST),
+        (units.num, WIDEST // FINEST),
     ):  # fmt: skip
         left |= (np.abs(numbers) >= bound).astype(np.bool_)
-    column.units = Exact(_whole(units.num, left), units.den)
-    column.sums = Sums(_whole(sums.num, left), _whole(sums.den, left))
-    column.minor = _whole(column.minor, left)
-
-
-def _whole(numbers: Ints, left: Truths) -> Rows:
-    """Return 64 bits; what has no room there is of members that are left out."""
-    if numbers.dtype != object:
-        return numbers
-    return np.where(left, 1, numbers).astype(np.int64)
+    column.minor = np.where(left, 0, column.minor)
 
 
 def _fixed(one: Pattern, members: int) -> PricedColumn:
@@ -253,4 +256,5 @@ def _fixed(one: Pattern, members: int) -> PricedColumn:
     if units.denominator != 1 or abs(units) >= LIMIT:
         raise NotColumnar("units")
     exact = Sums(same(one.exact.numerator), same(one.exact.denominator))
-    return PricedColumn(same(units.numerator), FINEST, same(0), exact, same(one.amount_minor))
+    shown = Exact(same(units.numerator), FINEST)
+    return PricedColumn(shown, same(0), exact, same(one.amount_minor))

@@ -6,7 +6,10 @@ for picks the rows of its meter first.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
+from math import lcm
 
 import numpy as np
 import orjson
@@ -16,19 +19,44 @@ from numpy.typing import NDArray
 
 from kvit.core.catalogue import Meter
 from kvit.core.columnar import Exact, NotColumnar
-from kvit.core.columnar.exact import LIMIT, Ints, largest, narrowed
-from kvit.core.columnar.runs import Rows, Runs
+from kvit.core.columnar.exact import LIMIT, Ints, largest, narrowed, scaled, split
+from kvit.core.columnar.runs import Rows, Runs, borders
+from kvit.core.measured import CARRYING
 from kvit.core.pricing.compiled import MatchKey
+from kvit.core.schedule import ServicePeriod
 from kvit.metering.queries import UsageColumns
+from kvit.metering.rows import EARLIEST
 
 Truths = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What carrying meters showed before the period, and the period in microseconds since 1970."""
+
+    before: UsageColumns
+    start: int  # of what is served
+    end: int
+    whole: int  # how long the whole period is
+
+    @classmethod
+    def of(cls, before: UsageColumns, service: ServicePeriod, zone: str) -> "Levels":
+        moments = (
+            service.start, service.end,
+            service.period.start_instant(zone), service.period.end_instant(zone),
+        )  # fmt: skip
+        start, end, first, last = ((one - EARLIEST) // timedelta(microseconds=1) for one in moments)
+        return cls(before, start, end, last - first)
 
 
 class Counted:
     """Usage of members; `codes` are theirs, in byte order."""
 
-    def __init__(self, usage: UsageColumns, codes: Sequence[str]) -> None:
-        self.usage, self.members = usage, len(codes)
+    def __init__(
+        self, usage: UsageColumns, codes: Sequence[str], levels: Levels | None = None
+    ) -> None:
+        self.usage, self.members, self.levels = usage, len(codes), levels
+        self._earlier = None if levels is None else Counted(levels.before, codes)
         places = pc.index_in(usage.subject_codes, value_set=pa.array(codes, pa.string()))
         # A subject that was not asked for has no runs: any place will do.
         self.owners: Rows = pc.fill_null(places, 0).to_numpy().astype(np.int64)[usage.subjects]
@@ -44,6 +72,15 @@ class Counted:
         whole = np.zeros(self._shape, of_runs.dtype)
         whole.reshape(-1)[self._cells] = of_runs
         return whole
+
+    @property
+    def wide(self) -> Truths:
+        """Return who has a value without room in 64 bits."""
+        usage, found = self.usage, self.nobody
+        if usage.wide.any():
+            found = self.nobody.copy()
+            found[self.owners[usage.runs.how_many(usage.wide) > 0]] = True
+        return found if self._earlier is None else found | self._earlier.wide
 
     def _row(self, meter: Meter) -> int:
         return self.meters.get(meter.code, -1)
@@ -74,6 +111,8 @@ class Counted:
         """Return who has a text where a number is needed, or a number below zero."""
         texts, negative = self._texts, None if may_be_negative else self._negative
         odd = self.nobody if texts is None else texts[self._row(meter)]
+        if self._earlier is not None and meter.aggregation in CARRYING:
+            odd = odd | self._earlier.odd_values(meter)
         return odd if negative is None else odd | negative[self._row(meter)]
 
     def sums(self, meter: Meter) -> Exact:
@@ -94,6 +133,12 @@ class Counted:
                 )
             case "unique":
                 return self._uniques(meter)
+            case "latest":
+                return self._latest(meter)
+            case "time_weighted":
+                return self._weighted(meter)
+            case "difference":
+                return self._consumed(meter)
             case kind:
                 raise NotColumnar(kind)
 
@@ -118,6 +163,70 @@ class Counted:
             raise NotColumnar("unique")
         said = np.where(missing, self.usage.texts[places].astype(np.int64) * 2 + 1, values * 2)
         return Exact(self._of_members(owners, runs.uniques(said)))
+
+    def _level_before(self, meter: Meter) -> Exact:
+        """Return the last value before the period; zero where there is none."""
+        earlier = self._earlier
+        assert earlier is not None
+        places, runs, owners = earlier.rows(meter)
+        lasts = runs.lasts(earlier.usage.values[places])
+        return Exact(earlier._of_members(owners, lasts), earlier.usage.scale)
+
+    def _latest(self, meter: Meter) -> Exact:
+        places, runs, owners = self.rows(meter)
+        used = np.zeros(self.members, np.bool_)
+        used[owners] = True
+        lasts = self._of_members(owners, runs.lasts(self.usage.values[places]))
+        return Exact(lasts, self.usage.scale).chosen(used, self._level_before(meter))
+
+    def _weighted(self, meter: Meter) -> Exact:
+        """Average over the whole period what held while it was served."""
+        levels = self.levels
+        assert levels is not None
+        places, runs, owners = self.rows(meter)
+        before = self._level_before(meter)
+        scale = lcm(before.den, self.usage.scale)
+        carried = before.over(scale)
+        values = scaled(self.usage.values[places], scale // self.usage.scale)
+        served = levels.end - levels.start
+        total = scaled(carried, served)
+        found = runs.weighted(
+            values, self.usage.times[places], start=levels.start, end=levels.end,
+            carried=carried[owners],
+        )  # fmt: skip
+        total = total.astype(found.dtype) if found.dtype == object else total
+        total[owners] = found
+        whole, rest = split(total, levels.whole)
+        return Exact(narrowed(whole), scale, narrowed(rest), levels.whole)
+
+    def _consumed(self, meter: Meter) -> Exact:
+        """Add up what a cumulative meter showed more; each serial number starts where it starts."""
+        parts = [one._readings(meter) for one in (self._earlier, self) if one is not None]
+        scale = lcm(*(one.usage.scale for one in (self._earlier, self) if one is not None))
+        serials = {text: place for place, text in enumerate({t for one in parts for t in one[2]})}
+        owner = np.concatenate([one[0] for one in parts])
+        values = np.concatenate([scaled(one[1].num, scale // one[1].den) for one in parts])
+        serial = np.concatenate(
+            [np.array([*map(serials.__getitem__, one[2]), 0], np.int64)[one[3]] for one in parts]
+        )
+        early = np.arange(len(owner)) < len(parts[0][0])
+        order = np.lexsort((serial, owner))  # stable: in order of time within, the earlier first
+        meters = borders(owner[order], serial[order])
+        counted = np.maximum(meters.how_many(early[order]) - 1, 0)
+        ordered = values[order]
+        more = meters.lasts(ordered) - ordered[meters.starts + counted]
+        total = np.zeros(self.members, more.dtype)
+        np.add.at(total, meters.firsts(owner[order]), more)
+        return Exact(total, scale)
+
+    def _readings(self, meter: Meter) -> tuple[Rows, Exact, list[str], Rows]:
+        """Return of each reading whose it is, its value, and which of the serial numbers."""
+        places, runs, owners = self.rows(meter)
+        serials = [orjson.loads(one).get("serial", "") for one in self.usage.dimension_texts]
+        values = Exact(self.usage.values[places], self.usage.scale)
+        return (
+            np.repeat(owners, runs.counts), values, serials, self.usage.dimensions[places],
+        )  # fmt: skip
 
     def amounts(self, meter: Meter) -> tuple[Rows, int, Runs]:
         """Return the events' values one by one; none below zero, whoever has one is odd."""

@@ -1,8 +1,12 @@
 """What of a service period is due in a run."""
 
+from datetime import datetime
+
 from kvit.core.money import to_minor
 from kvit.core.schedule import Contract, ServicePeriod, due_in_advance, due_in_arrears
 from kvit.rating.rows import RatingRun
+
+LOOK_BACK_YEARS = 3  # how far a reading before the period is looked for
 
 
 def when_due(
@@ -35,3 +39,8 @@ def threshold(contract: Contract, service: ServicePeriod, run: RatingRun) -> int
     if plan is None or plan.threshold is None:
         return None
     return to_minor(plan.threshold, contract.currency)
+
+
+def looked_back(since: datetime) -> datetime:
+    """Return from when on events may say what a level or a reading was at a moment."""
+    return since.replace(year=since.year - LOOK_BACK_YEARS, day=min(since.day, 28))

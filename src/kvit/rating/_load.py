@@ -23,6 +23,7 @@ from kvit.metering import queries as metering
 from kvit.metering.rows import LATEST
 from kvit.parties import queries as parties
 from kvit.parties.rows import Customer
+from kvit.rating._due import looked_back
 from kvit.rating._taken_back import VOID
 from kvit.rating._write import discounts_of
 from kvit.rating.models import Charge, RatedPeriod
@@ -35,7 +36,6 @@ Span = tuple[datetime, datetime]
 _HistoryRow = tuple[date, str, Fraction, list[dict[str, Any]]]
 Key = tuple[str, date]  # subscription id, first day of the service period
 LOOK_AGAIN = -1  # in place of the last amendment known: what was learned is not settled yet
-LOOK_BACK_YEARS = 3  # how far a reading before the period is looked for
 
 
 def rated_periods(
@@ -262,9 +262,8 @@ def _carried(
         return {}
     subjects = sorted({(kind, code) for kind, code, meter in owners if meter in meters})
     found: dict[str, dict[str, list[UsageEvent]]] = defaultdict(lambda: defaultdict(list))
-    back = since.replace(year=since.year - LOOK_BACK_YEARS, day=min(since.day, 28))
     for batch in metering.usage(
-        subjects, since=back, until=since, as_of=run.usage_version, meters=meters
+        subjects, since=looked_back(since), until=since, as_of=run.usage_version, meters=meters
     ):
         for row in metering.rows(batch):
             owner = owners.get((row.subject_kind, row.subject, row.meter))

@@ -15,14 +15,14 @@ import orjson
 from django.db import connection
 
 from kvit.core.catalogue import Catalogue
-from kvit.core.columnar.plain import is_timeless, pattern
+from kvit.core.columnar.plain import carrying, is_timeless, pattern
 from kvit.core.schedule import Contract, ServicePeriod, service_periods
 from kvit.core.stretches import Charge as Pattern
 from kvit.metering import queries as metering
 from kvit.parties import queries as parties
 from kvit.parties.rows import Payer
 from kvit.platform.tenancy import current_tenant_id
-from kvit.rating._due import when_due
+from kvit.rating._due import looked_back, when_due
 from kvit.rating._load import LOOK_AGAIN
 from kvit.rating.rows import RatingRun
 from kvit.subscriptions import queries as subscriptions
@@ -88,7 +88,7 @@ def part(ids: Sequence[UUID], run: RatingRun) -> list[Group]:
             members = [_member(one, payers, run) for one in many]
             members.sort(key=lambda one: one.code.encode())
             found.append(Group(shape, members))
-    return [one for one in map(_without_customers_usage, found) if one.members]
+    return [one for one in (_without_customers_usage(one, run) for one in found) if one.members]
 
 
 def _member(one: Unamended, payers: Mapping[UUID, Payer], run: RatingRun) -> Member:
@@ -162,11 +162,13 @@ def _untouched(
     return [one for one in rows if one.id not in lost and not is_late(one)]
 
 
-def _without_customers_usage(group: Group) -> Group:
+def _without_customers_usage(group: Group, run: RatingRun) -> Group:
     """Leave out whom an event of their customer may concern: whose it is, is found one by one."""
     service = group.shape.service
+    goes_on = carrying(group.shape.charges, run.catalogue)
+    since = looked_back(service.start) if goes_on else service.start
     codes = sorted({one.customer for one in group.members})
-    used = metering.subjects_in_use("customer", codes, since=service.start, until=service.end)
+    used = metering.subjects_in_use("customer", codes, since=since, until=service.end)
     if not used:
         return group
     return Group(group.shape, [one for one in group.members if one.customer not in used])

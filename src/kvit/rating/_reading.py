@@ -8,7 +8,6 @@ column is priced by `apart`, kind by kind.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import lcm
 
 import numpy as np
 
@@ -52,10 +51,10 @@ def tabled(own: Own, counted: Counted, meter: Meter, left: Truths) -> tuple[Exac
         left |= odd & mine
         of_kind = counted.counts_of(meter) if kind == "events" else nothing
         if place:
-            units, counts = _either(mine, one, units), np.where(mine, of_kind, counts)
+            units, counts = one.chosen(mine, units), np.where(mine, of_kind, counts)
         else:
             units, counts = one, of_kind
-    return _cleared(units, left), counts
+    return units.cleared(left) if left.any() else units, counts
 
 
 def apart(own: Own, counted: Counted, meter: Meter, left: Truths) -> tuple[Exact, Sums]:
@@ -73,10 +72,7 @@ def apart(own: Own, counted: Counted, meter: Meter, left: Truths) -> tuple[Exact
         for one in usage.keyed.values():
             shown = shown.plus(one)
         if found is not None:
-            shown = _either(mine, shown, found[0])
-            sums = Sums(
-                np.where(mine, sums.num, found[1].num), np.where(mine, sums.den, found[1].den)
-            )
+            shown, sums = shown.chosen(mine, found[0]), sums.chosen(mine, found[1])
         found = shown, sums
     assert found is not None
     return found
@@ -90,11 +86,11 @@ def _usage(prices: Sequence[Ready], counted: Counted, meter: Meter) -> tuple[Usa
         [event] = {price.compiled.event for price in prices}
         assert isinstance(event, MatchKey)
         keyed, met, odd = counted.cells(event, meter)
-        keyed = {table: _cleared(one, odd) for table, one in keyed.items()}
+        keyed = {table: one.cleared(odd) for table, one in keyed.items()}
         return Usage(Exact(counts * 0), counts, keyed, met), odd
     units, odd = _units(kind, counted, meter)
     amounts = counted.amounts(meter) if kind == "amounts" else None
-    return Usage(_cleared(units, odd), counts, amounts=amounts), odd
+    return Usage(units.cleared(odd), counts, amounts=amounts), odd
 
 
 def _units(kind: str, counted: Counted, meter: Meter) -> tuple[Exact, Truths]:
@@ -108,12 +104,3 @@ def _units(kind: str, counted: Counted, meter: Meter) -> tuple[Exact, Truths]:
         odd = counted.odd_values(meter)
     negative = (units.num < 0).astype(np.bool_)
     return units, odd | negative if negative.any() else odd
-
-
-def _cleared(units: Exact, odd: Truths) -> Exact:
-    return Exact(np.where(odd, 0, units.num), units.den) if odd.any() else units
-
-
-def _either(mine: Truths, one: Exact, other: Exact) -> Exact:
-    den = lcm(one.den, other.den)
-    return Exact(np.where(mine, one.over(den), other.over(den)), den)

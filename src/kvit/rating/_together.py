@@ -6,6 +6,7 @@ is made in Python for a charge. The rows are those that `_write` would have writ
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
 from kvit.core.columnar import NotColumnar
-from kvit.core.columnar.runs import Rows
+from kvit.core.columnar.exact import Ints
+from kvit.core.columnar.plain import carrying
 from kvit.core.differences import Due, slot_of
 from kvit.metering import queries as metering
+from kvit.metering.queries import UsageColumns
 from kvit.platform import audit
 from kvit.platform.columns import (
     insert_staged,
@@ -27,6 +30,8 @@ from kvit.platform.columns import (
 )
 from kvit.platform.ids import uuid7_column
 from kvit.rating._columns import Sheet, reads_of, sheet_of
+from kvit.rating._counted import Levels
+from kvit.rating._due import looked_back
 from kvit.rating._own import own_prices
 from kvit.rating._plain import Group, Member, Shape
 from kvit.rating._write import COLUMNS, PERIOD_COLUMNS, REMEMBER, ChargeIn, Row, charge_rows
@@ -60,8 +65,8 @@ class _Written:
     members: list[tuple[object, ...]] = field(default_factory=list)
     charges: list[Row] = field(default_factory=list)  # (template, step, what all have alike)
     periods: list[Row] = field(default_factory=list)
-    figures: list[dict[str, Rows]] = field(default_factory=list)
-    events: list[dict[str, Rows]] = field(default_factory=list)
+    figures: list[dict[str, Ints]] = field(default_factory=list)
+    events: list[dict[str, Ints]] = field(default_factory=list)
 
 
 def charge_together(groups: Sequence[Group], run: RatingRun) -> tuple[RatingResult, set[UUID]]:
@@ -85,16 +90,25 @@ def _sheet(group: Group, run: RatingRun) -> tuple[Sheet, list[Member]]:
     """Price the group; members that must be rated by themselves are left out of both."""
     shape = group.shape
     codes = [one.code for one in group.members]
-    usage = metering.usage_columns(
-        "subscription",
-        codes,
-        since=shape.service.start,
-        until=shape.service.end,
-        as_of=run.usage_version,
-        reads=reads_of(shape.charges, run.catalogue),
-    )
+    reads = reads_of(shape.charges, run.catalogue)
+
+    def usage(
+        since: datetime, until: datetime, meters: Sequence[str] | None = None
+    ) -> UsageColumns:
+        return metering.usage_columns(
+            "subscription", codes, since=since, until=until, as_of=run.usage_version,
+            meters=meters, reads=reads,
+        )  # fmt: skip
+
+    start, levels = shape.service.start, None
+    if meters := carrying(shape.charges, run.catalogue):
+        before = usage(looked_back(start), start, meters)
+        levels = Levels.of(before, shape.service, shape.contract.zone)
     owns, odd = own_prices(shape, group.members)
-    sheet = sheet_of(shape.charges, codes, usage, run.catalogue, shape.contract.currency, owns)
+    sheet = sheet_of(
+        shape.charges, codes, usage(start, shape.service.end), run.catalogue,
+        shape.contract.currency, owns, levels,
+    )  # fmt: skip
     sheet.left |= odd
     members = [one for one, left in zip(group.members, sheet.left, strict=True) if not left]
     return sheet, members
@@ -179,12 +193,15 @@ def _write(written: _Written, run: RatingRun) -> int:
         {"place": "integer", "id": "uuid", "code": "text", "payer_id": "uuid"},
         written.members,
     )
-    ids = _stage_figures("rated_figures", written.figures, [*_FIGURES])
-    _stage_figures("rated_events", written.events, ["events"])
+    # Figures too long for 64 bits have a table of another form.
+    is_wide = any(one[name].dtype == object for one in written.figures for name in _FIGURES)
+    figures = "rated_figures_wide" if is_wide else "rated_figures"
+    ids = _stage_figures(figures, written.figures, [*_FIGURES], "numeric" if is_wide else "bigint")
+    _stage_figures("rated_events", written.events, ["events"], "bigint")
     count = insert_staged(
         Charge,
         {name: OWN.get(name, f"t.{name}") for name in COLUMNS},
-        "pg_temp.rated_figures c JOIN pg_temp.rated_alike t ON t.template = c.template"
+        f"pg_temp.{figures} c JOIN pg_temp.rated_alike t ON t.template = c.template"
         " JOIN pg_temp.rated_member m ON m.place = c.place",
     )
     periods = insert_staged(
@@ -223,7 +240,9 @@ def _stage_alike(
     stage_rows(name, {"template": "integer", **more, **types}, rows)
 
 
-def _stage_figures(name: str, parts: Sequence[dict[str, Rows]], figures: Sequence[str]) -> Ids:
+def _stage_figures(
+    name: str, parts: Sequence[dict[str, Ints]], figures: Sequence[str], kind: str
+) -> Ids:
     """Stage columns under new ids, the charges of one member side by side; return the ids."""
     joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     order = np.lexsort((joined["template"], joined["place"]))
@@ -234,7 +253,7 @@ def _stage_figures(name: str, parts: Sequence[dict[str, Rows]], figures: Sequenc
             "id": ("uuid", ids),
             "template": ("integer", joined["template"][order]),
             "place": ("integer", joined["place"][order]),
-            **{key: ("bigint", joined[key][order]) for key in figures},
+            **{key: (kind, joined[key][order]) for key in figures},
         },
     )
     return ids

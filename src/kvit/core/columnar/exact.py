@@ -3,6 +3,7 @@
 A worked example, 2.5 and 0.45 are Exact([250, 45], 100); beside thirds they are [750, 135] / 300.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -11,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Ints: TypeAlias = "NDArray[Any]"
+Ints: TypeAlias = NDArray[Any]
 """int64, or objects that are Python's integers."""
 
 LIMIT = 2**62  # of what may stand in 64 bits: twice it, and a sum of two, still fit
@@ -49,6 +50,12 @@ def narrowed(numbers: Ints) -> Ints:
     return numbers
 
 
+def split(numbers: Ints, by: Any) -> tuple[Ints, Ints]:
+    """Return whole parts and what is left of each, never below zero."""
+    whole: Ints = numbers // by
+    return whole, numbers - whole * by
+
+
 def sum_of(one: Ints, other: Ints) -> Ints:
     """Add exactly."""
     bound = largest(one) + largest(other)
@@ -57,21 +64,56 @@ def sum_of(one: Ints, other: Ints) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """num[i] / den."""
+    """(num[i] + rest[i] / part) / den, 0 <= rest < part; mostly without a rest.
+
+    An average over time is over so fine a denominator (microseconds of a month) that numerators
+    alone would leave 64 bits; what is left of them beside whole parts does not.
+    """
 
     num: Ints
     den: int = 1
+    rest: Ints | None = None
+    part: int = 1
+
+    def widened(self) -> "Exact":
+        """Return the same over one denominator."""
+        if self.rest is None:
+            return self
+        num = room(self.num, (largest(self.num) + 1) * self.part)
+        return Exact(num * self.part + self.rest, self.den * self.part)
 
     def over(self, den: int) -> Ints:
-        """Return the numerators over a multiple of the denominator."""
+        """Return the numerators over a multiple of the denominator; there is no rest."""
         return scaled(self.num, den // self.den)
 
     def plus(self, other: "Exact") -> "Exact":
-        den = lcm(self.den, other.den)
-        return Exact(sum_of(self.over(den), other.over(den)), den)
+        one, other = self.widened(), other.widened()
+        den = lcm(one.den, other.den)
+        return Exact(sum_of(one.over(den), other.over(den)), den)
+
+    def chosen(self, mine: NDArray[np.bool_], other: "Exact") -> "Exact":
+        """Return these where they are `mine`, the others elsewhere."""
+        one, other = self.widened(), other.widened()
+        den = lcm(one.den, other.den)
+        return Exact(np.where(mine, one.over(den), other.over(den)), den)
+
+    def cleared(self, odd: NDArray[np.bool_]) -> "Exact":
+        """Return zeros in place of some."""
+        rest = None if self.rest is None else np.where(odd, 0, self.rest)
+        return Exact(np.where(odd, 0, self.num), self.den, rest, self.part)
+
+    def at_scale(self, scale: int) -> Ints:
+        """Return num × scale / den as integers, ties to even: as quantities are shown."""
+        one = self.widened()
+        sized = scaled(one.num, scale)
+        whole, left = split(room(sized, one.den), one.den)
+        twice = scaled(left, 2)
+        up = (twice > one.den) | ((twice == one.den) & (whole % 2 == 1))
+        return narrowed(whole + up.astype(np.int64))
 
     def rounded(self, scale: int) -> Ints:
         """Return num × scale / den as integers, half-up away from zero: the one rounding."""
+        assert self.rest is None
         twice = 2 * self.den
         sized = scaled(np.abs(self.num), 2 * scale)
         whole = room(sized, largest(sized) + max(self.den, twice)) + self.den
@@ -79,4 +121,12 @@ class Exact:
         return narrowed(np.where(self.num < 0, -magnitude, magnitude))
 
     def fraction(self, place: int) -> Fraction:
-        return Fraction(int(self.num[place]), self.den)
+        one = self.widened()
+        return Fraction(int(one.num[place]), one.den)
+
+
+def joined(parts: Sequence[Exact]) -> Exact:
+    """Put columns over the same denominators one after the other."""
+    rests = [one.rest for one in parts if one.rest is not None]
+    rest = np.concatenate(rests) if rests else None
+    return Exact(np.concatenate([one.num for one in parts]), parts[0].den, rest, parts[0].part)

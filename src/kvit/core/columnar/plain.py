@@ -3,16 +3,17 @@
 Subscriptions of the same terms, zone, currency and service period differ in nothing but usage,
 payer and name. Where every price holds unchanged for the whole period, one of them stands for all:
 its charges, rated without usage, are the pattern, and only units and sums vary. What needs more
-(amendments, discounts, allowances carried over, groups, levels) is rated by itself.
+(amendments, discounts, allowances carried over, groups) is rated by itself.
 """
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
 from kvit.core.catalogue import Catalogue, Meter
 from kvit.core.charges import rate
 from kvit.core.columnar.prices import is_columnar
-from kvit.core.measured import Measured
+from kvit.core.measured import CARRYING, Measured
 from kvit.core.pricing.allowance import Allowance
 from kvit.core.pricing.compiled import Compiled
 from kvit.core.pricing.composed import Composed
@@ -21,7 +22,9 @@ from kvit.core.pricing.price import compile_price
 from kvit.core.schedule import Contract, ServicePeriod
 from kvit.core.stretches import Charge, Stretch, stretches
 
-AGGREGATIONS: Final = frozenset({"sum", "count", "max", "unique"})
+AGGREGATIONS: Final = frozenset(
+    {"sum", "count", "max", "unique", "latest", "time_weighted", "difference"}
+)
 ADDING: Final = frozenset({"sum", "count"})
 """Of these, parts by dimension add up to the whole: a matrix may be read from its cells."""
 
@@ -44,7 +47,7 @@ def pattern(
     except PriceError:
         return None
     for chain in chains.values():
-        if len(chain) > 1 or not _is_plain(chain[0], catalogue, whens, held):
+        if len(chain) > 1 or not _is_plain(chain[0], service, catalogue, whens, held):
             return None
     if spell.terms.scheme == "advance_balance":
         return None
@@ -53,7 +56,11 @@ def pattern(
 
 
 def _is_plain(
-    stretch: Stretch, catalogue: Catalogue, whens: frozenset[str], held: frozenset[tuple[str, str]]
+    stretch: Stretch,
+    service: ServicePeriod,
+    catalogue: Catalogue,
+    whens: frozenset[str],
+    held: frozenset[tuple[str, str]],
 ) -> bool:
     terms, plan = stretch.terms, stretch.plan
     if stretch.when not in whens or {(terms.plan, terms.code), (terms.plan, "*")} & held:
@@ -67,6 +74,8 @@ def _is_plain(
         return False
     if not terms.meter:
         return True
+    if (stretch.start, stretch.end) != (service.start, service.end):
+        return False  # usage of the rest of the period is not this price's
     meter = catalogue.meters.get(terms.meter)
     if meter is None or terms.filters or terms.group_by or meter.aggregation not in AGGREGATIONS:
         return False
@@ -76,6 +85,12 @@ def _is_plain(
 def fits(compiled: Compiled, meter: Meter) -> bool:
     """Whether the price can be read in columns from the meter."""
     return is_columnar(compiled) and (compiled.aggregation != "keys" or meter.aggregation in ADDING)
+
+
+def carrying(patterns: Iterable[Charge], catalogue: Catalogue) -> list[str]:
+    """Return the meters that go on from what they showed before the period."""
+    meters = {one.stretch.terms.meter for one in patterns if one.stretch.terms.meter}
+    return sorted(one for one in meters if catalogue.meters[one].aggregation in CARRYING)
 
 
 def is_timeless(catalogue: Catalogue, plan: str) -> bool:

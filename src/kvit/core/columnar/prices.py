@@ -109,10 +109,10 @@ def book_of(prices: Sequence[Ready]) -> Book:
 
 def _chosen(sums: Sequence[Sums], which: Rows) -> Sums:
     """Return each quantity's sum by its own price."""
-    num, den = sums[0].num, sums[0].den
+    total = sums[0]
     for place, one in enumerate(sums[1:], 1):
-        num, den = np.where(which == place, one.num, num), np.where(which == place, one.den, den)
-    return Sums(num, den)
+        total = one.chosen(which == place, total)
+    return total
 
 
 def _by_key(price: Ready, usage: Usage) -> Sums:

@@ -11,8 +11,9 @@ from fractions import Fraction
 from math import lcm
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kvit.core.columnar.exact import LIMIT, Exact, Ints, largest, room
+from kvit.core.columnar.exact import LIMIT, Exact, Ints, largest, narrowed, room, split
 from kvit.core.columnar.runs import Rows
 from kvit.core.pricing.compiled import Adjustment, Table
 
@@ -88,7 +89,7 @@ class Book:
 
     def holds(self, units: Exact, counts: Rows) -> bool:
         """Whether sums of these quantities are known to fit into 64 bits."""
-        return self.at(units.den).bound(largest(units.num), largest(counts)) < LIMIT
+        return self.at(units.den).bound(largest(units.num) + 1, largest(counts)) < LIMIT
 
     def at(self, scale: int) -> _Flat:
         """Return the rows for units over `scale`."""
@@ -130,21 +131,33 @@ def read_tables(book: Book, which: Rows, units: Exact, counts: Rows) -> "Sums":
     """
     flat = book.at(units.den)
     *_, fee, size, multiple, free = flat.tops
-    bound = flat.bound(largest(units.num), largest(counts))
-    exact = room(units.num, bound)
+    bound = flat.bound(largest(units.num) + 1, largest(counts))
+    exact, rest = room(units.num, bound), units.rest
     if multiple > 1:
         exact = exact * flat.multiples[which]
+        if rest is not None:
+            finer = room(rest, multiple * units.part) * flat.multiples[which]
+            whole, rest = split(finer, units.part)
+            exact = exact + whole
     if free:
+        if rest is not None:
+            rest = np.where(exact < flat.free[which], 0, rest)
         exact = exact - np.minimum(exact, flat.free[which])
-    row = _found(book, flat, which, exact)
-    parts = exact - flat.offsets[row]
+    # A whole bound is passed, and a whole package begun, by the least part of a unit above it.
+    reached = exact if rest is None else exact + (rest > 0)
+    row = _found(book, flat, which, reached)
+    parts, rates = exact - flat.offsets[row], flat.rates[row]
     if size:
         sizes = flat.sizes[row]
-        parts = np.where(sizes > 0, -(-parts // np.maximum(sizes, 1)), parts)
-    num = parts * flat.rates[row] + flat.bases[row]
+        packages = -(-(reached - flat.offsets[row]) // np.maximum(sizes, 1))
+        parts = np.where(sizes > 0, packages, parts)
+        rest = None if rest is None else np.where(sizes > 0, 0, rest)
+    num = parts * rates + flat.bases[row]
     if fee:
         num = num + room(counts, bound) * flat.fees[row]
-    return adjusted(Sums(num, flat.dens[which]), book.adjustments, which)
+    if rest is not None:
+        rest = room(rest, units.part * max(largest(rates), 1)) * rates
+    return adjusted(Sums(num, flat.dens[which], rest, units.part), book.adjustments, which)
 
 
 def _found(book: Book, flat: _Flat, which: Rows, exact: Ints) -> Rows:
@@ -170,44 +183,80 @@ def column_of(numbers: Sequence[int]) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """num[i] / den[i]: sums by different tables."""
+    """(num[i] + rest[i] / part) / den[i]: sums by different tables; mostly without a rest."""
 
     num: Ints
     den: Ints
+    rest: Ints | None = None
+    part: int = 1
+
+    def widened(self) -> "Sums":
+        """Return the same without a rest."""
+        if self.rest is None:
+            return self
+        bound = (largest(self.num) + 1) * self.part + largest(self.rest)
+        num, den = room(self.num, bound), room(self.den, largest(self.den) * self.part)
+        return Sums(num * self.part + self.rest, den * self.part)
 
     def rounded(self, scale: int) -> Ints:
         """Return num × scale / den as integers, half-up away from zero: the one rounding."""
         bound = largest(self.num) * 2 * scale + largest(self.den) * 2
         num, den = room(np.abs(self.num), bound), room(self.den, bound)
-        magnitude: Ints = (num * (2 * scale) + den) // (den * 2)
-        return np.where(self.num < 0, -magnitude, magnitude)
+        if self.rest is None:
+            magnitude: Ints = (num * (2 * scale) + den) // (den * 2)
+            return np.where(self.num < 0, -magnitude, magnitude)
+        most = largest(self.den) * 2 * self.part + largest(self.rest) * 2 * scale
+        if max(bound, most) >= LIMIT or (self.num < 0).any():
+            return narrowed(self.widened().rounded(scale))
+        # What is left below one minor unit, in parts of it, and the rest beside it.
+        whole, left = split(num * (2 * scale) + den, den * 2)
+        beside = left * self.part + self.rest * (2 * scale)
+        rounded: Ints = whole + beside // (den * 2 * self.part)
+        return rounded
 
     def reduced(self) -> tuple[Ints, Ints]:
         """Return numerators and denominators in lowest terms, as `Fraction` has them."""
-        divisor = np.gcd(self.num, self.den)
-        return self.num // divisor, self.den // divisor
+        one = self.widened()
+        divisor = np.gcd(one.num, one.den)
+        return one.num // divisor, one.den // divisor
 
     def times(self, factor: Fraction) -> "Sums":
         if factor == 1:
             return self
-        num = room(self.num, largest(self.num) * abs(factor.numerator) + abs(factor.numerator))
-        den = room(self.den, largest(self.den) * factor.denominator)
+        one = self.widened()
+        num = room(one.num, largest(one.num) * abs(factor.numerator) + abs(factor.numerator))
+        den = room(one.den, largest(one.den) * factor.denominator)
         return Sums(num * factor.numerator, den * factor.denominator)
 
     def plus(self, other: "Sums") -> "Sums":
+        assert self.rest is None
+        assert other.rest is None
         bound = largest(self.num) * largest(other.den) + largest(other.num) * largest(self.den)
         bound = max(bound, largest(self.den) * largest(other.den))
         one, beside = room(self.num, bound), room(self.den, bound)
         num = one * other.den + room(other.num, bound) * beside
         return Sums(num, beside * other.den)
 
+    def chosen(self, mine: NDArray[np.bool_], other: "Sums") -> "Sums":
+        """Return these where they are `mine`, the others elsewhere."""
+        one, other = self.widened(), other.widened()
+        return Sums(np.where(mine, one.num, other.num), np.where(mine, one.den, other.den))
+
+    def part_of(self, mine: slice) -> "Sums":
+        rest = None if self.rest is None else self.rest[mine]
+        return Sums(self.num[mine], self.den[mine], rest, self.part)
+
     def fraction(self, place: int) -> Fraction:
-        return Fraction(int(self.num[place]), int(self.den[place]))
+        one = self.widened()
+        return Fraction(int(one.num[place]), int(one.den[place]))
 
 
 def adjusted(sums: Sums, adjustments: Sequence[tuple[Adjustment, ...]], which: Rows) -> Sums:
     """Take discount, maximum and minimum of each price, in the order in which they stand."""
-    for place in range(max(map(len, adjustments), default=0)):
+    deepest = max(map(len, adjustments), default=0)
+    if deepest:
+        sums = sums.widened()
+    for place in range(deepest):
         steps = [one[place] if place < len(one) else None for one in adjustments]
         for kind in ("discount", "maximum", "minimum"):
             mine = np.array([step is not None and step.kind == kind for step in steps], np.bool_)
