@@ -27,6 +27,18 @@ if TYPE_CHECKING:
     from kvit.parties.rows import Tenant
 
 
+DATABASE = {"db", "transactional_db", "worker_access", "django_db_setup"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks for a database, so that `-m database` tries a second server with that alone:
+    the others cannot tell which server there is."""
+    for item in items:
+        asked = DATABASE & set(getattr(item, "fixturenames", ()))
+        if asked or item.get_closest_marker("django_db"):
+            item.add_marker(pytest.mark.database)
+
+
 @pytest.fixture
 def now() -> datetime:
     return datetime(2026, 11, 1, tzinfo=UTC)

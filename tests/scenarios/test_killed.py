@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,9 @@ class Machine:
         """Run a command to its end and return its JSON answer."""
         return finished(self.start(*words))
 
+    def stop(self) -> None:
+        self.start("db", "stop").communicate(timeout=60)
+
 
 def finished(process: "subprocess.Popen[str]") -> dict[str, Any]:
     out, told = process.communicate(timeout=180)
@@ -56,16 +60,39 @@ def finished(process: "subprocess.Popen[str]") -> dict[str, Any]:
     return answer
 
 
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """What a run that nobody disturbed answers, and how long it took."""
+
+    command: list[str]
+    answer: dict[str, Any]
+    took_s: float
+
+
 @pytest.fixture
-def machines(tmp_path: Path) -> Iterator[list[Machine]]:
-    made = [Machine(tmp_path / name) for name in ("calm", "rough")]
+def rough(tmp_path: Path) -> Iterator[Machine]:
+    made = Machine(tmp_path / "rough")
     yield made
-    for machine in made:
-        machine.start("db", "stop").communicate(timeout=60)
+    made.stop()
 
 
-@pytest.fixture
-def large(tmp_path: Path) -> Company:
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Calm:
+    root = tmp_path_factory.mktemp("calm")
+    command = ["bill", str(_large(root).path), "--period", "2026-10", "--json"]
+    machine = Machine(root / "data")
+    try:
+        machine.run("verify", "--json")  # makes the database: only billing is timed
+        began = time.monotonic()
+        answer = machine.run(*command)
+        took = time.monotonic() - began
+    finally:
+        machine.stop()
+    assert len(answer["invoices"]) == CUSTOMERS
+    return Calm(command, answer, took)
+
+
+def _large(root: Path) -> Company:
     codes = [f"c-{n}" for n in range(CUSTOMERS)]
     owned = [(f"{code}-{n}", code) for code in codes for n in range(EACH)]
     chance = random.Random(7)
@@ -75,7 +102,7 @@ def large(tmp_path: Path) -> Company:
         for n in range(3)
     ]
     return Company(
-        tmp_path / "company",
+        root / "company",
         {
             "company.toml": COMPANY,
             "catalogue.toml": CATALOGUE,
@@ -100,41 +127,28 @@ def numbers(answer: dict[str, Any]) -> list[str]:
     return sorted(one["number"] for one in answer["invoices"])
 
 
-def test_killed_at_any_moment_the_same_command_finishes(
-    large: Company, machines: list[Machine]
-) -> None:
-    calm, rough = machines
-    command = ["bill", str(large.path), "--period", "2026-10", "--json"]
-    calm.run("verify", "--json")  # makes the database: only billing is timed
-    began = time.monotonic()
-    expected = calm.run(*command)
-    took = time.monotonic() - began
-    assert len(expected["invoices"]) == CUSTOMERS
-
+def test_killed_at_any_moment_the_same_command_finishes(calm: Calm, rough: Machine) -> None:
     rough.run("verify", "--json")
     chance = random.Random()  # another set of moments every time
-    moments = sorted(chance.uniform(0.1, 1.0) * took for _ in range(KILLS))
+    moments = sorted(chance.uniform(0.1, 1.0) * calm.took_s for _ in range(KILLS))
     for moment in moments:
-        process = rough.start(*command)
+        process = rough.start(*calm.command)
         time.sleep(moment)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
-    answer = rough.run(*command)
-    assert figures(answer) == figures(expected), f"killed after {moments}"
-    assert numbers(answer) == numbers(expected)
+    answer = rough.run(*calm.command)
+    assert figures(answer) == figures(calm.answer), f"killed after {moments}"
+    assert numbers(answer) == numbers(calm.answer)
     assert rough.run("verify", "--json")["holds"]
 
 
-def test_two_starts_at_once_bill_once(large: Company, machines: list[Machine]) -> None:
-    calm, rough = machines
-    command = ["bill", str(large.path), "--period", "2026-10", "--json"]
-    expected = calm.run(*command)
+def test_two_starts_at_once_bill_once(calm: Calm, rough: Machine) -> None:
     # The database is not there yet either: both find that, one makes it.
-    both = [rough.start(*command), rough.start(*command)]
+    both = [rough.start(*calm.command), rough.start(*calm.command)]
     answers = [finished(process) for process in both]
     for answer in answers:
-        assert figures(answer) == figures(expected)
-        assert numbers(answer) == numbers(expected)
+        assert figures(answer) == figures(calm.answer)
+        assert numbers(answer) == numbers(calm.answer)
     issued = [one["number"] for answer in answers for one in answer["invoices"] if one["new"]]
-    assert sorted(issued) == numbers(expected)
+    assert sorted(issued) == numbers(calm.answer)
     assert rough.run("verify", "--json")["holds"]

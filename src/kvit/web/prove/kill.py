@@ -1,40 +1,95 @@
-"""R4, R5: workers and PostgreSQL are killed at random, and nothing acknowledged is lost or doubled.
+"""R4, R5: workers and PostgreSQL are killed, and nothing acknowledged is lost or doubled.
 
 Workers: a month of 2 000 payers is billed by jobs of ten payers, a tenth of the jobs left twice.
-Six workers at a time are killed within seconds, two hundred times; what a dead worker held
-is taken up by another, sometimes while the first is still at it. Then one worker finishes in peace.
-The server: see `power`.
+Six workers at a time are killed two hundred times: most of them soon after they began a job, by
+the time that a job takes, some before. What the dead held is taken up by the next worker that
+starts, as in production (`platform.leases`). Then one worker finishes in peace. Each worker tells
+when it begins and ends a job, so it is known how many kills met it at work; a worker that ended by
+itself was not killed. The server: see `power`. Both at the same time, each on a core.
 """
 
 import os
 import random
+import select
 import signal
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 from uuid import UUID
 
 from kvit.platform.jobs import Job, job
 from kvit.web.prove.ground import Ground, close
-from kvit.web.prove.outcome import Outcome, Part, chance_of, gathered
+from kvit.web.prove.outcome import Outcome, Part, chance_of, gathered, spread
 
 PAYERS = 10  # a payer's invoice each, for a kill
 A_JOB = 10  # payers
 TWICE = 10  # one job of so many is left twice
 WORKERS = 6
-LONGEST_S = 2.5  # the life of a worker that is killed
+IDLE = 0.2  # of the workers die at a moment of their own, at work or not
+IDLE_S = 0.6  # at the latest after their start
+JOBS_LONG = 2.0  # the others die within so many times what a job takes, after they began one
+A_JOB_S = 0.1  # what a job takes, as long as none was seen
+AT_WORK = 0.5  # of the kills at least must meet a worker at work
+MANY_KILLS = 50
 SERVER_KILLS = 8  # one kill of the server for so many of workers
+BEGUN, ENDED = b"b", b"e"
+_pipe: list[int] = []  # of a worker: where it tells what it is at
 UNDONE = "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    ground: Ground
+    seed: int
+    kills: int
+    of: str  # workers or servers
+
+
+@dataclass(slots=True)
+class _Life:
+    """A worker: what it told last, and when it is to die."""
+
+    pid: int
+    told: int  # the reading end of its pipe
+    dies_at: float | None
+    share: float  # of the time that it is given from the beginning of its first job on
+    began_at: float | None = None  # the job that it is at
+
+
+@dataclass(slots=True)
+class _Lives:
+    """The workers that live, by their pipes, and how long the jobs took that were ended."""
+
+    chance: random.Random
+    alive: dict[int, _Life] = field(default_factory=dict)
+    took: list[float] = field(default_factory=list)
+    guessed_s: float = A_JOB_S
+
+    @property
+    def a_job_s(self) -> float:
+        """How long a job takes: what was seen, or a guess that doubles while none is ended."""
+        return median(self.took) if self.took else self.guessed_s
 
 
 def prove(*, seed: int, size: int, ground: Ground) -> Outcome:
     """Kill `size` workers, and the server an eighth of that. The seed draws the moments."""
+    jobs = [
+        _Half(ground, seed, size, "workers"),
+        _Half(ground, seed, max(1, size // SERVER_KILLS), "servers"),
+    ]
+    _job()
+    return gathered("kill", spread(_kill, jobs), seed=seed, size=size)
+
+
+def _kill(half: _Half) -> Part:
     from kvit.web.prove import power
 
-    parts = [kill_workers(ground, seed=seed, kills=size)]
-    parts.append(power.kill_servers(seed=seed, kills=max(1, size // SERVER_KILLS)))
-    return gathered("kill", parts, seed=seed, size=size)
+    if half.of == "workers":
+        return kill_workers(half.ground, seed=half.seed, kills=half.kills)
+    return power.kill_servers(seed=half.seed, kills=half.kills)
 
 
 def kill_workers(ground: Ground, *, seed: int, kills: int) -> Part:
@@ -61,6 +116,9 @@ def kill_workers(ground: Ground, *, seed: int, kills: int) -> Part:
             part.violations += company.gaps()
         part.violations += company.broken()
         part.figures["invoices"] = payers
+    met = part.figures["of them at work"]
+    if kills >= MANY_KILLS and met < kills * AT_WORK:
+        part.violations.append(f"{met} kills of {kills} met a worker at work: that proves little")
     return part
 
 
@@ -76,7 +134,9 @@ def _job() -> Job:
 
     @job(name="prove.bill")
     def bill(*, payers: list[str], subscriptions: list[str], now: object) -> None:
+        _tell(BEGUN)
         company.bill_some(map(UUID, payers), map(UUID, subscriptions))
+        _tell(ENDED)
 
     return bill
 
@@ -97,29 +157,46 @@ def _leave_jobs(work: Job, chance: random.Random, part: Part) -> None:
 
 
 def _kill_them(chance: random.Random, kills: int, part: Part) -> None:
-    alive: dict[int, float] = {}  # pid → when it dies
-    while part.figures["workers killed"] < kills:
-        while len(alive) < WORKERS:
-            alive[_worker()] = time.monotonic() + chance.uniform(0.02, LONGEST_S)
-        pid, moment = min(alive.items(), key=lambda one: one[1])
-        time.sleep(max(0.0, moment - time.monotonic()))
-        os.kill(pid, signal.SIGKILL)  # a zombie of ours at worst: nobody else bears its number
-        os.waitpid(pid, 0)
-        del alive[pid]
-        part.figures["workers killed"] += 1
-        _take_up()
-    for pid in alive:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    lives = _Lives(chance)
+    try:
+        while part.figures["workers killed"] < kills:
+            while len(lives.alive) < WORKERS:
+                _start(lives)
+            _hear(lives, part)
+            for life in _due(lives)[: kills - part.figures["workers killed"]]:
+                os.kill(life.pid, signal.SIGKILL)
+                _bury(lives, life)
+                part.figures["workers killed"] += 1
+                if life.began_at is not None:
+                    part.figures["of them at work"] += 1
+                    lives.guessed_s = max(lives.guessed_s, 2 * (time.monotonic() - life.began_at))
+            if part.figures["ended by themselves"] >= kills:
+                part.violations.append("the work was done before all workers were killed")
+                return
+    finally:
+        for life in list(lives.alive.values()):
+            os.kill(life.pid, signal.SIGKILL)
+            _bury(lives, life)
 
 
-def _worker() -> int:
-    """Start a worker like `kvit run worker --once`, and return its pid."""
+def _start(lives: _Lives) -> None:
+    """Start a worker like `kvit run worker --once`."""
     close()
-    child = os.fork()
-    if child:
-        return child
+    told, telling = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _work(telling)
+    os.close(telling)
+    early = lives.chance.random() < IDLE
+    share = lives.chance.random()
+    dies_at = time.monotonic() + share * IDLE_S if early else None
+    lives.alive[told] = _Life(pid, told, dies_at, share)
+
+
+def _work(telling: int) -> None:
+    """Work in a child that does not come back."""
     status = 1
+    _pipe.append(telling)
     try:
         from kvit.platform import jobs
 
@@ -131,24 +208,50 @@ def _worker() -> int:
         os._exit(status)
 
 
-def _take_up() -> None:
-    """Take up what the dead held, at once and not after half a minute, and now and then what
-    somebody is still at: the lease of a job is no lock."""
-    from kvit.web.prove import company
+def _tell(what: bytes) -> None:
+    if _pipe:  # the worker that finishes in peace tells nobody
+        os.write(_pipe[0], what)
 
-    held = company.ask("SELECT id FROM procrastinate_jobs WHERE status = 'doing'")
-    for (key,) in held:
-        company.ask(
-            "UPDATE procrastinate_jobs SET status = 'todo', worker_id = NULL WHERE id = %(key)s"
-            " AND status = 'doing' RETURNING id",
-            key=key,
-        )
+
+def _hear(lives: _Lives, part: Part) -> None:
+    """Listen to the workers until one of them is to die."""
+    moments = [one.dies_at for one in lives.alive.values() if one.dies_at is not None]
+    patience = max(0.0, min(moments) - time.monotonic()) if moments else None
+    for told in select.select(list(lives.alive), [], [], patience)[0]:
+        life, words = lives.alive[told], os.read(told, 100)
+        if not words:
+            _bury(lives, life)
+            part.figures["ended by themselves"] += 1
+        for word in words:
+            _note(lives, life, bytes([word]))
+
+
+def _note(lives: _Lives, life: _Life, word: bytes) -> None:
+    now = time.monotonic()
+    if word == BEGUN:
+        life.began_at = now
+        if life.dies_at is None:
+            life.dies_at = now + life.share * JOBS_LONG * lives.a_job_s
+    elif life.began_at is not None:
+        lives.took.append(now - life.began_at)
+        life.began_at = None
+
+
+def _due(lives: _Lives) -> Sequence[_Life]:
+    """Return the workers whose moment has come."""
+    now = time.monotonic()
+    return [one for one in lives.alive.values() if one.dies_at is not None and one.dies_at <= now]
+
+
+def _bury(lives: _Lives, life: _Life) -> None:
+    os.waitpid(life.pid, 0)
+    os.close(life.told)
+    del lives.alive[life.told]
 
 
 def _finish() -> None:
     from kvit.platform import jobs
 
-    _take_up()
     jobs.work_once()
 
 
