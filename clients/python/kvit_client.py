@@ -1203,6 +1203,7 @@ PreviewOut = TypedDict("PreviewOut", {
     'kind': 'str',
     'issued_on': 'str | None',
     'waits_for': 'str',
+    'approvers': 'list[str]',
     'before': 'SumsOut',
     'change': 'SumsOut',
     'after': 'SumsOut',
@@ -1816,11 +1817,24 @@ RoleOut = TypedDict("RoleOut", {
     'rights': 'list[str]',
     'is_own': 'bool',
     'members': 'int',
+    'limits': 'list[Money]',
 })
 
 
 RoleIn = TypedDict("RoleIn", {
     'rights': 'list[str]',
+    'reason': 'NotRequired[str]',
+})
+
+
+LimitIn = TypedDict("LimitIn", {
+    'currency': 'str',
+    'amount': 'str',
+})
+
+
+LimitsIn = TypedDict("LimitsIn", {
+    'limits': 'list[LimitIn]',
     'reason': 'NotRequired[str]',
 })
 
@@ -2408,6 +2422,10 @@ class Kvit(Caller):
     def change_role(self, code: str, body: RoleIn, *, once: str | None = None, if_match: str | None = None) -> RoleOut:
         """Change role."""
         return self.call("PUT", f"/api/v1/roles/{_part(code)}", body=body, once=once, if_match=if_match)
+
+    def set_role_limits(self, code: str, body: LimitsIn, *, once: str | None = None, if_match: str | None = None) -> RoleOut:
+        """Set role limits."""
+        return self.call("PUT", f"/api/v1/roles/{_part(code)}/limits", body=body, once=once, if_match=if_match)
 
     def list_audit(self, *, after: str | None = None, limit: int | None = None, actor: str | None = None, action: str | None = None, object_type: str | None = None, object_id: str | None = None, since: str | None | None = None, until: str | None | None = None) -> ListedAuditOut:
         """List audit."""

@@ -844,6 +844,7 @@ export interface PreviewOut {
   "kind": string;
   "issued_on": string | null;
   "waits_for": string;
+  "approvers": Array<string>;
   "before": SumsOut;
   "change": SumsOut;
   "after": SumsOut;
@@ -1323,9 +1324,18 @@ export interface RoleOut {
   "rights": Array<string>;
   "is_own": boolean;
   "members": number;
+  "limits": Array<Money>;
 }
 export interface RoleIn {
   "rights": Array<string>;
+  "reason"?: string;
+}
+export interface LimitIn {
+  "currency": string;
+  "amount": string;
+}
+export interface LimitsIn {
+  "limits": Array<LimitIn>;
   "reason"?: string;
 }
 export interface AuditQuery {
@@ -1658,6 +1668,8 @@ export class Kvit extends Caller {
   listRoles(options?: Options): Promise<ListedRoleOut>;
   /** Change role. */
   changeRole(code: string, body: RoleIn, options?: Options): Promise<RoleOut>;
+  /** Set role limits. */
+  setRoleLimits(code: string, body: LimitsIn, options?: Options): Promise<RoleOut>;
   /** List audit. */
   listAudit(options?: Options & { "after"?: string; "limit"?: number; "actor"?: string; "action"?: string; "object_type"?: string; "object_id"?: string; "since"?: string | null; "until"?: string | null }): Promise<ListedAuditOut>;
   /** Read brand. */

@@ -541,6 +541,10 @@ export class Kvit extends Caller {
   changeRole(code, body, options = {}) {
     return this.call("PUT", `/api/v1/roles/${part(code)}`, [], { ...options, body });
   }
+  /** Set role limits. */
+  setRoleLimits(code, body, options = {}) {
+    return this.call("PUT", `/api/v1/roles/${part(code)}/limits`, [], { ...options, body });
+  }
   /** List audit. */
   listAudit(options = {}) {
     return this.call("GET", `/api/v1/audit`, ["after", "limit", "actor", "action", "object_type", "object_id", "since", "until"], { ...options });

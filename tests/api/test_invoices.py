@@ -3,7 +3,10 @@
 import pytest
 
 from kvit.invoicing.models import Invoice
+from kvit.parties.limits import set_limits
+from kvit.parties.models import ApiKey
 from kvit.parties.rows import Tenant
+from kvit.parties.services import add_member
 from tests.api.conftest import Caller, Callers
 from tests.invoicing import company
 from tests.invoicing.company import LATER, NOVEMBER, OCTOBER, invoice
@@ -132,3 +135,22 @@ def test_a_file_is_uploaded_and_its_faulty_row_mended(caller: Caller) -> None:
     assert caller.get("/usage/uploads").json["data"][0]["open"] == 0
     left = caller.post(f"/usage/upload-rows/{row['id']}/leave", {"reason": "x"})
     assert left.code == "upload_row_decided"
+
+
+def test_a_correction_above_the_makers_limit_waits_and_names_who_may_approve(
+    caller: Caller,
+) -> None:
+    path = f"/invoices/{invoice().id}"
+    owner = add_member(email="v@example.com", name="Вера", role="owner", actor="t", now=LATER)
+    olga = add_member(email="o@example.com", name="Ольга", role="accountant", actor="t", now=LATER)
+    ApiKey.objects.update(made_by=f"user:{olga}")
+    set_limits("accountant", {"RUB": 36_600}, actor=f"user:{owner}", now=LATER)
+    asked = {"way": "credit", "lines": [{"line": 1, "amount": "300.00"}]}
+    assert caller.post(f"{path}/correction-preview", asked).json["waits_for"] == ""
+    asked = {"way": "credit", "lines": [{"line": 1, "amount": "300.01"}]}
+    seen = caller.post(f"{path}/correction-preview", asked).json
+    assert (seen["waits_for"], seen["approvers"]) == ("limit", ["Вера"])
+    made = caller.post(f"{path}/corrections", asked | {"token": seen["token"], "reason": "r"}).json
+    assert (made["waits_for"], made["number"]) == ("limit", "")
+    refused = caller.post("/drafts/approve", {"ids": [made["id"]]})
+    assert refused.code == "own_draft"

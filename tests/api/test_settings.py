@@ -43,3 +43,16 @@ def test_an_attempt_without_the_right_stays_in_the_journal(api: Callers, tenant:
     assert row.after == {"right": "settings.write", "method": "PUT"}
     listed = api().get("/audit", action="attempt.")
     assert [one["object_id"] for one in listed.json["data"]] == ["save_seller main"]
+
+
+def test_limits_of_a_role_are_set_to_the_kopeck(api: Callers) -> None:
+    admin = api()
+    body = {"limits": [{"currency": "RUB", "amount": "50000.00"}], "reason": "приказ № 4"}
+    done = admin.put("/roles/accountant/limits", body)
+    assert (done.status, done.json["limits"]) == (200, [{"amount": "50000.00", "currency": "RUB"}])
+    fine = {"limits": [{"currency": "RUB", "amount": "0.001"}]}
+    assert admin.put("/roles/accountant/limits", fine).code == "sum_too_fine"
+    none = {"limits": [{"currency": "XXQ", "amount": "1"}]}
+    assert admin.put("/roles/accountant/limits", none).code == "sum_currency_unknown"
+    assert admin.put("/roles/owner/limits", body).code == "limit_of_owner"
+    assert admin.put("/roles/accountant/limits", {"limits": []}).json["limits"] == []

@@ -7,6 +7,7 @@ import pytest
 from django.core import mail
 
 from kvit.parties import queries
+from kvit.parties.limits import role_limits
 from kvit.parties.models import ApiKey, Membership, TenantRole, User
 from kvit.parties.rows import SellerRow, Tenant
 from kvit.parties.services import apply_sellers
@@ -192,3 +193,18 @@ def test_who_reads_the_staff_is_written_down(office: Office) -> None:
     assert auditor.get("/office/settings/staff/").status_code == 200
     row = AuditRow.objects.get(action="personal.read")
     assert row.object_id == "settings-staff"
+
+
+def test_a_limit_of_a_role_is_set_shown_and_refused_above_ones_own(office: Office) -> None:
+    owner, page = office("owner"), "/office/settings/roles/accountant/"
+    done = owner.post(f"{page}limits/", {"RUB": "50 000,00", "reason": "приказ № 4"})
+    assert (done.status_code, role_limits()) == (302, {"accountant": {"RUB": 5_000_000}})
+    shown = owner.get("/office/settings/roles/").content.decode()
+    assert "50\xa0000,00\xa0₽" in shown
+    limited = office("accountant", extra={"members.write", "members.read"})
+    above = limited.post("/office/settings/roles/support/limits/", {"RUB": "50000,01"})
+    assert (above.status_code, list(above.context["limits"].errors)) == (422, ["RUB"])
+    wrong = owner.post(f"{page}limits/", {"RUB": "1,001"})
+    assert wrong.status_code == 422
+    assert role_limits() == {"accountant": {"RUB": 5_000_000}}
+    assert office("support").post(f"{page}limits/", {"RUB": "1"}).status_code == 403

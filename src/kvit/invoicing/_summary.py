@@ -29,7 +29,7 @@ GROWTH = 3  # times more than the last bill
 CAUSES_OF_EXCEPTIONS = (
     "not_priced", "unpriced_usage", "waits_outlier", "grew", "no_bill", "no_usage",
     "no_requisites", "unknown_meter", "unknown_subscription", "unknown_customer",
-    "usage_ambiguous", "usage_outside", "waits_approval",
+    "usage_ambiguous", "usage_outside", "waits_limit", "waits_approval",
 )  # fmt: skip
 
 

@@ -1,11 +1,12 @@
 """Reads about the staff of the tenant in scope: members, roles, what each role may do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from kvit.parties import models
+from kvit.parties.limits import role_limits
 from kvit.parties.rights import OWNER, RIGHTS
 from kvit.parties.standing import role_rights
 from kvit.platform.tenancy import current_tenant_id
@@ -34,6 +35,7 @@ class RoleCard:
     rights: frozenset[str]
     is_own: bool
     members: int
+    limits: Mapping[str, int]  # by currency, in minor units; empty: none
 
     def name(self, lang: str) -> str:
         """The role's name."""
@@ -67,6 +69,7 @@ def roles() -> list[RoleCard]:
     tenant_id = current_tenant_id()
     rights = role_rights([tenant_id])[tenant_id]
     own = set(models.TenantRole.objects.filter(tenant=tenant_id).values_list("role_id", flat=True))
+    limits = role_limits()
     counts: dict[str, set[UUID]] = {}
     for role, user in models.Membership.objects.filter(tenant=tenant_id).values_list(
         "role_id", "user_id"
@@ -80,6 +83,7 @@ def roles() -> list[RoleCard]:
             rights=rights[one.code],
             is_own=one.code in own,
             members=len(counts.get(one.code, ())),
+            limits=limits.get(one.code, {}),
         )
         for one in models.Role.objects.all()
     ]

@@ -233,6 +233,25 @@ class Brand(TenantModel):
         return str(self.seller_id)
 
 
+class RoleLimit(TenantModel):
+    """Up to which sum a role corrects invoices by itself; see `parties.limits`."""
+
+    role = models.CharField(max_length=40)
+    currency = models.CharField(max_length=3)
+    minor = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "role", "currency"], name="role_limit_once"
+            ),
+            models.CheckConstraint(condition=Q(minor__gte=0), name="role_limit_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.minor} {self.currency}"
+
+
 class Branch(TenantModel):
     """A site of a seller."""
 

@@ -51,3 +51,15 @@ class DateField(forms.DateField):
 
     widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
     input_formats = ("%Y-%m-%d", "%d.%m.%Y")
+
+
+class SumField(forms.DecimalField):
+    """A sum as people write it: 50 000,00 with spaces of any kind between the thousands."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(localize=True, **kwargs)
+        self.widget.attrs |= {"inputmode": "decimal"}
+
+    def to_python(self, value: Any) -> Any:
+        """Return the number; spaces say nothing."""
+        return super().to_python("".join(value.split()) if isinstance(value, str) else value)

@@ -19,6 +19,7 @@ class State:
 STATES = {
     "draft": State(_("Draft"), "pencil", "draft"),
     "approval": State(_("Waits for approval"), "hourglass", "waiting"),
+    "limit": State(_("Above the author's limit"), "hourglass", "waiting"),
     "outlier": State(_("Unusual sum"), "hourglass", "waiting"),
     "waiting": State(_("Waits for data"), "hourglass", "waiting"),
     "issued": State(_("Issued"), "file-text", "issued"),

@@ -1,6 +1,6 @@
 """Writes of invoicing: bill runs, issue, corrections, approvals, previews."""
 
-from kvit.invoicing.services._approval import OwnDraft, approve, refuse
+from kvit.invoicing.services._approval import AboveLimit, OwnDraft, approve, refuse
 from kvit.invoicing.services._corrections import CorrectionRefused, credit, debit, void
 from kvit.invoicing.services._issue import InvoiceNotDraft, issue_many
 from kvit.invoicing.services._orders import OrderRefused, order_run, perform, perform_order, stop
@@ -28,6 +28,7 @@ from kvit.invoicing.services._triggers import (
 )
 
 __all__ = [
+    "AboveLimit",
     "CorrectionIn",
     "CorrectionPreview",
     "CorrectionRefused",

@@ -5,13 +5,14 @@ of a later one. That run looks at their service periods once more, so what was l
 (an amendment, late usage) comes as a difference on the same document, and the sum is right.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from kvit.core.money import Money
 from kvit.core.periods import local_date
 from kvit.core.wording import Words
 from kvit.invoicing.events import DRAFT_REFUSED, DraftRefused
@@ -20,6 +21,7 @@ from kvit.invoicing.services import _freed, _voiding
 from kvit.invoicing.services._corrections import CorrectionRefused
 from kvit.invoicing.services._issue import issue_many, locked_drafts
 from kvit.parties import queries as parties
+from kvit.parties.limits import limit_of, who_covers
 from kvit.platform import audit, events
 from kvit.platform.failures import Failure
 
@@ -29,7 +31,23 @@ WORDS: Words = {
         "A document is approved by another person than its author: the seller wants that. Yours:"
         " {documents}.",
     ),
+    "above_limit": (
+        "Корректировка на {total} больше вашего предела {limit}. Её утвердит: {who}.",
+        "A correction of {total} is above your limit of {limit}. It is approved by: {who}.",
+    ),
+    "above_limit_nobody": (
+        "Корректировка на {total} больше вашего предела {limit}. Пока её не утвердит никто:"
+        " попросите владельца поднять предел роли.",
+        "A correction of {total} is above your limit of {limit}. Nobody may approve it yet: ask an"
+        " owner to raise the role's limit.",
+    ),
 }
+
+
+class AboveLimit(Failure):
+    """One of the corrections is above what the approver may decide; nothing was issued."""
+
+    words = WORDS
 
 
 class OwnDraft(Failure):
@@ -51,7 +69,8 @@ def approve(
     Raises:
         InvoiceNotDraft: one is issued already, or gone.
         CorrectionRefused: a correction no longer fits its original.
-        OwnDraft: the seller wants four eyes, and the approver made one of them.
+        OwnDraft: another person must approve it, and the approver made one of them.
+        AboveLimit: a correction is above the approver's own limit.
     """
     if not ids:
         return []
@@ -62,6 +81,8 @@ def approve(
     own = [one for one in drafts if one.four_eyes and one.author == approver]
     if own:
         raise OwnDraft("own_draft", documents=", ".join(map(str, own)))
+    for one in above_limit(drafts, approver):
+        raise _above_limit(one, approver)
     days = [issue_on or local_date(now, parties.tenant().row.zone)]
     days += corrected.values_list("corrects__issued_on", flat=True)
     before = {str(one.pk): {"status": "draft", "waits_for": one.waits_for} for one in drafts}
@@ -88,6 +109,23 @@ def approve(
         now=now,
     )
     return issued
+
+
+def above_limit(drafts: Iterable[Invoice], approver: str) -> list[Invoice]:
+    """Return those of these drafts that correct by more than the approver may decide."""
+    corrections = [one for one in drafts if one.kind != Invoice.Kind.INVOICE]
+    if not corrections:
+        return []
+    limit = limit_of(approver)
+    return [one for one in corrections if not limit.covers(one.total_minor, one.currency)]
+
+
+def _above_limit(draft: Invoice, approver: str) -> AboveLimit:
+    total = Money(draft.total_minor, draft.currency)
+    limit = limit_of(approver).of(draft.currency)
+    who = who_covers(draft.total_minor, draft.currency, besides=draft.author)
+    code = "above_limit" if who else "above_limit_nobody"
+    return AboveLimit(code, total=total, limit=limit, who=", ".join(who))
 
 
 @transaction.atomic

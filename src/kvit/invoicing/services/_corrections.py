@@ -32,6 +32,7 @@ from kvit.invoicing.services._draft import INVOICE_COLUMNS, LINE_COLUMNS
 from kvit.invoicing.services._family import Family, StandingLine, families, has_room
 from kvit.invoicing.services._issue import issue_many
 from kvit.parties import queries as parties
+from kvit.parties.limits import limit_of
 from kvit.platform import audit, events
 from kvit.platform.bulk import copy_in
 from kvit.platform.failures import Failure
@@ -139,7 +140,8 @@ def credit(
             line's own basis (net or gross); None takes all that is left of it.
         issue_on: the document's date; today in the company's zone, and never before the original.
 
-    The credit note is issued at once, or waits for approval where the seller wants that.
+    The credit note is issued at once, or waits for approval: where the seller wants that, and where
+    its total is above the author's own limit (`parties.limits`).
 
     Raises:
         CorrectionRefused: see its words.
@@ -290,14 +292,16 @@ def _make(
     original, parts = family.original, list(parts)
     sellers = {seller.id: seller.row for seller in parties.sellers().values()}
     policy = sellers[original.seller_id]
-    waits_for = "approval" if policy.approval or policy.four_eyes else ""
     totals = sum((part.sums for part in parts), NOTHING)
+    is_above = not limit_of(author).covers(totals.total, original.currency)
+    waits_for = "approval" if policy.approval or policy.four_eyes else ""
+    waits_for = "limit" if is_above else waits_for
     key = uuid7()
     copy_in(Invoice, INVOICE_COLUMNS, [(
         key, kind, "draft", waits_for, original.seller_id, original.customer_id,
         original.currency, original.billed_in, original.period_start, original.period_end,
         original.split_key, "", "", totals.net, totals.vat, totals.total, original.vat_rounding,
-        original.pk, reason, author, "", now, policy.four_eyes,
+        original.pk, reason, author, "", now, policy.four_eyes or is_above,
     )])  # fmt: skip
     copy_in(
         InvoiceLine,

@@ -23,7 +23,7 @@ from kvit.invoicing._summary import RunSummary, summary_of, to_document
 from kvit.invoicing.models import Invoice, RunOrder
 from kvit.invoicing.rows import Progress, RunReport, RunRequest
 from kvit.invoicing.services import _shares
-from kvit.invoicing.services._approval import approve
+from kvit.invoicing.services._approval import above_limit, approve
 from kvit.invoicing.services._preview import rolled_back
 from kvit.invoicing.services._runs import NoSeller, run
 from kvit.parties import queries as parties
@@ -267,6 +267,7 @@ def _approve(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:
     drafts = Invoice.objects.filter(billed_in=order.period_start, status="draft")
     # Where four eyes are wanted, one's own drafts wait for somebody else.
     drafts = drafts.exclude(four_eyes=True, author=order.author)
+    left_out |= {one.pk for one in above_limit(drafts.exclude(kind="invoice"), order.author)}
     ids = list(drafts.order_by("created_at", "pk").values_list("pk", flat=True))
     chosen = [key for key in ids if key not in left_out]
     report = RunReport(order.pk, RatingResult())

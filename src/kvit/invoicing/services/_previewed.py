@@ -21,6 +21,7 @@ from kvit.invoicing.services._corrections import CorrectionRefused, credit, debi
 from kvit.invoicing.services._family import Family, families
 from kvit.invoicing.services._preview import rolled_back
 from kvit.ledger import queries as ledger
+from kvit.parties.limits import who_covers
 
 Way = Literal["credit", "debit", "void"]
 
@@ -89,6 +90,7 @@ class CorrectionPreview:
     currency: str
     issued_on: date | None
     waits_for: str
+    approvers: tuple[str, ...]  # of one above the author's own limit: who may approve it
     change: TaxedLine
     before: TaxedLine
     after: TaxedLine
@@ -227,6 +229,7 @@ def _seen(before: Family, document: UUID) -> CorrectionPreview:
         currency=made.currency,
         issued_on=made.issued_on,
         waits_for=made.waits_for,
+        approvers=_approvers(made),
         change=change,
         before=before.left,
         after=before.left + change,
@@ -234,6 +237,12 @@ def _seen(before: Family, document: UUID) -> CorrectionPreview:
         postings=tuple(ledger.of_source(f"invoice:{document}")),
         token=hashlib.sha256(orjson.dumps(told)).hexdigest()[:32],
     )
+
+
+def _approvers(made: Invoice) -> tuple[str, ...]:
+    if made.waits_for != "limit":
+        return ()
+    return tuple(who_covers(made.total_minor, made.currency, besides=made.author))
 
 
 def _plain(sums: TaxedLine) -> tuple[int, int, int]:

@@ -1,36 +1,21 @@
 """Corrections over the API: looked at first, then made exactly so."""
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest
 from pydantic import Field
 
-from kvit.core.money import exponent, parse_decimal
-from kvit.core.wording import Words
 from kvit.invoicing import services
 from kvit.invoicing.services import CorrectionIn, CorrectionPreview
-from kvit.platform.failures import Failure
 from kvit.web.api.core import Router, operation
 from kvit.web.api.invoices import InvoiceOut, codes_of, row_of, shown
 from kvit.web.api.schemas import Bool, Code, Day, Input, Int, Money, Reason, Schema
+from kvit.web.api.sums import Sum, minor_of
 
 TAG = ("Исправления", "Corrections")
 router = Router()
-WORDS: Words = {
-    "sum_too_fine": (
-        "У суммы {amount} больше знаков после точки, чем у валюты {currency}.",
-        "The sum {amount} has more decimals than the currency {currency}.",
-    ),
-}
-Sum = Annotated[str, Field(pattern=r"^[0-9]{1,13}(\.[0-9]{1,4})?$", examples=["300.00"])]
-
-
-class SumTooFine(Failure):
-    """A sum is finer than its currency's minor unit."""
-
-    words = WORDS
 
 
 class CorrectionLineIn(Input):
@@ -51,7 +36,7 @@ class WantedIn(Input):
 
     def wanted(self, currency: str) -> CorrectionIn:
         lines = {
-            one.line: None if one.amount is None else _minor(one.amount, currency)
+            one.line: None if one.amount is None else minor_of(one.amount, currency)
             for one in self.lines
         }
         return CorrectionIn(self.way, lines, issue_on=self.issue_on, again=self.again)
@@ -97,6 +82,9 @@ class PreviewOut(Schema):
     kind: str
     issued_on: date | None
     waits_for: str
+    approvers: list[str] = Field(
+        description="Of one above the caller's own limit: who may approve it."
+    )
     before: SumsOut
     change: SumsOut
     after: SumsOut
@@ -133,13 +121,6 @@ def correct_invoice(request: HttpRequest, invoice: UUID, body: CorrectIn) -> Inv
     return shown(document, codes_of([document]))
 
 
-def _minor(amount: str, currency: str) -> int:
-    scaled = parse_decimal(amount) * 10 ** exponent(currency)
-    if scaled.denominator != 1:
-        raise SumTooFine("sum_too_fine", amount=amount, currency=currency)
-    return int(scaled)
-
-
 def _preview(found: CorrectionPreview) -> PreviewOut:
     def sums(one: Any) -> SumsOut:
         return SumsOut(
@@ -152,6 +133,7 @@ def _preview(found: CorrectionPreview) -> PreviewOut:
         kind=found.kind,
         issued_on=found.issued_on,
         waits_for=found.waits_for,
+        approvers=list(found.approvers),
         before=sums(found.before),
         change=sums(found.change),
         after=sums(found.after),

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ninja import Query
 from pydantic import Field
 
-from kvit.parties import one_seller, services
+from kvit.parties import limits, one_seller, services
 from kvit.parties import queries as parties
 from kvit.parties.rows import SERIES, BranchRow, SellerRow, TenantRow
 from kvit.platform import audit_log
@@ -21,12 +21,14 @@ from kvit.web.api.schemas import (
     Input,
     Listed,
     Moment,
+    Money,
     Paging,
     Reason,
     Schema,
     Text,
     listed,
 )
+from kvit.web.api.sums import Sum, minor_of
 from kvit.web.login.links import send_invitation
 
 TAG = ("Настройки и доступ", "Settings and access")
@@ -164,12 +166,31 @@ class RoleOut(Schema):
     rights: list[str]
     is_own: bool
     members: int
+    limits: list[Money] = Field(description="Corrections above wait for approval; empty: none.")
 
 
 class RoleIn(Input):
     """All rights that the role shall have."""
 
     rights: list[Text] = Field(max_length=100, examples=[["invoices.read"]])
+    reason: Reason = ""
+
+
+class LimitIn(Input):
+    """Up to which sum, in one currency."""
+
+    currency: str = Field(pattern=r"^[A-Z]{3}$", examples=["RUB"])
+    amount: Sum
+
+    def minor(self) -> int:
+        """The sum in minor units."""
+        return minor_of(self.amount, self.currency)
+
+
+class LimitsIn(Input):
+    """All limits that the role shall have."""
+
+    limits: list[LimitIn] = Field(max_length=20)
     reason: Reason = ""
 
 
@@ -318,6 +339,17 @@ def change_role(request: HttpRequest, code: Code, body: RoleIn) -> RoleOut:
     return next(_role(one) for one in parties.roles() if one.code == code)
 
 
+@operation(
+    router, "PUT", "/roles/{code}/limits", right="members.write", response=RoleOut, recent=True
+)
+def set_role_limits(request: HttpRequest, code: Code, body: LimitsIn) -> RoleOut:
+    """Make the role correct up to exactly these sums by itself; of none given, up to any. Never
+    above one's own limit."""
+    given = {one.currency: one.minor() for one in body.limits}
+    limits.set_limits(code, given, reason=body.reason, **_asker(request))
+    return next(_role(one) for one in parties.roles() if one.code == code)
+
+
 @operation(router, "GET", "/audit", right="audit.read", response=Listed[AuditOut])
 def list_audit(request: HttpRequest, asked: Query[AuditQuery]) -> dict[str, Any]:
     """The journal, the newest first."""
@@ -354,6 +386,7 @@ def _role(one: parties.RoleCard) -> RoleOut:
         rights=sorted(one.rights),
         is_own=one.is_own,
         members=one.members,
+        limits=[Money.of(minor, currency) for currency, minor in one.limits.items()],
     )
 
 

@@ -56,6 +56,10 @@ WORDS: Words = {
     "debit_note": ("корректировочный счёт", "debit note"),
     "void": ("аннулирование", "void"),
     "approval": ("ждёт утверждения", "waits for approval"),
+    "limit": (
+        "больше предела автора, ждёт решения",
+        "above its author's limit, waits for a decision",
+    ),
     "outlier": ("необычная сумма, ждёт решения", "unusual sum, waits for a decision"),
 }
 

@@ -17,7 +17,7 @@ from kvit.core.wording import money_text
 from kvit.invoicing import queries, services
 from kvit.invoicing.services import CorrectionIn, CorrectionPreview, Standing
 from kvit.web import lists
-from kvit.web.forms import DateField, OfficeForm
+from kvit.web.forms import DateField, OfficeForm, SumField
 from kvit.web.lists import Column
 from kvit.web.office.invoices import KINDS, InvoicesFilter
 from kvit.web.office.links import customers, people
@@ -61,16 +61,14 @@ class CorrectionForm(OfficeForm):
         super().__init__(*args, **kwargs)
         digits = exponent(standing.currency)
         for line in standing.lines:
-            self.fields[f"sum-{line.position}"] = forms.DecimalField(
+            self.fields[f"sum-{line.position}"] = SumField(
                 label=line.name, required=False, min_value=0, max_digits=20,
-                decimal_places=digits, localize=True,
+                decimal_places=digits,
             )  # fmt: skip
             self.fields[f"whole-{line.position}"] = forms.BooleanField(
                 label=_("all that is left"), required=False
             )
-            self.fields[f"sum-{line.position}"].widget.attrs |= {
-                "class": "form-control num", "inputmode": "decimal",
-            }  # fmt: skip
+            self.fields[f"sum-{line.position}"].widget.attrs["class"] = "form-control num"
             self.fields[f"whole-{line.position}"].widget.attrs["class"] = "form-check-input"
 
     def lines(self) -> list[dict[str, Any]]:

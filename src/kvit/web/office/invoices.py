@@ -21,7 +21,7 @@ from kvit.invoicing.queries import InvoiceFilter, InvoiceRow, TabTotal
 from kvit.parties import queries as parties
 from kvit.platform.tenancy import tenant_scope
 from kvit.web import invoice_card, lists
-from kvit.web.forms import DateField, FilterForm
+from kvit.web.forms import DateField, FilterForm, SumField
 from kvit.web.lists import Column
 from kvit.web.office.links import customers, people
 from kvit.web.paper import paper_of
@@ -78,8 +78,8 @@ class InvoicesFilter(FilterForm):
     period = forms.ChoiceField(label=gettext_lazy("Billing period"))
     issued_from = DateField(label=gettext_lazy("Issued from"))
     issued_to = DateField(label=gettext_lazy("Issued to"))
-    least = forms.DecimalField(label=gettext_lazy("Sum from"), localize=True)
-    most = forms.DecimalField(label=gettext_lazy("Sum to"), localize=True)
+    least = SumField(label=gettext_lazy("Sum from"))
+    most = SumField(label=gettext_lazy("Sum to"))
     kind = forms.ChoiceField(label=gettext_lazy("Document"))
     seller = forms.ChoiceField(label=gettext_lazy("Seller"))
     currency = forms.ChoiceField(label=gettext_lazy("Currency"))

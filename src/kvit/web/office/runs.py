@@ -50,6 +50,7 @@ EXCEPTIONS = {
     "unpriced_usage": gettext_lazy("Usage that no price of the plan asks for"),
     "waits_outlier": gettext_lazy("The sum is far from what the customer usually gets"),
     "waits_approval": gettext_lazy("Waits for approval: the seller approves each document"),
+    "waits_limit": gettext_lazy("Waits for approval: above the author's limit"),
     "grew": gettext_lazy("Grew more than three times"),
     "no_bill": gettext_lazy("Billed last period, nothing now"),
     "no_usage": gettext_lazy("Used something last period, nothing of it now"),

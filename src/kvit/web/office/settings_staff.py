@@ -1,6 +1,7 @@
 """Staff and roles: who is invited, which role has which right, in which branch."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +13,14 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from kvit.core.money import exponent
 from kvit.core.wording import say
+from kvit.parties import limits, services
 from kvit.parties import queries as parties
-from kvit.parties import services
+from kvit.parties.queries import RoleCard
 from kvit.parties.rights import AREAS, OWNER, RIGHTS
 from kvit.platform import audit_log
-from kvit.web.forms import OfficeForm
+from kvit.web.forms import OfficeForm, SumField
 from kvit.web.login.links import send_invitation
 from kvit.web.office.links import people
 from kvit.web.routes import action, page
@@ -50,6 +53,34 @@ class InviteForm(RoleForm):
     email = forms.EmailField(label=gettext_lazy("E-mail"), max_length=254)
     name = forms.CharField(label=gettext_lazy("Name"), max_length=150)
     field_order = ("email", "name", "role", "branch")
+
+
+class LimitsForm(OfficeForm):
+    """Up to which sum a role corrects by itself: a field a currency, named by it."""
+
+    reason = forms.CharField(label=gettext_lazy("Why"), required=False, max_length=500)
+
+    def __init__(self, *args: Any, card: RoleCard, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.currencies = list(dict.fromkeys((*parties.currencies(), *card.limits)))
+        for currency in self.currencies:
+            digits = exponent(currency)
+            standing = card.limits.get(currency)
+            self.fields[currency] = SumField(
+                label=_("Up to, %(currency)s") % {"currency": currency}, required=False,
+                min_value=0, max_digits=18, decimal_places=digits,
+                initial=None if standing is None else Decimal(standing).scaleb(-digits),
+            )  # fmt: skip
+            self.fields[currency].widget.attrs["class"] = "form-control num"
+        self.order_fields((*self.currencies, "reason"))
+
+    def minors(self) -> dict[str, int]:
+        """Return the limits that were filled in, in minor units."""
+        return {
+            currency: int(self.cleaned_data[currency].scaleb(exponent(currency)))
+            for currency in self.currencies
+            if self.cleaned_data[currency] is not None
+        }
 
 
 @page("settings/staff/", name="settings-staff", right="members.read", personal=True)
@@ -161,7 +192,38 @@ def role(request: HttpRequest, role: str) -> HttpResponse:
         )  # fmt: skip
         messages.success(request, _("Saved.") if done else _("Nothing differs from what stands."))
         return redirect("office:settings-roles")
-    past = audit_log.history("parties.role", role)
+    return render(request, "office/settings/role.html", _role_context(request, card))
+
+
+@action(
+    "settings/roles/<str:role>/limits/", name="settings-role-limits", right="members.write",
+    operation="set_role_limits", recent=True,
+)  # fmt: skip
+def role_limits(request: HttpRequest, role: str) -> HttpResponse:
+    """Up to which sum the role corrects invoices by itself."""
+    card = next((one for one in parties.roles() if one.code == role), None)
+    if card is None:
+        raise Http404
+    form = LimitsForm(request.POST, card=card)
+    if form.is_valid():
+        try:
+            done = limits.set_limits(
+                role, form.minors(), actor=request.principal.actor, now=request.now,
+                reason=form.cleaned_data["reason"],
+            )  # fmt: skip
+        except limits.LimitRefused as error:
+            name = error.params.get("field")
+            form.add_error(name if name in form.fields else None, error.text(lang()))
+        else:
+            told = _("Saved.") if done else _("Nothing differs from what stands.")
+            messages.success(request, told)
+            return redirect("office:settings-role", role=role)
+    context = _role_context(request, card) | {"limits": form}
+    return render(request, "office/settings/role.html", context, status=422)
+
+
+def _role_context(request: HttpRequest, card: RoleCard) -> dict[str, Any]:
+    past = audit_log.history("parties.role", card.code)
     areas = [
         {
             "title": say(AREAS, area, lang()),
@@ -178,14 +240,14 @@ def role(request: HttpRequest, role: str) -> HttpResponse:
         }
         for area in AREAS
     ]
-    context = {
+    return {
         "card": card,
         "name": card.name(lang()),
         "areas": areas,
+        "limits": LimitsForm(card=card),
         "past": past,
         "people": people(one.actor for one in past),
     }
-    return render(request, "office/settings/role.html", context)
 
 
 def _staff(request: HttpRequest, form: InviteForm, *, status: int = 200) -> HttpResponse:
