@@ -1039,6 +1039,8 @@ InvoiceQuery = TypedDict("InvoiceQuery", {
     'least': 'NotRequired[str | None]',
     'most': 'NotRequired[str | None]',
     'currency': 'NotRequired[str]',
+    'reason': 'NotRequired[str]',
+    'author': 'NotRequired[str]',
 })
 
 
@@ -2191,13 +2193,13 @@ class Kvit(Caller):
         """Approve period."""
         return self.call("POST", f"/api/v1/run-approvals", body=body, once=once)
 
-    def list_invoices(self, *, after: str | None = None, limit: int | None = None, tab: Literal["drafts", "issued", "corrected", "void", "corrections", "all"] | None = None, order: Literal["-day", "day", "-total", "total", "-period", "period"] | None = None, number: str | None = None, customer: str | None = None, kind: Literal["", "invoice", "credit_note", "debit_note", "void"] | None = None, period: str | None | None = None, issued_from: str | None | None = None, issued_to: str | None | None = None, least: str | None | None = None, most: str | None | None = None, currency: str | None = None) -> ListedInvoiceOut:
+    def list_invoices(self, *, after: str | None = None, limit: int | None = None, tab: Literal["drafts", "issued", "corrected", "void", "corrections", "all"] | None = None, order: Literal["-day", "day", "-total", "total", "-period", "period"] | None = None, number: str | None = None, customer: str | None = None, kind: Literal["", "invoice", "credit_note", "debit_note", "void"] | None = None, period: str | None | None = None, issued_from: str | None | None = None, issued_to: str | None | None = None, least: str | None | None = None, most: str | None | None = None, currency: str | None = None, reason: str | None = None, author: str | None = None) -> ListedInvoiceOut:
         """List invoices."""
-        return self.call("GET", f"/api/v1/invoices", query={"after": after, "limit": limit, "tab": tab, "order": order, "number": number, "customer": customer, "kind": kind, "period": period, "issued_from": issued_from, "issued_to": issued_to, "least": least, "most": most, "currency": currency})
+        return self.call("GET", f"/api/v1/invoices", query={"after": after, "limit": limit, "tab": tab, "order": order, "number": number, "customer": customer, "kind": kind, "period": period, "issued_from": issued_from, "issued_to": issued_to, "least": least, "most": most, "currency": currency, "reason": reason, "author": author})
 
-    def sum_invoices(self, *, after: str | None = None, limit: int | None = None, tab: Literal["drafts", "issued", "corrected", "void", "corrections", "all"] | None = None, order: Literal["-day", "day", "-total", "total", "-period", "period"] | None = None, number: str | None = None, customer: str | None = None, kind: Literal["", "invoice", "credit_note", "debit_note", "void"] | None = None, period: str | None | None = None, issued_from: str | None | None = None, issued_to: str | None | None = None, least: str | None | None = None, most: str | None | None = None, currency: str | None = None) -> TabsOut:
+    def sum_invoices(self, *, after: str | None = None, limit: int | None = None, tab: Literal["drafts", "issued", "corrected", "void", "corrections", "all"] | None = None, order: Literal["-day", "day", "-total", "total", "-period", "period"] | None = None, number: str | None = None, customer: str | None = None, kind: Literal["", "invoice", "credit_note", "debit_note", "void"] | None = None, period: str | None | None = None, issued_from: str | None | None = None, issued_to: str | None | None = None, least: str | None | None = None, most: str | None | None = None, currency: str | None = None, reason: str | None = None, author: str | None = None) -> TabsOut:
         """Sum invoices."""
-        return self.call("GET", f"/api/v1/invoice-totals", query={"after": after, "limit": limit, "tab": tab, "order": order, "number": number, "customer": customer, "kind": kind, "period": period, "issued_from": issued_from, "issued_to": issued_to, "least": least, "most": most, "currency": currency})
+        return self.call("GET", f"/api/v1/invoice-totals", query={"after": after, "limit": limit, "tab": tab, "order": order, "number": number, "customer": customer, "kind": kind, "period": period, "issued_from": issued_from, "issued_to": issued_to, "least": least, "most": most, "currency": currency, "reason": reason, "author": author})
 
     def read_invoice(self, invoice: str) -> WholeInvoiceOut:
         """Read invoice."""

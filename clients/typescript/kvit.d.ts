@@ -714,6 +714,8 @@ export interface InvoiceQuery {
   "least"?: string | null;
   "most"?: string | null;
   "currency"?: string;
+  "reason"?: string;
+  "author"?: string;
 }
 export interface InvoiceOut {
   "id": string;
@@ -1553,9 +1555,9 @@ export class Kvit extends Caller {
   /** Approve period. */
   approvePeriod(body: ApprovePeriodIn, options?: Options): Promise<RunOut>;
   /** List invoices. */
-  listInvoices(options?: Options & { "after"?: string; "limit"?: number; "tab"?: "drafts" | "issued" | "corrected" | "void" | "corrections" | "all"; "order"?: "-day" | "day" | "-total" | "total" | "-period" | "period"; "number"?: string; "customer"?: string; "kind"?: "" | "invoice" | "credit_note" | "debit_note" | "void"; "period"?: string | null; "issued_from"?: string | null; "issued_to"?: string | null; "least"?: string | null; "most"?: string | null; "currency"?: string }): Promise<ListedInvoiceOut>;
+  listInvoices(options?: Options & { "after"?: string; "limit"?: number; "tab"?: "drafts" | "issued" | "corrected" | "void" | "corrections" | "all"; "order"?: "-day" | "day" | "-total" | "total" | "-period" | "period"; "number"?: string; "customer"?: string; "kind"?: "" | "invoice" | "credit_note" | "debit_note" | "void"; "period"?: string | null; "issued_from"?: string | null; "issued_to"?: string | null; "least"?: string | null; "most"?: string | null; "currency"?: string; "reason"?: string; "author"?: string }): Promise<ListedInvoiceOut>;
   /** Sum invoices. */
-  sumInvoices(options?: Options & { "after"?: string; "limit"?: number; "tab"?: "drafts" | "issued" | "corrected" | "void" | "corrections" | "all"; "order"?: "-day" | "day" | "-total" | "total" | "-period" | "period"; "number"?: string; "customer"?: string; "kind"?: "" | "invoice" | "credit_note" | "debit_note" | "void"; "period"?: string | null; "issued_from"?: string | null; "issued_to"?: string | null; "least"?: string | null; "most"?: string | null; "currency"?: string }): Promise<TabsOut>;
+  sumInvoices(options?: Options & { "after"?: string; "limit"?: number; "tab"?: "drafts" | "issued" | "corrected" | "void" | "corrections" | "all"; "order"?: "-day" | "day" | "-total" | "total" | "-period" | "period"; "number"?: string; "customer"?: string; "kind"?: "" | "invoice" | "credit_note" | "debit_note" | "void"; "period"?: string | null; "issued_from"?: string | null; "issued_to"?: string | null; "least"?: string | null; "most"?: string | null; "currency"?: string; "reason"?: string; "author"?: string }): Promise<TabsOut>;
   /** Read invoice. */
   readInvoice(invoice: string, options?: Options): Promise<WholeInvoiceOut>;
   /** Compare invoice. */

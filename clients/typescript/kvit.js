@@ -311,11 +311,11 @@ export class Kvit extends Caller {
   }
   /** List invoices. */
   listInvoices(options = {}) {
-    return this.call("GET", `/api/v1/invoices`, ["after", "limit", "tab", "order", "number", "customer", "kind", "period", "issued_from", "issued_to", "least", "most", "currency"], { ...options });
+    return this.call("GET", `/api/v1/invoices`, ["after", "limit", "tab", "order", "number", "customer", "kind", "period", "issued_from", "issued_to", "least", "most", "currency", "reason", "author"], { ...options });
   }
   /** Sum invoices. */
   sumInvoices(options = {}) {
-    return this.call("GET", `/api/v1/invoice-totals`, ["after", "limit", "tab", "order", "number", "customer", "kind", "period", "issued_from", "issued_to", "least", "most", "currency"], { ...options });
+    return this.call("GET", `/api/v1/invoice-totals`, ["after", "limit", "tab", "order", "number", "customer", "kind", "period", "issued_from", "issued_to", "least", "most", "currency", "reason", "author"], { ...options });
   }
   /** Read invoice. */
   readInvoice(invoice, options = {}) {

@@ -1,6 +1,7 @@
 """The pages of invoices, «Почему?», corrections and bill runs."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from kvit.parties.rows import Tenant
 from tests.invoicing import company
 from tests.invoicing.company import ACTOR, LATER, NOVEMBER, customer_id, invoice
 from tests.web.conftest import Office
+from tests.web.test_lists import cells
 
 pytestmark = pytest.mark.usefixtures("acme")
 
@@ -59,6 +61,17 @@ def test_one_field_finds_numbers_and_names(client: Client) -> None:
     assert "Nothing was found" in text(client, "/office/invoices/?q=nobody")
     fragment = text(client, "/office/invoices/?q=юг", hx_request="true", hx_target="list")
     assert "Skip to the content" in fragment or "2026-00002" in fragment
+
+
+def test_a_workbook_has_the_rows_and_the_sum_of_the_screen(client: Client) -> None:
+    asked = "/office/invoices/?tab=issued"
+    shown = client.get(asked).context["total"]
+    answer = client.get("/office/invoices/export/?tab=issued&format=xlsx")
+    assert answer["Content-Disposition"] == 'attachment; filename="invoices.xlsx"'
+    head, *rows = cells(b"".join(answer.streaming_content))  # type: ignore[attr-defined]
+    place = [title for _, title in head].index("Total")
+    sums = [Decimal(row[place][1]) for row in rows if row[place][0] == "n"]
+    assert (len(rows), sum(sums) * 100) == (shown.count, shown.sums["RUB"])
 
 
 def test_an_export_has_the_rows_of_the_filter(client: Client) -> None:

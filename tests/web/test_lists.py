@@ -2,29 +2,54 @@
 
 import csv
 import io
+import tracemalloc
+import zipfile
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from xml.etree import ElementTree
 
 import pytest
 from django.test import RequestFactory
 from django.utils import translation
 
+from kvit.web import spreadsheets
 from kvit.web.lists import Column, exported, order_of
 
 COLUMNS = (Column("number", "Number", sort="number"), Column("note", "Note"))
 
 
-def text_of(lang: str, rows: list[tuple[object, ...]]) -> str:
+def sent(lang: str, rows: Iterable[tuple[object, ...]], form: str = "", heads: str = "№Σ") -> bytes:
+    request = RequestFactory().get("/", {"format": form})
     with translation.override(lang):
-        response = exported("invoices", ["№", "Σ"], rows)
-        return b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]
+        response = exported(request, "invoices", list(heads), rows)
+        return b"".join(response.streaming_content)  # type: ignore[attr-defined]
+
+
+def text_of(lang: str, rows: list[tuple[object, ...]]) -> str:
+    return sent(lang, rows).decode()
+
+
+def cells(book: bytes, sheet: int = 1) -> list[list[tuple[str, str]]]:
+    """The (type, value) of every cell: "n" a number or a day, "inlineStr" a text."""
+    with zipfile.ZipFile(io.BytesIO(book)) as file:
+        root = ElementTree.fromstring(file.read(f"xl/worksheets/sheet{sheet}.xml"))
+    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    assert not list(root.iter(f"{space}f"))  # no formula anywhere
+    return [
+        [(cell.get("t", "n"), "".join(cell.itertext())) for cell in row.iter(f"{space}c")]
+        for row in root.iter(f"{space}row")
+    ]
 
 
 def test_a_russian_spreadsheet_opens_it_with_a_double_click() -> None:
-    text = text_of("ru", [("2026-00001", "1234.56")])
+    text = text_of("ru", [("2026-00001", Decimal("1234.56"))])
     assert text == "\ufeff№;Σ\r\n2026-00001;1234,56\r\n"
 
 
 def test_an_english_one_gets_commas_and_points() -> None:
-    assert text_of("en", [("a,b", "-1234.56")]) == '\ufeff№,Σ\r\n"a,b",-1234.56\r\n'
+    assert text_of("en", [("a,b", Decimal("-1234.56"))]) == '\ufeff№,Σ\r\n"a,b",-1234.56\r\n'
 
 
 @pytest.mark.parametrize(
@@ -37,7 +62,50 @@ def test_no_cell_becomes_a_formula(evil: str) -> None:
 
 
 def test_a_negative_sum_stays_a_number() -> None:
-    assert text_of("ru", [("-5",), ("-0.50",)]).splitlines()[1:] == ["-5", "-0,50"]
+    assert text_of("ru", [(-5,), (Decimal("-0.50"),)]).splitlines()[1:] == ["-5", "-0,50"]
+
+
+def test_digits_that_are_no_number_stay_text() -> None:
+    assert text_of("ru", [("7701234560", "62.01")]).splitlines()[1] == "7701234560;62.01"
+
+
+def test_a_workbook_has_numbers_as_numbers_days_as_days_and_texts_as_texts() -> None:
+    row = (
+        "=1+1", "0770123456", Decimal("-1234.50"), Fraction(1, 3), 7, date(2026, 11, 28),
+        datetime(2026, 11, 28, 12, tzinfo=UTC), None, Decimal("12345678901234567.89"),
+        "http://x", "ё" * 40_000,
+    )  # fmt: skip
+    head, told = cells(sent("ru", [row], "xlsx", "№Σcdefghijk"))
+    assert head == [("inlineStr", title) for title in "№Σcdefghijk"]
+    assert told == [
+        ("inlineStr", "=1+1"), ("inlineStr", "0770123456"), ("n", "-1234.50"),
+        ("inlineStr", "1/3"), ("n", "7"), ("n", "46354"), ("n", "46354.5"),
+        ("inlineStr", "12345678901234567.89"), ("inlineStr", "http://x"),
+        ("inlineStr", "ё" * 32_767),
+    ]  # fmt: skip
+
+
+def test_a_workbook_of_many_rows_takes_no_memory_for_them() -> None:
+    def peak(rows: int) -> int:
+        tracemalloc.start()
+        request = RequestFactory().get("/", {"format": "xlsx"})
+        answer = exported(request, "n", ["a", "b"], ((f"row {n}", n) for n in range(rows)))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        answer.close()
+        return most
+
+    peak(10)
+    assert peak(4_000) < peak(500) + 200_000
+
+
+def test_rows_beyond_a_sheet_go_on_the_next_with_its_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreadsheets, "MOST_ROWS", 3)
+    book = sent("en", [(n,) for n in range(5)], "xlsx")
+    assert [row[0][1] for place in (1, 2, 3) for row in cells(book, place)] == [
+        "№", "0", "1", "№", "2", "3", "№", "4",
+    ]  # fmt: skip
+    assert cells(sent("en", [], "xlsx")) == [[("inlineStr", "№"), ("inlineStr", "Σ")]]
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ ORDERS: Mapping[str, tuple[str, ...]] = {
     "-period": ("-billed_in", "-customer_id", "-id"),
     "period": ("billed_in", "customer_id", "id"),
 }
+MOST_AUTHORS = 200
 _DIGITS = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -66,6 +67,8 @@ class InvoiceFilter:
     least_minor: int | None = None
     most_minor: int | None = None
     number: str = ""  # the whole number, or its count alone
+    reason: str = ""  # a part of it
+    author: str = ""  # "user:<id>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,12 @@ def family_of(invoice_id: UUID) -> list[InvoiceRow]:
     return [found[key] for key in keys]
 
 
+def correctors() -> list[str]:
+    """Return who has made corrections; two hundred at most."""
+    rows = Invoice.objects.filter(corrects_id__isnull=False).order_by("author")
+    return list(rows.values_list("author", flat=True).distinct()[:MOST_AUTHORS])
+
+
 def _filtered(wanted: InvoiceFilter) -> "QuerySet[Any]":
     rows = Invoice.objects.annotate(
         day=Coalesce("issued_on", Value(UNDATED), output_field=DateField())
@@ -179,6 +188,8 @@ def _filtered(wanted: InvoiceFilter) -> "QuerySet[Any]":
         "waits_for": wanted.waits_for or None,
         "total_minor__gte": wanted.least_minor,
         "total_minor__lte": wanted.most_minor,
+        "reason__icontains": wanted.reason or None,
+        "author": wanted.author or None,
         "customer_id__in": None if wanted.customers is None else list(wanted.customers),
     }
     rows = rows.filter(**{name: bound for name, bound in bounds.items() if bound is not None})

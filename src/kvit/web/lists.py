@@ -12,15 +12,25 @@ address is the state: filter, order and place. For htmx only the list itself is 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import (
+    FileResponse,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    StreamingHttpResponse,
+)
 from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.translation import get_language
 
+from kvit.core.money import minor_text
 from kvit.platform.paging import COUNTED, Page
+from kvit.web import spreadsheets
 
 # A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\N{MINUS SIGN}")
@@ -86,26 +96,37 @@ def _heading(column: Column, order: str) -> dict[str, Any]:
 
 
 def exported(
-    name: str, heads: Sequence[Any], rows: Iterable[Sequence[Any]]
-) -> StreamingHttpResponse:
-    """Stream a CSV as this language's spreadsheets open it; no cell can become a formula.
+    request: HttpRequest, name: str, heads: Sequence[Any], rows: Iterable[Sequence[Any]]
+) -> HttpResponseBase:
+    """Answer with the rows as a CSV, streamed, or as a workbook (`?format=xlsx`).
 
-    Sums are plain numbers in major units, as texts (`minor_text`); the decimal sign is the
-    language's.
+    No cell can become a formula. Numbers are numbers (`plain_sum` of a sum), days and moments are
+    of their types; everything else is text, digits alone too: an ИНН is no number.
     """
     russian = (get_language() or "ru").startswith("ru")
+    titles = [str(head) for head in heads]
+    if request.GET.get("format") == "xlsx":
+        file = spreadsheets.workbook(titles, rows, russian=russian)
+        return FileResponse(
+            file, as_attachment=True, filename=f"{name}.xlsx", content_type=spreadsheets.MEDIA_TYPE
+        )
     response = StreamingHttpResponse(
-        _lines(heads, rows, russian=russian), content_type="text/csv; charset=utf-8"
+        _lines(titles, rows, russian=russian), content_type="text/csv; charset=utf-8"
     )
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
 
 
-def _lines(heads: Sequence[Any], rows: Iterable[Sequence[Any]], *, russian: bool) -> Iterator[str]:
+def plain_sum(minor: int, currency: str) -> Decimal:
+    """Return a sum as a cell has it: major units, with the currency's digits."""
+    return Decimal(minor_text(minor, currency))
+
+
+def _lines(titles: list[str], rows: Iterable[Sequence[Any]], *, russian: bool) -> Iterator[str]:
     buffer = _Line()
     writer = csv.writer(buffer, delimiter=";" if russian else ",", lineterminator="\r\n")
     yield _BOM
-    writer.writerow([str(head) for head in heads])
+    writer.writerow(titles)
     yield buffer.take()
     for row in rows:
         writer.writerow([_cell(cell, russian=russian) for cell in row])
@@ -115,15 +136,10 @@ def _lines(heads: Sequence[Any], rows: Iterable[Sequence[Any]], *, russian: bool
 def _cell(value: Any, *, russian: bool) -> str:
     if value is None:
         return ""
-    text = str(value)
-    if _is_number(text):
+    text = spreadsheets.text_of(value)
+    if isinstance(value, (int, Decimal, Fraction)):
         return text.replace(".", ",") if russian else text
     return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _is_number(text: str) -> bool:
-    digits = text.removeprefix("-").replace(".", "", 1)
-    return digits.isascii() and digits.isdecimal()
 
 
 class _Line:

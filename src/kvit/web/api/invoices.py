@@ -54,6 +54,8 @@ class InvoiceQuery(Paging):
     least: Number | None = None
     most: Number | None = None
     currency: str = Field("", pattern=r"^([A-Z]{3})?$")
+    reason: Text = Field("", description="A part of a correction's basis.")
+    author: Text = Field("", description="Who made it: user:<id>, key:<id>, cli:<name>.")
 
     def filter(self) -> InvoiceFilter:
         own = self.currency or parties.tenant().row.currency
@@ -73,6 +75,8 @@ class InvoiceQuery(Paging):
             least_minor=_bound(self.least, own),
             most_minor=_bound(self.most, own),
             currency=self.currency,
+            reason=self.reason,
+            author=self.author,
         )
 
 

@@ -1,5 +1,7 @@
 """Corrections: the list, and one page where a correction is chosen, looked at and made."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -7,7 +9,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -15,11 +17,14 @@ from django.utils.translation import gettext_lazy
 from kvit.core.money import exponent
 from kvit.core.wording import money_text
 from kvit.invoicing import queries, services
+from kvit.invoicing.queries import InvoiceFilter
 from kvit.invoicing.services import CorrectionIn, CorrectionPreview, Standing
+from kvit.platform.tenancy import tenant_scope
 from kvit.web import lists
+from kvit.web.authorship import actor_text
 from kvit.web.forms import DateField, OfficeForm, SumField
 from kvit.web.lists import Column
-from kvit.web.office.invoices import KINDS, InvoicesFilter
+from kvit.web.office.invoices import EXPORTED, KINDS, InvoicesFilter
 from kvit.web.office.links import customers, people
 from kvit.web.routes import action, page
 from kvit.web.tags import lang
@@ -99,11 +104,36 @@ class CorrectionForm(OfficeForm):
         return int(value.scaleb(exponent(self.standing.currency)))
 
 
+class CorrectionsFilter(InvoicesFilter):
+    """What the list of corrections is narrowed to."""
+
+    reason = forms.CharField(label=gettext_lazy("Basis holds"), max_length=200)
+    author = forms.ChoiceField(label=gettext_lazy("Who"))
+
+    def __init__(self, asked: QueryDict) -> None:
+        data = asked.copy()
+        data["tab"] = "corrections"
+        super().__init__(data)
+        kind, author = self.fields["kind"], self.fields["author"]
+        assert isinstance(kind, forms.ChoiceField)
+        assert isinstance(author, forms.ChoiceField)
+        kind.choices = [one for one in kind.choices if one[0] != "invoice"]
+        authors = queries.correctors()
+        names = people(authors)
+        author.choices = [("", _("Any")), *((one, actor_text(one, names, lang())) for one in authors)]
+
+    def filter(self) -> InvoiceFilter:
+        """Return what was asked, as the query has it."""
+        asked = self.asked()
+        return replace(
+            super().filter(), reason=asked.get("reason", "").strip(),
+            author=asked.get("author", ""),
+        )  # fmt: skip
+
+
 @page("corrections/", name="corrections", right="invoices.read")
 def corrections(request: HttpRequest) -> HttpResponse:
-    asked = request.GET.copy()
-    asked["tab"] = "corrections"
-    form = InvoicesFilter(asked)
+    form = CorrectionsFilter(request.GET)
     wanted = form.filter()
     order = lists.order_of(request, COLUMNS, "-day")
     found = queries.listed(wanted, order=order, after=request.GET.get("after", ""))
@@ -120,6 +150,19 @@ def corrections(request: HttpRequest) -> HttpResponse:
         total=queries.totals(wanted)["corrections"],
         people=people(row.author for row in found.rows),
     )
+
+
+@page("corrections/export/", name="corrections-export", right="invoices.read", personal=True)
+def export(request: HttpRequest) -> HttpResponseBase:
+    """The corrections of the filter, all pages of it, in its order."""
+    wanted = CorrectionsFilter(request.GET).filter()
+    order = lists.order_of(request, COLUMNS, "-day")
+    heads = (
+        _("Number"), _("Date"), _("Document"), _("Of invoice"), _("Customer"), _("Code"),
+        _("Reason"), _("Currency"), _("Difference"), _("of it VAT"), _("Who"),
+    )  # fmt: skip
+    rows = _export_rows(request.principal.tenant.id, wanted, order)
+    return lists.exported(request, "corrections", heads, rows)
 
 
 @action("invoices/<uuid:invoice>/correct/", name="invoice-correct", right="invoices.correct",
@@ -160,6 +203,24 @@ def correct(request: HttpRequest, invoice: UUID) -> HttpResponse:
             "earliest": row.issued_on or date.min,
         },
     )
+
+
+def _export_rows(tenant: UUID, wanted: InvoiceFilter, order: str) -> Iterator[tuple[Any, ...]]:
+    after: str | None = ""
+    while after is not None:
+        with tenant_scope(tenant, switch=True):
+            found = queries.listed(wanted, order=order, after=after, limit=EXPORTED)
+            who = customers(row.customer_id for row in found.rows)
+            names = people(row.author for row in found.rows)
+        for row in found.rows:
+            sums = (row.total_minor, row.vat_minor)
+            yield (
+                row.number, row.issued_on, KINDS[row.kind], row.corrects_number,
+                who[row.customer_id].name, who[row.customer_id].code, row.reason, row.currency,
+                *(lists.plain_sum(one, row.currency) for one in sums),
+                actor_text(row.author, names, lang()),
+            )  # fmt: skip
+        after = found.next
 
 
 def _sent(form: CorrectionForm) -> list[tuple[str, str]]:

@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from kvit.catalog import queries as catalog
-from kvit.core.money import minor_text
 from kvit.core.periods import local_date
 from kvit.insight import customers as insight
 from kvit.insight.customers import CustomersAsked
@@ -138,7 +137,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
         _("Code"), _("Customer"), _("Kind"), _("INN"), _("KPP"), _("E-mail"), _("Phone"),
         _("Plans"), _("Debt"), _("Currency"), _("Last document"), _("Segment"), _("Branch"),
     )  # fmt: skip
-    return lists.exported("customers", heads, _export_rows(request, wanted, order))
+    return lists.exported(request, "customers", heads, _export_rows(request, wanted, order))
 
 
 def _export_rows(
@@ -156,7 +155,7 @@ def _export_rows(
             for currency, minor in (line.owed or {line.customer.currency: 0}).items():
                 yield (
                     row.code, row.name, kinds[row.kind], row.inn, row.kpp, row.email,
-                    row.phone, ", ".join(line.plans), minor_text(minor, currency), currency,
+                    row.phone, ", ".join(line.plans), lists.plain_sum(minor, currency), currency,
                     line.last_issued or "", row.segment, row.branch,
                 )  # fmt: skip
         if found.next is None:

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
-from kvit.core.money import exponent, minor_text
+from kvit.core.money import exponent
 from kvit.core.periods import Period
 from kvit.invoicing import queries, services
 from kvit.invoicing.queries import InvoiceFilter, InvoiceRow, TabTotal
@@ -158,7 +158,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
         _("State"), _("Corrects"), _("Reason"),
     )  # fmt: skip
     tenant = request.principal.tenant.id
-    return lists.exported("invoices", heads, _export_rows(tenant, wanted, order))
+    return lists.exported(request, "invoices", heads, _export_rows(tenant, wanted, order))
 
 
 @page("invoices/<uuid:invoice>/", name="invoice", right="invoices.read", personal=True)
@@ -286,6 +286,6 @@ def _export_row(row: InvoiceRow, who: Any) -> tuple[Any, ...]:
     sums = (row.net_minor, row.vat_minor, row.total_minor, row.left_minor)
     return (
         row.number, row.issued_on or "", KINDS[row.kind], customer.name, customer.code,
-        row.period_start, last, row.currency, *(minor_text(one, row.currency) for one in sums),
+        row.period_start, last, row.currency, *(lists.plain_sum(one, row.currency) for one in sums),
         row.state, row.corrects_number, row.reason,
     )  # fmt: skip

@@ -88,7 +88,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     heads = (_("When"), _("Who"), _("What"), _("Kind"), _("Object"), _("Was"), _("Is"), _("Why"),
              _("From where"))  # fmt: skip
     rows = _lines(request.principal.tenant.id, asked, _zone(request))
-    return lists.exported("journal", heads, rows)
+    return lists.exported(request, "journal", heads, rows)
 
 
 def _lines(tenant_id: Any, asked: AuditFilter, zone: ZoneInfo) -> Iterator[tuple[Any, ...]]:
@@ -105,7 +105,7 @@ def _lines(tenant_id: Any, asked: AuditFilter, zone: ZoneInfo) -> Iterator[tuple
 
 def _line(one: Entry, names: dict[str, str], zone: ZoneInfo) -> tuple[Any, ...]:
     return (
-        one.recorded_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
+        one.recorded_at.astimezone(zone).replace(tzinfo=None, microsecond=0),
         actor_text(one.actor, names, lang()),
         one.action,
         one.object_type,

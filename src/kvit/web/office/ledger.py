@@ -17,7 +17,6 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kvit.core.money import minor_text
 from kvit.core.periods import add_months, instant_of, local_date
 from kvit.ledger import queries
 from kvit.ledger.queries import Asked, TrialBalanceRow
@@ -88,6 +87,17 @@ class PostingsForm(FilterForm):
     customer = forms.UUIDField(widget=forms.HiddenInput)
     source = forms.CharField(widget=forms.HiddenInput, max_length=120)
 
+    def wanted(self) -> PostingsAsked:
+        """Return what was asked, as the query has it."""
+        asked = self.asked()
+        return PostingsAsked(
+            since=asked.get("since"),
+            until=asked.get("to"),
+            account=asked.get("account", ""),
+            customer=asked.get("customer"),
+            source=asked.get("source", ""),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -138,12 +148,12 @@ def trial_balance_export(request: HttpRequest) -> HttpResponseBase:
     )  # fmt: skip
     rows = [
         (one.seller.row.name, row.account, row.name, currency,
-         *(minor_text(minor, currency) for minor in _sides(row)))
+         *(lists.plain_sum(minor, currency) for minor in _sides(row)))
         for one in _each_seller(request, chosen)
         for currency, found in _by_currency(one)
         for row in found
     ]  # fmt: skip
-    return lists.exported(f"osv-{chosen.since}-{chosen.to}", heads, rows)
+    return lists.exported(request, f"osv-{chosen.since}-{chosen.to}", heads, rows)
 
 
 @page("ledger/accounts/<str:account>/card/", name="account-card", right="books.read")
@@ -175,7 +185,7 @@ def account_card_export(request: HttpRequest, account: str) -> HttpResponseBase:
     )  # fmt: skip
     rows = _card_rows(request.principal.tenant.id, asked)
     title = f"card-{account}-{name}-{chosen.since}-{chosen.to}"
-    return lists.exported(title, heads, rows)
+    return lists.exported(request, title, heads, rows)
 
 
 @page("ledger/accounts/<str:account>/customers/", name="account-customers", right="books.read")
@@ -191,6 +201,18 @@ def account_customers(request: HttpRequest, account: str) -> HttpResponse:
             "who": customers(row.customer_id for row in found.rows), "same": chosen.query(),
         },
     )  # fmt: skip
+
+
+@page("ledger/accounts/<str:account>/customers/export/", name="account-customers-export",
+      right="books.read")  # fmt: skip
+def account_customers_export(request: HttpRequest, account: str) -> HttpResponseBase:
+    chosen = _of_account(request, account)[1]
+    heads = (
+        _("Code"), _("Customer"), _("Currency"), _("Opening balance"), _("Debit"), _("Credit"),
+        _("Closing balance"),
+    )  # fmt: skip
+    rows = _customer_rows(request.principal.tenant.id, chosen.asked(account))
+    return lists.exported(request, f"customers-{account}-{chosen.since}-{chosen.to}", heads, rows)
 
 
 @page("ledger/receivables/", name="receivables", right="books.read")
@@ -216,22 +238,14 @@ def receivables_export(request: HttpRequest) -> HttpResponseBase:
     on = ReceivablesForm(request.GET).asked().get("on") or _today(request)
     heads = (_("Code"), _("Customer"), _("INN"), _("Owes"), _("Currency"))
     rows = _receivable_rows(request.principal.tenant.id, on)
-    return lists.exported(f"receivables-{on}", heads, rows)
+    return lists.exported(request, f"receivables-{on}", heads, rows)
 
 
 @page("ledger/postings/", name="postings", right="books.read")
 def postings(request: HttpRequest) -> HttpResponse:
     """The journal: every posting, narrowed by account, days, customer, document."""
     form = PostingsForm(request.GET)
-    asked = form.asked()
-    wanted = PostingsAsked(
-        since=asked.get("since"),
-        until=asked.get("to"),
-        account=asked.get("account", ""),
-        customer=asked.get("customer"),
-        source=asked.get("source", ""),
-    )
-    found, sums = queries.postings_page(wanted, after=request.GET.get("after", ""))
+    found, sums = queries.postings_page(form.wanted(), after=request.GET.get("after", ""))
     return lists.listed(
         request,
         "office/ledger/postings.html",
@@ -242,6 +256,15 @@ def postings(request: HttpRequest) -> HttpResponse:
         who=customers(row.customer_id for row in found.rows),
         documents=documents_of(row.source for row in found.rows),
     )
+
+
+@page("ledger/postings/export/", name="postings-export", right="books.read")
+def postings_export(request: HttpRequest) -> HttpResponseBase:
+    heads = (
+        _("Date"), _("Document"), _("Customer"), _("Debit"), _("Credit"), _("Sum"), _("Currency"),
+    )  # fmt: skip
+    rows = _posting_rows(request.principal.tenant.id, PostingsForm(request.GET).wanted())
+    return lists.exported(request, "postings", heads, rows)
 
 
 def _owed(on: date, after: str, limit: int = 50) -> Any:
@@ -352,11 +375,43 @@ def _card_rows(tenant: UUID, asked: Asked) -> Iterator[tuple[object, ...]]:
             sums = (line.debit_minor, line.credit_minor, line.balance_minor)
             yield (
                 line.effective_on, documents[line.source].text, line.against, name, line.currency,
-                *(minor_text(one, line.currency) for one in sums),
+                *(lists.plain_sum(one, line.currency) for one in sums),
             )  # fmt: skip
         if card.next is None:
             return
         after = card.next
+
+
+def _customer_rows(tenant: UUID, asked: Asked) -> Iterator[tuple[object, ...]]:
+    after: str | None = ""
+    while after is not None:
+        with tenant_scope(tenant):
+            found = queries.customers_page(asked, after=after, limit=EXPORTED)
+            who = customers(row.customer_id for row in found.rows)
+        for row in found.rows:
+            one = who.get(row.customer_id) if row.customer_id else None
+            sums = (row.opening_minor, row.debit_minor, row.credit_minor, row.closing_minor)
+            yield (
+                *((one.code, one.name) if one else ("", "")), row.currency,
+                *(lists.plain_sum(minor, row.currency) for minor in sums),
+            )  # fmt: skip
+        after = found.next
+
+
+def _posting_rows(tenant: UUID, wanted: PostingsAsked) -> Iterator[tuple[object, ...]]:
+    after: str | None = ""
+    while after is not None:
+        with tenant_scope(tenant):
+            found, _sums = queries.postings_page(wanted, after=after, limit=EXPORTED)
+            who = customers(row.customer_id for row in found.rows)
+            documents = documents_of(row.source for row in found.rows)
+        for row in found.rows:
+            yield (
+                row.effective_on, documents[row.source].text,
+                who[row.customer_id].name if row.customer_id in who else "", row.debit, row.credit,
+                lists.plain_sum(row.amount_minor, row.currency), row.currency,
+            )  # fmt: skip
+        after = found.next
 
 
 def _receivable_rows(tenant: UUID, on: date) -> Iterator[tuple[object, ...]]:
@@ -368,7 +423,7 @@ def _receivable_rows(tenant: UUID, on: date) -> Iterator[tuple[object, ...]]:
         for row in found.rows:
             one = who.get(row.customer_id)
             told = (one.code, one.name, one.inn) if one else ("", "", "")
-            yield (*told, minor_text(row.closing_minor, row.currency), row.currency)
+            yield (*told, lists.plain_sum(row.closing_minor, row.currency), row.currency)
         if found.next is None:
             return
         after = found.next

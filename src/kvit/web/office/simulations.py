@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy
 
 from kvit.catalog import queries
 from kvit.catalog.rows import Outcome, SimulationInfo
-from kvit.core.money import minor_text
 from kvit.core.periods import BadPeriod, Period, parse_billing_period
 from kvit.platform.tenancy import tenant_scope
 from kvit.rating import simulation as rating_simulation
@@ -175,8 +174,8 @@ def export(request: HttpRequest, simulation: UUID) -> HttpResponseBase:
                 known = who.get(one.payer_id)
                 yield (
                     known.code if known else "", known.name if known else "", one.currency,
-                    *(minor_text(minor, one.currency) for minor in sums),
+                    *(lists.plain_sum(minor, one.currency) for minor in sums),
                 )  # fmt: skip
             after = found.next
 
-    return lists.exported(f"simulation-{scenario + 1}", heads, rows())
+    return lists.exported(request, f"simulation-{scenario + 1}", heads, rows())

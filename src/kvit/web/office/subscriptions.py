@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy
 
 from kvit.catalog import queries as catalog
 from kvit.core.catalogue import Catalogue
-from kvit.core.money import minor_text
 from kvit.core.periods import local_date
 from kvit.core.pricing.labels import FIELDS
 from kvit.core.terms import Terms
@@ -174,12 +173,12 @@ def export(request: HttpRequest) -> HttpResponseBase:
                     yield (
                         one.code, known_as.name if known_as else "", one.plan, one.quantity,
                         words[one.state], currency,
-                        None if minor is None else minor_text(minor, currency),
+                        None if minor is None else lists.plain_sum(minor, currency),
                         one.changes_at and one.changes_at.date(), one.starts_on, one.ends_on,
                     )  # fmt: skip
             after = found.next
 
-    return lists.exported("subscriptions", heads, rows())
+    return lists.exported(request, "subscriptions", heads, rows())
 
 
 class OpeningForm(OfficeForm):

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
@@ -153,8 +155,8 @@ def export(request: HttpRequest) -> HttpResponseBase:
         _("Time"), _("Received"), _("Source"), _("Event"), _("Kind"), _("Whose"), _("Meter"),
         _("Value"), _("Undone because"),
     )  # fmt: skip
-    rows = _export_rows(request.principal.tenant.id, wanted, _order(request))
-    return lists.exported("usage", heads, rows)
+    rows = _export_rows(request.principal.tenant.id, ZoneInfo(zone), wanted, _order(request))
+    return lists.exported(request, "usage", heads, rows)
 
 
 @action("usage/conflicts/<uuid:conflict>/", name="usage-decide", right="usage.write",
@@ -319,16 +321,19 @@ def _query(**given: str) -> str:
     return urlencode(given)
 
 
-def _export_rows(tenant: UUID, wanted: EventFilter, order: Any) -> Iterator[tuple[Any, ...]]:
+def _export_rows(
+    tenant: UUID, zone: ZoneInfo, wanted: EventFilter, order: Any
+) -> Iterator[tuple[Any, ...]]:
     after: str | None = ""
     while after is not None:
         # A streamed body is made after the middleware has left the scope.
         with tenant_scope(tenant, switch=True):
             found = queries.events(wanted, order=order, after=after, limit=EXPORTED)
         for row in found.rows:
-            value = row.text if row.value is None else format(row.value.normalize(), "f")
+            value = row.text if row.value is None else Fraction(row.value)
             yield (
-                row.time.isoformat(), row.received_at.isoformat(), row.source, row.event_id,
-                row.subject_kind, row.subject, row.meter, value or "", row.retraction_reason,
+                row.time.astimezone(zone), row.received_at.astimezone(zone), row.source,
+                row.event_id, row.subject_kind, row.subject, row.meter, value,
+                row.retraction_reason,
             )  # fmt: skip
         after = found.next

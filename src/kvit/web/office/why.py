@@ -13,7 +13,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from kvit.core.money import exact_text
 from kvit.invoicing import queries
 from kvit.rating.explain import explain
 from kvit.web import explaining, why
@@ -78,14 +77,14 @@ def export_why(request: HttpRequest, invoice: UUID, line: int) -> HttpResponseBa
     heads = (_("Time"), _("Event"), _("Value"), _("Dimensions"))
     rows = (
         (
-            one.time.isoformat(),
+            one.time,
             one.id,
-            one.value if isinstance(one.value, str) else exact_text(one.value),
+            one.value,
             "; ".join(f"{name}={value}" for name, value in one.dimensions),
         )
         for one in found.events
     )
-    return exported("events", heads, rows)
+    return exported(request, "events", heads, rows)
 
 
 @page("invoices/<uuid:invoice>/lines/<int:line>/why/record/", name="invoice-why-record",
