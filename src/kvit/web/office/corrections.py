@@ -120,7 +120,10 @@ class CorrectionsFilter(InvoicesFilter):
         kind.choices = [one for one in kind.choices if one[0] != "invoice"]
         authors = queries.correctors()
         names = people(authors)
-        author.choices = [("", _("Any")), *((one, actor_text(one, names, lang())) for one in authors)]
+        author.choices = [
+            ("", _("Any")),
+            *((one, actor_text(one, names, lang())) for one in authors),
+        ]
 
     def filter(self) -> InvoiceFilter:
         """Return what was asked, as the query has it."""
