@@ -1,0 +1,176 @@
+"""Fill a company with so many customers and invoices: a statement a table, nothing billed.
+
+Lists' food: customers with a subscription each, documents of 34 months with their postings, of the
+last month also their lines and charges, corrections, drafts, one customer with ten thousand notes.
+"""
+
+from typing import Any, LiteralString, cast
+from uuid import UUID
+
+import psycopg
+
+MONTHS = 34
+STORY = 10_000  # things that happened to customer c1
+
+_TABLES = (
+    "catalog_plan", "invoicing_invoice", "invoicing_invoiceline", "ledger_claim",
+    "ledger_dayturnover", "ledger_posting", "parties_customer", "parties_customernote",
+    "parties_searchkey", "platform_auditrow", "rating_charge", "subscriptions_spell",
+    "subscriptions_subscription",
+)  # fmt: skip
+
+
+def fill(tenant: UUID, *, invoices: int, customers: int, now: Any) -> None:
+    """Write the rows, and let the planner know of them."""
+    from django.db import connection, transaction
+
+    from kvit.ledger import services as ledger
+    from kvit.platform.connection import conninfo
+    from kvit.platform.db.roles import OWNER_ROLE, access
+
+    values = {
+        "tenant": tenant, "invoices": invoices, "customers": customers, "now": now,
+        "months": MONTHS, "story": min(STORY, invoices),
+    }  # fmt: skip
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '256MB'")
+        for statement in _FILL:
+            cursor.execute(statement, values)
+    ledger.merge_turnovers()
+    # As autovacuum would within minutes.
+    with psycopg.connect(conninfo(access(), OWNER_ROLE), autocommit=True) as owner:
+        for table in _TABLES:
+            owner.execute(cast(LiteralString, f"VACUUM (ANALYZE) {table}"))
+
+
+_FILL = (
+    """
+    INSERT INTO parties_customer (id, tenant_id, code, name, kind, inn, kpp, email, phone, address,
+      zone, currency, segment, branch, search, sort_name, personal)
+    SELECT gen_random_uuid(), %(tenant)s, 'c' || n, 'Клиент ' || n, 'company',
+      (7700000000 + n)::text, '', '', '', '', '', '', CASE n %% 50 WHEN 0 THEN 'vip' ELSE '' END,
+      '', 'клиент ' || n || ' c' || n, 'клиент ' || n, ''
+    FROM generate_series(1, %(customers)s) n
+    """,
+    """
+    INSERT INTO parties_searchkey (tenant_id, customer_id, key)
+    SELECT tenant_id, id, unnest(ARRAY['клиент', substr(code, 2), code, inn]) FROM parties_customer
+    WHERE tenant_id = %(tenant)s
+    """,
+    """
+    INSERT INTO parties_customernote (id, tenant_id, text, author, at, customer_id)
+    SELECT gen_random_uuid(), %(tenant)s, 'Позвонили, разговор ' || n, 'cli:bench',
+      %(now)s - n * interval '1 hour', c.id
+    FROM parties_customer c, generate_series(1, %(story)s) n
+    WHERE c.tenant_id = %(tenant)s AND c.code = 'c1'
+    """,
+    """
+    WITH plan AS (INSERT INTO catalog_plan (id, tenant_id, code)
+                  VALUES (gen_random_uuid(), %(tenant)s, 'pro') RETURNING id)
+    INSERT INTO catalog_planversion (id, tenant_id, status, effective_from, position,
+      published_revision, name, cycle, anchor, scheme, service, seller, calendar, price_basis,
+      trial_days, includes, phases, plan_id)
+    SELECT gen_random_uuid(), %(tenant)s, 'published', '1900-01-01', 0, 1, 'Профи', 'month',
+      'calendar', 'postpaid', 'saas', 'main', '', '', 0, '[]', '[]', id FROM plan
+    """,
+    """
+    INSERT INTO subscriptions_subscription (id, tenant_id, code, zone, starts_at, starts_on, first,
+      amendments, customer_id)
+    SELECT gen_random_uuid(), tenant_id, 's' || code, 'Europe/Moscow', '2024-01-01', '2024-01-01',
+      jsonb_build_object('plan', 'pro', 'customer', id, 'quantity', '1', 'terms', '{}'::jsonb), 0,
+      id
+    FROM parties_customer WHERE tenant_id = %(tenant)s
+    """,
+    """
+    INSERT INTO subscriptions_spell (id, tenant_id, place, starts_at, plan, payer_id, quantity,
+      state, is_special, add_ons, subscription_id)
+    SELECT gen_random_uuid(), tenant_id, 0, starts_at, 'pro', customer_id, 1, 'active', false, '[]',
+      id FROM subscriptions_subscription WHERE tenant_id = %(tenant)s
+    """,
+    # The documents as they will stand. Lines come before them: of an issued one the database
+    # takes none.
+    """
+    CREATE TEMP TABLE made ON COMMIT DROP AS
+    SELECT gen_random_uuid() AS id, n, c.id AS customer_id, s.id AS seller_id,
+      (date_trunc('month', %(now)s::timestamptz) - (1 + n %% %(months)s) * interval '1 month')::date
+        AS day,
+      gen_random_uuid() AS charge_id
+    FROM generate_series(1, %(invoices)s) n
+    JOIN (SELECT id, row_number() OVER () - 1 AS place FROM parties_customer
+          WHERE tenant_id = %(tenant)s) c ON c.place = n %% %(customers)s
+    CROSS JOIN (SELECT id FROM parties_seller WHERE tenant_id = %(tenant)s) s
+    """,
+    """
+    INSERT INTO rating_charge (id, tenant_id, subscription_id, subscription_code, customer_id,
+      seller_id, service, price_key, price_code, price_version_id, name, unit, billed_in,
+      period_start, period_end, starts_at, ends_at, starts_on, ends_on, revision, reason, currency,
+      basis, vat_code, vat_on, units, events, exact_num, exact_den, gross_minor, amount_minor,
+      discounts, whens, usage_version, terms_number, catalogue_revision, rated_at)
+    SELECT charge_id, %(tenant)s, s.id, s.code, m.customer_id, seller_id, 'saas', 'fee-' || n,
+      'fee', '', 'Плата', '', day, day, day + interval '1 month', day, day + interval '1 month',
+      day, day + interval '1 month', 0, 'period', 'RUB', 'net', 'auto', day, 1, 0, n * 100, 1,
+      n * 100, n * 100, '[]', '["arrears"]', 1, 1, 1, %(now)s
+    FROM made m JOIN subscriptions_subscription s
+      ON s.tenant_id = %(tenant)s AND s.customer_id = m.customer_id
+    WHERE n %% %(months)s = 0
+    """,
+    """
+    INSERT INTO invoicing_invoiceline (id, tenant_id, invoice_id, position, charge_id, name, unit,
+      starts_on, ends_on, units, gross_minor, discounts, basis, vat_code, vat_rate, net_minor,
+      vat_minor, total_minor, subscription_id, subscription_code, price_code)
+    SELECT gen_random_uuid(), %(tenant)s, m.id, 1, c.id, 'Плата', '', c.starts_on, c.ends_on, 1,
+      c.amount_minor, '[]', 'net', 'auto', 22, n * 100, n * 22, n * 122, c.subscription_id,
+      c.subscription_code, 'fee'
+    FROM made m JOIN rating_charge c ON c.id = m.charge_id
+    """,
+    """
+    INSERT INTO invoicing_invoice (id, tenant_id, kind, status, waits_for, seller_id, customer_id,
+      currency, billed_in, period_start, period_end, split_key, series, number, number_text,
+      issued_on, issued_at, net_minor, vat_minor, total_minor, vat_rounding, reason, author,
+      approver, created_at)
+    SELECT id, %(tenant)s, 'invoice', 'issued', '', seller_id, customer_id, 'RUB', day, day,
+      (day + interval '1 month')::date, '', '2026', n, '2026-' || lpad(n::text, 7, '0'),
+      (day + interval '1 month')::date, %(now)s, n * 100, n * 22, n * 122, 'document', '',
+      'cli:bench', '', %(now)s
+    FROM made
+    """,
+    # One of a hundred is taken back, one has a credit note; one of a thousand waits as a draft.
+    """
+    INSERT INTO invoicing_invoice (id, tenant_id, kind, status, waits_for, seller_id, customer_id,
+      currency, billed_in, period_start, period_end, split_key, series, number, number_text,
+      issued_on, issued_at, net_minor, vat_minor, total_minor, vat_rounding, corrects_id, reason,
+      author, approver, created_at)
+    SELECT gen_random_uuid(), %(tenant)s, kind, 'issued', '', seller_id, customer_id, 'RUB', day,
+      day, (day + interval '1 month')::date, '', 'К-2026', n, 'К-2026-' || n,
+      (day + interval '1 month')::date, %(now)s, -n * share, 0, -n * share, 'document', id,
+      'ошибка', 'cli:bench', '', %(now)s
+    FROM made JOIN (VALUES (0, 'void', 122), (1, 'credit_note', 50)) AS k (rest, kind, share)
+      ON n %% 100 = rest
+    """,
+    """
+    INSERT INTO invoicing_invoice (id, tenant_id, kind, status, waits_for, seller_id, customer_id,
+      currency, billed_in, period_start, period_end, split_key, series, number_text, net_minor,
+      vat_minor, total_minor, vat_rounding, reason, author, approver, created_at)
+    SELECT gen_random_uuid(), %(tenant)s, 'invoice', 'draft', 'outlier', seller_id, customer_id,
+      'RUB', day, day, (day + interval '1 month')::date, '', '', '', n * 100, n * 22, n * 122,
+      'document', '', 'cli:bench', '', %(now)s
+    FROM made WHERE n %% 1000 = 7
+    """,
+    """
+    INSERT INTO ledger_posting (tenant_id, seller_id, debit, credit, customer_id, amount_minor,
+      currency, source, line, effective_on, recorded_at)
+    SELECT tenant_id, seller_id, side.debit, side.credit, customer_id,
+      CASE side.line WHEN 1 THEN total_minor ELSE vat_minor END, currency, 'invoice:' || id,
+      side.line, issued_on, %(now)s
+    FROM invoicing_invoice CROSS JOIN (VALUES (1, '62.01', '90.01'), (2, '90.03', '68.02'))
+      AS side (line, debit, credit)
+    WHERE tenant_id = %(tenant)s AND kind = 'invoice' AND status = 'issued'
+    """,
+    """
+    INSERT INTO ledger_posting (tenant_id, seller_id, debit, credit, customer_id, amount_minor,
+      currency, source, line, effective_on, recorded_at)
+    SELECT tenant_id, seller_id, '90.01', '62.01', customer_id, -total_minor, currency,
+      'invoice:' || id, 1, issued_on, %(now)s
+    FROM invoicing_invoice WHERE tenant_id = %(tenant)s AND total_minor < 0
+    """,
+)
