@@ -13,6 +13,8 @@ from kvit.platform.paging import LIMIT, Page
 from kvit.subscriptions import queries as subscriptions
 from kvit.subscriptions.queries import Standing
 
+BY_DEBT = "owed"
+
 
 @dataclass(frozen=True, slots=True)
 class CustomersAsked:
@@ -54,10 +56,20 @@ def customers_page(
 ) -> Page[CustomerLine]:  # fmt: skip
     """Return a page of customers.
 
+    Args:
+        order: a key of `parties.queries.ORDERS`, or "owed", "-owed": in the company's currency.
+
     Raises:
         kvit.platform.paging.CursorUnreadable: see there.
     """
-    page = parties.page_of_ids(_asked(asked, now, on), order=order, after=after, limit=limit)
+    wanted = _asked(asked, now, on)
+    if order.removeprefix("-") == BY_DEBT:
+        page = ledger.page_by_debt(
+            parties.asked_ids(wanted), currency=parties.tenant().row.currency, on=on,
+            falls=order.startswith("-"), after=after, limit=limit,
+        )  # fmt: skip
+    else:
+        page = parties.page_of_ids(wanted, order=order, after=after, limit=limit)
     known = parties.customers_by_id(page.rows)
     owed = ledger.owed_by(page.rows, on=on)
     taken = subscriptions.of_payers(page.rows, now=now)

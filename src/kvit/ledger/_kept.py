@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from kvit.ledger.models import Claim
+from kvit.platform.paging import LIMIT, Page, count_of, cursor_of, read_cursor
 from kvit.platform.tenancy import current_tenant_id
 
 CLAIM_ROLES = ("receivable", "advance")
@@ -35,6 +36,10 @@ CLAIM_ACCOUNTS = """
     SELECT a.seller_id, a.code FROM ledger_account a
     WHERE a.tenant_id = %(tenant)s AND a.role IN ('receivable', 'advance')
 """
+_CLAIM_DAYS = f"""
+    SELECT DISTINCT s.effective_on FROM ({DAY_SIDES}) s
+    WHERE s.effective_on >= %(since)s AND (s.seller_id, s.account) IN ({CLAIM_ACCOUNTS})
+"""
 # Postings of the days from one on that touch a claim account at all: other days are not read.
 CLAIMS_SINCE = f"""
     SELECT coalesce(p.customer_id, '{NOBODY}') AS customer_id, p.seller_id, a.code AS account,
@@ -44,21 +49,24 @@ CLAIMS_SINCE = f"""
     FROM ledger_posting p
     JOIN ledger_account a ON a.tenant_id = p.tenant_id AND a.seller_id = p.seller_id
                          AND a.code IN (p.debit, p.credit) AND a.role IN ('receivable', 'advance')
-    WHERE p.tenant_id = %(tenant)s AND p.effective_on = ANY (ARRAY(
-        SELECT DISTINCT s.effective_on FROM ({DAY_SIDES}) s
-        WHERE s.effective_on >= %(since)s AND (s.seller_id, s.account) IN ({CLAIM_ACCOUNTS})))
+    WHERE p.tenant_id = %(tenant)s AND p.effective_on >= %(since)s AND p.effective_on = ANY (ARRAY(
+        {_CLAIM_DAYS}))
 """
 # What each customer owes before a day.
 _OWED = f"""
     SELECT customer_id, currency, sum(minor) AS minor FROM (
         SELECT customer_id, currency, balance_minor AS minor FROM ledger_claim
-        WHERE tenant_id = %(tenant)s {{of_kept}}
+        WHERE tenant_id = %(tenant)s AND account = '' {{of_kept}}
         UNION ALL
         SELECT customer_id, currency, credit_minor - debit_minor
         FROM ({CLAIMS_SINCE} {{of_later}}) t
     ) u GROUP BY 1, 2
 """
 _EVERYBODY = _OWED.format(of_kept="", of_later="")
+_STANDING = """
+    SELECT customer_id, currency, balance_minor AS minor FROM ledger_claim
+    WHERE tenant_id = %(tenant)s AND account = '' AND balance_minor <> 0
+"""
 _NAME = re.compile(r"%\((\w+)\)s")
 LAST = date.max - timedelta(days=1)
 
@@ -78,23 +86,82 @@ def owed_by(customers: Iterable[UUID], *, on: date) -> dict[UUID, dict[str, int]
 
 def owed_in_all(customers: "QuerySet[Any] | None", *, on: date) -> dict[str, int]:
     """Return what customers (a query of their ids, or None for all) owe together, by currency."""
-    sql, given = _placed(_EVERYBODY, _after(on))
     if customers is None:
-        whose = ""
-    else:
-        try:
-            inner, more = customers.query.sql_with_params()
-        except EmptyResultSet:
-            return {}
-        whose, given = f"WHERE customer_id IN ({inner})", [*given, *more]
-    rows = read(f"SELECT currency, sum(minor) FROM ({sql}) o {whose} GROUP BY 1 ORDER BY 1", given)
+        rows = read(
+            f"""
+            SELECT currency, sum(debit_minor - credit_minor) FROM ({DAY_SIDES}) s
+            WHERE effective_on < %(since)s AND (seller_id, account) IN ({CLAIM_ACCOUNTS})
+            GROUP BY 1 ORDER BY 1
+            """,
+            _after(on),
+        )
+        return {currency: int(minor) for currency, minor in rows if minor}
+    try:
+        inner, more = customers.query.sql_with_params()
+    except EmptyResultSet:
+        return {}
+    sql, given = _placed(_EVERYBODY, _after(on))
+    rows = read(
+        f"SELECT currency, sum(minor) FROM ({sql}) o WHERE customer_id IN ({inner})"
+        " GROUP BY 1 ORDER BY 1",
+        [*given, *more],
+    )
     return {currency: int(minor) for currency, minor in rows if minor}
 
 
 def owing_ids(*, on: date) -> "QuerySet[Any]":
     """Return the ids of the customers who owe something in some currency, as a query."""
+    if not claims_move_after(on):
+        return Claim.objects.filter(account="", balance_minor__gt=0).values("customer_id")
     sql, given = _placed(f"SELECT customer_id FROM ({_EVERYBODY}) o WHERE minor > 0", _after(on))
     return Claim.objects.filter(customer_id__in=RawSQL(sql, given)).values("customer_id")
+
+
+def page_by_debt(
+    customers: "QuerySet[Any]",
+    *,
+    currency: str,
+    on: date,
+    falls: bool,
+    after: str = "",
+    limit: int = LIMIT,
+) -> Page[UUID]:
+    """Return a page of these customers (a query of their ids) by what they owe in a currency at
+    the end of a day; who owes nothing stands between who owes and whom we owe.
+
+    Raises:
+        kvit.platform.paging.CursorUnreadable: see there.
+    """
+    name, way, beyond = ("-owed", "DESC", "<") if falls else ("owed", "ASC", ">")
+    owed = _EVERYBODY if claims_move_after(on) else _STANDING
+    sql, given = _placed(owed, _after(on))
+    try:
+        inner, more = customers.query.sql_with_params()
+    except EmptyResultSet:
+        return Page((), None, 0)
+    where, place = "", []
+    if after:
+        where, place = f"WHERE (owed, id) {beyond} (%s, %s)", [*read_cursor(name, after, int, UUID)]
+    rows = read(
+        f"""
+        SELECT id, owed FROM (
+            SELECT c.id, coalesce(o.minor, 0) AS owed FROM ({inner}) AS c (id)
+            LEFT JOIN ({sql}) o ON o.customer_id = c.id AND o.currency = %s) d
+        {where} ORDER BY owed {way}, id {way} LIMIT %s
+        """,
+        [*more, *given, currency, *place, limit + 1],
+    )
+    found = [key for key, _ in rows[:limit]]
+    following = None
+    if len(rows) > limit:
+        following = cursor_of(name, int(rows[limit - 1][1]), found[-1])
+    return Page(tuple(found), following, count_of(customers))
+
+
+def claims_move_after(day: date) -> bool:
+    """Whether anything is posted to claims on later days; where not, what is kept is what is
+    owed at the end of the day."""
+    return bool(read(f"{_CLAIM_DAYS} LIMIT 1", _after(day)))
 
 
 def claimed_by_documents() -> dict[str, int]:

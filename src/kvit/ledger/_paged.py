@@ -11,11 +11,19 @@ customer, or as known at a moment, the sum of the postings before it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from kvit.ledger._kept import CLAIM_ACCOUNTS, CLAIM_ROLES, CLAIMS_SINCE, DAY_SIDES, NOBODY, read
+from kvit.ledger._kept import (
+    CLAIM_ACCOUNTS,
+    CLAIM_ROLES,
+    CLAIMS_SINCE,
+    DAY_SIDES,
+    NOBODY,
+    claims_move_after,
+    read,
+)
 from kvit.ledger.models import Account
 from kvit.ledger.rows import Card, CustomerPage, CustomerTurnover, Movement, Turnover
 from kvit.platform.paging import LIMIT, MOST, cursor_of, read_cursor
@@ -80,12 +88,12 @@ def customers_page(asked: Asked, *, after: str = "", limit: int = LIMIT) -> Cust
     if after:
         closing, key, currency = read_cursor("customers", after, int, UUID, str)
         parameters |= {"closing": closing, "key": key, "currency": currency}
-        beyond = "WHERE (-closing, key, currency) > (-%(closing)s, %(key)s, %(currency)s)"
-    by_customer = _kept_by_customer(asked) if _is_of_claims(asked) else _by_customer(asked)
-    # One walk for both: the rows of the page, and the sums of all.
+        beyond = """WHERE closing <= %(closing)s
+                    AND (-closing, key, currency) > (-%(closing)s, %(key)s, %(currency)s)"""
+    # The rows of the page, and the sums of all.
     told = read(
         f"""
-        WITH c AS MATERIALIZED ({by_customer})
+        WITH c AS {_of_customers(asked)}
         (SELECT key, currency, 0, opening, debit, credit, closing FROM c
          {beyond} ORDER BY closing DESC, key, currency LIMIT %(limit)s)
         UNION ALL
@@ -122,6 +130,21 @@ def _by_customer(asked: Asked) -> str:
     """
 
 
+def _of_customers(asked: Asked) -> str:
+    """Return how customers are asked for: read off the index of debts, made of what is kept, or
+    summed up from postings. What is made is made once for rows and sums."""
+    if not _is_of_claims(asked):
+        return f"MATERIALIZED ({_by_customer(asked)})"
+    is_of_all = not asked.account and asked.seller is None and asked.since == asked.until
+    if is_of_all and not claims_move_after(asked.until - timedelta(days=1)):
+        return """NOT MATERIALIZED (
+            SELECT customer_id AS key, currency, balance_minor AS opening, 0::bigint AS debit,
+                   0::bigint AS credit, balance_minor AS closing
+            FROM ledger_claim
+            WHERE tenant_id = %(tenant)s AND account = '' AND balance_minor <> 0)"""
+    return f"MATERIALIZED ({_kept_by_customer(asked)})"
+
+
 def _is_of_claims(asked: Asked) -> bool:
     """Whether what is kept of claims answers it."""
     if asked.customer is not None or asked.known is not None:
@@ -137,14 +160,14 @@ def _kept_by_customer(asked: Asked) -> str:
     narrowed = ""
     if asked.seller is not None:
         narrowed += " AND seller_id = %(seller)s"
-    if asked.account:
-        narrowed += " AND account = %(account)s"
+    narrowed += " AND account = %(account)s" if asked.account else ""
+    of_kept = narrowed or " AND account = ''"
     return f"""
         SELECT customer_id AS key, currency, sum(opening) AS opening, sum(debit) AS debit,
                sum(credit) AS credit, sum(closing) AS closing
         FROM (SELECT customer_id, currency, balance_minor AS opening, 0 AS debit, 0 AS credit,
                      balance_minor AS closing
-              FROM ledger_claim WHERE tenant_id = %(tenant)s {narrowed}
+              FROM ledger_claim WHERE tenant_id = %(tenant)s {of_kept}
               UNION ALL
               SELECT customer_id, currency, credit_minor - debit_minor,
                      CASE WHEN effective_on < %(until)s THEN debit_minor ELSE 0 END,

@@ -121,7 +121,8 @@ class DayTurnover(TenantModel):
 class Claim(TenantModel):
     """What a customer owes on a claim account by all that is posted, days to come included.
 
-    Kept by the same trigger. Postings of nobody's are under `_kept.NOBODY`.
+    Kept by the same trigger. Postings of nobody's are under `_kept.NOBODY`. A row without an
+    account is all of them together, of every seller.
     """
 
     reached_by = "customer_id"
@@ -139,6 +140,12 @@ class Claim(TenantModel):
                 name="claim_once",
             )
         ]
+        indexes = [
+            models.Index(
+                F("tenant_id"), F("balance_minor").desc(), F("customer_id"), F("currency"),
+                name="claim_by_debt", condition=Q(account="") & ~Q(balance_minor=0),
+            )
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.customer_id} {self.account} {self.balance_minor} {self.currency}"

@@ -14,7 +14,14 @@ from django.db import connection
 
 from kvit.ledger import _invariants
 from kvit.ledger._invariants import Problem
-from kvit.ledger._kept import DAY_SIDES, claimed_by_documents, owed_by, owed_in_all, owing_ids
+from kvit.ledger._kept import (
+    DAY_SIDES,
+    claimed_by_documents,
+    owed_by,
+    owed_in_all,
+    owing_ids,
+    page_by_debt,
+)
 from kvit.ledger._paged import Asked, card_page, customers_page
 from kvit.ledger._postings import postings_of, postings_page
 from kvit.ledger.models import Account, Posting
@@ -24,8 +31,8 @@ from kvit.platform.tenancy import current_tenant_id
 __all__ = [
     "Asked", "CardLine", "Problem", "Receivable", "SourcePosting", "TrialBalanceRow",
     "account_card", "accounts", "balances", "card_page", "claimed_by_documents",
-    "customers_page", "of_source", "owed_by", "owed_in_all", "owing_ids", "postings_of",
-    "postings_page", "problems", "receivables_by_customer", "trial_balance",
+    "customers_page", "of_source", "owed_by", "owed_in_all", "owing_ids", "page_by_debt",
+    "postings_of", "postings_page", "problems", "receivables_by_customer", "trial_balance",
 ]  # fmt: skip
 
 WORDS = _invariants.WORDS

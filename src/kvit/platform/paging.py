@@ -83,8 +83,12 @@ def keyset(
     more = len(found) > limit
     found = found[:limit]
     following = _encode(order, [_value(found[-1], name) for name in names]) if more else None
-    count = rows.order_by()[: COUNTED + 1].count() if counted else None
-    return Page(tuple(found), following, count)
+    return Page(tuple(found), following, count_of(rows) if counted else None)
+
+
+def count_of(rows: "QuerySet[Any]") -> int:
+    """Return how many rows there are, at most `COUNTED` + 1."""
+    return rows.order_by()[: COUNTED + 1].count()
 
 
 def cursor_of(name: str, *values: Any) -> str:

@@ -35,7 +35,7 @@ COLUMNS = (
     Column("name", gettext_lazy("Customer"), sort="name"),
     Column("code", gettext_lazy("Code"), sort="code"),
     Column("plans", gettext_lazy("Plans")),
-    Column("owed", gettext_lazy("Debt"), kind="num"),
+    Column("owed", gettext_lazy("Debt"), kind="num", sort="owed", falls_first=True),
     Column("issued", gettext_lazy("Last document")),
     Column("segment", gettext_lazy("Segment")),
 )
