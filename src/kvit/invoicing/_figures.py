@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, DateField, F, Min, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models import Count, F, Min, OuterRef, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, TruncMonth
 
-from kvit.invoicing.models import UNDATED, Invoice, InvoiceLine, RunOrder
+from kvit.invoicing.models import Invoice, InvoiceLine, RunOrder, Tally
+from kvit.parties import queries as parties
 from kvit.subscriptions import queries as subscriptions
 
 
@@ -83,16 +85,18 @@ def failed_runs() -> tuple[int, UUID | None, datetime | None]:
 def issued_within(spans: Sequence[tuple[date, date]]) -> list[list[Issued]]:
     """Return, for each span of days [since, until), what was issued, by currency: one statement."""
     within = Q(pk__in=())
-    sums: dict[str, Sum | Count] = {}
+    sums: dict[str, Sum] = {}
     for i, (since, until) in enumerate(spans):
         days = Q(day__gte=since, day__lt=until)
         within |= days
-        sums |= {f"n{i}": Count("pk", filter=days), f"m{i}": Sum("total_minor", filter=days)}
-    rows = list(_dated().filter(within).order_by().values("currency").annotate(**sums))
+        sums |= {
+            f"n{i}": Sum("documents", filter=days), f"m{i}": Sum("total_minor", filter=days)
+        }  # fmt: skip
+    rows = list(_by_day().filter(within).order_by().values("currency").annotate(**sums))
     rows.sort(key=lambda row: row["currency"])
     return [
         [
-            Issued(row["currency"], row[f"n{i}"], int(row[f"m{i}"] or 0))
+            Issued(row["currency"], int(row[f"n{i}"]), int(row[f"m{i}"] or 0))
             for row in rows
             if row[f"n{i}"]
         ]
@@ -102,12 +106,12 @@ def issued_within(spans: Sequence[tuple[date, date]]) -> list[list[Issued]]:
 
 def issued_by_month(since: date, until: date) -> list[MonthIssued]:
     """Return what was issued in [since, until) by month and currency."""
-    rows = _dated().filter(day__gte=since, day__lt=until).order_by()
+    rows = _by_day().filter(day__gte=since, day__lt=until).order_by()
     sums = rows.annotate(month=TruncMonth("day")).values("month", "currency")
-    found = sums.annotate(n=Count("*"), net=Sum("net_minor"), minor=Sum("total_minor"))
+    found = sums.annotate(n=Sum("documents"), net=Sum("net_minor"), minor=Sum("total_minor"))
     told = found.order_by("month", "currency").values_list("month", "currency", "n", "net", "minor")
-    return [MonthIssued(month, currency, n, int(net), int(minor))
-            for month, currency, n, net, minor in told]  # fmt: skip
+    return [MonthIssued(month, currency, int(n), int(net), int(minor))
+            for month, currency, n, net, minor in told if n]  # fmt: skip
 
 
 def issued_by_plan(since: date, until: date) -> list[PlanIssued]:
@@ -126,11 +130,13 @@ def issued_by_plan(since: date, until: date) -> list[PlanIssued]:
 
 def issued_in_all() -> dict[str, int]:
     """Return Σ of every issued document by currency: what the books must show as claims."""
-    rows = Invoice.objects.filter(status="issued").order_by().values("currency")
-    sums = rows.annotate(minor=Sum("total_minor")).values_list("currency", "minor")
-    return {currency: int(minor) for currency, minor in sorted(sums)}
+    rows = _by_day().order_by().values("currency")
+    sums = rows.annotate(n=Sum("documents"), minor=Sum("total_minor")).exclude(n=0)
+    return {row["currency"]: int(row["minor"]) for row in sorted(sums, key=itemgetter("currency"))}
 
 
-def _dated() -> "QuerySet[Any]":
-    rows = Invoice.objects.filter(status="issued")
-    return rows.annotate(day=Coalesce("issued_on", Value(UNDATED), output_field=DateField()))
+def _by_day() -> "QuerySet[Any]":
+    """Return what is kept of issued documents; to who sees a branch alone, its documents."""
+    if not parties.reach():
+        return Tally.objects.exclude(tab="drafts")
+    return Invoice.objects.filter(status="issued").annotate(day=F("issued_on"), documents=Value(1))

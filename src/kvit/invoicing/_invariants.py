@@ -16,6 +16,10 @@ from kvit.platform.tenancy import current_tenant_id
 
 CHUNK = 2_000
 WORDS: Words = {
+    "invoicing_tally_not_the_documents": (
+        "итоги документов, которые ведутся отдельно, не равны самим документам",
+        "the totals kept of documents are not what the documents add up to",
+    ),
     "invoicing_does_not_add_up": (
         "без НДС + НДС не равно итогу",
         "net + VAT is not the total",
@@ -132,6 +136,32 @@ _INVARIANTS = {
             OR (o.total_minor < 0 AND o.total_minor + sum(c.total_minor) > 0)
             OR (bool_or(c.kind = 'void') AND o.total_minor + sum(c.total_minor) <> 0)
         ORDER BY o.id
+    """,
+    # Kept by triggers: beside what the documents add up to, each on its tab.
+    "invoicing_tally_not_the_documents": """
+        SELECT format('tally:%%s %%s', tab, day),
+               format('%%s documents, %%s kept; %%s %%s, %%s kept', sum(n), sum(kept), sum(minor),
+                      currency, sum(kept_minor))
+        FROM (SELECT i.seller_id, i.currency, i.kind, i.waits_for, i.billed_in,
+                     coalesce(i.issued_on, '9999-12-31') AS day, 1 AS n, 0 AS kept,
+                     i.net_minor AS net, i.total_minor AS minor, 0 AS kept_net, 0 AS kept_minor,
+                     CASE WHEN i.status = 'draft' THEN 'drafts'
+                          WHEN i.corrects_id IS NOT NULL THEN 'corrections'
+                          WHEN c.is_void THEN 'void' WHEN c.id IS NOT NULL THEN 'corrected'
+                          ELSE 'issued' END AS tab
+              FROM invoicing_invoice i
+              LEFT JOIN (SELECT corrects_id AS id, bool_or(kind = 'void') AS is_void
+                         FROM invoicing_invoice
+                         WHERE tenant_id = %(tenant)s AND status = 'issued'
+                           AND corrects_id IS NOT NULL GROUP BY 1) c ON c.id = i.id
+              WHERE i.tenant_id = %(tenant)s
+              UNION ALL
+              SELECT seller_id, currency, kind, waits_for, billed_in, day, 0, documents, 0, 0,
+                     net_minor, total_minor, tab
+              FROM invoicing_tally WHERE tenant_id = %(tenant)s) u
+        GROUP BY seller_id, currency, kind, waits_for, billed_in, day, tab
+        HAVING (sum(n), sum(net), sum(minor)) <> (sum(kept), sum(kept_net), sum(kept_minor))
+        ORDER BY 1
     """,
 }
 

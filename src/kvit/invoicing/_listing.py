@@ -13,8 +13,8 @@ What was paid is not here: nobody keeps payments yet.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 from uuid import UUID
@@ -33,8 +33,10 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
-from kvit.invoicing.models import UNDATED, Invoice, NumberSeries
-from kvit.platform.paging import LIMIT, Page, keyset
+from kvit.invoicing.models import UNDATED, Invoice, NumberSeries, Tally
+from kvit.parties import queries as parties
+from kvit.platform.paging import COUNTED, LIMIT, Page, keyset
+from kvit.platform.reading import asked_once
 
 Tab = Literal["drafts", "issued", "corrected", "void", "corrections", "all"]
 TABS: tuple[Tab, ...] = ("drafts", "issued", "corrected", "void", "corrections", "all")
@@ -125,9 +127,14 @@ def listed(
         kvit.platform.paging.CursorUnreadable: see there.
     """
     rows = _on_tab(_filtered(wanted), wanted.tab)
+    is_kept = is_tallied(wanted)
     names = [name.lstrip("-") for name in ORDERS[order]]
     rows = rows.values(*_COLUMNS, *(name for name in names if name not in _COLUMNS))
-    page: Page[dict[str, Any]] = keyset(rows, order=ORDERS[order], after=after, limit=limit)
+    page: Page[dict[str, Any]] = keyset(
+        rows, order=ORDERS[order], after=after, limit=limit, counted=not is_kept
+    )
+    if is_kept:
+        page = replace(page, count=min(totals(wanted)[wanted.tab].count, COUNTED + 1))
     return page.of(_made(page.rows))
 
 
@@ -136,16 +143,40 @@ def totals(wanted: InvoiceFilter) -> dict[Tab, TabTotal]:
 
     One statement, whatever the number of tabs; the sum of the tabs is "all".
     """
-    found = _filtered(wanted).annotate(tab=_tab()).order_by().values("tab", "currency")
+    rows = _tallied(replace(wanted, tab="all")) if is_tallied(wanted) else _counted(wanted)
     sums: dict[str, dict[str, int]] = {tab: {} for tab in TABS}
     counts: dict[str, int] = defaultdict(int)
-    for tab, currency, count, minor in found.annotate(
-        n=Count("*"), minor=Sum("total_minor")
-    ).values_list("tab", "currency", "n", "minor"):
+    for tab, currency, count, minor in rows:
         for each in (tab, "all"):
             counts[each] += count
             sums[each][currency] = sums[each].get(currency, 0) + int(minor)
     return {tab: TabTotal(counts[tab], dict(sorted(sums[tab].items()))) for tab in TABS}
+
+
+def is_tallied(wanted: InvoiceFilter) -> bool:
+    """Whether the kept tallies answer it: they know days, periods and kinds, and no branches."""
+    known = InvoiceFilter(
+        wanted.tab, wanted.issued_from, wanted.issued_to, wanted.period_from, wanted.period_to,
+        seller=wanted.seller, currency=wanted.currency, kind=wanted.kind,
+        waits_for=wanted.waits_for,
+    )  # fmt: skip
+    return wanted == known and not parties.reach()
+
+
+def _counted(wanted: InvoiceFilter) -> Iterable[tuple[str, str, int, int]]:
+    found = _filtered(wanted).annotate(tab=_tab()).order_by().values("tab", "currency")
+    sums = found.annotate(n=Count("*"), minor=Sum("total_minor"))
+    return sums.values_list("tab", "currency", "n", "minor")
+
+
+@asked_once
+def _tallied(wanted: InvoiceFilter) -> list[tuple[str, str, int, int]]:
+    rows = Tally.objects.filter(**_bounds(wanted, day="day"))
+    if wanted.issued_from is not None or wanted.issued_to is not None:
+        rows = rows.exclude(day=UNDATED)
+    sums = rows.order_by().values("tab", "currency")
+    found = sums.annotate(n=Sum("documents"), minor=Sum("total_minor")).exclude(n=0)
+    return list(found.values_list("tab", "currency", "n", "minor"))
 
 
 def rows_of(ids: Sequence[UUID]) -> dict[UUID, InvoiceRow]:
@@ -177,23 +208,31 @@ def _filtered(wanted: InvoiceFilter) -> "QuerySet[Any]":
     rows = Invoice.objects.annotate(
         day=Coalesce("issued_on", Value(UNDATED), output_field=DateField())
     )
-    bounds: dict[str, object] = {
-        "issued_on__gte": wanted.issued_from,
-        "issued_on__lte": wanted.issued_to,
-        "billed_in__gte": wanted.period_from,
-        "billed_in__lte": wanted.period_to,
-        "seller_id": wanted.seller,
-        "currency": wanted.currency or None,
-        "kind": wanted.kind or None,
-        "waits_for": wanted.waits_for or None,
+    rows = rows.filter(**_bounds(wanted, day="issued_on"))
+    own = {
         "total_minor__gte": wanted.least_minor,
         "total_minor__lte": wanted.most_minor,
         "reason__icontains": wanted.reason or None,
         "author": wanted.author or None,
         "customer_id__in": None if wanted.customers is None else list(wanted.customers),
     }
-    rows = rows.filter(**{name: bound for name, bound in bounds.items() if bound is not None})
+    rows = rows.filter(**{name: bound for name, bound in own.items() if bound is not None})
     return rows.filter(_numbered(wanted.number.strip())) if wanted.number.strip() else rows
+
+
+def _bounds(wanted: InvoiceFilter, *, day: str) -> dict[str, object]:
+    """Return the conditions that documents and tallies share; `day` is what they call theirs."""
+    bounds: dict[str, object] = {
+        f"{day}__gte": wanted.issued_from,
+        f"{day}__lte": wanted.issued_to,
+        "billed_in__gte": wanted.period_from,
+        "billed_in__lte": wanted.period_to,
+        "seller_id": wanted.seller,
+        "currency": wanted.currency or None,
+        "kind": wanted.kind or None,
+        "waits_for": wanted.waits_for or None,
+    }
+    return {name: bound for name, bound in bounds.items() if bound is not None}
 
 
 def _numbered(text: str) -> Q:

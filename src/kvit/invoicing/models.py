@@ -249,6 +249,32 @@ class Invoice(TenantModel):
         return self.number_text or f"draft {self.id}"
 
 
+class Tally(TenantModel):
+    """What one statement added to the documents of a day, a billing period and a tab.
+
+    Kept by triggers on documents (migration 0008); rows add up, those that take away are below
+    zero. `services.merge_tallies` makes one of many.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    seller_id = models.UUIDField()
+    currency = models.CharField(max_length=3)
+    kind = models.CharField(max_length=12)
+    tab = models.CharField(max_length=12)  # of the list: `_listing.TABS`
+    waits_for = models.CharField(max_length=20, blank=True)
+    billed_in = models.DateField()
+    day = models.DateField()  # of issue; UNDATED of a draft
+    documents = models.BigIntegerField()
+    net_minor = models.BigIntegerField()
+    total_minor = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant_id", "billed_in"], name="tally_period")]
+
+    def __str__(self) -> str:
+        return f"{self.tab} {self.day}: {self.documents}, {self.total_minor} {self.currency}"
+
+
 class InvoiceLine(TenantModel):
     """One line. `net + vat == total` on every line and, by allocation, in sum.
 

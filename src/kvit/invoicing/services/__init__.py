@@ -19,6 +19,7 @@ from kvit.invoicing.services._previewed import (
     standing,
 )
 from kvit.invoicing.services._runs import NoSeller, run
+from kvit.invoicing.services._tallies import merge_tallies
 from kvit.invoicing.services._triggers import (
     TriggerRefused,
     heard,
@@ -46,6 +47,7 @@ __all__ = [
     "is_waited_for",
     "issue_many",
     "look",
+    "merge_tallies",
     "open_window",
     "order_run",
     "perform",

@@ -19,8 +19,8 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 # A run's record of itself, queues that hold nothing when everything was delivered, and sums kept a
 # row a statement: how many statements there were is chance, and `verify` compares their sums.
 LEFT_OUT = (
-    "invoicing_billrun", "ledger_dayturnover", "procrastinate_events", "procrastinate_workers",
-    "procrastinate_periodic_defers", "django_", "auth_",
+    "invoicing_billrun", "invoicing_tally", "ledger_dayturnover", "procrastinate_events",
+    "procrastinate_workers", "procrastinate_periodic_defers", "django_", "auth_",
 )  # fmt: skip
 COLUMNS = frozenset(
     "recorded_at started_at heard_at finished_at ordered_at parked_at retry_at"
