@@ -1,12 +1,16 @@
 """A month of a company, billed from its files: how fast, beside the loop written first.
 
     ./kvit bench billrun [--accounts 2000] [--events 300000] [--json]
+    ./kvit bench billrun --accounts 1000000 --workers 2 [--kill]
 
 Kvit's side is `kvit bill` on a generated folder: read, import, take usage in, rate, invoice,
 number, post, publish, audit; with `--print` the PDFs too. The peer bills a smaller company with as
 much usage an invoice, one invoice after the other through the ORM, a transaction each: aggregates,
 invoice, lines, number, postings. It reads no files, keeps no charges, events or audit rows, and
 explains nothing, so the ratio flatters it. Every total is compared with `expected.py`.
+
+With `--workers` the company is seeded by statements, and so many workers share the run (`shared`);
+with `--kill` one of them is killed when a quarter is issued, and another comes.
 """
 
 import argparse
@@ -18,8 +22,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import shared
 from expected import FEE, VAT, half_up, totals
-from generate import BEGIN, PERIOD, events, generate
+from generate import BEGIN, METERS, PERIOD, events, generate
 from measure import Line, Report, Stages, in_child, parser_of, tell, workplace
 
 SEED = 1
@@ -30,8 +35,16 @@ def main() -> None:
     parser = parser_of(__doc__, events=300_000, accounts=2_000)
     parser.add_argument("--peer", type=int, default=300, help="invoices that the peer makes")
     parser.add_argument("--print", action="store_true", help="render the PDFs as well")
+    parser.add_argument("--workers", type=int, help="processes that share the run")
+    parser.add_argument("--kill", action="store_true", help="kill one of the workers")
     args = parser.parse_args()
-    if args.child == "kvit":
+    if args.child == "worker":
+        shared.work()
+    elif args.child == "shared":
+        shared.bill_shared(args.folder, args.accounts, args.workers, kill=args.kill)
+    elif args.workers and not args.child:
+        compare_shared(args)
+    elif args.child == "kvit":
         bill(args.folder, papers=args.print)
     elif args.child == "peer":
         bill_one_by_one(args.folder)
@@ -73,6 +86,34 @@ def compare(args: argparse.Namespace) -> None:
         f" {count / (python + database):,.0f} invoices a second of one core"
     )
     report.notes["seconds"] = {stage: round(taken, 2) for stage, taken in seconds.items()}
+    report.show(as_json=args.json)
+
+
+def compare_shared(args: argparse.Namespace) -> None:
+    with workplace() as place:
+        few, number = args.peer, args.peer * len(METERS)
+        generate(place / "few", subscriptions=few, number=number, seed=SEED, code="peer")
+        peer = in_child("--child", "peer", "--folder", place / "few")
+    with workplace() as place:
+        ours = shared.measured(place, args.accounts, args.workers, kill=args.kill)
+    report = Report(
+        "billrun",
+        {"invoices": args.accounts, "workers": args.workers},
+        "every total equals the sum in plain fractions, every number is there once",
+    )
+    loop = Line("one invoice at a time by the ORM", peer["taken"], few, "invoices",
+                peer["cpu"], peer["memory_mb"])  # fmt: skip
+    cpu = ours["python_cpu"] + ours["database_cpu"]
+    report.lines = [
+        loop,
+        Line(f"kvit, {args.workers} workers", ours["taken"], args.accounts, "invoices", cpu,
+             ours["worker_mb"]).compared(loop),
+    ]  # fmt: skip
+    report.notes["CPU"] = (
+        f"{ours['python_cpu']:.1f} s in workers, {ours['database_cpu']:.1f} s in PostgreSQL:"
+        f" {args.accounts / cpu:,.0f} invoices a second of one core"
+    )
+    report.notes["one worker was killed"] = args.kill
     report.show(as_json=args.json)
 
 

@@ -21,6 +21,7 @@ from kvit.parties.services import apply_sellers
 from kvit.platform.models import EventLog
 from kvit.rating import services as rating
 from kvit.rating.models import Charge, RatedPeriod
+from kvit.subscriptions import queries as subscriptions
 from tests.scenarios.story import ACTOR, Story, moment, price
 
 TIERS = [{"up_to": "100", "unit": "0.5"}, {"up_to": "1000", "unit": "0.333", "flat": "7"},
@@ -307,6 +308,33 @@ def test_the_next_period_and_what_comes_late(story: Story, together: Callable[[]
     one_by_one, columns = both_ways(story.at("2026-12-01"), "2026-11")
     assert columns == one_by_one
     assert together() == 12 + 11  # whose October changed is looked at by itself
+
+
+def test_a_run_that_is_repeated_looks_at_what_is_new_alone(
+    story: Story, together: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, alone = rating._rate_each, list[Any]()
+    monkeypatch.setattr(rating, "_rate_each", lambda ids, run: alone.extend(ids) or real(ids, run))
+    codes = open_many(story, 12)
+    take(story, *used(codes, seed=8))
+    story.at("2026-11-01").run("2026-10")
+    assert (together(), alone) == (12, [])
+    again = story.run("2026-10")  # as after a kill: everybody is there, and nothing to be charged
+    assert (together(), alone) == (12, [])
+    assert (again.rated.subscriptions, again.rated.charges, again.issued) == (12, 0, [])
+    more = open_many(story, 6, start="2026-10-12")
+    late = EventIn("late", "subscription", codes[0], "calls", moment("2026-10-30"), Decimal(1000))
+    take(story, late, *usage_of(more))
+    one_by_one, columns = both_ways(story, "2026-10")
+    assert (columns[0]["charges"], columns[0]["lines"]) == (
+        one_by_one[0]["charges"], one_by_one[0]["lines"],
+    )  # fmt: skip
+    assert together() == 12 + 6
+    looked_at = subscriptions.by_ids(alone[-1:])
+    assert [one.code for one in looked_at.values()] == codes[:1]
+    assert len(alone) == 18 + 1  # all of them the other way, and here whose usage came late
+    story.at("2026-12-01").run("2026-11")
+    assert story.charged(codes[0]) > 0
 
 
 def test_prices_of_their_own(story: Story, together: Callable[[], int]) -> None:

@@ -186,7 +186,7 @@ class Invoice(TenantModel):
     total_minor = models.BigIntegerField()
     vat_rounding = models.CharField(max_length=8)
     corrects = models.ForeignKey(
-        "invoicing.Invoice", on_delete=models.PROTECT, null=True, related_name="+"
+        "invoicing.Invoice", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
     reason = models.TextField(blank=True)
     author = models.CharField(max_length=120)
@@ -243,6 +243,11 @@ class Invoice(TenantModel):
                 condition=Q(status="draft"),
                 name="invoice_drafts",
             ),
+            models.Index(
+                fields=["tenant_id", "corrects"],
+                condition=Q(corrects__isnull=False),
+                name="invoice_corrects",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -283,7 +288,9 @@ class InvoiceLine(TenantModel):
 
     reached_by = "invoice__customer_id"
 
-    invoice = models.ForeignKey("invoicing.Invoice", on_delete=models.PROTECT, related_name="+")
+    invoice = models.ForeignKey(
+        "invoicing.Invoice", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     position = models.IntegerField()  # 1, 2, …
     charge_id = models.UUIDField(null=True)  # a correction's line has none of its own
     corrects_line_id = models.UUIDField(null=True)
@@ -318,7 +325,13 @@ class InvoiceLine(TenantModel):
                 condition=Q(total_minor=F("net_minor") + F("vat_minor")), name="line_adds_up"
             ),
         ]
-        indexes = [models.Index(fields=["tenant_id", "corrects_line_id"], name="line_corrects")]
+        indexes = [
+            models.Index(
+                fields=["tenant_id", "corrects_line_id"],
+                condition=Q(corrects_line_id__isnull=False),
+                name="line_corrected",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.position}. {self.name}"

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 from django.db import connection, transaction
@@ -22,6 +21,7 @@ from kvit.core.columnar.runs import Rows, Runs, borders
 from kvit.metering._sealed import Asked, Known, as_table, known, merged, piece
 from kvit.metering._segments import Segment
 from kvit.metering._standing import STANDING, parameters_of
+from kvit.platform.columns import copied
 
 SCALES = (0, 3, 6, 9, 12)
 TEXTS, DIMENSIONS, TIMES = "text", "dimensions", "time"
@@ -105,7 +105,7 @@ def usage_table(asked: Asked, sealed: Known, as_of: int) -> pa.Table:
             "subjects": list(asked.subjects),
             "sealed": sealed.version,
         }
-        parts.append(_table(_copied(names)))
+        parts.append(_table(copied(_ORDERED, names)))
     return merged(parts)
 
 
@@ -162,17 +162,6 @@ def _present(column: pa.ChunkedArray) -> NDArray[np.bool_]:
         return np.full(len(column), not column.null_count, np.bool_)
     found: NDArray[np.bool_] = column.is_valid().to_numpy()
     return found
-
-
-def _copied(parameters: dict[str, Any]) -> bytes:
-    connection.sync_tenant()
-    with (
-        connection.wrap_database_errors,
-        # COPY takes no parameters from the server's side: this cursor writes them into the text.
-        psycopg.ClientCursor(connection.connection) as cursor,
-        cursor.copy(_ORDERED, parameters) as copy,
-    ):
-        return b"".join(copy)
 
 
 def _table(data: bytes) -> pa.Table:

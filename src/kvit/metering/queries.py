@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 import pyarrow as pa
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from kvit.metering import _invariants
@@ -57,13 +57,22 @@ __all__ = [
     "UsageColumns", "UsageRow",
     "batches", "bulk_request", "by_day",
     "changed_since", "conflicts", "conflicts_to_decide", "counts", "days_of", "distinct_keys",
-    "event", "events", "intake_sums", "last_views", "latest_version", "listed_batches",
-    "problems", "rejections", "rejections_to_mend", "rows", "sources", "sources_of", "standing",
-    "subjects_in_use", "traces", "undone_since", "unread", "unread_requests", "usage",
-    "usage_columns",
+    "event", "events", "intake_sums", "key_batches", "last_views", "latest_version",
+    "listed_batches", "problems", "rejections", "rejections_to_mend", "rows", "sources",
+    "sources_of", "standing",
+    "subject_batches", "subjects_in_use", "traces", "undone_since", "unread", "unread_requests",
+    "usage", "usage_columns",
 ]  # fmt: skip
 
+BATCH = 20_000  # keys read at a time
 PROBLEM_WORDS = _invariants.WORDS
+_KEYS = f"""
+    SELECT subject_kind, subject, meter, count(*), min("time"), max("time")
+    FROM metering_usageevent e
+    WHERE e.tenant_id = %(tenant)s AND "time" >= %(since)s AND "time" < %(until)s AND {STANDING}
+      AND (%(subjects)s::text[] IS NULL OR subject = ANY(%(subjects)s))
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""
 UsageBatch: TypeAlias = "pa.RecordBatch"
 """Columns: `_stream.SCHEMA`; `rows(batch)` gives the same as Python values."""
 
@@ -160,23 +169,42 @@ def subjects_in_use(
 
 
 def distinct_keys(
-    since: datetime = EARLIEST, until: datetime = LATEST, *, as_of: int | None = None
+    since: datetime = EARLIEST,
+    until: datetime = LATEST,
+    *,
+    as_of: int | None = None,
+    subjects: Sequence[str] | None = None,
 ) -> list[Key]:
     """Return each (kind, subject, meter) with events in [since, until): to find what waits."""
-    version = latest_version() if as_of is None else as_of
-    return _keys(
+    return _keys(_KEYS, _bounds(since, until, as_of) | {"subjects": subjects})
+
+
+def key_batches(until: datetime, *, size: int = BATCH) -> Iterator[list[Key]]:
+    """Yield what `distinct_keys` would return, some at a time, inside the caller's transaction."""
+    for batch in _batches(_KEYS, _bounds(EARLIEST, until, None) | {"subjects": None}, size):
+        yield [Key(*row) for row in batch]
+
+
+def subject_batches(
+    until: datetime, *, size: int = BATCH
+) -> Iterator[list[tuple[str, str, list[str]]]]:
+    """Yield (kind, subject, meters) of all usage before `until`; see `key_batches`."""
+    yield from _batches(
         f"""
-        SELECT subject_kind, subject, meter, count(*), min("time"), max("time")
-        FROM metering_usageevent e
+        SELECT subject_kind, subject, array_agg(DISTINCT meter) FROM metering_usageevent e
         WHERE e.tenant_id = %(tenant)s AND "time" >= %(since)s AND "time" < %(until)s AND {STANDING}
-        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        GROUP BY 1, 2
         """,
-        parameters_of(since=since, until=until, as_of=version),
+        _bounds(EARLIEST, until, None),
+        size,
     )
 
 
-def changed_since(version: int, *, as_of: int | None = None) -> list[Key]:
-    """Return the keys whose events were added or undone after `version`: late usage among them.
+def changed_since(
+    version: int, *, as_of: int | None = None, before: datetime = LATEST
+) -> list[Key]:
+    """Return the keys whose events of times before `before` were added or undone after `version`:
+    late usage among them.
 
     `events` counts both kinds together, first and last are the times of those events.
     """
@@ -194,9 +222,10 @@ def changed_since(version: int, *, as_of: int | None = None) -> list[Key]:
                    ON e.tenant_id = r.tenant_id AND e.id = r.event
               WHERE r.tenant_id = %(tenant)s AND r.version > %(version)s
                 AND r.version <= %(as_of)s) changed
+        WHERE "time" < %(before)s
         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
         """,
-        {"tenant": current_tenant_id(), "version": version, "as_of": latest},
+        {"tenant": current_tenant_id(), "version": version, "as_of": latest, "before": before},
     )
 
 
@@ -317,6 +346,20 @@ def _views(sql: str, parameters: dict[str, Any]) -> list[EventView]:
     for row in found:
         row[9] = orjson.loads(row[9])
     return [EventView(*row) for row in found]
+
+
+def _bounds(since: datetime, until: datetime, as_of: int | None) -> dict[str, Any]:
+    version = latest_version() if as_of is None else as_of
+    return parameters_of(since=since, until=until, as_of=version)
+
+
+def _batches(sql: str, parameters: dict[str, Any], size: int) -> Iterator[list[Any]]:
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("batches are read inside a transaction")
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(sql, parameters)
+        while batch := cursor.fetchmany(size):
+            yield batch
 
 
 def _keys(sql: str, parameters: dict[str, Any]) -> list[Key]:

@@ -7,14 +7,16 @@ goes beside it by `stage_rows`, a row for each object that the columns speak of.
 from these tables is the rest; the names are the caller's, in the session's own schema.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+import psycopg
 from django.db import connection, models
 from psycopg import sql
 
 from kvit.platform.bulk import NoTransaction
+from kvit.platform.db.base import DatabaseWrapper
 from kvit.platform.tenancy import current_tenant_id
 
 if TYPE_CHECKING:
@@ -57,6 +59,19 @@ def stage_rows(name: str, columns: Mapping[str, str], rows: Iterable[Sequence[An
     ):
         for row in rows:
             copy.write_row(row)
+
+
+def copied(statement: str, parameters: Mapping[str, Any] | None = None) -> bytes:
+    """Return what a COPY … TO STDOUT gives, whole. Its rows are not waited for one by one: that
+    costs more than what they hold."""
+    cast(DatabaseWrapper, connection).sync_tenant()
+    with (
+        connection.wrap_database_errors,
+        # COPY takes no parameters from the server's side: this cursor writes them into the text.
+        psycopg.ClientCursor(connection.connection) as cursor,
+        cursor.copy(cast(Any, statement), parameters) as copy,
+    ):
+        return b"".join(connection.connection.wait(_rows(copy)))
 
 
 def insert_staged(
@@ -128,6 +143,13 @@ def _as_bytes(values: "NDArray[np.uint8]") -> "NDArray[Any]":
 
 
 _FORMED = {"uuid": _as_bytes, "numeric": _as_numerics}
+
+
+def _rows(copy: Any) -> Generator[Any, Any, list[Any]]:
+    found = []
+    while row := (yield from copy._read_gen()):
+        found.append(row)
+    return found
 
 
 def _make(name: str, columns: Mapping[str, str]) -> None:

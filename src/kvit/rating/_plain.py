@@ -8,7 +8,8 @@ same: `RatingRun.columnar` says which way, and a test compares the two.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -31,8 +32,12 @@ from kvit.subscriptions.rows import Unamended
 FEW = 4  # so few of one shape are rated one by one: a shape costs more than a subscription
 _RATED = """
     SELECT subscription_id, max(ends_at),
-           bool_or(held <> '[]' OR period_end > %s OR terms_number = %s)
-    FROM rating_ratedperiod WHERE tenant_id = %s AND subscription_id = ANY(%s) GROUP BY 1
+           bool_or(held <> '[]' OR terms_number = %(again)s
+                   OR (period_end > %(start)s AND (uncovered <> '{}' OR pool <> ''))),
+           array_agg(period_start) FILTER (WHERE period_end > %(start)s),
+           jsonb_agg(whens) FILTER (WHERE period_end > %(start)s)
+    FROM rating_ratedperiod
+    WHERE tenant_id = %(tenant)s AND subscription_id = ANY(%(ids)s) GROUP BY 1
 """
 _BEFORE = timedelta(days=62)  # a start before this reaches no month that a run looks at
 
@@ -66,29 +71,50 @@ class Group:
     members: list[Member] = field(default_factory=list)
 
 
-def part(ids: Sequence[UUID], run: RatingRun) -> list[Group]:
-    """Lock those of `ids` that can be rated together, and return them by shape."""
+class _Known(NamedTuple):
+    """What is rated of a subscription."""
+
+    until: datetime
+    is_odd: bool  # something of it is to be looked at again, or told again
+    starts: Sequence[date] | None  # of the periods that reach into the window
+    whens: Sequence[Sequence[str]] | None
+
+    def is_settled(self, shape: Shape) -> bool:
+        """Whether all that the shape has to be charged is charged."""
+        if self.starts is None or self.whens is None:
+            return False
+        return list(self.starts) == [shape.service.key] and set(self.whens[0]) == shape.whens
+
+
+def part(ids: Sequence[UUID], run: RatingRun) -> tuple[list[Group], set[UUID]]:
+    """Lock those of `ids` that can be rated together, and return them by shape; and those of which
+    nothing is left to be charged."""
     # A run of something alone (usage so far, a milestone) goes subscription by subscription.
     if not run.columnar or run.only is not None or run.usage_thresholds:
-        return []
+        return [], set()
     rows = subscriptions.unamended(ids, lock=True)
     payers = parties.payers({UUID(str(one.first["customer"])) for one in rows})
+    known = _rated([one.id for one in rows], run)
     groups: dict[object, list[Unamended]] = defaultdict(list)
     timeless: dict[str, bool] = {}
-    for one in _untouched(rows, payers, run):
+    for one in _untouched(rows, known, payers, run):
         plan = str(one.first["plan"])
         if plan not in timeless:
             timeless[plan] = is_timeless(run.catalogue, plan)
         currency = payers[UUID(str(one.first["customer"]))].currency
         groups[_key(one, currency, run, is_timeless=timeless[plan])].append(one)
-    found = []
+    found, settled = [], set[UUID]()
     for many in groups.values():
         shape = _shape(many[0], payers, run) if len(many) >= FEW else None
-        if shape is not None:
-            members = [_member(one, payers, run) for one in many]
-            members.sort(key=lambda one: one.code.encode())
-            found.append(Group(shape, members))
-    return [one for one in (_without_customers_usage(one, run) for one in found) if one.members]
+        if shape is None:
+            continue
+        fresh = [one for one in many if one.id not in known or known[one.id].starts is None]
+        settled |= {one.id for one in many if one.id in known and known[one.id].is_settled(shape)}
+        members = [_member(one, payers, run) for one in fresh]
+        members.sort(key=lambda one: one.code.encode())
+        found.append(Group(shape, members))
+    kept = (_without_customers_usage(one, run) for one in found)
+    return [one for one in kept if one.members], settled
 
 
 def _member(one: Unamended, payers: Mapping[UUID, Payer], run: RatingRun) -> Member:
@@ -138,28 +164,38 @@ def _shape(one: Unamended, payers: Mapping[UUID, Payer], run: RatingRun) -> Shap
     return None if charges is None else Shape(contract, service, whens, charges)
 
 
+def _rated(ids: Sequence[UUID], run: RatingRun) -> dict[UUID, _Known]:
+    names = {"again": LOOK_AGAIN, "start": run.window.start, "tenant": current_tenant_id()}
+    with connection.cursor() as cursor:
+        cursor.execute(_RATED, {**names, "ids": list(ids)})
+        return {
+            key: _Known(until, is_odd, starts, whens and orjson.loads(whens))
+            for key, until, is_odd, starts, whens in cursor.fetchall()
+        }
+
+
 def _untouched(
-    rows: Iterable[Unamended], payers: Mapping[UUID, Payer], run: RatingRun
+    rows: Iterable[Unamended],
+    known: Mapping[UUID, _Known],
+    payers: Mapping[UUID, Payer],
+    run: RatingRun,
 ) -> list[Unamended]:
     """Leave out what has anything to look at in periods that were rated before."""
-    rows = [one for one in rows if one.code not in run.held_subscriptions]
-    lost = {key for key, _ in run.reopened}
-    ends: dict[UUID, datetime] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(_RATED, [run.window.start, LOOK_AGAIN, current_tenant_id(),
-                                [one.id for one in rows]])  # fmt: skip
-        for key, last, is_open in cursor.fetchall():
-            ends[key] = last
-            lost |= {key} if is_open else set()
+    lost = {key for key, _ in run.reopened} | {key for key, one in known.items() if one.is_odd}
 
     def is_late(one: Unamended) -> bool:
-        until: datetime | None = ends.get(one.id)
+        if one.id not in known:
+            return False
         customer = payers[UUID(str(one.first["customer"]))].code
         spans = (run.late_usage.get(("subscription", one.code)),
                  run.late_usage.get(("customer", customer)))  # fmt: skip
-        return until is not None and any(span and span[0] < until for span in spans)
+        return any(span and span[0] < known[one.id].until for span in spans)
 
-    return [one for one in rows if one.id not in lost and not is_late(one)]
+    return [
+        one
+        for one in rows
+        if one.code not in run.held_subscriptions and one.id not in lost and not is_late(one)
+    ]
 
 
 def _without_customers_usage(group: Group, run: RatingRun) -> Group:

@@ -11,7 +11,6 @@ from datetime import date
 from uuid import UUID
 
 import numpy as np
-import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 from django.db import connection
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from kvit.core.columnar.runs import Rows
+from kvit.platform.columns import copied
 from kvit.platform.tenancy import current_tenant_id
 from kvit.rating._taken_back import VOID
 
@@ -101,13 +101,7 @@ def due_columns() -> DueColumns:
     with connection.cursor() as cursor:
         cursor.execute(_TERMS)
         terms = [ChargeTerms(*row) for row in cursor.fetchall()]
-    with (
-        connection.wrap_database_errors,
-        psycopg.ClientCursor(connection.connection) as cursor,
-        cursor.copy(_READ) as copy,
-    ):
-        data = b"".join(copy)
-    table = _table(data)
+    table = _table(copied(_READ))
     coded = table["customer"].combine_chunks().dictionary_encode()
     return DueColumns(
         places=table["place"].to_numpy(),

@@ -24,6 +24,7 @@ from kvit.subscriptions import queries as subscriptions
 from kvit.subscriptions.rows import SubscriptionInfo
 
 CHUNK = 500
+OWN = "subscription"  # a subject that names its subscription
 IN_ADVANCE = frozenset({"advance", "once"})
 
 
@@ -46,9 +47,18 @@ def waiting_usage(until: datetime, held: Iterable[str] = ()) -> tuple[int, list[
     return count + _unpriced(until) + _on_hold(held, until), [*_ambiguous(nobody), *outside]
 
 
+@transaction.atomic
 def keys_nobody_takes(until: datetime) -> list[Key]:
     """Return the usage before `until` whose meter, subscription or customer nobody knows."""
-    return nobody_takes(metering.distinct_keys(until=until))
+    meters, suspects = set(catalog.meters()), list[str]()
+    for batch in metering.subject_batches(until):
+        known = subscriptions.known_codes([code for kind, code, _ in batch if kind == OWN])
+        suspects += [
+            code
+            for kind, code, used in batch
+            if kind != OWN or code not in known or not meters.issuperset(used)
+        ]
+    return nobody_takes(metering.distinct_keys(until=until, subjects=suspects)) if suspects else []
 
 
 def nobody_takes(keys: Sequence[Key]) -> list[Key]:

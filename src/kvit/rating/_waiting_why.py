@@ -24,12 +24,12 @@ def waiting_by_reason(until: datetime = LATEST) -> list[Waiting]:
 
     What a folder's fault holds is not among it: only a run that reads the folder knows.
     """
-    keys = metering.distinct_keys(until=until)
-    return [*_nobody_takes(until), *_outside(keys, until), *_unpriced(until)]
+    outside = [one for keys in metering.key_batches(until) for one in _outside(keys, until)]
+    return [*_nobody_takes(until), *outside, *_unpriced(until)]
 
 
 def _nobody_takes(until: datetime) -> Iterator[Waiting]:
-    keys = keys_nobody_takes(until)
+    keys: list[Key] = keys_nobody_takes(until)
     reasons = reasons_of(keys)
     for key, reason in zip(keys, reasons, strict=True):
         yield Waiting(reason, *key[:4], key.first, key.last + _INSTANT)

@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import CharField, Count, Min, Sum, Value
+from django.db.models import CharField, Count, Max, Min, Sum, Value
 from django.db.models.functions import MD5, Cast, Concat
 
 from kvit.platform.paging import key_chunks
@@ -58,6 +58,7 @@ __all__ = [
     "payer_count",
     "payers_among",
     "pins",
+    "rated_until",
     "sample",
     "siblings",
     "stage_due",
@@ -190,6 +191,12 @@ def charged_since(subscription_ids: Sequence[UUID]) -> dict[UUID, date]:
         "subscription_id"
     )
     return dict(rows.annotate(first=Min("period_start")))
+
+
+def rated_until() -> dict[int, datetime]:
+    """Return, by the usage version that they were rated by, when the last of the periods ends."""
+    rows = RatedPeriod.objects.order_by().values_list("usage_version")
+    return dict(rows.annotate(last=Max("ends_at")))
 
 
 def billed_events() -> int:

@@ -78,10 +78,13 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
 
     Their rows are locked first, so no amendment slips in, and a run beside this one waits and
     then finds everything charged. Called again, it changes nothing. Those that differ in nothing
-    but usage are charged together (`_together`), the others one by one.
+    but usage are charged together (`_together`), the others one by one; of whom nothing is left to
+    be charged, and nothing new is known, is not looked at further.
     """
-    result, done = charge_together(part(ids, run), run)
-    rest = [one for one in ids if one not in done]
+    groups, settled = part(ids, run)
+    result, done = charge_together(groups, run)
+    result.subscriptions += len(settled)
+    rest = [one for one in ids if one not in done and one not in settled]
     if rest:
         result.add(_rate_each(rest, run))
     return result

@@ -5,7 +5,7 @@ start finds both and goes on; two runs at once take turns chunk by chunk and the
 nothing left to do.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cache
 from itertools import chain
@@ -92,7 +92,7 @@ def rating_run_of(record: BillRun, request: RunRequest, catalogue: Catalogue) ->
     """Return what every chunk of the run reads: as of its usage version, by its catalogue."""
     version = record.usage_version
     terms = {code: _seller_terms(seller) for code, seller in parties.sellers().items()}
-    late = late_usage(metering.changed_since(record.looked_from, as_of=version))
+    late = late_usage(_changed(record))
     return RatingRun(
         window=request.window,
         clock=request.gate,
@@ -119,10 +119,28 @@ def _seller_terms(seller: Seller) -> SellerTerms:
     return SellerTerms(seller.id, seller.row.code, seller.row.price_basis, seller.row.vat)
 
 
+def _changed(record: BillRun) -> Iterator[metering.Key]:
+    """Yield usage that came, or was undone, since a period was rated that it may concern.
+
+    What came since, of times after all that is rated, is no late usage: that is most of it.
+    """
+    ends: dict[int, datetime] = {}
+    for version, until in rating.rated_until().items():
+        known = max(version, record.looked_from)
+        ends[known] = max(until, ends.get(known, until))
+    for known, until in ends.items():
+        if known < record.usage_version:
+            yield from metering.changed_since(known, as_of=record.usage_version, before=until)
+
+
 def late_usage(changed: Iterable[metering.Key]) -> dict[LateKey, tuple[datetime, datetime]]:
     """Return the time spans of usage that may bear on what is charged: what changed since the
     last run, and what nobody took then, for its meter or subscription may be known by now."""
-    spans = {(key.subject_kind, key.subject, key.meter): (key.first, key.last) for key in changed}
+    spans: dict[LateKey, tuple[datetime, datetime]] = {}
+    for key in changed:
+        name = key.subject_kind, key.subject, key.meter
+        first, until = spans.get(name, (key.first, key.last))
+        spans[name] = (min(first, key.first), max(until, key.last))
     last = _last_run()
     for kind, subject, meter, *times in last.waited if last else ():
         first, until = map(datetime.fromisoformat, times)

@@ -34,6 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=either("кругов вперемежку с соперником", "rounds, alternating with the peer"),
     )
     parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help=either(
+            "billrun: исполнителей, которые делят запуск", "billrun: workers that share the run"
+        ),
+    )
+    parser.add_argument(
+        "--kill",
+        action="store_true",
+        help=either("billrun: убить одного из них", "billrun: kill one of them"),
+    )
+    parser.add_argument(
         "--json", action="store_true", help=either("результат в JSON", "figures as JSON")
     )
 
@@ -41,12 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Become the benchmark, run in the project's root."""
     words = [str(FOLDER / f"{args.name}.py")]
-    for option in ("events", "accounts", "rounds"):
+    for option in ("events", "accounts", "rounds", "workers"):
         given = getattr(args, option)
         if given is not None:
             words += [f"--{option}", str(given)]
-    if args.json:
-        words.append("--json")
+    words += [f"--{option}" for option in ("kill", "json") if getattr(args, option)]
     os.chdir(ROOT)
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *words])
