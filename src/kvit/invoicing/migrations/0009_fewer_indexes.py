@@ -11,7 +11,7 @@ MAKE = "ALTER TABLE invoicing_invoiceline ADD UNIQUE (tenant_id, id)"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("invoicing", "0007_shared_runs")]
+    dependencies = [("invoicing", "0008_tallies")]
     operations = [
         migrations.RunSQL(DROP.format("invoicing_invoiceline_tenant_id_id_key"), MAKE),
         migrations.AlterField(
