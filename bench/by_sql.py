@@ -123,7 +123,13 @@ def _lines(contract: Contract, accounts: int) -> Iterator[tuple[Any, ...]]:
 
     def number(document: dict[str, Any], kind: str) -> int:
         compiled = compile_price(parse_price(document))
-        return contract.price(compiled, kind, value_scale=1000, dims=dims)  # type: ignore[arg-type]
+        return contract.price(
+            compiled,
+            kind,
+            value_scale=1000,
+            period_us=MONTH_US,
+            dims=dims,  # type: ignore[arg-type]
+        )
 
     shared = [number(price, kind) for _, kind, price in METERS]
     for account in range(accounts):

@@ -160,8 +160,10 @@ def _present(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     """Return which values are there."""
     if column.null_count in (0, len(column)):
         return np.full(len(column), not column.null_count, np.bool_)
-    found: NDArray[np.bool_] = column.is_valid().to_numpy()
-    return found
+    whole = column.combine_chunks()
+    bits = np.frombuffer(whole.buffers()[0], np.uint8)
+    found: NDArray[np.bool_] = np.unpackbits(bits, bitorder="little").view(np.bool_)
+    return found[whole.offset : whole.offset + len(whole)]
 
 
 def _table(data: bytes) -> pa.Table:

@@ -56,7 +56,8 @@ class Counted:
         self, usage: UsageColumns, codes: Sequence[str], levels: Levels | None = None
     ) -> None:
         self.usage, self.members, self.levels = usage, len(codes), levels
-        self._earlier = None if levels is None else Counted(levels.before, codes)
+        has_before = levels is not None and levels.before.runs.rows > 0
+        self._earlier = Counted(levels.before, codes) if levels and has_before else None
         places = pc.index_in(usage.subject_codes, value_set=pa.array(codes, pa.string()))
         # A subject that was not asked for has no runs: any place will do.
         self.owners: Rows = pc.fill_null(places, 0).to_numpy().astype(np.int64)[usage.subjects]
@@ -167,7 +168,8 @@ class Counted:
     def _level_before(self, meter: Meter) -> Exact:
         """Return the last value before the period; zero where there is none."""
         earlier = self._earlier
-        assert earlier is not None
+        if earlier is None:
+            return Exact(np.zeros(self.members, np.int64))
         places, runs, owners = earlier.rows(meter)
         lasts = runs.lasts(earlier.usage.values[places])
         return Exact(earlier._of_members(owners, lasts), earlier.usage.scale)
