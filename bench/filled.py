@@ -12,34 +12,39 @@ import psycopg
 MONTHS = 34
 STORY = 10_000  # things that happened to customer c1
 
-_TABLES = (
-    "catalog_plan", "invoicing_invoice", "invoicing_invoiceline", "ledger_claim",
+TABLES = (
+    "catalog_plan", "invoicing_invoice", "invoicing_invoiceline", "invoicing_tally", "ledger_claim",
     "ledger_dayturnover", "ledger_posting", "parties_customer", "parties_customernote",
     "parties_searchkey", "platform_auditrow", "rating_charge", "subscriptions_spell",
     "subscriptions_subscription",
 )  # fmt: skip
 
 
-def fill(tenant: UUID, *, invoices: int, customers: int, now: Any) -> None:
-    """Write the rows, and let the planner know of them."""
+def fill(tenant: UUID, *, invoices: int, customers: int, now: Any, story: int = STORY) -> None:
+    """Write the rows."""
     from django.db import connection, transaction
-
-    from kvit.ledger import services as ledger
-    from kvit.platform.connection import conninfo
-    from kvit.platform.db.roles import OWNER_ROLE, access
 
     values = {
         "tenant": tenant, "invoices": invoices, "customers": customers, "now": now,
-        "months": MONTHS, "story": min(STORY, invoices),
+        "months": MONTHS, "story": story,
     }  # fmt: skip
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL work_mem = '256MB'")
         for statement in _FILL:
             cursor.execute(statement, values)
+
+
+def settle() -> None:
+    """Do what the night and autovacuum would."""
+    from kvit.invoicing import services as invoicing
+    from kvit.ledger import services as ledger
+    from kvit.platform.connection import conninfo
+    from kvit.platform.db.roles import OWNER_ROLE, access
+
     ledger.merge_turnovers()
-    # As autovacuum would within minutes.
+    invoicing.merge_tallies()
     with psycopg.connect(conninfo(access(), OWNER_ROLE), autocommit=True) as owner:
-        for table in _TABLES:
+        for table in TABLES:
             owner.execute(cast(LiteralString, f"VACUUM (ANALYZE) {table}"))
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from time import perf_counter, process_time
 from typing import Any
 
-from filled import fill
+from filled import STORY, fill, settle
 from measure import Line, Report, in_child, tell, workplace
 
 TENANT = "large"
@@ -220,7 +220,8 @@ def _company(code: str, invoices: int, customers: int) -> tuple[Any, float]:
         [seller] = parties.sellers().values()
         ledger.ensure_chart(seller.id, actor="cli:bench", now=now)
         begun = perf_counter()
-        fill(tenant.id, invoices=invoices, customers=customers, now=now)
+        fill(tenant.id, invoices=invoices, customers=customers, now=now, story=min(STORY, invoices))
+        settle()
         filled = perf_counter() - begun
     user = User.objects.get(pk=user_id)
     Authenticator.objects.create(user=user, type="totp", data={"secret": "x"})

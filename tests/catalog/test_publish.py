@@ -1,9 +1,12 @@
 """Publishing: examples first, one version a day, nothing edited."""
 
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from kvit.catalog import queries, services
 from kvit.catalog.models import PriceVersion
@@ -11,6 +14,7 @@ from kvit.core.catalogue import ALWAYS, Meter, PlanTerms, PriceTerms
 from kvit.core.pricing import parse_price
 from kvit.parties.rows import Tenant
 from kvit.platform.models import EventLog
+from kvit.platform.reading import reading
 
 NOW = datetime(2026, 11, 10, 9, tzinfo=UTC)
 ACTOR = "user:7"
@@ -74,3 +78,24 @@ def test_what_is_read_back_is_what_was_stated(tenant: Tenant) -> None:
     assert back.price == stated.price
     assert back.effective_from == ALWAYS
     assert queries.price_version(back.version_id) == back
+
+
+def test_pages_keep_the_catalogue_until_it_changes(tenant: Tenant) -> None:
+    def asked() -> tuple[list[str], int]:
+        with CaptureQueriesContext(connection) as seen, reading():
+            found = unit_on(date(2026, 6, 1))
+        return found, sum("catalog_" in one["sql"] for one in seen)
+
+    publish(price("1"))
+    assert asked()[0] == ["1"]
+    assert asked() == (["1"], 1)  # the revision alone
+    with reading(), suppress(ZeroDivisionError):
+        assert unit_on(date(2026, 6, 1)) == ["1"]
+        with transaction.atomic():
+            publish(price("2", effective_from=date(2026, 5, 1)))
+            assert unit_on(date(2026, 6, 1)) == ["2"]
+            raise ZeroDivisionError  # a dry run: what was published is not kept
+    assert asked() == (["1"], 1)
+    publish(price("3", effective_from=date(2026, 5, 1)))
+    assert asked()[0] == ["3"]
+    assert unit_on(date(2026, 6, 1)) == ["3"]

@@ -4,7 +4,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -46,7 +48,7 @@ from kvit.core import catalogue as core
 from kvit.core.calendars import RUSSIAN, Calendar
 from kvit.core.pricing import parse_price
 from kvit.parties import queries as parties
-from kvit.platform.reading import asked_once
+from kvit.platform.reading import asked_once, is_plain
 
 PROBLEM_WORDS = _invariants.WORDS
 problems = _invariants.problems
@@ -77,6 +79,19 @@ def catalogue(*, as_of: int | None = None) -> core.Catalogue:
             replaced since stand again. A price or plan that did not exist then is taken as known
             now, since a backdated change may bring a plan that was made later.
     """
+    if not is_plain():
+        return _read(as_of)
+    own = parties.tenant()
+    return _kept(own.id, own.row.currency, latest_revision(), as_of)
+
+
+@lru_cache(maxsize=32)
+def _kept(tenant: UUID, currency: str, latest: int, as_of: int | None) -> core.Catalogue:
+    """Keep for pages what was read at a revision: every change of the catalogue is a new one."""
+    return _read(as_of)
+
+
+def _read(as_of: int | None) -> core.Catalogue:
     plans = [plan_terms(row) for row in _known(PlanVersion, as_of)]
     prices = [price_terms(row) for row in _known(PriceVersion, as_of)]
     if as_of is not None:

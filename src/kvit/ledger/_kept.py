@@ -17,6 +17,7 @@ from django.db.models.expressions import RawSQL
 
 from kvit.ledger.models import Claim
 from kvit.platform.paging import LIMIT, Page, count_of, cursor_of, read_cursor
+from kvit.platform.reading import asked_once
 from kvit.platform.tenancy import current_tenant_id
 
 CLAIM_ROLES = ("receivable", "advance")
@@ -100,7 +101,7 @@ def owed_in_all(customers: "QuerySet[Any] | None", *, on: date) -> dict[str, int
         inner, more = customers.query.sql_with_params()
     except EmptyResultSet:
         return {}
-    sql, given = _placed(_EVERYBODY, _after(on))
+    sql, given = _placed(_EVERYBODY if claims_move_after(on) else _STANDING, _after(on))
     rows = read(
         f"SELECT currency, sum(minor) FROM ({sql}) o WHERE customer_id IN ({inner})"
         " GROUP BY 1 ORDER BY 1",
@@ -158,6 +159,7 @@ def page_by_debt(
     return Page(tuple(found), following, count_of(customers))
 
 
+@asked_once
 def claims_move_after(day: date) -> bool:
     """Whether anything is posted to claims on later days; where not, what is kept is what is
     owed at the end of the day."""

@@ -309,6 +309,14 @@ class Customer(TenantModel):
         indexes = [
             models.Index(fields=["tenant_id", "sort_name", "id"], name="customer_by_name"),
             models.Index(fields=["tenant_id", "inn"], condition=~Q(inn=""), name="customer_by_inn"),
+            *(
+                models.Index(
+                    fields=["tenant_id", name],
+                    condition=~Q(**{name: ""}),
+                    name=f"customer_by_{name}",
+                )
+                for name in ("segment", "currency")
+            ),
         ]
 
     def __str__(self) -> str:

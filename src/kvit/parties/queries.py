@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
 
 from kvit.parties import models
 from kvit.parties._listing import (
@@ -24,6 +23,7 @@ from kvit.parties.members import Member, RoleCard, members, right_words, role_na
 from kvit.parties.rows import (
     BranchRow,
     Customer,
+    CustomerAsked,
     CustomerRow,
     Payer,
     Seller,
@@ -168,9 +168,9 @@ def without_requisites(ids: Iterable[UUID]) -> set[UUID]:
 
 
 def named_like(text: str) -> set[UUID]:
-    """Return the customers whose name, code or ИНН holds the text; a thousand at most."""
-    wanted = Q(name__icontains=text) | Q(code__icontains=text) | Q(inn__startswith=text)
-    return set(models.Customer.objects.filter(wanted).values_list("pk", flat=True)[:1_000])
+    """Return the customers whom the text means, as the list of customers has it; a thousand at
+    most."""
+    return set(asked_ids(CustomerAsked(text=text)).values_list("pk", flat=True)[:1_000])
 
 
 @asked_once

@@ -7,35 +7,50 @@
     def sellers() -> dict[str, Seller]: ...
 
 Without it every statement would be a transaction of its own, which hears its tenant anew: four
-round trips for one. What `asked_once` keeps ends with the reading; outside of one nothing is kept.
-Answers are shared by all who ask within a reading: they are looked at and never changed. It is for
-what does not depend on who looks (their branches, masks) and what a dry run does not touch.
+round trips for one. What `asked_once` keeps ends with the reading; outside of one, and in a dry run
+within one, nothing is kept. Answers are shared by all who ask within a reading: they are looked at
+and never changed. It is for what does not depend on who looks (their branches, masks).
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from kvit.platform.db.base import current_tenant
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
-_answers: ContextVar[dict[Any, Any] | None] = ContextVar("answers", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    depth: int  # of savepoints: a dry run is deeper
+    answers: dict[Any, Any] = field(default_factory=dict)
+
+
+_reading: ContextVar[_Reading | None] = ContextVar("reading", default=None)
 
 
 @contextmanager
 def reading() -> Iterator[None]:
     """Read inside one transaction, remembering what `asked_once` was asked."""
-    token = _answers.set({})
-    try:
-        with transaction.atomic():
+    with transaction.atomic():
+        token = _reading.set(_Reading(len(connection.savepoint_ids)))
+        try:
             yield
-    finally:
-        _answers.reset(token)
+        finally:
+            _reading.reset(token)
+
+
+def is_plain() -> bool:
+    """Whether what is read now is what stands: inside a reading, and in no dry run within it."""
+    now = _reading.get()
+    return now is not None and len(connection.savepoint_ids) == now.depth
 
 
 def asked_once(ask: Callable[Given, Answer]) -> Callable[Given, Answer]:
@@ -43,13 +58,13 @@ def asked_once(ask: Callable[Given, Answer]) -> Callable[Given, Answer]:
 
     @wraps(ask)
     def answer(*args: Given.args, **kwargs: Given.kwargs) -> Answer:
-        known = _answers.get()
-        if known is None:
+        now = _reading.get()
+        if now is None or not is_plain():
             return ask(*args, **kwargs)
         key = (current_tenant.get(), answer, args, *sorted(kwargs.items()))
-        if key not in known:
-            known[key] = ask(*args, **kwargs)
-        found: Answer = known[key]
+        if key not in now.answers:
+            now.answers[key] = ask(*args, **kwargs)
+        found: Answer = now.answers[key]
         return found
 
     return answer
@@ -57,6 +72,6 @@ def asked_once(ask: Callable[Given, Answer]) -> Callable[Given, Answer]:
 
 def remember(ask: Callable[[], Answer], found: Answer) -> None:
     """Let a reading know already what `ask`, which is asked once, would find."""
-    known = _answers.get()
-    if known is not None:
-        known[current_tenant.get(), ask, ()] = found
+    now = _reading.get()
+    if now is not None:
+        now.answers[current_tenant.get(), ask, ()] = found

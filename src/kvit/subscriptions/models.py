@@ -109,7 +109,10 @@ class Spell(TenantModel):
                 condition=Q(state__in=("active", "paused", "ended")), name="spell_state_known"
             ),
         ]
-        indexes = [models.Index(fields=["tenant_id", "plan", "starts_at"], name="spell_plan")]
+        indexes = [
+            models.Index(fields=["tenant_id", "plan", "starts_at"], name="spell_plan"),
+            models.Index(fields=["tenant_id", "payer_id"], name="spell_payer"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.plan} from {self.starts_at}"

@@ -1,0 +1,92 @@
+"""Lists of a large company are read off indexes: no page walks or sorts a whole table.
+
+Twenty thousand documents are written by the statements of the benchmark, and each statement that a
+page asks is explained: a large table is never read from end to end, and nothing but a page, or what
+a filter leaves of a table, is sorted.
+"""
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from kvit.ledger import services as ledger
+from kvit.parties import queries as parties
+from kvit.parties import services
+from kvit.parties.rows import SellerRow, Tenant
+from tests.web.conftest import Office
+
+FILLED = Path(__file__).resolve().parents[2] / "bench" / "filled.py"
+DOCUMENTS, CUSTOMERS, STORY = 20_000, 4_000, 2_000
+LARGE = {
+    "invoicing_invoice", "invoicing_invoiceline", "ledger_posting", "parties_customer",
+    "parties_customernote", "parties_searchkey",
+}  # fmt: skip
+SORTED = 1_500  # rows: more than a page with what belongs to it, less than any large table
+LISTS = (
+    "invoices/", "invoices/?sort=-total", "invoices/?sort=day", "invoices/?sort=-period",
+    "invoices/?tab=issued", "invoices/?tab=drafts", "invoices/?tab=void", "invoices/?tab=corrected",
+    "invoices/?q=2026-0000017", "invoices/?q=c50", "corrections/",
+    "customers/", "customers/?sort=-code", "customers/?q=7700000017", "customers/?segment=vip",
+    "ledger/osv/", "ledger/accounts/62.01/card/", "ledger/receivables/", "ledger/postings/",
+    "search/?q=2026-0000017", "search/?q=24,40", "search/?q=7700000017",
+    "overview/owed/", "overview/agreement/", "overview/months/",
+)  # fmt: skip
+
+
+@pytest.fixture
+def large(tenant: Tenant, office: Office, now: datetime) -> Client:
+    """A company with twenty thousand documents, as its owner sees it."""
+    spec = importlib.util.spec_from_file_location("filled", FILLED)
+    assert spec is not None
+    assert spec.loader is not None
+    filled = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(filled)
+    services.apply_sellers([SellerRow("main", "Main")], actor="cli:test", now=now, reason="")
+    [seller] = parties.sellers().values()
+    ledger.ensure_chart(seller.id, actor="cli:test", now=now)
+    filled.fill(tenant.id, invoices=DOCUMENTS, customers=CUSTOMERS, now=now, story=STORY)
+    with connection.cursor() as cursor:
+        for table in filled.TABLES:
+            cursor.execute("SELECT kvit_refresh_statistics(%s::regclass)", [table])
+    return office("owner")
+
+
+def test_pages_read_indexes_of_large_tables(large: Client) -> None:
+    faults = []
+    for path in LISTS:
+        with CaptureQueriesContext(connection) as asked:
+            assert large.get(f"/office/{path}").status_code == 200, path
+        for one in asked.captured_queries:
+            if any(table in one["sql"] for table in LARGE):
+                faults += [f"{path}: {fault}" for fault in _faults(one["sql"])]
+    assert not faults, "\n".join(faults)
+
+
+def _faults(sql: str) -> list[str]:
+    is_bounded = sql.startswith("SELECT COUNT(*) FROM (") and "LIMIT 10001" in sql
+    if is_bounded or not sql.lstrip().startswith(("SELECT", "WITH")):
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (FORMAT JSON) " + sql)
+        [[plan]] = cursor.fetchall()
+    found = plan if isinstance(plan, list) else json.loads(plan)
+    return [f"{fault} in {sql[:400]}" for fault in _walked(found[0]["Plan"])]
+
+
+def _walked(node: dict[str, Any]) -> Iterator[str]:
+    kind = node["Node Type"]
+    if kind == "Seq Scan" and node["Relation Name"] in LARGE:
+        yield f"{node['Relation Name']} is walked"
+    below = node.get("Plans", ())
+    if kind == "Sort" and below[0]["Plan Rows"] > SORTED:
+        yield f"{below[0]['Plan Rows']} rows are sorted"
+    for one in below:
+        yield from _walked(one)
