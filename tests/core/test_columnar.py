@@ -24,7 +24,7 @@ from tests.core.oracle_strategies import MODELS, Request, bounded, near
 F = Fraction
 COLUMNAR = ("flat", "per_unit", "graduated", "volume", "graduated_percentage", "stairstep",
             "package", "blocks")  # fmt: skip
-REFUSED = ("capacity", "dynamic", "timed", "banded")
+REFUSED = ("capacity", "dynamic", "banded")
 HUGE = st.integers(0, 10**30)
 patient = settings(suppress_health_check=[HealthCheck.too_slow])  # prices are drawn slowly
 

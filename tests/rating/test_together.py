@@ -40,6 +40,22 @@ PERCENT = {"model": "percentage", "rate": "2.9", "fixed": "0.35", "minimum": "10
 BOUNDED = {"model": "package", "size": "10", "amount": "3.10", "free_units": "5.5",
            "minimum": "4", "maximum": "300"}  # fmt: skip
 ODD = {"model": "per_unit", "unit": "0.00001", "maximum": "1000", "discount_percent": "7.5"}
+PEAK = [
+    {"days": [1, 2, 3, 4, 5], "from": "08:00", "to": "20:00", "rate": "1.20", "per": "60",
+     "connect_fee": "0.50", "steps": [{"after": "0", "step": "60"}, {"after": "60", "step": "1"}]},
+    {"days": [1, 2, 3, 4, 5], "from": "20:00", "to": "24:00", "rate": "0.70", "per": "60"},
+    {"days": [1, 2, 3, 4, 5], "from": "00:00", "to": "08:00", "rate": "0.70", "per": "60"},
+    {"days": [6, 7, "holiday"], "from": "00:00", "to": "24:00", "rate": "0.40", "per": "60"},
+]  # fmt: skip
+DIALLED = {
+    "model": "destination",
+    "rates": [
+        {"prefixes": ["7", "sip:"], "rate": "3.00", "increments": "60/60", "precision": "1"},
+        {"prefixes": ["7495", "7499"], "bands": PEAK, "free_seconds": "5", "max_cost": "40"},
+        {"prefixes": ["800"], "rate": "0"},
+    ],
+    "minimum": "2.50",
+}
 
 
 @pytest.fixture
@@ -74,6 +90,10 @@ def story(tenant: Tenant) -> Story:
         price("level", "held", {"model": "graduated", "tiers": TIERS}, meter="held"),
         price("level", "blocks", BOUNDED, meter="held"),
         price("level", "kwh", {"model": "volume", "tiers": TIERS}, meter="kwh"),
+        Meter("dials", "Звонки", "с", "sum", dimensions=("destination",)),
+        PlanTerms("phone", "Связь"),
+        price("phone", "dials", DIALLED, meter="dials"),
+        price("phone", "held", {"model": "per_unit", "unit": "0.01"}, meter="dials"),
     )
     return made.at("2026-08-15")
 
@@ -191,6 +211,41 @@ def test_ordinary_usage_of_every_model(story: Story, together: Callable[[], int]
     assert together() == 32
     assert columns[1] == 32 * 10 + 12  # with what is charged once to the twelve that began
     assert story.bill("2026-10") == []
+
+
+NUMBERS = ["74951234567", "79161234567", "74995554433", "8001", "sip:7495", "7",
+           "749512345678901234567"]  # fmt: skip
+
+
+def dialled(codes: list[str], numbers: list[str], *, count: int, mark: str) -> Iterator[EventIn]:
+    """Random calls around midnight and around the edges of a minute."""
+    dice = random.Random(mark)
+    for n in range(count):
+        at = moment("2026-10-02") + timedelta(
+            days=dice.randrange(29), seconds=dice.choice([-30, 0, 28_790, 72_000, 86_399])
+        )
+        lasts = dice.choice([Decimal(0), Decimal(5), Decimal(60), Decimal("61.000001"),
+                             Decimal(dice.randrange(9_000))])  # fmt: skip
+        dimensions = {"destination": dice.choice(numbers)}
+        if not n % 9:
+            dimensions["trunk"] = 'a"destination": "1'
+        yield EventIn(f"{mark}{n}", "subscription", dice.choice(codes), "dials", at, lasts, None,
+                      dimensions)  # fmt: skip
+
+
+def test_calls_by_destination_and_hour(story: Story, together: Callable[[], int]) -> None:
+    odd, lost, *codes = open_many(story, 12, "phone")
+    its_own = {"dials": {**DIALLED, "minimum": "0", "maximum": "99"}}
+    story.customers("c-own").subscribe("own", "c-own", "phone", terms=its_own)
+    take(
+        story,
+        *dialled([*codes, "own"], NUMBERS, count=400, mark="a"),
+        *dialled([lost], ["499"], count=2, mark="b"),  # no prefix takes it
+        EventIn("text", "subscription", odd, "dials", moment("2026-10-03"), None, "long", {}),
+    )
+    one_by_one, columns = both_ways(story, "2026-10")
+    assert columns == one_by_one
+    assert together() == 11  # the odd and the lost by themselves
 
 
 def test_odd_members_are_charged_by_themselves(story: Story, together: Callable[[], int]) -> None:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from kvit.core.catalogue import Catalogue, Meter
 from kvit.core.charges import LARGEST
 from kvit.core.columnar import Exact, NotColumnar, Sums, ready
+from kvit.core.columnar.dialled import Wall
 from kvit.core.columnar.exact import LIMIT, Ints, joined, largest
 from kvit.core.columnar.prices import book_of
 from kvit.core.columnar.runs import Rows
@@ -103,6 +104,7 @@ def sheet_of(
     currency: str,
     owns: Mapping[str, Own] = MappingProxyType({}),
     levels: Levels | None = None,
+    zone: str = "",
 ) -> Sheet:
     """Price every member.
 
@@ -110,6 +112,7 @@ def sheet_of(
         codes: of the members, in byte order.
         owns: by price key, where members have prices of their own.
         levels: where any meter goes on from before the period: see `plain.carrying`.
+        zone: the members' own; without one nothing is charged by the hour.
 
     Raises:
         NotColumnar: no member can be priced this way.
@@ -130,7 +133,9 @@ def sheet_of(
         _price(many, scale)
     for column in used.values():
         if not column.own.kinds <= TABLED:
-            column.units, column.sums = apart(column.own, counted, column.meter, left)
+            column.units, column.sums = apart(
+                column.own, counted, column.meter, _wall(column, catalogue, zone), left
+            )
             column.sums = column.sums.times(column.pattern.share)
             column.minor = column.sums.rounded(scale)
             column.has_room = _has_room(column.units, column.sums, column.minor)
@@ -150,7 +155,16 @@ def reads_of(patterns: Sequence[Pattern], catalogue: Catalogue) -> set[str]:
             reads |= _READS.get(meter.aggregation, set())
         if compile_price(one.stretch.price).aggregation == "keys":
             reads.add(DIMENSIONS)
+        if one.stretch.price.needs == "sessions":
+            reads |= {DIMENSIONS, TIMES}
     return reads
+
+
+def _wall(column: Column, catalogue: Catalogue, zone: str) -> Wall:
+    stretch = column.pattern.stretch
+    if not zone and "sessions" in column.own.kinds:
+        raise NotColumnar("sessions without a clock")
+    return Wall(zone, catalogue.calendar(stretch.terms.calendar or stretch.plan.calendar))
 
 
 def _plan_s(one: Pattern, members: int) -> Own:

@@ -146,11 +146,7 @@ class Counted:
     def rows(self, meter: Meter) -> tuple[Rows, Runs, Rows]:
         """Return the places of a meter's rows, its runs among them alone, and whose they are."""
         picked = np.flatnonzero(self.usage.meters == self._row(meter))
-        counts = self.usage.runs.counts[picked]
-        starts = np.cumsum(counts) - counts
-        places = np.repeat(self.usage.runs.starts[picked] - starts, counts)
-        places += np.arange(len(places))
-        return places, Runs(starts, len(places)), self.owners[picked]
+        return *self.usage.runs.picked(picked), self.owners[picked]
 
     def _of_members(self, owners: Rows, of_runs: Ints) -> Ints:
         whole = np.zeros(self.members, of_runs.dtype)

@@ -11,6 +11,7 @@ from kvit.core.columnar import NotColumnar, ready
 from kvit.core.columnar.prices import Ready
 from kvit.core.pricing import PriceError, parse_price
 from kvit.core.pricing.price import compile_price
+from kvit.core.stretches import Stretch
 from kvit.rating._plain import Member, Shape
 from kvit.rating._reading import Own
 
@@ -34,7 +35,7 @@ def own_prices(shape: Shape, members: Sequence[Member]) -> tuple[dict[str, Own],
             if key not in stretches:
                 continue
             price = _ready(document)
-            if price is None or price.reads == "keys":  # cells of another matrix are others
+            if price is None or not _is_read(price, stretches[key]):
                 odd[member] = True
                 continue
             if key not in places:
@@ -47,6 +48,14 @@ def own_prices(shape: Shape, members: Sequence[Member]) -> tuple[dict[str, Own],
         prices += [one for one in map(_ready, known) if one is not None]
         found[key] = Own(prices, whose[key])
     return found, odd
+
+
+def _is_read(price: Ready, stretch: Stretch) -> bool:
+    """Whether columns have what a price of a member's own reads: cells of another matrix are
+    others, and of calls the plan's price has asked for numbers and times."""
+    if price.reads == "sessions":
+        return stretch.price.needs == "sessions"
+    return price.reads != "keys"
 
 
 @lru_cache(maxsize=KNOWN)

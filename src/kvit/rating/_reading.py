@@ -13,10 +13,12 @@ import numpy as np
 
 from kvit.core.catalogue import Meter
 from kvit.core.columnar import Exact, Sums, charge
+from kvit.core.columnar.dialled import Wall, charge_dialled
 from kvit.core.columnar.prices import Ready, Usage
 from kvit.core.columnar.runs import Rows
 from kvit.core.pricing.compiled import MatchKey
 from kvit.rating._counted import Counted, Truths
+from kvit.rating._dialled import dialled
 
 TABLED = frozenset({"nothing", "units", "events"})
 _TEXTS_COUNT = frozenset({"count", "unique"})  # aggregations that take texts as well
@@ -57,20 +59,24 @@ def tabled(own: Own, counted: Counted, meter: Meter, left: Truths) -> tuple[Exac
     return units.cleared(left) if left.any() else units, counts
 
 
-def apart(own: Own, counted: Counted, meter: Meter, left: Truths) -> tuple[Exact, Sums]:
+def apart(own: Own, counted: Counted, meter: Meter, wall: Wall, left: Truths) -> tuple[Exact, Sums]:
     """Return units as they are shown and exact sums; who cannot be read is left."""
     found: tuple[Exact, Sums] | None = None
     for kind in sorted(own.kinds):
         mine = own.having(kind)
         prices = [one for one in own.prices if one.reads == kind]
         place = np.cumsum([one.reads == kind for one in own.prices]) - 1
-        usage, odd = _usage(prices, counted, meter)
-        left |= odd & mine
         # Members of other kinds are priced along by the first of these, and overwritten.
-        sums = charge(prices, np.where(mine, place[own.which], 0), usage)
-        shown = usage.units
-        for one in usage.keyed.values():
-            shown = shown.plus(one)
+        which = np.where(mine, place[own.which], 0)
+        if kind == "sessions":
+            shown, sums, odd = charge_dialled(prices, which, dialled(counted, meter, wall))
+            odd = odd | counted.odd_values(meter, may_be_negative=False)
+        else:
+            usage, odd = _usage(prices, counted, meter)
+            sums, shown = charge(prices, which, usage), usage.units
+            for one in usage.keyed.values():
+                shown = shown.plus(one)
+        left |= odd & mine
         if found is not None:
             shown, sums = shown.chosen(mine, found[0]), sums.chosen(mine, found[1])
         found = shown, sums

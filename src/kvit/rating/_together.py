@@ -107,7 +107,7 @@ def _sheet(group: Group, run: RatingRun) -> tuple[Sheet, list[Member]]:
     owns, odd = own_prices(shape, group.members)
     sheet = sheet_of(
         shape.charges, codes, usage(start, shape.service.end), run.catalogue,
-        shape.contract.currency, owns, levels,
+        shape.contract.currency, owns, levels, shape.contract.zone,
     )  # fmt: skip
     sheet.left |= odd
     members = [one for one, left in zip(group.members, sheet.left, strict=True) if not left]

@@ -13,8 +13,9 @@ import numpy as np
 
 from kvit.core.columnar.exact import Exact, Ints, NotColumnar, largest, room, scaled
 from kvit.core.columnar.runs import Rows, Runs
+from kvit.core.columnar.sessions import Tariff, tariff_of
 from kvit.core.columnar.tables import Book, Laid, Sums, adjusted, column_of, lay, read_tables
-from kvit.core.pricing.compiled import Compiled, MatchKey, PercentStep, Table
+from kvit.core.pricing.compiled import Compiled, MatchKey, PercentStep, SessionStep, Table
 
 _READ = frozenset({"nothing", "units", "events", "amounts", "keys"})
 
@@ -41,10 +42,11 @@ class Ready:
 
     compiled: Compiled
     tables: tuple[Laid, ...]
+    tariff: Tariff | None = None  # of sessions
 
     @property
     def reads(self) -> str:
-        return self.compiled.aggregation
+        return self.compiled.aggregation if self.tariff is None else "sessions"
 
 
 def ready(compiled: Compiled) -> Ready:
@@ -55,7 +57,8 @@ def ready(compiled: Compiled) -> Ready:
     """
     if not is_columnar(compiled):
         raise NotColumnar(compiled.aggregation)
-    return Ready(compiled, tuple(map(lay, compiled.tables)))
+    tariff = tariff_of(compiled.event) if isinstance(compiled.event, SessionStep) else None
+    return Ready(compiled, tuple(map(lay, compiled.tables)), tariff)
 
 
 def is_columnar(compiled: Compiled) -> bool:
@@ -63,7 +66,7 @@ def is_columnar(compiled: Compiled) -> bool:
     if compiled.aggregation not in _READ or compiled.graph is not None:
         return False
     if compiled.aggregation == "amounts":
-        return isinstance(compiled.event, PercentStep)
+        return isinstance(compiled.event, PercentStep | SessionStep)
     if compiled.aggregation == "keys" and not isinstance(compiled.event, MatchKey):
         return False
     return all(map(_is_whole, compiled.tables))
@@ -81,13 +84,13 @@ def charge(prices: Sequence[Ready], which: Rows, usage: Usage) -> Sums:
     """Return the exact sum of each quantity by `prices[which]`; nothing is rounded.
 
     Args:
-        prices: of one aggregation, an override being one more.
+        prices: of one aggregation, an override being one more; for sessions see `dialled`.
 
     Raises:
         NotColumnar: they are of several.
     """
     kinds = {one.reads for one in prices}
-    if len(kinds) != 1:
+    if len(kinds) != 1 or "sessions" in kinds:
         raise NotColumnar(", ".join(sorted(kinds)))
     match prices[0].reads:
         case "keys":

@@ -38,6 +38,14 @@ class Runs:
         """Return how many rows each run has."""
         return self.ends - self.starts
 
+    def picked(self, some: Rows) -> tuple[Rows, "Runs"]:
+        """Return the places of the rows of some runs, and these runs among them alone."""
+        counts = self.counts[some]
+        starts = np.cumsum(counts) - counts
+        places = np.repeat(self.starts[some] - starts, counts)
+        places += np.arange(len(places))
+        return places, Runs(starts, len(places))
+
     def firsts(self, column: NDArray[Any]) -> NDArray[Any]:
         return column[self.starts]
 
