@@ -73,22 +73,23 @@ def bill_shared(folder: Path, accounts: int, workers: int, *, kill: bool) -> Non
         for hand in hands:
             assert hand.stdout is not None
             hand.stdout.readline()  # it is loaded, and waits for jobs
+        loaded = sum(_proc(hand.pid)[0] for hand in hands[kill:])
         key, begun, database = _order(), perf_counter(), database_cpu_s()
         if kill:
             _until(lambda: _issued() > accounts // 4)
             hands[0].send_signal(signal.SIGKILL)
             hands[0].wait()
-            hands[0] = start_child("--child", "worker")
+            hands.append(start_child("--child", "worker"))
         _until(lambda: _status(key) == "done")
         taken, database = perf_counter() - begun, database_cpu_s() - database
-        told = [_proc(hand.pid) for hand in hands]
+        told = [_proc(hand.pid) for hand in hands if hand.poll() is None]
         for hand in hands:  # they sum the run up, which is a report and no part of it
             hand.terminate()
             hand.wait()
         tell(
             seeded=seeded,
             taken=taken,
-            python_cpu=sum(one[0] for one in told),
+            python_cpu=sum(one[0] for one in told) - loaded,
             database_cpu=database,
             worker_mb=max(one[1] for one in told),
             invoices=_exactly(accounts),

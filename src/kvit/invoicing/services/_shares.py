@@ -86,11 +86,10 @@ def begin_invoicing(run_id: UUID) -> bool:
     record = BillRun.objects.select_for_update().get(pk=run_id)
     if record.stage != "rating" or _undone(record).exists():
         return False
+    _, rated = _progress(record)  # counted already: there are hardly more payers
     record.stage = "invoicing"
     record.save(update_fields=["stage"])
-    request, billed_in = _request(record), record.period_start
-    size = _size(rating.payer_count(billed_in), request.chunk)
-    _make(record, _payers(record, size))
+    _make(record, _payers(record, _size(rated, _request(record).chunk)))
     return True
 
 
