@@ -27,6 +27,7 @@ from django.db.models import (
     F,
     Q,
     QuerySet,
+    Subquery,
     Sum,
     Value,
     When,
@@ -188,14 +189,13 @@ def rows_of(ids: Sequence[UUID]) -> dict[UUID, InvoiceRow]:
 
 def family_of(invoice_id: UUID) -> list[InvoiceRow]:
     """Return the original and everything that corrects it, in order of making, from any of them."""
-    asked = Invoice.objects.filter(pk=invoice_id).values_list("corrects_id", flat=True).first()
-    original = asked or invoice_id
-    ids = Invoice.objects.filter(Q(pk=original) | Q(corrects_id=original)).order_by(
+    asked = Invoice.objects.filter(pk=invoice_id)
+    original = Coalesce(Subquery(asked.values("corrects_id")), Value(invoice_id))
+    family = Invoice.objects.filter(Q(pk=original) | Q(corrects_id=original)).order_by(
         F("corrects_id").asc(nulls_first=True), "created_at", "pk"
     )
-    keys = list(ids.values_list("pk", flat=True))
-    found = rows_of(keys)
-    return [found[key] for key in keys]
+    rows = list(family.values(*_COLUMNS))
+    return list(map(_made(rows), rows))
 
 
 def correctors() -> list[str]:

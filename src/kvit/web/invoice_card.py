@@ -79,7 +79,8 @@ class InvoiceCard:
 
 def card_of(invoice_id: UUID) -> InvoiceCard | None:
     """Return the card; None where the tenant has no such document."""
-    row = queries.rows_of([invoice_id]).get(invoice_id)
+    family = queries.family_of(invoice_id)
+    row = next((one for one in family if one.id == invoice_id), None)
     if row is None:
         return None
     [info] = queries.by_ids([invoice_id])
@@ -95,7 +96,7 @@ def card_of(invoice_id: UUID) -> InvoiceCard | None:
         bridge=bridge,
         difference_minor=difference,
         causes=_causes(bridge.steps) if bridge else (),
-        family=tuple(queries.family_of(invoice_id)),
+        family=tuple(family),
         postings=tuple(ledger.of_source(f"invoice:{invoice_id}")),
         accounts=ledger.accounts(row.seller_id),
         papers=_papers(row),
