@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import BooleanField, Exists, OuterRef, QuerySet, Subquery, Value
 
 from kvit.parties import models
 from kvit.parties.rights import ALL, OWNER, WHOLE_COMPANY
@@ -29,22 +29,31 @@ class Standing:
     roles: tuple[str, ...]
     rights: frozenset[str]
     branches: frozenset[str]
+    is_enrolled: bool | None = None  # in a second factor, where that was asked
 
 
-def standings(user_id: UUID) -> list[Standing]:
-    """Return the user's places by the company's code, none for who may not log in; no scope."""
+def standings(user_id: UUID, *, enrolled: Exists | None = None) -> list[Standing]:
+    """Return the user's places by the company's code, none for who may not log in; no scope.
+
+    Args:
+        enrolled: how to see whether a `user` has a second factor, which is asked in passing.
+    """
     usual = models.RoleRight.objects.filter(role=OuterRef("role")).values("right")
     own = models.TenantRole.objects.filter(tenant=OuterRef("tenant"), role=OuterRef("role"))
     rows = (  # one query: it is asked at each request
         models.Membership.objects.filter(user=user_id, user__is_active=True)
         .select_related("tenant")
-        .annotate(usual=ArraySubquery(usual), own=Subquery(own.values("rights")))
+        .annotate(
+            usual=ArraySubquery(usual),
+            own=Subquery(own.values("rights")),
+            enrolled=Value(None, BooleanField()) if enrolled is None else enrolled,
+        )
         .order_by("tenant__code", "role", "branch")
     )
     found: dict[UUID, Standing] = {}
     for row in rows:
         before = found.get(row.tenant_id) or Standing(
-            _tenant(row.tenant), (), frozenset(), frozenset()
+            _tenant(row.tenant), (), frozenset(), frozenset(), row.enrolled
         )
         rights = ALL if row.role_id == OWNER else row.usual if row.own is None else row.own
         found[row.tenant_id] = Standing(
@@ -52,6 +61,7 @@ def standings(user_id: UUID) -> list[Standing]:
             roles=tuple(dict.fromkeys((*before.roles, row.role_id))),
             rights=before.rights | (frozenset(rights) & ALL),
             branches=before.branches | ({row.branch} - {""}),
+            is_enrolled=row.enrolled,
         )
     return [_bound(one) if one.branches else one for one in found.values()]
 

@@ -110,14 +110,14 @@ def decide(
         return None
     if not _is_present(request):
         return _sent(request, reverse("account_login"))
-    proved = proof.proof_of(request)
     if route.right == routes.ONE_FACTOR:
         return None
+    places, proved = _places_and_proof(request)
     if not proved.is_enrolled:
         return _sent(request, reverse("mfa_index"))
     if not proved.has_second:
         return _sent(request, reverse("mfa_reauthenticate"))
-    if not _enter(request, route.name):
+    if not _enter(request, route.name, places):
         text = _("Your account belongs to no company. Ask the owner of yours to invite you.")
         return refusals.refused(request, text, status=403, title=_("No company"))
     if route.right not in (routes.SIGNED_IN, *request.principal.rights):
@@ -146,9 +146,9 @@ def is_masked(request: HttpRequest, principal: Principal) -> bool:
 def _person_of_api(request: HttpRequest) -> None:
     """Set the person who calls the API from a page; the API's guard asks for the right."""
     if _is_present(request):
-        proved = proof.proof_of(request)
+        places, proved = _places_and_proof(request)
         if proved.is_enrolled and proved.has_second:
-            _enter(request, "api")
+            _enter(request, "api", places)
 
 
 def _is_present(request: HttpRequest) -> bool:
@@ -167,9 +167,15 @@ def _is_present(request: HttpRequest) -> bool:
     return True
 
 
-def _enter(request: HttpRequest, what: str) -> bool:
+def _places_and_proof(request: HttpRequest) -> tuple[list[parties.Standing], proof.Proof]:
+    """Return where the person belongs and what they proved: one query, at each request."""
+    places = parties.standings(request.user.pk, enrolled=proof.ENROLLED)
+    is_enrolled = places[0].is_enrolled if places else None
+    return places, proof.proof_of(request, is_enrolled=is_enrolled)
+
+
+def _enter(request: HttpRequest, what: str, places: list[parties.Standing]) -> bool:
     """Enter the company chosen in the session, or the first one; False where there is none."""
-    places = parties.standings(request.user.pk)
     place = _chosen(request, places)
     if place is None:
         return False
