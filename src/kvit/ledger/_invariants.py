@@ -110,24 +110,18 @@ _INVARIANTS = {
         ORDER BY 1
     """,
     "ledger_claim_not_its_postings": f"""
-        SELECT format('claim:%%s %%s', customer_id, account),
+        SELECT 'claim:' || customer_id,
                format('%%s %%s, %%s kept', sum(posted), currency, sum(kept))
-        FROM (SELECT m.customer_id, of.seller_id, of.account, m.currency, 0 AS kept, m.posted
-              FROM (SELECT coalesce(p.customer_id, '{NOBODY}') AS customer_id, p.seller_id,
-                           a.code, p.currency,
-                           CASE a.code WHEN p.debit THEN p.amount_minor
-                                       ELSE -p.amount_minor END AS posted
-                    FROM ledger_posting p
-                    JOIN ledger_account a ON a.tenant_id = p.tenant_id
-                      AND a.seller_id = p.seller_id AND a.code IN (p.debit, p.credit)
-                      AND a.role IN ('receivable', 'advance')
-                    WHERE p.tenant_id = %(tenant)s) m
-              CROSS JOIN LATERAL (VALUES (m.seller_id, m.code), ('{NOBODY}'::uuid, '')
-              ) AS of (seller_id, account)
+        FROM (SELECT coalesce(p.customer_id, '{NOBODY}') AS customer_id, p.currency, 0 AS kept,
+                     CASE a.code WHEN p.debit THEN p.amount_minor
+                                 ELSE -p.amount_minor END AS posted
+              FROM ledger_posting p
+              JOIN ledger_account a ON a.tenant_id = p.tenant_id AND a.seller_id = p.seller_id
+                AND a.code IN (p.debit, p.credit) AND a.role IN ('receivable', 'advance')
+              WHERE p.tenant_id = %(tenant)s
               UNION ALL
-              SELECT customer_id, seller_id, account, currency, balance_minor, 0
+              SELECT customer_id, currency, balance_minor, 0
               FROM ledger_claim WHERE tenant_id = %(tenant)s) u
-        GROUP BY customer_id, seller_id, account, currency HAVING sum(posted) <> sum(kept)
-        ORDER BY 1
+        GROUP BY customer_id, currency HAVING sum(posted) <> sum(kept) ORDER BY 1
     """,
 }

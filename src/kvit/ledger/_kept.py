@@ -39,34 +39,43 @@ CLAIM_ACCOUNTS = """
 """
 _CLAIM_DAYS = f"""
     SELECT DISTINCT s.effective_on FROM ({DAY_SIDES}) s
-    WHERE s.effective_on >= %(since)s AND (s.seller_id, s.account) IN ({CLAIM_ACCOUNTS})
+    WHERE s.effective_on >= {{since}} AND (s.seller_id, s.account) IN ({CLAIM_ACCOUNTS}) {{which}}
 """
-# Postings of the days from one on that touch a claim account at all: other days are not read.
-CLAIMS_SINCE = f"""
-    SELECT coalesce(p.customer_id, '{NOBODY}') AS customer_id, p.seller_id, a.code AS account,
-           p.currency, p.effective_on,
-           CASE a.code WHEN p.debit THEN p.amount_minor ELSE 0 END AS debit_minor,
-           CASE a.code WHEN p.credit THEN p.amount_minor ELSE 0 END AS credit_minor
-    FROM ledger_posting p
-    JOIN ledger_account a ON a.tenant_id = p.tenant_id AND a.seller_id = p.seller_id
-                         AND a.code IN (p.debit, p.credit) AND a.role IN ('receivable', 'advance')
-    WHERE p.tenant_id = %(tenant)s AND p.effective_on >= %(since)s AND p.effective_on = ANY (ARRAY(
-        {_CLAIM_DAYS}))
-"""
-# What each customer owes before a day.
+
+
+def claims_moved(since: str, which: str = "") -> str:
+    """Return how postings to claim accounts are asked for from a day on: of the days alone on
+    which any such account moved. `which` narrows the accounts: a condition on `s`."""
+    days = _CLAIM_DAYS.format(since=since, which=which)
+    return f"""
+        SELECT coalesce(s.customer_id, '{NOBODY}') AS customer_id, s.currency, s.effective_on,
+               s.debit_minor, s.credit_minor
+        FROM (SELECT p.customer_id, p.seller_id, a.code AS account, p.currency, p.effective_on,
+                     CASE a.code WHEN p.debit THEN p.amount_minor ELSE 0 END AS debit_minor,
+                     CASE a.code WHEN p.credit THEN p.amount_minor ELSE 0 END AS credit_minor
+              FROM ledger_posting p
+              JOIN ledger_account a ON a.tenant_id = p.tenant_id AND a.seller_id = p.seller_id
+                AND a.code IN (p.debit, p.credit) AND a.role IN ('receivable', 'advance')
+              WHERE p.tenant_id = %(tenant)s AND p.effective_on >= {since}
+                AND p.effective_on = ANY (ARRAY({days}))) s
+        WHERE true {which}
+    """
+
+
+# What each customer owes before a day: by all that is posted, less what is posted from it on.
 _OWED = f"""
     SELECT customer_id, currency, sum(minor) AS minor FROM (
         SELECT customer_id, currency, balance_minor AS minor FROM ledger_claim
-        WHERE tenant_id = %(tenant)s AND account = '' {{of_kept}}
+        WHERE tenant_id = %(tenant)s {{of_kept}}
         UNION ALL
         SELECT customer_id, currency, credit_minor - debit_minor
-        FROM ({CLAIMS_SINCE} {{of_later}}) t
+        FROM ({claims_moved("%(since)s")} {{of_moved}}) t
     ) u GROUP BY 1, 2
 """
-_EVERYBODY = _OWED.format(of_kept="", of_later="")
+_EVERYBODY = _OWED.format(of_kept="", of_moved="")
 _STANDING = """
     SELECT customer_id, currency, balance_minor AS minor FROM ledger_claim
-    WHERE tenant_id = %(tenant)s AND account = '' AND balance_minor <> 0
+    WHERE tenant_id = %(tenant)s AND balance_minor <> 0
 """
 _NAME = re.compile(r"%\((\w+)\)s")
 LAST = date.max - timedelta(days=1)
@@ -76,7 +85,7 @@ def owed_by(customers: Iterable[UUID], *, on: date) -> dict[UUID, dict[str, int]
     """Return what each of these customers owes at the end of a day, by currency; zeroes left
     out."""
     sql = _OWED.format(
-        of_kept="AND customer_id = ANY (%(ids)s)", of_later="AND p.customer_id = ANY (%(ids)s)"
+        of_kept="AND customer_id = ANY (%(ids)s)", of_moved="AND s.customer_id = ANY (%(ids)s)"
     )
     found: dict[UUID, dict[str, int]] = {}
     for key, currency, minor in read(sql, _after(on) | {"ids": list(customers)}):
@@ -113,7 +122,7 @@ def owed_in_all(customers: "QuerySet[Any] | None", *, on: date) -> dict[str, int
 def owing_ids(*, on: date) -> "QuerySet[Any]":
     """Return the ids of the customers who owe something in some currency, as a query."""
     if not claims_move_after(on):
-        return Claim.objects.filter(account="", balance_minor__gt=0).values("customer_id")
+        return Claim.objects.filter(balance_minor__gt=0).values("customer_id")
     sql, given = _placed(f"SELECT customer_id FROM ({_EVERYBODY}) o WHERE minor > 0", _after(on))
     return Claim.objects.filter(customer_id__in=RawSQL(sql, given)).values("customer_id")
 
@@ -163,7 +172,8 @@ def page_by_debt(
 def claims_move_after(day: date) -> bool:
     """Whether anything is posted to claims on later days; where not, what is kept is what is
     owed at the end of the day."""
-    return bool(read(f"{_CLAIM_DAYS} LIMIT 1", _after(day)))
+    days = _CLAIM_DAYS.format(since="%(since)s", which="")
+    return bool(read(f"{days} LIMIT 1", _after(day)))
 
 
 def claimed_by_documents() -> dict[str, int]:

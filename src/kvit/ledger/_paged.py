@@ -18,10 +18,10 @@ from uuid import UUID
 from kvit.ledger._kept import (
     CLAIM_ACCOUNTS,
     CLAIM_ROLES,
-    CLAIMS_SINCE,
     DAY_SIDES,
     NOBODY,
     claims_move_after,
+    claims_moved,
     read,
 )
 from kvit.ledger.models import Account
@@ -140,8 +140,7 @@ def _of_customers(asked: Asked) -> str:
         return """NOT MATERIALIZED (
             SELECT customer_id AS key, currency, balance_minor AS opening, 0::bigint AS debit,
                    0::bigint AS credit, balance_minor AS closing
-            FROM ledger_claim
-            WHERE tenant_id = %(tenant)s AND account = '' AND balance_minor <> 0)"""
+            FROM ledger_claim WHERE tenant_id = %(tenant)s AND balance_minor <> 0)"""
     return f"MATERIALIZED ({_kept_by_customer(asked)})"
 
 
@@ -156,24 +155,32 @@ def _is_of_claims(asked: Asked) -> bool:
 
 
 def _kept_by_customer(asked: Asked) -> str:
-    """The same from what each customer owes by all that is posted, taken back day by day."""
-    narrowed = ""
+    """The same from what each customer owes by all that is posted: what was posted later is taken
+    back, and so is all that is of other accounts than the one asked about."""
+    which = ["true"]
     if asked.seller is not None:
-        narrowed += " AND seller_id = %(seller)s"
-    narrowed += " AND account = %(account)s" if asked.account else ""
-    of_kept = narrowed or " AND account = ''"
+        which.append("s.seller_id = %(seller)s")
+    if asked.account:
+        which.append("s.account = %(account)s")
+    mine = " AND ".join(which)
+    of_others = f"""
+              UNION ALL
+              SELECT customer_id, currency, credit_minor - debit_minor, 0, 0,
+                     credit_minor - debit_minor
+              FROM ({claims_moved("'-infinity'", f"AND NOT ({mine})")}) t"""
     return f"""
         SELECT customer_id AS key, currency, sum(opening) AS opening, sum(debit) AS debit,
                sum(credit) AS credit, sum(closing) AS closing
         FROM (SELECT customer_id, currency, balance_minor AS opening, 0 AS debit, 0 AS credit,
                      balance_minor AS closing
-              FROM ledger_claim WHERE tenant_id = %(tenant)s {of_kept}
+              FROM ledger_claim WHERE tenant_id = %(tenant)s
               UNION ALL
               SELECT customer_id, currency, credit_minor - debit_minor,
                      CASE WHEN effective_on < %(until)s THEN debit_minor ELSE 0 END,
                      CASE WHEN effective_on < %(until)s THEN credit_minor ELSE 0 END,
                      CASE WHEN effective_on < %(until)s THEN 0 ELSE credit_minor - debit_minor END
-              FROM ({CLAIMS_SINCE}) t WHERE true {narrowed}) u
+              FROM ({claims_moved("%(since)s", f"AND {mine}")}) t
+              {of_others if len(which) > 1 else ""}) u
         GROUP BY 1, 2 HAVING sum(closing) <> 0 OR sum(debit) > 0 OR sum(credit) > 0
     """
 

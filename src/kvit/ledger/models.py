@@ -119,33 +119,23 @@ class DayTurnover(TenantModel):
 
 
 class Claim(TenantModel):
-    """What a customer owes on a claim account by all that is posted, days to come included.
+    """What a customer owes on all claim accounts by all that is posted, days to come included.
 
-    Kept by the same trigger. Postings of nobody's are under `_kept.NOBODY`. A row without an
-    account is all of them together, of every seller.
+    Kept by the same trigger. Postings of nobody's are under `_kept.NOBODY`.
     """
 
     reached_by = "customer_id"
     id = models.BigAutoField(primary_key=True)
     customer_id = models.UUIDField()
-    seller_id = models.UUIDField()
-    account = models.CharField(max_length=20, db_collation="C")
     currency = models.CharField(max_length=3)
     balance_minor = models.BigIntegerField()  # debit less credit
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant_id", "customer_id", "seller_id", "account", "currency"],
-                name="claim_once",
+                fields=["tenant_id", "customer_id", "currency"], name="claim_of_customer"
             )
         ]
-        indexes = [
-            models.Index(
-                F("tenant_id"), F("balance_minor").desc(), F("customer_id"), F("currency"),
-                name="claim_by_debt", condition=Q(account="") & ~Q(balance_minor=0),
-            )
-        ]  # fmt: skip
 
     def __str__(self) -> str:
-        return f"{self.customer_id} {self.account} {self.balance_minor} {self.currency}"
+        return f"{self.customer_id} {self.balance_minor} {self.currency}"
