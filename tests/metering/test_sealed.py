@@ -59,7 +59,7 @@ def columns(as_of: int, **more: Any) -> list[tuple[Any, ...]]:
             value = Decimal(int(found.values[row])) / found.scale if known else None
             if value is not None and value * 10**6 % 1:
                 value = None  # so fine a value is one of `wide` where it is sealed
-            dimensions = found.dimension_texts[found.dimensions[row]].replace(" ", "")
+            dimensions = found.dimension_texts[found.dimensions[row]].as_py().replace(" ", "")
             subject = found.subject_codes[found.subjects[run]].as_py()
             key = subject, found.meter_codes[found.meters[run]]
             told.append((*key, value, bool(found.missing[row]), dimensions))

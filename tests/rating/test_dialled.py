@@ -2,6 +2,8 @@
 
 import json
 
+import pyarrow as pa
+
 from kvit.core.columnar.destinations import key_of
 from kvit.rating._dialled import numbers_of
 
@@ -20,7 +22,7 @@ def test_numbers_are_read_from_any_form_of_the_text() -> None:
         json.dumps({"x": TRAP}),
         json.dumps({"destination": "٣"}),
     ]
-    keys, others = numbers_of(texts)
+    keys, others = numbers_of(pa.array(texts))
     assert keys.tolist() == [
         key_of("7495"), key_of("7"), 0, 0, -1, key_of("800"), 0, -2,
     ]  # fmt: skip
@@ -28,5 +30,5 @@ def test_numbers_are_read_from_any_form_of_the_text() -> None:
 
 
 def test_no_dimensions_have_no_numbers() -> None:
-    keys, others = numbers_of([])
+    keys, others = numbers_of(pa.array([], pa.string()))
     assert (keys.tolist(), others) == ([], [])

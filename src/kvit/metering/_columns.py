@@ -64,7 +64,7 @@ class UsageColumns:
     wide: NDArray[np.bool_]  # events whose value has no room in 64 bits; 0 stands for it
     texts: Rows  # codes of what they say instead; "" is one of them
     dimensions: Rows  # codes of `dimension_texts`
-    dimension_texts: list[str]  # JSON objects of texts
+    dimension_texts: "pa.Array"  # JSON objects of texts
     times: Rows  # microseconds since 1970
 
 
@@ -122,7 +122,7 @@ def of_segment(
     subjects = segment.subject_of[places]
     first, last = (int(subjects[0]), int(subjects[-1]) + 1) if len(subjects) else (0, 0)
     texts = _codes_of(rows[TEXTS], "")[0] if TEXTS in reads else nothing
-    dimensions: tuple[Rows, list[str]] = nothing, ["{}"]
+    dimensions = nothing, pa.array(["{}"])
     if DIMENSIONS in reads:
         dimensions = _codes_of(rows[DIMENSIONS], "{}")
     return UsageColumns(
@@ -142,17 +142,17 @@ def of_segment(
     )
 
 
-def _codes_of(column: pa.ChunkedArray, absent: str) -> tuple[Rows, list[str]]:
+def _codes_of(column: pa.ChunkedArray, absent: str) -> tuple[Rows, "pa.Array"]:
     """Return the codes of a column that is read as a dictionary, and what they stand for."""
     if not len(column):
-        return np.zeros(0, np.int64), []
+        return np.zeros(0, np.int64), pa.array([], pa.string())
     coded = column.unify_dictionaries().combine_chunks()
-    known = coded.dictionary.to_pylist()
-    if coded.null_count and absent not in known:
-        known.append(absent)
-    codes = coded.indices
+    known, codes = coded.dictionary, coded.indices
     if coded.null_count:
-        codes = pc.fill_null(codes, pa.scalar(known.index(absent), codes.type))
+        place = pc.index(known, absent).as_py()
+        if place < 0:
+            place, known = len(known), pa.concat_arrays([known, pa.array([absent], known.type)])
+        codes = pc.fill_null(codes, pa.scalar(place, codes.type))
     return codes.to_numpy(), known
 
 
@@ -194,9 +194,9 @@ def _columns(table: pa.Table) -> UsageColumns:
     dimensions = _coded(pc.fill_null(table["dimensions"], "{}"))
     return UsageColumns(
         subjects=runs.firsts(subject[0]),
-        subject_codes=pa.array(subject[1], pa.string()),
+        subject_codes=subject[1],
         meters=runs.firsts(meter[0]),
-        meter_codes=meter[1],
+        meter_codes=meter[1].to_pylist(),
         runs=runs,
         values=values,
         scale=scale,
@@ -209,12 +209,12 @@ def _columns(table: pa.Table) -> UsageColumns:
     )
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[Rows, list[str]]:
+def _coded(column: pa.ChunkedArray) -> tuple[Rows, "pa.Array"]:
     """Return codes and what they stand for."""
     if not len(column):
-        return np.zeros(0, np.int64), []
+        return np.zeros(0, np.int64), pa.array([], pa.string())
     coded = column.combine_chunks().dictionary_encode()
-    return coded.indices.to_numpy().astype(np.int64), coded.dictionary.to_pylist()
+    return coded.indices.to_numpy().astype(np.int64), coded.dictionary
 
 
 def whole_numbers(column: pa.ChunkedArray) -> tuple[Rows, int, NDArray[np.bool_]]:

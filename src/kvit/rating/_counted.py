@@ -220,7 +220,9 @@ class Counted:
     def _readings(self, meter: Meter) -> tuple[Rows, Exact, list[str], Rows]:
         """Return of each reading whose it is, its value, and which of the serial numbers."""
         places, runs, owners = self.rows(meter)
-        serials = [orjson.loads(one).get("serial", "") for one in self.usage.dimension_texts]
+        serials = [
+            orjson.loads(one).get("serial", "") for one in self.usage.dimension_texts.to_pylist()
+        ]
         values = Exact(self.usage.values[places], self.usage.scale)
         return (
             np.repeat(owners, runs.counts), values, serials, self.usage.dimensions[places],
@@ -240,7 +242,7 @@ class Counted:
             Units by table, who has any there, and who cannot be read this way.
         """
         places, runs, owners = self.rows(meter)
-        known = [_entry_of(event, meter, one) for one in self.usage.dimension_texts]
+        known = [_entry_of(event, meter, one) for one in self.usage.dimension_texts.to_pylist()]
         entries = np.array([*known, 0], np.int64)[self.usage.dimensions[places]]
         owner = np.repeat(owners, runs.counts)
         odd = self.nobody.copy()

@@ -4,12 +4,9 @@ The number is the dimension `destination`. Numbers that are digits alone, nearly
 the texts of dimensions and read as keys without an object a text.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kvit.core.catalogue import Meter
 from kvit.core.columnar.destinations import NOBODY, key_of, keys_of
@@ -20,8 +17,7 @@ from kvit.core.columnar.sessions import LONGEST
 from kvit.core.pricing.bands import SECOND
 from kvit.rating._counted import Counted
 
-# Within a text a quotation mark has a backslash before it: this cannot be a part of another value.
-_DIGITS = r'"destination": ?"(?P<number>[0-9]*)"'
+_ALONE = b'{"destination":"', b'"}'  # around the number, where it is the only dimension
 _NEVER = -1  # microseconds of a session that has none: it is odd
 
 
@@ -35,18 +31,28 @@ def dialled(counted: Counted, meter: Meter, wall: Wall) -> Dialled:
     return Dialled(usage.times[places], lasting, numbers, texts, runs, owners, wall)
 
 
-def numbers_of(dimensions: Sequence[str]) -> tuple[Rows, list[str]]:
+def numbers_of(dimensions: "pa.Array") -> tuple[Rows, list[str]]:
     """Return the numbers of texts of dimensions, and what those say that are not digits alone."""
-    found = pc.struct_field(pc.extract_regex(pa.array(dimensions, pa.string()), _DIGITS), "number")
-    column = pc.fill_null(found, "")
-    _, offsets, data = column.buffers()
-    bytes_ = np.frombuffer(data or b"\0", np.uint8)
-    ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
-    edges = ends.astype(np.int64)
-    keys = keys_of(bytes_, edges[:-1], edges[1:])
+    if not len(dimensions):
+        return np.zeros(0, np.int64), []
+    _, offsets, data = dimensions.buffers()
+    edges = np.frombuffer(offsets, np.int32)[dimensions.offset :][: len(dimensions) + 1]
+    begins, ends = edges[:-1].astype(np.int64), edges[1:].astype(np.int64)
+    data = np.frombuffer(data, np.uint8)
+    before, after = _ALONE
+    plain = ends - begins >= len(before) + len(after)
+    keys = np.full(len(dimensions), NOBODY)
+    for place, byte in enumerate(before + after):
+        rows = np.flatnonzero(plain)
+        at = begins[rows] + place
+        if place >= len(before):
+            at = ends[rows] - len(before + after) + place
+        plain[rows] = data[at] == byte
+    rows = np.flatnonzero(plain)
+    keys[rows] = keys_of(data, begins[rows] + len(before), ends[rows] - len(after))
     texts: list[str] = []
-    for place in np.flatnonzero(pc.is_null(found).to_numpy(zero_copy_only=False)).tolist():
-        text = orjson.loads(dimensions[place]).get("destination", "")
+    for place in np.flatnonzero(keys == NOBODY).tolist():
+        text = orjson.loads(dimensions[place].as_py()).get("destination", "")
         keys[place] = key_of(text)
         if keys[place] == NOBODY:
             keys[place] = -1 - len(texts)

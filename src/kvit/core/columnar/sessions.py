@@ -11,6 +11,7 @@ drawn once for the chunk; a session goes from border to border, as many times as
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import lcm
 from typing import Final
 
@@ -82,8 +83,9 @@ class Tariff:
         return line_of(self.schedules, zone, begin, end + reach, calendar)
 
 
+@lru_cache(maxsize=64)
 def tariff_of(event: SessionStep) -> Tariff:
-    """Lay a price out.
+    """Lay a price out; kept, since thousands of prefixes take longer than thousands of calls.
 
     Raises:
         NotColumnar: its numbers have no room in 64 bits, or a prefix is too long.
