@@ -1719,6 +1719,7 @@ SellerOut = TypedDict("SellerOut", {
     'series': 'str',
     'split': 'str',
     'approval': 'bool',
+    'four_eyes': 'bool',
     'vat_rounding': 'str',
 })
 
@@ -1739,6 +1740,7 @@ SellerIn = TypedDict("SellerIn", {
     'series': 'NotRequired[str]',
     'split': 'NotRequired[Literal["", "service"]]',
     'approval': 'NotRequired[bool]',
+    'four_eyes': 'NotRequired[bool]',
     'vat_rounding': 'NotRequired[Literal["", "document", "line"]]',
     'reason': 'NotRequired[str]',
 })

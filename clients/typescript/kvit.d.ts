@@ -1248,6 +1248,7 @@ export interface SellerOut {
   "series": string;
   "split": string;
   "approval": boolean;
+  "four_eyes": boolean;
   "vat_rounding": string;
 }
 export interface SellerIn {
@@ -1266,6 +1267,7 @@ export interface SellerIn {
   "series"?: string;
   "split"?: "" | "service";
   "approval"?: boolean;
+  "four_eyes"?: boolean;
   "vat_rounding"?: "" | "document" | "line";
   "reason"?: string;
 }

@@ -8,7 +8,7 @@ from kvit.web import office, routes
 from kvit.web.api import urls
 
 # What concerns nobody but the person's own session or screen.
-OWN = {"language", "company-choose"}
+OWN = {"language", "company-choose", "role-look", "role-look-stop"}
 
 
 def actions() -> dict[str, routes.Route]:

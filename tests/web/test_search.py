@@ -5,6 +5,7 @@ import pytest
 
 from kvit.web import finding
 from kvit.web.finding import find
+from kvit.web.operators import OperatorWrong
 from tests.invoicing import company
 from tests.web.conftest import Office
 
@@ -42,12 +43,50 @@ NORTH = ("invoice", "Счёт № 2026-00001 на 2 440,00 ₽")
         ("N-1", [("subscription", "Подписка n-1")]),
         ("n-1/2026-10-10/10000", [("event", "Событие n-1/2026-10-10/10000")]),
         ("такого нет", []),
+        ("сумма:2440", [NORTH]),
+        ("сумма:>2440", []),
+        ("сумма:>=2440,00", [NORTH]),
+        ("сумма:>2439,99", [NORTH]),
+        ("сумма:2000..3000", [NORTH]),
+        ("sum:<1220", []),
+        ("cevvf:>2000", [NORTH]),
+        ("клиент:север сумма:>1", [NORTH]),
+        ("клиент:ctdth сумма:>1", [NORTH]),
+        ("клиент:юг сумма:>2000", []),
+        ("клиент:юг", [("customer", "ООО «Юг»")]),
+        ("счёт:2026-00001", [NORTH]),
+        ("счёт:1 клиент:юг", []),
+        ("сумма:>2000 период:2026-10", [NORTH]),
+        ("сумма:>2000 период:2026-09", []),
+        ("сумма:>2000 дата:<2026-10-31", []),
+        ("сумма:>2000 дата:2026-10-31", [NORTH]),
+        ("подписка:n-1", [("subscription", "Подписка n-1")]),
+        ("событие:n-1/2026-10-10/10000", [("event", "Событие n-1/2026-10-10/10000")]),
         ("   ", []),
         ("\x00", []),
     ],
 )
 def test_what_is_typed_finds_what_is_meant(text: str, expected: list[tuple[str, str]]) -> None:
     assert found(text) == expected
+
+
+@pytest.mark.parametrize("text", ["сумма:много", "сумма:>", "сумма:1..", "сумма:1,001"])
+def test_a_sum_that_is_none_says_how_it_is_written(office: Office, text: str) -> None:
+    with pytest.raises(OperatorWrong, match=r"sum:>5000"):
+        found(text)
+    page = office("accountant").get("/office/search/", {"q": text})
+    assert (page.status_code, "сумма:1000..2000" in page.content.decode()) == (200, True)
+
+
+@pytest.mark.parametrize("text", ["дата:вчера", "сумма:1 период:2026-13", "дата:2026-02-30"])
+def test_a_day_that_is_none_says_how_it_is_written(text: str) -> None:
+    with pytest.raises(OperatorWrong, match=r"period:2026-10"):
+        found(text)
+
+
+def test_operators_find_nothing_beyond_ones_rights() -> None:
+    assert found("сумма:>1", ALL - {"invoices.read"}) == []
+    assert found("клиент:юг", ALL - {"customers.read"}) == []
 
 
 def test_the_other_layout_is_told() -> None:

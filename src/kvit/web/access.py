@@ -32,7 +32,7 @@ from kvit.parties import queries as parties
 from kvit.platform import audit, clock
 from kvit.platform.failures import Failure
 from kvit.platform.tenancy import tenant_scope
-from kvit.web import refusals, routes
+from kvit.web import looking, refusals, routes
 from kvit.web.attempts import note_read, refuse_right
 from kvit.web.login import proof
 from kvit.web.login.arrivals import address_of, origin_of
@@ -120,6 +120,8 @@ def decide(
     if not _enter(request, route.name, places):
         text = _("Your account belongs to no company. Ask the owner of yours to invite you.")
         return refusals.refused(request, text, status=403, title=_("No company"))
+    if is_only_looking(request) and route.name != looking.STOP:
+        return refusals.refused(request, looking.refusal(), status=403, title=_("Only looking"))
     if route.right not in (routes.SIGNED_IN, *request.principal.rights):
         return refuse_right(request, route, kwargs)
     if is_in_clear(route) and PERSONAL not in request.principal.rights:
@@ -131,6 +133,11 @@ def decide(
     if route.personal:
         note_read(request, route, kwargs)
     return None
+
+
+def is_only_looking(request: HttpRequest) -> bool:
+    """Whether something would be changed by who only looks, as a role does."""
+    return bool(request.principal.looks_as) and request.method not in ("GET", "HEAD")
 
 
 def is_in_clear(route: routes.Route) -> bool:
@@ -189,17 +196,19 @@ def _enter(request: HttpRequest, what: str, places: list[parties.Standing]) -> b
     scopes.enter_context(parties.reaching(place.branches))
     scopes.enter_context(audit.acting_from(origin_of(request, what)))
     moment = clock.test_moment()
+    role = looking.role_of(request, place)
     request.principal = Principal(
         kind="user",
         id=request.user.pk,
         name=request.user.name or request.user.email,
         email=request.user.email,
         tenant=place.tenant,
-        rights=place.rights,
+        rights=looking.rights_of(role, place) if role else place.rights,
         roles=place.roles,
         branches=place.branches,
         companies=tuple((one.tenant.id, one.tenant.row.name) for one in places),
         test_clock=moment is not None,
+        looks_as=role,
     )
     request.now = moment or datetime.now(UTC)
     return True

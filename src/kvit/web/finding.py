@@ -6,12 +6,13 @@
     «nord-2041»                      the subscription of that code
     «evt-17»                         the event of that id
     «оборотка»                       a page of the office
+    «клиент:ромашка сумма:>5000»     documents, narrowed (`web.operators`)
 
 Plain data, for the palette and the API alike. Nothing is found that the asker may not read.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
@@ -20,13 +21,16 @@ from kvit.core.money import exponent
 from kvit.core.searching import folded, other_layout
 from kvit.core.wording import Words, money_text, say
 from kvit.invoicing import queries as invoicing
-from kvit.invoicing.queries import InvoiceFilter
+from kvit.invoicing.queries import InvoiceFilter, InvoiceRow
 from kvit.metering import queries as metering
 from kvit.parties import queries as parties
 from kvit.subscriptions import queries as subscriptions
+from kvit.web import operators
+from kvit.web.operators import Operators
 
 Kind = Literal["invoice", "customer", "subscription", "event"]
 EACH = 5  # of a kind
+MOST_OF_A_NAME = 200  # customers among whose documents one looks
 LONGEST = 200
 WORDS: Words = {
     "invoice": ("Счёт № {number} на {sum}", "Invoice no. {number}, {sum}"),
@@ -91,6 +95,9 @@ def find(
 def _found(
     asked: str, rights: frozenset[str], lang: str, currency: str, branches: frozenset[str]
 ) -> list[Found]:
+    told = operators.read(asked)
+    if told.said:
+        return _narrowed(told, rights, lang, currency, branches)
     first, _, rest = asked.partition(" ")
     only = _KINDS.get(folded(first).rstrip(":"))
     text = rest.strip().lstrip("№#").strip() if only and rest else asked.lstrip("№#").strip()
@@ -111,6 +118,53 @@ def _found(
     return sorted(found, key=lambda one: not one.is_exact)
 
 
+def _narrowed(
+    told: Operators, rights: frozenset[str], lang: str, currency: str, branches: frozenset[str]
+) -> list[Found]:
+    """Documents within what the operators say; of one that names a thing alone, that thing."""
+    said = told.said
+    found: list[Found] = []
+    if told.are_of_documents or "number" in said:
+        if "invoices.read" in rights:
+            found += _documents(told, lang, currency, branches)
+        return found
+    if "customer" in said and "customers.read" in rights:
+        keys = _customer_keys(said["customer"], branches)
+        found += _customers_of(keys, said["customer"], lang)
+    if "subscription" in said and "subscriptions.read" in rights:
+        found += _subscriptions(said["subscription"], lang)
+    if "event" in said and "usage.read" in rights:
+        found += _events(said["event"], lang)
+    return found
+
+
+def _documents(
+    told: Operators, lang: str, currency: str, branches: frozenset[str]
+) -> Iterator[Found]:
+    said, sums, days, period = told.said, told.sums(currency), told.days(), told.period()
+    wanted = InvoiceFilter(
+        number=said.get("number", told.rest).lstrip("№#"),
+        customers=_customer_keys(said["customer"], branches) if "customer" in said else None,
+        issued_from=days[0],
+        issued_to=days[1],
+        period_from=period,
+        period_to=period,
+        least_minor=sums.least,
+        most_minor=sums.most,
+        currency=currency if "sum" in said else "",
+    )
+    rows = invoicing.listed(wanted, limit=EACH).rows
+    yield from _told(rows, lang, {row.id for row in rows} if "number" in said else set())
+
+
+def _customer_keys(text: str, branches: frozenset[str]) -> list[UUID]:
+    """Customers of a name in any case form; if there are none, as in the other layout."""
+    for one in (text, other_layout(text)):
+        if keys := parties.looked_up(one, limit=MOST_OF_A_NAME, branches=sorted(branches) or None):
+            return keys
+    return []
+
+
 def _invoices(text: str, lang: str, currency: str) -> Iterator[Found]:
     """By number, whole or its count alone; then by sum."""
     rows = list(invoicing.listed(InvoiceFilter(number=text), limit=EACH).rows)
@@ -121,6 +175,11 @@ def _invoices(text: str, lang: str, currency: str) -> Iterator[Found]:
         rows += [
             row for row in invoicing.listed(wanted, limit=EACH).rows if row.id not in by_number
         ]
+    yield from _told(rows, lang, by_number)
+
+
+def _told(rows: Iterable[InvoiceRow], lang: str, exact: Collection[UUID]) -> Iterator[Found]:
+    rows = list(rows)
     people = parties.customers_by_id({row.customer_id for row in rows})
     for row in rows:
         if row.customer_id not in people:
@@ -128,11 +187,16 @@ def _invoices(text: str, lang: str, currency: str) -> Iterator[Found]:
         total = money_text(row.total_minor, row.currency, lang)
         title = say(WORDS, row.kind, lang, number=row.number or "—", sum=total)
         name = people[row.customer_id].row.name
-        yield Found("invoice", str(row.id), title, name, row.id in by_number)
+        yield Found("invoice", str(row.id), title, name, row.id in exact)
 
 
 def _customers(text: str, lang: str, branches: frozenset[str]) -> Iterator[Found]:
     keys = parties.looked_up(text, limit=EACH, branches=sorted(branches) or None)
+    yield from _customers_of(keys, text, lang)
+
+
+def _customers_of(keys: Sequence[UUID], text: str, lang: str) -> Iterator[Found]:
+    keys = keys[:EACH]
     known = parties.customers_by_id(keys)
     for key in keys:
         row = known[key].row

@@ -24,6 +24,7 @@ class Principal:
     branches: frozenset[str] = frozenset()
     companies: tuple[tuple[UUID, str], ...] = ()  # all that the person may choose, by name
     test_clock: bool = False  # the tenant lives by a clock of its own
+    looks_as: str = ""  # an owner who sees the office as this role does, and changes nothing
 
     @property
     def actor(self) -> str:

@@ -18,6 +18,7 @@ from django.utils.translation import get_language
 from kvit.core.money import exact_text, exponent, round_fraction
 from kvit.core.periods import Period
 from kvit.core.wording import amount_text, date_text, money_text, number_text, period_text
+from kvit.parties import queries as parties
 from kvit.web import states
 from kvit.web.assets import ICONS
 from kvit.web.authorship import actor_text, reason_text
@@ -138,6 +139,12 @@ def through(first: date, last: date) -> str:
 def author(actor: str, names: Mapping[str, str]) -> str:
     """Who did it: a person by name, a program by what it is."""
     return actor_text(actor, names, lang())
+
+
+@register.filter
+def role_name(code: str) -> str:
+    """What a role is called."""
+    return parties.role_names([code], lang()).get(code, code)
 
 
 @register.filter

@@ -33,7 +33,7 @@ from kvit.platform.idempotency import once
 from kvit.platform.reading import reading, remember
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
 from kvit.web import routes
-from kvit.web.access import PERSONAL, is_in_clear, is_masked
+from kvit.web.access import PERSONAL, is_in_clear, is_masked, is_only_looking
 from kvit.web.api import bodies
 from kvit.web.api.auth import address_of, authenticate, check_recent, limit_rate
 from kvit.web.api.problems import ApiRefused
@@ -128,6 +128,8 @@ def _guard(guarded: Guarded) -> Callable[[Callable[..., Any]], Callable[..., Any
             request.principal = principal
             limit_rate(principal)
             with _acting(request, principal, route):
+                if is_only_looking(request):
+                    raise ApiRefused("only_looking", status=403)
                 if route.right not in (*routes.SPECIAL_RIGHTS, *principal.rights):
                     note_refused(request, route, path)
                     routes.note_denial(guarded.view, request, path)

@@ -70,6 +70,10 @@ WORDS: Words = {
         "Нужно право {right}, у вас его нет.",
         "The right {right} is needed, and you do not have it.",
     ),
+    "only_looking": (
+        "Вы смотрите офис как другая роль: ничего не меняется.",
+        "You only look as another role does: nothing is changed.",
+    ),
     "not_found": ("Такого объекта нет.", "There is no such object."),
     "path_unknown": ("Адреса {path} в API нет.", "The API has no address {path}."),
     "method_not_allowed": (

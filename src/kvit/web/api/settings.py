@@ -78,6 +78,7 @@ class SellerIn(Input):
     series: str = Field(SERIES, max_length=80)
     split: Literal["", "service"] = ""
     approval: Bool = False
+    four_eyes: Bool = Field(False, description="Another person approves than the author.")
     vat_rounding: Literal["", "document", "line"] = ""
     reason: Reason = ""
 
@@ -101,6 +102,7 @@ class SellerOut(Schema):
     series: str
     split: str
     approval: bool
+    four_eyes: bool
     vat_rounding: str
 
 

@@ -15,6 +15,7 @@ from kvit.parties import queries as parties
 from kvit.web import finding
 from kvit.web.finding import Answer, Found
 from kvit.web.office.navigation import GROUPS
+from kvit.web.operators import OperatorWrong
 from kvit.web.routes import SIGNED_IN, page
 from kvit.web.tags import lang
 
@@ -72,10 +73,14 @@ def go(request: HttpRequest, text: str) -> HttpResponse:
 
 def _context(request: HttpRequest, text: str) -> dict[str, Any]:
     principal = request.principal
-    answer = finding.find(
-        text, rights=principal.rights, lang=lang(), currency=principal.tenant.row.currency,
-        branches=principal.branches,
-    )  # fmt: skip
+    wrong = ""
+    try:
+        answer = finding.find(
+            text, rights=principal.rights, lang=lang(), currency=principal.tenant.row.currency,
+            branches=principal.branches,
+        )  # fmt: skip
+    except OperatorWrong as error:  # it is being typed: the page stays, and says how it is written
+        answer, wrong = Answer(), error.text(lang())
     groups = [
         {"title": title, "icon": icon,
          "found": [{"one": one, "url": _address(one)} for one in answer.found if one.kind == kind]}
@@ -84,6 +89,7 @@ def _context(request: HttpRequest, text: str) -> dict[str, Any]:
     return {
         "q": text,
         "answer": answer,
+        "wrong": wrong,
         "groups": [group for group in groups if group["found"]],
         "places": _places(text, principal.rights),
         "commands": _commands(text, principal.rights),

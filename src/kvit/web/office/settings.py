@@ -13,6 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from kvit.core.searching import folded, other_layout
 from kvit.parties import queries as parties
 from kvit.parties import services
 from kvit.parties.rows import TenantRow
@@ -74,12 +75,17 @@ class ClockForm(OfficeForm):
 
 @page("settings/", name="settings", right="settings.read")
 def settings(request: HttpRequest) -> HttpResponse:
+    """All settings; with `q`, those whose name, value or field holds what was typed."""
+    asked = request.GET.get("q", "").strip()
     places = list(_places(request))
-    return render(
-        request,
-        "office/settings/page.html",
-        {"places": places, "people": people(one["last"].actor for one in places if one["last"])},
-    )
+    if asked:
+        places = [one for one in places if _narrowed(one, asked)]
+    context = {
+        "q": asked,
+        "places": places,
+        "people": people(one["last"].actor for one in places if one["last"]),
+    }
+    return render(request, "office/settings/page.html", context)
 
 
 @action(
@@ -139,6 +145,17 @@ def test_clock(request: HttpRequest) -> HttpResponse:
     return render(request, "office/settings/clock.html", context, status=status)
 
 
+def _narrowed(place: dict[str, Any], asked: str) -> bool:
+    """Whether a place of settings fits; leaves it the fields that do."""
+    wanted = [folded(text) for text in (asked, other_layout(asked))]
+
+    def fits(text: str) -> bool:
+        return any(one in folded(text) for one in wanted)
+
+    place["fields"] = [label for label in place["fields"] if fits(label)]
+    return bool(place["fields"]) or fits(place["title"]) or fits(place["value"])
+
+
 def _places(request: HttpRequest) -> Iterator[dict[str, Any]]:
     """What can be set, each with its present value and who changed it last."""
     principal = request.principal
@@ -149,6 +166,7 @@ def _places(request: HttpRequest) -> Iterator[dict[str, Any]]:
     sellers = ", ".join(one.row.name for one in parties.sellers().values())
     is_on = _("on") if principal.test_clock else _("off")
     write, read = "settings.write", "settings.read"
+    fields = _fields()
     for name, right, title, value, made in (
         ("settings-company", write, _("Company"), f"{row.name} · {row.currency}", company),
         ("settings-company", write, _("Tax and late usage"), f"{rounding} · {late}", company),
@@ -162,7 +180,28 @@ def _places(request: HttpRequest) -> Iterator[dict[str, Any]]:
         url = _address(name) if right in principal.rights else ""
         if url or value:
             past = audit_log.history(*made, limit=1) if made else []
-            yield {"title": title, "value": value, "url": url, "last": past[0] if past else None}
+            yield {
+                "title": title, "value": value, "url": url, "last": past[0] if past else None,
+                "fields": fields.get(name, []),
+            }  # fmt: skip
+
+
+def _fields() -> dict[str, list[str]]:
+    """What can be set on each page, as its form calls it."""
+    from kvit.web.office.settings_sellers import SellerForm  # it asks this module for choices
+
+    def labels(form: type[forms.Form]) -> list[str]:
+        return [str(one.label) for name, one in form.base_fields.items() if name != "reason"]
+
+    return {
+        "settings-company": labels(CompanyForm),
+        "settings-sellers": [
+            *labels(SellerForm), _("Looks of documents"), _("Logo"), _("Colour"), _("Branches"),
+        ],
+        "settings-staff": [_("Role"), _("Branch"), _("Money limits"), _("E-mail")],
+        "settings-keys": [_("Rights")],
+        "settings-clock": labels(ClockForm),
+    }  # fmt: skip
 
 
 def _address(name: str) -> str:

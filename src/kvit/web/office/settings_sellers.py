@@ -68,6 +68,10 @@ class SellerForm(SettingForm):
         label=gettext_lazy("Drafts wait for a person"), required=False,
         help_text=gettext_lazy("Nothing is issued by a run itself then."),
     )  # fmt: skip
+    four_eyes = forms.BooleanField(
+        label=gettext_lazy("Another person approves than the author"), required=False,
+        help_text=gettext_lazy("Nobody issues a draft of their own; drafts wait for approval."),
+    )  # fmt: skip
 
 
 class NewSellerForm(SellerForm):

@@ -8,6 +8,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.auth import get_user_model
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -20,10 +21,11 @@ from kvit.parties import queries as parties
 from kvit.parties.queries import RoleCard
 from kvit.parties.rights import AREAS, OWNER, RIGHTS
 from kvit.platform import audit_log
+from kvit.web import looking
 from kvit.web.forms import OfficeForm, SumField
 from kvit.web.login.links import send_invitation
 from kvit.web.office.links import people
-from kvit.web.routes import action, page
+from kvit.web.routes import SIGNED_IN, action, page
 from kvit.web.tags import lang
 
 
@@ -222,6 +224,22 @@ def role_limits(request: HttpRequest, role: str) -> HttpResponse:
     return render(request, "office/settings/role.html", context, status=422)
 
 
+@action("settings/roles/<str:role>/look/", name="role-look", right="members.read", operation="")
+def look(request: HttpRequest, role: str) -> HttpResponse:
+    """See the office as the role does. It concerns one's own session alone."""
+    with transaction.atomic():
+        looking.begin(request, role, now=request.now)
+    return redirect("office:overview")
+
+
+@action("look/stop/", name=looking.STOP, right=SIGNED_IN, operation="")
+def look_stop(request: HttpRequest) -> HttpResponse:
+    role = request.principal.looks_as
+    with transaction.atomic():
+        looking.end(request, now=request.now)
+    return redirect("office:settings-role", role=role) if role else redirect("office:overview")
+
+
 def _role_context(request: HttpRequest, card: RoleCard) -> dict[str, Any]:
     past = audit_log.history("parties.role", card.code)
     areas = [
@@ -245,6 +263,7 @@ def _role_context(request: HttpRequest, card: RoleCard) -> dict[str, Any]:
         "name": card.name(lang()),
         "areas": areas,
         "limits": LimitsForm(card=card),
+        "may_look": OWNER in request.principal.roles,
         "past": past,
         "people": people(one.actor for one in past),
     }
