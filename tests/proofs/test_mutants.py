@@ -1,8 +1,11 @@
 """The planted bugs are many, and some of each kind are caught here every day."""
 
+from pathlib import Path
+
 from kvit.web.prove import mutants
 from kvit.web.prove.ground import Ground
 
+ROOT = Path(__file__).resolve().parents[2]
 TRIED = (
     "end counted from the clamped start",
     "days begin at midnight in UTC",
@@ -22,6 +25,9 @@ def test_planted_bugs_are_caught(ground: Ground) -> None:
     assert outcome.figures["caught"] == outcome.figures["mutants"] == len(TRIED)
 
 
-def test_twenty_bugs_are_planted_at_least_each_with_an_origin() -> None:
-    assert len(mutants.known()) >= 20
-    assert [one.name for one in mutants.known().values() if not one.origin] == []
+def test_twenty_bugs_are_planted_at_least_and_the_page_lists_each_with_its_origin() -> None:
+    page = (ROOT / "docs/explanation/reliability.md").read_text()
+    planted = mutants.known().values()
+    assert len(planted) >= 20
+    rows = [f"| {one.name} | {one.origin} | `{one.caught_by}` |" for one in planted]
+    assert [row for row in rows if row not in page] == []

@@ -20,7 +20,7 @@ from typing import Any
 from django.db import DatabaseError
 
 from kvit.platform.failures import Failure
-from kvit.web.prove.ground import Ground, close
+from kvit.web.prove.ground import Ground, close, forget
 from kvit.web.prove.killing import Boundaries, steady_ids
 from kvit.web.prove.outcome import Outcome, Part, gathered, spread
 from kvit.web.prove.rewound import Rewound
@@ -42,6 +42,13 @@ class _Calm:
 
 
 @dataclass(frozen=True, slots=True)
+class _Name:
+    ground: Ground
+    flow: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Job:
     ground: Ground
     calm: _Calm
@@ -60,7 +67,9 @@ def prove(
     from kvit.web.prove.flows import FLOWS
 
     names = only or [one.name for one in FLOWS[:size]]
-    calms = [_calm(ground, name, seed) for name in names]
+    ground.migrated()  # before the processes part: what one of them makes, another does not know
+    calms = spread(_calm, [_Name(ground, name, seed) for name in names])
+    ground.made |= {_template(calm.flow, seed): calm.database for calm in calms}
     jobs = [
         _Job(ground, calm, range(at, min(at + CHUNK, len(calm.kinds) + 1)))
         for calm in calms
@@ -77,14 +86,14 @@ def _first(calm: _Calm, last: int | None) -> int:
     return 1 if last is None else max(1, len(calm.kinds) + 1 - last)
 
 
-def _calm(ground: Ground, name: str, seed: int) -> _Calm:
+def _calm(one: _Name) -> _Calm:
     """Run a flow to its end."""
     from kvit.web.prove import company, dump, flows
 
-    flow = _named(name)
-    made = f"flow_{name.replace(' ', '_')}_{seed}"
-    database = ground.template(made, lambda: flows.fill(flow, seed))
-    with ground.copy(database):
+    flow = _named(one.flow)
+    name = _template(one.flow, one.seed)
+    database = one.ground.template(name, lambda: flows.fill(flow, one.seed))
+    with one.ground.copy(database):
         with _scope():
             known = dump.ids()
         close()
@@ -92,7 +101,11 @@ def _calm(ground: Ground, name: str, seed: int) -> _Calm:
             flows.run(flow)
         with _scope():
             wanted = dump.rows(known)
-        return _Calm(name, database, wanted, known, tuple(seen.kinds), tuple(company.broken()))
+        return _Calm(one.flow, database, wanted, known, tuple(seen.kinds), tuple(company.broken()))
+
+
+def _template(flow: str, seed: int) -> str:
+    return f"flow_{flow.replace(' ', '_')}_{seed}"
 
 
 def _kill_some(job: _Job) -> Part:
@@ -119,7 +132,6 @@ def _kill(copy: "_Copy", calm: _Calm, place: int, known: set[str], part: Part) -
     from kvit.web.prove import company, dump, flows
 
     flow = _named(calm.flow)
-    close()
     child = os.fork()
     if child == 0:
         _die(flow, place, calm.kinds)
@@ -176,6 +188,7 @@ def _die(flow: Any, place: int, kinds: Sequence[str]) -> None:
     from kvit.web.prove import flows
 
     status = 1
+    shared = forget()
     try:
         with Boundaries(at=place, like=kinds), steady_ids(FIRST_LIFE):
             flows.run(flow)
@@ -183,6 +196,7 @@ def _die(flow: Any, place: int, kinds: Sequence[str]) -> None:
     finally:
         if status:
             traceback.print_exc()
+            assert shared is not None
         os._exit(status)
 
 

@@ -22,7 +22,7 @@ from kvit.web.prove.outcome import chance_of
 
 WHY = "Простой"
 FEW = 3  # customers: what is done for one at a time
-MANY, CHUNK = 36, 20  # customers and a chunk of them: enough that they are billed as a set
+MANY, CHUNK = 30, 20  # customers and a chunk: one is billed as a set, the rest one by one
 SENT = 100  # events: more than are inserted row by row
 Act = Callable[[], None]
 

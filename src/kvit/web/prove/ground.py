@@ -42,7 +42,7 @@ class Ground:
     def template(self, name: str, fill: Callable[[], None]) -> str:
         """Return a database with all migrations and what `fill` writes; made once a name."""
         if name not in self.made:
-            base = self._migrated() if name else ""
+            base = self.migrated() if name else ""
             made = f"{PREFIX}{name or 'empty'}_{secrets.token_hex(4)}"
             if base:
                 self._create(made, base)
@@ -87,7 +87,8 @@ class Ground:
                 gone = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
                 admin.execute(gone.format(sql.Identifier(name)))
 
-    def _migrated(self) -> str:
+    def migrated(self) -> str:
+        """Return the database that templates begin with."""
         if self.base:
             return self.base
         from kvit.platform.migrate import migrate_as_owner
@@ -153,6 +154,17 @@ def close() -> None:
         from django.db import connections
 
         connections.close_all()
+
+
+def forget() -> object:
+    """Leave the connection that a forked process shares to its parent; the next is its own.
+
+    What is returned must be kept for as long as the process lives: its end would be the parent's.
+    """
+    from django.db import connection
+
+    shared, connection.connection = connection.connection, None
+    return shared
 
 
 def _is_pointed() -> bool:

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 TOLD = 20  # violations that are told; the first one of them is what counts
 Job = TypeVar("Job")
+Done = TypeVar("Done")
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ def gathered(proof: str, parts: Sequence[Part], *, seed: int, size: int) -> Outc
     return Outcome(proof, seed, size, dict(figures), list(islice(told, TOLD)), trace)
 
 
-def spread(work: Callable[[Job], Part], jobs: Sequence[Job]) -> list[Part]:
+def spread(work: Callable[[Job], Done], jobs: Sequence[Job]) -> list[Done]:
     """Do the jobs, each in one of as many processes as there are cores; in order of the jobs."""
     cores = min(len(os.sched_getaffinity(0)), len(jobs))
     if cores < 2:
@@ -73,7 +74,7 @@ def spread(work: Callable[[Job], Part], jobs: Sequence[Job]) -> list[Part]:
         return list(pool.imap(partial(_call, work), jobs, chunksize=1))
 
 
-def _call(work: Callable[[Job], Part], one: Job) -> Part:
+def _call(work: Callable[[Job], Done], one: Job) -> Done:
     return work(one)
 
 

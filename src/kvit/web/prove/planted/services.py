@@ -71,6 +71,18 @@ def invoiced_unasked() -> Planting:
     return swapped(_own("_documents")._not_invoiced, list)
 
 
+@mutant("a set bills what is invoiced", origin="no ON CONFLICT: a killed run bills again",
+        caught_by="crash bill run")  # fmt: skip
+def invoiced_unasked_together() -> Planting:
+    return attribute(_own("_together"), "_ALREADY", "SELECT %s")
+
+
+@mutant("a set charges what is charged", origin="Kill Bill #664: duplicate items without end",
+        caught_by="crash bill run")  # fmt: skip
+def charged_unasked_together() -> Planting:
+    return swapped(import_module("kvit.rating._plain")._rated, lambda ids, run: {})
+
+
 @mutant("a request without its key", origin="missing idempotency; Kill Bill #1015: paid twice",
         caught_by="crash amendment")  # fmt: skip
 def no_key() -> Planting:

@@ -15,6 +15,8 @@ KINDS = {
     "pause": 0.01,  # it stops for many steps, its locks held
     "partial write": 0.01,  # the store takes half of a commit, fails, and takes all of it back
     "commit unknown": 0.02,  # the connection breaks at the commit, which went through or did not
+    "disk full": 0.002,  # this commit and some that follow are refused, until space is freed
+    "failover": 0.0005,  # every connection is lost at one moment; what was acknowledged stands
     "chosen as victim": 0.01,  # the store rolls a transaction back to resolve a deadlock
     "lost request": 0.06,
     "lost answer": 0.06,

@@ -33,6 +33,7 @@ LATE = datetime(9000, 1, 1, tzinfo=UTC)
 CHANGES, CREDITS = 0.06, 0.02  # a subscription's month
 PERCENTS = ("5", "10", "15", "25")
 NAP = 30  # steps of a pause
+FULL = 12  # commits that a full disk refuses, at most
 MANY = 200_000  # steps of a month: more than that is no progress
 
 Work = Callable[[Transaction], Steps]
@@ -71,6 +72,7 @@ class World:
     pending: list[Period] = field(default_factory=list)
     issued: Counter[str] = field(default_factory=Counter)  # by year
     steps: int = 0
+    refused: int = 0  # commits that the disk has no room for yet
     chance: Random = field(init=False)
     faults: Faults = field(init=False)
     subscribers: list[Subscriber] = field(init=False)
@@ -203,6 +205,9 @@ class World:
             if self.steps - began > MANY:
                 self.violations.append(f"no progress: {[one.name for one in alive]}")
                 return
+            if self.faults.fires("failover"):
+                for each in alive:
+                    each.let_go()
             one = self.chance.choice(alive) if len(alive) > 1 else alive[0]
             if one.asleep:
                 one.asleep -= 1
@@ -246,6 +251,13 @@ class World:
     def _commit(self, one: Process) -> None:
         db = one.db
         assert db is not None
+        if self.faults.fires("disk full"):
+            self.refused = self.chance.randrange(1, FULL)
+        if self.refused:
+            self.refused -= 1
+            self._note(one, "full")
+            one.let_go()
+            return
         if self.faults.fires("partial write"):
             self._note(one, "partial write")
             one.let_go()
