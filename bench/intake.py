@@ -1,138 +1,316 @@
-"""Usage taken in from a file: how fast, beside a plain INSERT … ON CONFLICT.
+"""Events over HTTP, on the disk before the answer: a verdict at once, or later in bulk.
 
-    ./kvit bench intake [--events 300000] [--accounts 2000] [--json]
+    ./kvit bench intake [--events 100000] [--rounds 2] [--json]
 
-Kvit's side is the import of a usage file as `kvit bill` does it: read the CSV, check every row,
-hash it, store it, tell repeats and conflicts apart. Then the same file again, all of it repeats.
-The peer reads the same file with the csv module and sends `INSERT … ON CONFLICT DO NOTHING` in
-batches of 1 000 to a table with the same columns and indexes: it checks nothing, and cannot tell
-a repeat from a conflict. Both end with the exact sum of what was stored.
+Three sides take the same batches of 1, 100 and 1 000 events by 16 connections, in turns: Kvit's
+`POST /events`, its `POST /events/bulk`, and a peer (`intake_peer.py`) of the same server and
+decoder that does a plain `INSERT … ON CONFLICT DO NOTHING` a batch. Afterwards what Kvit and the
+peer have stored is compared with the sums in plain integers; what bulk mode has taken is taken up
+and compared too, and how fast that went is told. Batches of one are a twentieth of the events.
 """
 
 import argparse
-import csv
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from fractions import Fraction
-from itertools import islice
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
-from generate import events, generate
-from measure import Line, Report, in_child, parser_of, tell, workplace
+import psycopg
+from intake_peer import TABLE, TOTAL
+from measure import Line, Report, database_cpu_s, in_child, parser_of, tell, workplace
 
-SEED = 1
-SHARE = 0.01  # repeats, rows of a later month and unreadable ones
-BATCH = 1_000
-NOW = datetime(2026, 10, 31, 21, tzinfo=UTC)
-COLUMNS = "id, time, subscription, meter, value"
+SIZES = (1, 100, 1_000)
+CONNECTIONS = 16
+SUBSCRIPTIONS = 2_000
+PLAIN, SIMPLE, BULK = "INSERT … ON CONFLICT", "kvit, verdicts at once", "kvit, in bulk"
+WAYS = {PLAIN: "/", SIMPLE: "/api/v1/events?verdicts=faults", BULK: "/api/v1/events/bulk"}
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Took:
+    """What a side took, in one or more rounds."""
+
+    events: int = 0
+    seconds: float = 0.0
+    cpu: float = 0.0
+    latencies: tuple[float, ...] = ()
 
 
 def main() -> None:
-    args = parser_of(__doc__, events=300_000, accounts=2_000).parse_args()
-    if args.child == "kvit":
-        take_in(args.folder)
-    elif args.child == "peer":
-        insert(args.folder)
+    args = parser_of(__doc__, events=100_000, rounds=1).parse_args()
+    if args.child:
+        {"company": company, "peer": serve_peer, "take_up": take_up}[args.child]()
     else:
         compare(args)
 
 
 def compare(args: argparse.Namespace) -> None:
-    accounts, number = args.accounts, args.events
-    with workplace() as place:
-        folder = place / "company"
-        generate(folder, subscriptions=accounts, number=number, seed=SEED, share=SHARE)
-        ours = in_child("--child", "kvit", "--folder", folder)
-        peer = in_child("--child", "peer", "--folder", folder)
-    added = int(number * SHARE)
-    again, late, bad = (len(range(place, added, 3)) for place in range(3))
-    wanted = sum(Fraction(one.value) for one in events(accounts, number, SEED))
-    assert Fraction(ours["sum"]) == Fraction(peer["sum"]) == wanted
-    assert ours["first"] == {"accepted": number + late, "repeated": again, "rejected": bad}
-    assert ours["second"] == {"accepted": 0, "repeated": number + late + again, "rejected": bad}
+    with workplace():
+        prepared = in_child("--child", "company")
+        os.environ["BENCH_DATABASE"] = prepared["database"]
+        kvit = Server([sys.executable, "-P", "-m", "kvit", "run", "web", "--log", "warning",
+                       "--port"])  # fmt: skip
+        # The table after Kvit's start: it works in no database with tables that it does not know.
+        with psycopg.connect(prepared["database"]) as db:
+            db.execute(TABLE)
+        peer = Server([sys.executable, sys.argv[0], "--child", "peer", "--folder"])
+        try:
+            report = run(args, kvit, peer, prepared["key"])
+        finally:
+            kvit.stop()
+            peer.stop()
+        report.show(as_json=args.json)
+
+
+def run(args: argparse.Namespace, kvit: "Server", peer: "Server", key: str) -> Report:
+    took = {(side, size): Took() for side in WAYS for size in SIZES}
+    sums, counts = dict.fromkeys(WAYS, 0), dict.fromkeys(WAYS, 0)
+    numbers = iter(range(10**9))
+    asyncio.run(load(kvit, WAYS[SIMPLE], key, batches(numbers, 1, 5)[0], 1))  # all is loaded
+    counts[SIMPLE], sums[SIMPLE] = 5, sum(value_of(n) for n in range(5))
+    for _ in range(args.rounds):
+        for size in SIZES:
+            events = args.events if size > 1 else args.events // 20
+            for side, path in WAYS.items():
+                server = peer if side == PLAIN else kvit
+                bodies, total = batches(numbers, size, events // size)
+                one = asyncio.run(load(server, path, key, bodies, CONNECTIONS))
+                known = took[side, size]
+                known.events += size * len(bodies)
+                known.seconds += one.seconds
+                known.cpu += one.cpu
+                known.latencies += one.latencies
+                counts[side] += size * len(bodies)
+                sums[side] += total
+    bodies, total = batches(numbers, 1, 200)
+    alone = asyncio.run(load(kvit, WAYS[SIMPLE], key, bodies, 1))
+    counts[SIMPLE], sums[SIMPLE] = counts[SIMPLE] + 200, sums[SIMPLE] + total
+    peer.stop()
+    with psycopg.connect(os.environ["BENCH_DATABASE"]) as db:
+        assert db.execute(TOTAL).fetchone() == (counts[PLAIN], sums[PLAIN])
+        db.execute("DROP TABLE bench_usage")
+    up = in_child("--child", "take_up")
+    ours = [counts[SIMPLE] + counts[BULK], sums[SIMPLE] + sums[BULK]]
+    assert (up["stored"], up["events"]) == (ours, counts[BULK]), up
     report = Report(
         "intake",
-        {"events": number, "repeats": again, "of a later month": late, "unreadable": bad},
-        "the stored sum equals the sum in plain fractions; repeats changed nothing",
+        {"events": args.events, "connections": CONNECTIONS},
+        "what is stored on each side, events and sum, equals what was sent",
     )
-    plain = Line("INSERT … ON CONFLICT DO NOTHING", peer["taken"], number, "events",
-                 peer["cpu"], peer["memory_mb"])  # fmt: skip
-    report.lines = [
-        plain,
-        Line("kvit, a file", ours["taken"], number, "events",
-             ours["cpu"], ours["memory_mb"]).compared(plain),
-        Line("kvit, the file again", ours["taken_again"], number, "events").compared(plain),
+    for size in SIZES:
+        plain = line(f"{PLAIN} × {size}", took[PLAIN, size])
+        report.lines += [plain]
+        report.lines += [
+            line(f"{side} × {size}", took[side, size]).compared(plain) for side in (SIMPLE, BULK)
+        ]
+    report.notes = {
+        "p50 / p99 of an answer, ms": {
+            f"{side} × {size}": percentiles(took[side, size].latencies)
+            for size in SIZES for side in WAYS
+        },
+        "one event after the other, verdicts at once, p50 / p99 ms": percentiles(alone.latencies),
+        "taking up what came in bulk": f"{up['events'] / up['seconds']:,.0f} events/s,"
+                                       f" CPU {up['used']:.1f} s",
+    }  # fmt: skip
+    return report
+
+
+def line(name: str, took: Took) -> Line:
+    return Line(name, took.seconds, took.events, "events", took.cpu)
+
+
+def percentiles(latencies: Sequence[float]) -> str:
+    ordered = sorted(latencies)
+    found = (ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)])
+    return " / ".join(f"{1000 * one:.1f}" for one in found)
+
+
+def value_of(number: int) -> int:
+    return number % 7 + 1
+
+
+def batches(numbers: Any, size: int, count: int) -> tuple[list[bytes], int]:
+    """Return bodies, and the sum of their events' values."""
+    bodies, total = [], 0
+    for _ in range(count):
+        batch = []
+        for _ in range(size):
+            n = next(numbers)
+            total += value_of(n)
+            batch.append({
+                "id": f"018f{n:028x}", "subscription": f"S-{n * 7919 % SUBSCRIPTIONS:06}",
+                "meter": ("calls", "messages", "storage", "logins")[n % 4],
+                "time": f"2026-10-{n % 28 + 1:02}T{n % 24:02}:{n % 60:02}:00Z",
+                "value": str(value_of(n)),
+            })  # fmt: skip
+        bodies.append(json.dumps(batch).encode())
+    return bodies, total
+
+
+# --- load ---------------------------------------------------------------------------------------
+
+
+class Server:
+    """A web server of one process, running; `cpu_s` are the seconds of all that it runs."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.process = subprocess.Popen([*words, str(self.port)], start_new_session=True)
+        asyncio.run(self._wait())
+
+    async def _wait(self) -> None:
+        for _ in range(600):
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.close()
+            except OSError:
+                await asyncio.sleep(0.1)
+            else:
+                return
+        raise SystemExit("the server did not start")
+
+    def cpu_s(self) -> float:
+        group, total = str(self.process.pid), 0
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                words = stat.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if words[3] == group:  # its session
+                total += int(words[11]) + int(words[12])
+        return total / os.sysconf("SC_CLK_TCK")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+class Connection(asyncio.Protocol):
+    """Sends one request after the other; every answer must be a success."""
+
+    def __init__(self, requests: "list[bytes]", latencies: list[float]) -> None:
+        self.requests, self.latencies = requests, latencies
+        self.held = b""
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: Any = transport
+        self.send()
+
+    def send(self) -> None:
+        if not self.requests:
+            self.done.set_result(None)
+            self.transport.close()
+            return
+        self.begun = perf_counter()
+        self.transport.write(self.requests.pop())
+
+    def data_received(self, data: bytes) -> None:
+        self.held += data
+        head, found, body = self.held.partition(b"\r\n\r\n")
+        if not found:
+            return
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        if len(body) < length:
+            return
+        self.latencies.append(perf_counter() - self.begun)
+        if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 202")):
+            self.done.set_exception(SystemExit(self.held.decode()))
+            return
+        self.held = b""
+        self.send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(SystemExit(f"the connection was lost: {exc}"))
+
+
+async def load(
+    server: Server, path: str, key: str, bodies: Sequence[bytes], connections: int
+) -> Took:
+    requests = [
+        (f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
+         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body
+        for body in bodies
     ]  # fmt: skip
-    report.show(as_json=args.json)
+    latencies: list[float] = []
+    cpu = server.cpu_s() + database_cpu_s()
+    begun = perf_counter()
+    loop = asyncio.get_running_loop()
+    lines = [
+        (await loop.create_connection(
+            lambda: Connection(requests, latencies), "127.0.0.1", server.port))[1]
+        for _ in range(connections)
+    ]  # fmt: skip
+    await asyncio.gather(*[one.done for one in lines])
+    seconds = perf_counter() - begun
+    return Took(0, seconds, server.cpu_s() + database_cpu_s() - cpu, tuple(latencies))
 
 
-def take_in(folder: Path) -> None:
-    """Import the folder's usage twice."""
+# --- children -----------------------------------------------------------------------------------
+
+
+def company() -> None:
+    """Make a company with a key."""
+    from kvit.web.cli.ground import database, ready
+
+    ready()
+    from kvit.parties.rights import RIGHTS
+    from kvit.parties.rows import TenantRow
+    from kvit.parties.services import create_key, create_tenant
+    from kvit.platform import connection
+    from kvit.platform.db.roles import OWNER_ROLE
+    from kvit.platform.tenancy import tenant_scope
+
+    made = create_tenant(TenantRow("bench", "ООО «Нагрузка»", "RUB", "Europe/Moscow"), actor="bench", now=NOW)
+    with tenant_scope(made.id):
+        key = create_key(name="bench", rights=["usage.write"], granter=frozenset(RIGHTS),
+                         actor="bench", now=NOW)  # fmt: skip
+    tell(key=key.key, database=connection.conninfo(database(), OWNER_ROLE))
+
+
+def serve_peer() -> None:
+    """Serve the peer as Kvit is served; its port comes in the place of a folder."""
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    sys.path.insert(0, str(Path(__file__).parent))
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
+    Granian(
+        "intake_peer:app", address="127.0.0.1", port=int(sys.argv[-1]),
+        interface=Interfaces.ASGINL, workers=1, websockets=False, log_level=LogLevels.warning,
+    ).serve()  # fmt: skip
+
+
+def take_up() -> None:
+    """Take up what came in bulk, as a worker does; then count and sum what is stored."""
     from kvit.web.cli.ground import ready
 
     ready()
-    from django.db.models import Sum
+    from django.db.models import Count, Sum
 
-    from kvit.adapters.folder import read_folder
-    from kvit.integrations import services as integrations
     from kvit.metering.models import UsageEvent
+    from kvit.parties import queries
     from kvit.platform.tenancy import tenant_scope
+    from kvit.web.sealing import seal_tenant
 
-    read = read_folder(folder)
-    tenant = integrations.ensure_tenant(read, actor="bench", now=NOW)
-    with tenant_scope(tenant.id):
-        integrations.apply_objects(read, take_folder=False, actor="bench", now=NOW)
-        told: list[Any] = []
-        for _ in range(2):
-            begun = perf_counter()
-            outcome = integrations.ingest_usage(read, until=NOW, actor="bench", now=NOW)
-            told.append((perf_counter() - begun, outcome))
-        stored = UsageEvent.objects.filter(time__lt=NOW).aggregate(n=Sum("value"))["n"]
-    (first, one), (second, two) = told
-    tell(taken=first, taken_again=second, sum=str(stored), first=_counts(one), second=_counts(two))
-
-
-def _counts(outcome: Any) -> dict[str, int]:
-    return {name: getattr(outcome, name) for name in ("accepted", "repeated", "rejected")}
-
-
-def insert(folder: Path) -> None:
-    """Do what one would write first."""
-    import psycopg
-
-    from kvit.platform import connection
-    from kvit.platform.db.roles import OWNER_ROLE
-    from kvit.web.cli.ground import database
-
-    with (
-        psycopg.connect(connection.conninfo(database(), OWNER_ROLE)) as db,
-        (folder / "usage" / "october.csv").open(encoding="utf-8", newline="") as file,
-    ):
-        db.execute(
-            "CREATE TABLE bench_usage (tenant uuid, source text, id text, time timestamptz,"
-            " subscription text, meter text, value numeric, PRIMARY KEY (tenant, source, id))"
-        )
-        db.execute("CREATE INDEX ON bench_usage (tenant, subscription, meter, time, id)")
-        db.execute("SET TIME ZONE 'Europe/Moscow'")
-        db.commit()
-        rows = (row for row in csv.reader(file) if "штук" not in row[4])
-        next(rows)
-        begun = perf_counter()
-        with db.cursor() as cursor:
-            while batch := list(islice(rows, BATCH)):
-                cursor.executemany(
-                    f"INSERT INTO bench_usage (tenant, source, {COLUMNS}) VALUES"
-                    " ('00000000-0000-0000-0000-000000000001', 'october', %s, %s, %s, %s, %s)"
-                    " ON CONFLICT DO NOTHING",
-                    batch,
-                )
-                db.commit()
-        taken = perf_counter() - begun
-        stored = db.execute("SELECT sum(value) FROM bench_usage WHERE time < %s", [NOW]).fetchone()
-        db.execute("DROP TABLE bench_usage")
-    assert stored is not None
-    tell(taken=taken, sum=str(stored[0]))
+    with tenant_scope(queries.tenants()[0].id):
+        begun, cpu = perf_counter(), process_time() + database_cpu_s()
+        events = seal_tenant(now=NOW)
+        seconds, used = perf_counter() - begun, process_time() + database_cpu_s() - cpu
+        found = UsageEvent.objects.aggregate(n=Count("id"), total=Sum("value"))
+    tell(events=events, seconds=seconds, used=used, stored=[found["n"], int(found["total"])])
 
 
 if __name__ == "__main__":
