@@ -25,7 +25,7 @@ def _closed(file_store: Path) -> Iterator[None]:
     durable_log.writer().close()
 
 
-def read(body: bytes, source: str) -> Offer:
+def read(body: bytes, source: str, part: int = 0) -> Offer:
     """A reader of `id=value` words; one without a value cannot be read."""
     events: list[EventIn] = []
     rejected: list[RejectedIn] = []
@@ -33,17 +33,15 @@ def read(body: bytes, source: str) -> Offer:
         event_id, _, value = word.partition("=")
         if value:
             events.append(EventIn(event_id, "subscription", "s", "calls", NOON, Decimal(value),
-                                  row=row))  # fmt: skip
+                                  row=row, part=part))  # fmt: skip
         else:
             rejected.append(RejectedIn(row, "value", "bad_number", event_id=event_id))
     return Offer({source: events}, rejected, source)
 
 
 def keep(text: str, now: datetime, *, actor: str = "key:1", source: str = "api") -> UUID:
-    number, kept = services.keep_bulk(
-        text.encode(), offered=len(text.split()), source=source, actor=actor, now=now
-    )
-    kept.result(10)
+    request = services.BulkIn(text.encode(), len(text.split()), source)
+    [number] = services.keep_bulk([request], actor=actor, now=now)
     return number
 
 

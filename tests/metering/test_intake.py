@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from kvit.metering import _intake, queries, services
 from kvit.metering.models import Batch, ConflictEvent, RejectedRow, UsageEvent
-from kvit.metering.rows import EventIn, RejectedIn
+from kvit.metering.rows import EventIn, Offer, RejectedIn
 from kvit.platform.ids import uuid7
 from kvit.platform.models import AuditRow, EventLog
 from kvit.platform.tenancy import tenant_scope
@@ -308,3 +309,36 @@ def test_a_hundred_thousand_events_stream_in_and_out(tenant: UUID, now: datetime
         until=OCTOBER + timedelta(days=365),
     )
     assert sum(batch.num_rows for batch in batches) == 100_000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_of_one_source_side_by_side_take_each_event_once(now: datetime) -> None:
+    """In opposite orders, which would deadlock if rows were inserted as they come."""
+    tenant = uuid7()
+
+    def send(numbers: list[int], value: str, start: threading.Barrier) -> tuple[int, int, int]:
+        try:
+            with tenant_scope(tenant):
+                events = [event(number, value, row=number) for number in numbers]
+                rejected = [RejectedIn(n, "value", "bad_number", raw=str(n)) for n in numbers[:20]]
+                start.wait(10)
+                [told] = services.ingest_together(
+                    [Offer({"a": events}, rejected, "a")], actor="x", now=now, origin="api"
+                )
+                return told.accepted, len(told.repeats), len(told.conflicts)
+        finally:
+            connection.close()
+
+    numbers = list(range(1, 301))
+    for value in ("1", "2"):
+        start = threading.Barrier(3)
+        with ThreadPoolExecutor(3) as pool:
+            asked = [
+                pool.submit(send, order, value, start)
+                for order in (numbers, numbers[::-1], numbers)
+            ]
+            found = [sum(counts) for counts in zip(*(one.result(60) for one in asked), strict=True)]
+        assert found == ([300, 600, 0] if value == "1" else [0, 0, 900])
+    with tenant_scope(tenant):
+        assert (UsageEvent.objects.count(), queries.conflicts().count()) == (300, 300)
+        assert list(queries.problems()) == []

@@ -4,6 +4,8 @@ import os
 import resource
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +23,7 @@ def log(file_store: Path) -> Iterator[Writer]:
 
 
 def keep(log: Writer, *records: bytes, name: str = "a") -> None:
-    for kept in [log.append(name, record) for record in records]:
-        kept.result(10)
+    log.keep(name, records)
 
 
 def test_records_are_read_in_their_order_and_by_name(log: Writer) -> None:
@@ -39,8 +40,11 @@ def test_records_are_read_in_their_order_and_by_name(log: Writer) -> None:
 
 
 def test_a_file_is_closed_after_a_while(log: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(durable_log, "FILE_S", 0.0)
+    monkeypatch.setattr(durable_log, "FILE_S", 0.01)
     keep(log, b"one")
+    until = time.monotonic() + 10
+    while not durable_log.whole("a") and time.monotonic() < until:
+        time.sleep(0.01)
     keep(log, b"two")
     log.close()
     assert [durable_log.read(path).records for path in durable_log.whole("a")] == [
@@ -78,7 +82,7 @@ def test_the_file_of_a_dead_writer_is_found(file_store: Path) -> None:
             sys.executable, "-c",
             "import os, sys; from pathlib import Path\n"
             "from kvit.platform.durable_log import Writer\n"
-            "Writer(Path(sys.argv[1])).append('a', b'one').result(); os._exit(9)",
+            "Writer(Path(sys.argv[1])).keep('a', [b'one']); os._exit(9)",
             str(durable_log.folder()),
         ],
         check=False,
@@ -131,15 +135,26 @@ def test_a_flush_that_fails_answers_for_nothing(
     assert list(durable_log.all_records("a")) == [b"one", b"three"]
 
 
-def test_more_than_memory_may_hold_is_refused(log: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_is_written_together_and_no_more_than_memory_may_hold(
+    log: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(durable_log, "MOST_WAITING", 1_000)
+    flushes: list[int] = []
+    real = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda one: (flushes.append(one), real(one)))
+    callers = [threading.Thread(target=keep, args=(log, bytes([n]) * 300)) for n in range(3)]
     with log._disk:  # the disk is slow
-        first = log.append("a", b"x" * 900)
+        for one in callers:
+            one.start()
+        while len(log._waiting) < 3:
+            time.sleep(0.001)
         with pytest.raises(NotKept) as refused:
-            log.append("a", b"y" * 900)
+            keep(log, b"y" * 300)
     assert refused.value.code == "log_busy"
-    first.result(10)
-    assert list(durable_log.all_records("a")) == [b"x" * 900]
+    for one in callers:
+        one.join(10)
+    assert sorted(durable_log.all_records("a")) == [bytes([n]) * 300 for n in range(3)]
+    assert len(flushes) == 1
 
 
 def test_a_log_that_nobody_works_on_takes_no_more(

@@ -9,12 +9,11 @@ their ids: nothing is taken twice.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -26,8 +25,9 @@ from kvit.platform import durable_log
 from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import current_tenant_id
 
-Reader = Callable[[bytes, str], Offer]
-"""Reads a body as the API takes it; what an event names no source for is of the one given."""
+Reader = Callable[[bytes, str, int], Offer]
+"""Reads a body as the API takes it: the source of events that name none, and which request of
+those that are taken in together it is."""
 
 
 class TakeIn(Protocol):
@@ -36,6 +36,14 @@ class TakeIn(Protocol):
     def __call__(
         self, offers: Sequence[Offer], *, actor: str, now: datetime, origin: str
     ) -> list[Taken]: ...
+
+
+class BulkIn(NamedTuple):
+    """A request to be kept: what it holds was counted, and not read."""
+
+    body: bytes
+    offered: int
+    source: str
 
 
 class Kept(msgspec.Struct, array_like=True, frozen=True):
@@ -78,17 +86,18 @@ class BulkRequest:
     verdicts: Sequence[dict[str, Any]] = ()
 
 
-def keep(
-    body: bytes, *, offered: int, source: str, actor: str, now: datetime
-) -> tuple[UUID, "Future[None]"]:
-    """Put a request into the log; its id, and a future that is done when it is on the disk.
+def keep(requests: Sequence[BulkIn], *, actor: str, now: datetime) -> list[UUID]:
+    """Put requests into the log; their ids, once all of them are on the disk.
 
     Raises:
-        NotKept: too much waits already.
+        NotKept: none of them is kept.
     """
     tenant = current_tenant_id()
-    one = Kept(uuid7(), tenant, actor, source, now, offered, body)
-    return one.id, durable_log.writer().append(str(tenant), msgspec.msgpack.encode(one))
+    kept = [
+        Kept(uuid7(), tenant, actor, one.source, now, one.offered, one.body) for one in requests
+    ]
+    durable_log.writer().keep(str(tenant), [msgspec.msgpack.encode(one) for one in kept])
+    return [one.id for one in kept]
 
 
 def has_any() -> bool:
@@ -150,7 +159,7 @@ def _decoded(records: Sequence[bytes]) -> tuple[list[Kept], int]:
 def _take(
     requests: Sequence[Kept], *, actor: str, read: Reader, take_in: TakeIn, now: datetime
 ) -> None:
-    offers = [read(one.body, one.source) for one in requests]
+    offers = [read(one.body, one.source, part) for part, one in enumerate(requests)]
     taken = take_in(offers, actor=actor, now=now, origin="api bulk")
     BulkVerdict.objects.bulk_create(
         [

@@ -1,6 +1,8 @@
 """The set-based path of an intake: stage a chunk, insert what is new, tell the rest apart.
 
-The caller holds the lock of the source, so between two statements nobody adds to it.
+The caller holds the lock of the source. Alone, where there is more than one chunk; else together
+with others who take in few: each inserts in the order of ids, so that none waits for one who waits
+for it, and what another has just committed is seen by the statement that tells rows apart.
 """
 
 import hashlib
@@ -38,12 +40,12 @@ _STAGE = f"CREATE TEMP TABLE IF NOT EXISTS stage_usage ({_TYPES}) ON COMMIT DELE
 _COLUMNS = 'event_id, subject_kind, subject, meter, "time", value, text, dimensions, payload_hash'
 _STAGED = "pg_temp.stage_usage"
 _SENT = f"json_to_recordset(%(events)s::json) AS s ({_TYPES})"
-# In the order offered: of two rows with one id the first is the event.
+# Of two rows with one id the first offered is the event.
 _INSERT = f"""
     INSERT INTO metering_usageevent
         (tenant_id, source, batch_id, revision, position, {_COLUMNS})
     SELECT %(tenant)s, %(source)s, %(batch)s, 0, position, {_COLUMNS}
-    FROM {{offered}} ORDER BY position
+    FROM {{offered}} ORDER BY event_id, position
     ON CONFLICT (tenant_id, source, event_id, revision) DO NOTHING
 """
 # What was not inserted says the same as an event we have (or as a conflict already decided upon),
@@ -101,7 +103,6 @@ class Intake:
 
     def _take_chunk(self, chunk: Sequence[EventIn]) -> None:
         chunk, faulty = _sift(chunk)
-        self.take_rejected(faulty)
         first = self.offered + 1
         self.offered += len(chunk)
         names = {"tenant": current_tenant_id(), "source": self.source, "batch": self.batch_id}
@@ -118,6 +119,7 @@ class Intake:
             self._tell_apart(chunk, hashes, first, _CLASSIFY.format(offered=offered), names)
         if offered is not _SENT:
             _execute(f"TRUNCATE {_STAGED}")
+        self.take_rejected(faulty)
 
     def _tell_apart(
         self,
@@ -190,6 +192,7 @@ def _stage(chunk: Sequence[EventIn], first: int) -> list[bytes]:
 
 
 def _keep_conflicts(found: Sequence[tuple[EventIn, bytes]], *, source: str, batch_id: UUID) -> int:
+    found = sorted(found, key=lambda one: (one[0].event_id, one[1]))
     kept = copy_in(
         ConflictEvent,
         (
@@ -211,6 +214,7 @@ def _keep_conflicts(found: Sequence[tuple[EventIn, bytes]], *, source: str, batc
 
 
 def _keep_rejected(rows: Sequence[RejectedIn], *, source: str, batch_id: UUID) -> int:
+    known = sorted((_fingerprint(row), place) for place, row in enumerate(rows))
     kept = copy_in(
         RejectedRow,
         (
@@ -221,9 +225,9 @@ def _keep_rejected(rows: Sequence[RejectedIn], *, source: str, batch_id: UUID) -
             (
                 uuid7(), source, batch_id, row.row, clean(row.event_id, MAX_KEY),
                 clean(row.field, MAX_KEY), row.code, _params(row), clean(row.raw, MAX_RAW),
-                _fingerprint(row),
+                fingerprint,
             )
-            for row in rows
+            for fingerprint, row in ((one, rows[place]) for one, place in known)
         ),
         on_conflict="DO NOTHING",
         returning=["id"],

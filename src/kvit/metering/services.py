@@ -8,7 +8,6 @@ sending the same again finds only repeats of what was committed.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -18,7 +17,8 @@ from django.db import connection, transaction
 
 from kvit.core.wording import Words
 from kvit.metering import _bulk, queries
-from kvit.metering._intake import Intake
+from kvit.metering._bulk import BulkIn
+from kvit.metering._intake import FEW, Intake
 from kvit.metering._seal import seal_versions, sealed_version
 from kvit.metering.events import (
     USAGE_ACCEPTED,
@@ -125,7 +125,7 @@ def ingest(
 
     Args:
         rows: in the order of their file; of two with one id the first is the event.
-        source: within it an event's id is unique; two intakes of one source take turns.
+        source: within it an event's id is unique; streams of one source take turns.
         rejected: what the reader could not read. Looked at after the last of `rows`, so a reader
             may append to a list while its events are being streamed.
         origin: where it came from, for people: a file's name, a request.
@@ -136,6 +136,22 @@ def ingest(
     """
     _check_source(source)
     _lock_source(source)
+    return _ingest(
+        rows, source=source, actor=actor, now=now, rejected=rejected, origin=origin, listed=listed
+    )
+
+
+def _ingest(
+    rows: Iterable[EventIn],
+    *,
+    source: str,
+    actor: str,
+    now: datetime,
+    rejected: Iterable[RejectedIn],
+    origin: str,
+    listed: int,
+) -> BatchVerdict:
+    """Take in within the caller's transaction, which has the lock of the source."""
     intake = Intake(source=source, listed=listed)
     intake.take_events(rows)
     intake.take_rejected(rejected)
@@ -171,8 +187,13 @@ def ingest_together(
     taken = [Taken(offer.size) for offer in offers]
     sources = {name for offer in offers for name in offer.events}
     sources |= {offer.source for offer in offers if offer.rejected}
-    for source in sorted(sources):  # in one order, so that two callers cannot block each other
-        verdict = ingest(
+    number = sum(offer.size for offer in offers)
+    # All locks before the counter of versions is held, in one order: no two can block each other.
+    for source in sorted(sources):
+        _check_source(source)
+        _lock_source(source, shared=len(sources) == 1 and number <= FEW)
+    for source in sorted(sources):
+        verdict = _ingest(
             (
                 event if event.part == part else event._replace(part=part)
                 for part, offer in enumerate(offers)
@@ -188,7 +209,7 @@ def ingest_together(
                 for row in offer.rejected
             ],
             origin=origin,
-            listed=sum(offer.size for offer in offers),
+            listed=number,
         )
         for event in verdict.repeats:
             taken[event.part].repeats.append(event)
@@ -201,17 +222,16 @@ def ingest_together(
     return taken
 
 
-def keep_bulk(
-    body: bytes, *, offered: int, source: str, actor: str, now: datetime
-) -> tuple[UUID, "Future[None]"]:
-    """Keep a request whose events are looked at later; see `_bulk.keep`. Nothing of it is read.
+def keep_bulk(requests: Sequence[BulkIn], *, actor: str, now: datetime) -> list[UUID]:
+    """Keep requests whose events are looked at later; return their ids once they are on the disk.
 
     Raises:
         InvalidSource: as `ingest`.
-        NotKept: there is no room for it, now or at all.
+        NotKept: there is no room for them, now or at all.
     """
-    _check_source(source)
-    return _bulk.keep(body, offered=offered, source=source, actor=actor, now=now)
+    for one in requests:
+        _check_source(one.source)
+    return _bulk.keep(requests, actor=actor, now=now)
 
 
 def take_up_bulk(*, read: _bulk.Reader, now: datetime) -> int:
@@ -423,11 +443,15 @@ def _ask_reason(reason: str) -> None:
         raise ReasonMissing("metering_reason_missing")
 
 
-def _lock_source(source: str) -> None:
-    """Let intakes of one source take turns: unordered keys of two of them would deadlock."""
+def _lock_source(source: str, *, shared: bool = False) -> None:
+    """Let streams of one source take turns: unordered keys of two of them would deadlock.
+
+    `shared`: beside others who take in few events, ordered by their ids.
+    """
+    lock = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            f"SELECT {lock}(hashtextextended(%s, 0))",
             [f"metering:{current_tenant_id()}:{source}"],
         )
 

@@ -1,10 +1,9 @@
 """Records kept on the disk before anybody looks into them: taken at once, worked on later.
 
-    kept = writer().append("tenant", b"…")     # from any thread
-    kept.result()                              # the record is on the disk
+    writer().keep("tenant", [b"…"])            # from any thread; on return it is on the disk
 
-One thread of a process writes: what came while the last flush lasted is one write and one
-`fdatasync`. So a record costs little when many come, and nothing is answered before it is safe.
+What comes while a flush lasts is one write and one `fdatasync` of whoever gets the next turn. So a
+record costs little when many come, and nothing is answered before it is safe.
 
     <data>/intake/<name>/<time>-<chance>.open      being written: its writer holds a lock on it
                                         .log       whole, and will not grow
@@ -17,16 +16,16 @@ answered for; a record that is broken before others is damage, and is told as su
 
 import errno
 import fcntl
+import logging
 import os
 import shutil
 import struct
 import threading
 import time
 import zlib
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
@@ -36,6 +35,7 @@ from kvit.platform.failures import Failure
 
 MAGIC = b"KVR1"
 _HEAD = struct.Struct(">4sII")
+_log = logging.getLogger("kvit.log")
 FILE_BYTES = 16 * 2**20  # a file is closed beyond
 FILE_S = 1.0  # or after so long, so that what it holds is worked on
 MOST_WAITING = 64 * 2**20  # bytes of a process that wait for the disk
@@ -90,11 +90,14 @@ class _Open:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Waiting:
+    """Records of one caller; `is_done` once they are on the disk or were refused."""
+
     name: str
-    record: bytes
-    kept: "Future[None]" = field(default_factory=Future)
+    records: bytes
+    is_done: bool = False
+    refused: "NotKept | None" = None
 
 
 class Writer:
@@ -102,69 +105,65 @@ class Writer:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._wake = threading.Condition()
-        self._disk = threading.Lock()  # of the files: the thread's, or who closes them
+        self._line = threading.Lock()  # of what waits
         self._waiting: list[_Waiting] = []
         self._bytes = 0
+        self._disk = threading.Lock()  # of the files; who has it writes for all that wait
         self._files: dict[str, _Open] = {}
-        self._thread: threading.Thread | None = None
+        self._closing: threading.Thread | None = None
 
-    def append(self, name: str, record: bytes) -> "Future[None]":
-        """Have a record written; the future is done when it is on the disk, or raises `NotKept`.
+    def keep(self, name: str, records: Sequence[bytes]) -> None:
+        """Write records; on return they are on the disk.
 
         Raises:
-            NotKept: too much waits already; nothing was taken.
+            NotKept: there is no room for them, now or at all; none of them is kept.
         """
-        one = _Waiting(name, _HEAD.pack(MAGIC, len(record), zlib.crc32(record)) + record)
-        with self._wake:
-            if self._bytes + len(one.record) > MOST_WAITING and self._waiting:
+        one = _Waiting(name, b"".join(map(_framed, records)))
+        with self._line:
+            if self._waiting and self._bytes + len(one.records) > MOST_WAITING:
                 raise NotKept("log_busy", 1)
             self._waiting.append(one)
-            self._bytes += len(one.record)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="kvit-log", daemon=True)
-                self._thread.start()
-            self._wake.notify()
-        return one.kept
+            self._bytes += len(one.records)
+        with self._disk:
+            if not one.is_done:
+                self._write()
+        if one.refused is not None:
+            raise one.refused
 
     def close(self) -> None:
-        """Write what waits and close the files, so that they are worked on at once."""
+        """Close the files, so that what they hold is worked on at once."""
         with self._disk:
-            self._write(self._take())
             for name in list(self._files):
                 self._close(name)
 
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                if not self._waiting:
-                    self._wake.wait(FILE_S if self._files else None)
-            with self._disk:
-                self._write(self._take())
-                for name, file in list(self._files.items()):
-                    if file.size > FILE_BYTES or time.monotonic() - file.begun > FILE_S:
-                        self._close(name)
-
-    def _take(self) -> list[_Waiting]:
-        with self._wake:
+    def _write(self) -> None:
+        with self._line:
             group, self._waiting, self._bytes = self._waiting, [], 0
-        return group
-
-    def _write(self, group: list[_Waiting]) -> None:
         by_name: dict[str, list[_Waiting]] = {}
         for one in group:
             by_name.setdefault(one.name, []).append(one)
         for name, mine in by_name.items():
-            try:
-                self._keep(name, b"".join(one.record for one in mine))
-            except NotKept as refused:
-                for one in mine:
-                    one.kept.set_exception(refused)
-            else:
-                for one in mine:
-                    one.kept.set_result(None)
+            refused = self._kept(name, b"".join(one.records for one in mine))
+            for one in mine:
+                one.is_done, one.refused = True, refused
+        if self._files and self._closing is None:
+            self._closing = threading.Thread(target=self._close_old, name="kvit-log", daemon=True)
+            self._closing.start()
 
-    def _keep(self, name: str, content: bytes) -> None:
+    def _close_old(self) -> None:
+        """Close each file some time after it was begun; end when there is none."""
+        while True:
+            time.sleep(FILE_S)
+            with self._disk:
+                for name, file in list(self._files.items()):
+                    if time.monotonic() - file.begun >= FILE_S:
+                        self._close(name)
+                if not self._files:
+                    self._closing = None
+                    return
+
+    def _kept(self, name: str, content: bytes) -> NotKept | None:
+        """Have bytes on the disk, or say why they are not."""
         try:
             file = self._files.get(name) or self._begin(name)
             if shutil.disk_usage(self._root).free < RESERVE + len(content):
@@ -174,10 +173,16 @@ class Writer:
                 left = left[os.write(file.descriptor, left) :]
             os.fdatasync(file.descriptor)
             file.size += len(content)
+        except NotKept as refused:
+            return refused
         except OSError as error:
             self._give_up(name)
             is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            raise NotKept("log_disk_full" if is_full else "log_failed", 30) from error
+            _log.warning("the log of %s was not written: %s", name, error)
+            return NotKept("log_disk_full" if is_full else "log_failed", 30)
+        if file.size > FILE_BYTES:
+            self._close(name)
+        return None
 
     def _begin(self, name: str) -> _Open:
         folder = self._root / name
@@ -294,6 +299,10 @@ def parse(content: bytes, *, may_be_torn: bool) -> Read:
         is_damaged |= later is not None or not may_be_torn
         place = len(content) if later is None else later
     return Read(tuple(records), is_damaged)
+
+
+def _framed(record: bytes) -> bytes:
+    return _HEAD.pack(MAGIC, len(record), zlib.crc32(record)) + record
 
 
 def _record_at(content: bytes, place: int) -> bytes | None:

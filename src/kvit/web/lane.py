@@ -3,6 +3,8 @@
     POST /api/v1/events         requests that come while a transaction lasts share the next one
     POST /api/v1/events/bulk    requests that come while a flush lasts share the next one
 
+On the loop a request is little more than its bytes; groups of them are worked on by threads.
+
 What is out of the ordinary is handed to the operation of the same address, which answers as this
 does: a session, a signature, a second factor, an `Idempotency-Key`, a test clock, a fault of any
 kind, and each request of a transaction that failed.
@@ -15,7 +17,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,9 +41,10 @@ RIGHT = "usage.write"
 KEY_S = 5.0
 MOST_KEYS = 1_000
 MOST_BYTES = 256 * 2**20  # of bodies that a process works on
-TOGETHER_BYTES = 2**20  # of bodies that share a transaction, if there are several
-INLINE = 32 * 2**10  # bytes that are looked through on the loop
-THREADS = 4
+TOGETHER_BYTES = 256 * 2**10  # of bodies that share a transaction or a flush, if there are several
+ENOUGH_BYTES = 64 * 2**10  # for which one more transaction begins before the last has ended
+AT_ONCE = 3  # transactions of a caller
+THREADS = 8
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -72,6 +75,10 @@ class _Asked:
     answer: "asyncio.Future[bytes | None]"
 
 
+_Work = Callable[[Caller, Sequence[_Asked]], list[bytes | None]]
+_Group = tuple[Caller, _Work]
+
+
 class Lane:
     """The lane of a process; `otherwise` is what answers everything else."""
 
@@ -79,9 +86,9 @@ class Lane:
         self._otherwise = otherwise
         self._callers: dict[bytes, tuple[float, Caller]] = {}
         self._threads = ThreadPoolExecutor(THREADS, "kvit-lane")
-        self._waiting: dict[Caller, list[_Asked]] = defaultdict(list)
-        self._working: set[asyncio.Task[None]] = set()
-        self._busy: set[Caller] = set()
+        self._waiting: dict[_Group, list[_Asked]] = defaultdict(list)
+        self._working: Counter[_Group] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds them weakly
         self._bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,58 +133,52 @@ class Lane:
     async def _take(
         self, scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, body: bytes
     ) -> bytes | None:
-        loop = asyncio.get_running_loop()
         query = _query_of(scope)
+        if query is None:
+            return None
+        loop = asyncio.get_running_loop()
         language = problems.language_of(
             headers.get(b"accept-language", b"").decode("latin-1"), caller.language
         )
         encoding = headers.get(b"content-encoding", b"").decode("latin-1").lower()
-        if query is None:
-            return None
         asked = _Asked(body, encoding, query, language, loop.create_future())
-        if scope["path"] == BULK:
-            return await self._keep(caller, asked)
-        self._waiting[caller].append(asked)
-        if caller not in self._busy:
-            self._busy.add(caller)
-            task = loop.create_task(self._work(caller))
-            self._working.add(task)  # the loop itself holds tasks weakly
-            task.add_done_callback(self._working.discard)
+        group = (caller, _keep if scope["path"] == BULK else _take_in)
+        self._waiting[group].append(asked)
+        if not self._working[group] or self._is_worth_another(group):
+            self._working[group] += 1
+            task = loop.create_task(self._work(group))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await asked.answer
 
-    async def _keep(self, caller: Caller, asked: _Asked) -> bytes | None:
-        loop = asyncio.get_running_loop()
-        if len(asked.body) <= INLINE and not asked.encoding:
-            kept = _keep(caller, asked)
-        else:
-            kept = await loop.run_in_executor(self._threads, _keep, caller, asked)
-        if kept is None:
-            return None
-        told, on_disk = kept
-        await asyncio.wait([flushed := asyncio.wrap_future(on_disk)])
-        return None if flushed.exception() else told
+    def _is_worth_another(self, group: _Group) -> bool:
+        """Whether so much waits that a further transaction begins beside those under way."""
+        if group[1] is _keep or self._working[group] >= AT_ONCE:
+            return False
+        return sum(len(one.body) for one in self._waiting[group]) >= ENOUGH_BYTES
 
-    async def _work(self, caller: Caller) -> None:
-        """Take in what a caller's requests bring, as much at a time as has come."""
+    async def _work(self, group: _Group) -> None:
+        """Work on what a caller's requests bring, as much at a time as has come."""
         loop = asyncio.get_running_loop()
-        while waiting := self._next(caller):
-            work = loop.run_in_executor(self._threads, _take_in, caller, waiting)
-            await asyncio.wait([work])
-            if error := work.exception():
-                _log.warning("a transaction of %s failed: %s", caller.tenant, error)
-            answers = [None] * len(waiting) if error else work.result()
-            for one, told in zip(waiting, answers, strict=True):
-                if not one.answer.done():
-                    one.answer.set_result(told)
-        self._busy.discard(caller)
+        caller, work = group
+        while waiting := self._next(group):
+            told = loop.run_in_executor(self._threads, work, caller, waiting)
+            await asyncio.wait([told])
+            if error := told.exception():
+                _log.warning("requests of %s are tried one by one: %s", caller.tenant, error)
+            answers = [None] * len(waiting) if error else told.result()
+            for one, answer in zip(waiting, answers, strict=True):
+                if not one.answer.done():  # its caller may have gone
+                    one.answer.set_result(answer)
+        self._working[group] -= 1
 
-    def _next(self, caller: Caller) -> list[_Asked]:
-        """Return the requests of the next transaction."""
-        waiting, size = self._waiting.pop(caller, []), 0
+    def _next(self, group: _Group) -> list[_Asked]:
+        """Return the requests of the next transaction or flush."""
+        waiting, size = self._waiting.pop(group, []), 0
         for count, one in enumerate(waiting):
             size += len(one.body)
             if count and size > TOGETHER_BYTES:
-                self._waiting[caller] = waiting[count:]
+                self._waiting[group] = waiting[count:]
                 return waiting[:count]
         return waiting
 
@@ -201,25 +202,30 @@ def _known(header: str, address: str) -> Caller | None:
     return Caller(known.tenant.id, f"key:{known.row.id}", known.tenant.row.language, address)
 
 
-def _keep(caller: Caller, asked: _Asked) -> tuple[bytes, Any] | None:
-    """Put a request into the log; None where it is to be refused."""
+def _keep(caller: Caller, waiting: Sequence[_Asked]) -> list[bytes | None]:
+    """Put requests into the log by one flush; None for one that is to be refused."""
+    counted = [_counted(one) for one in waiting]
     with tenant_scope(caller.tenant, switch=True):
-        try:
-            body = intake.unpacked(asked.body, asked.encoding)
-            offered = intake.count(body)
-            number, on_disk = metering.keep_bulk(
-                body, offered=offered, source=asked.query.get("source", intake.SOURCE),
-                actor=caller.actor, now=datetime.now(UTC),
-            )  # fmt: skip
-        except Failure:
-            return None
-    return events.told_kept(number, offered), on_disk
+        numbers = iter(
+            metering.keep_bulk(
+                [one for one in counted if one], actor=caller.actor, now=datetime.now(UTC)
+            )
+        )
+    return [one and events.told_kept(next(numbers), one.offered) for one in counted]
+
+
+def _counted(asked: _Asked) -> metering.BulkIn | None:
+    try:
+        body = intake.unpacked(asked.body, asked.encoding)
+        return metering.BulkIn(body, intake.count(body), asked.query.get("source", intake.SOURCE))
+    except Failure:
+        return None
 
 
 def _take_in(caller: Caller, waiting: Sequence[_Asked]) -> list[bytes | None]:
     """Take in what requests bring, in one transaction; None for one that is to be refused."""
     close_old_connections()
-    read = [_read(one) for one in waiting]
+    read = [_read(one, part) for part, one in enumerate(waiting)]
     batches = [one for one in read if one is not None]
     with (
         tenant_scope(caller.tenant, switch=True),
@@ -239,10 +245,10 @@ def _take_in(caller: Caller, waiting: Sequence[_Asked]) -> list[bytes | None]:
     ]
 
 
-def _read(asked: _Asked) -> intake.Batch | None:
+def _read(asked: _Asked, part: int) -> intake.Batch | None:
     try:
         body = intake.unpacked(asked.body, asked.encoding)
-        return intake.read(body, source=asked.query.get("source", intake.SOURCE))
+        return intake.read(body, source=asked.query.get("source", intake.SOURCE), part=part)
     except Failure:
         return None
 

@@ -226,19 +226,16 @@ def send_events(request: HttpRequest, query: Query[IntakeQuery]) -> HttpResponse
 def send_events_in_bulk(request: HttpRequest, query: Query[BulkQuery]) -> HttpResponse:
     """The answer comes when the batch is on the disk. Ask for its verdicts by its id."""
     body = intake.unpacked(request.body, request.headers.get("Content-Encoding", "").lower())
-    offered = intake.count(body)
+    one = metering.BulkIn(body, intake.count(body), query.source)
     try:
-        number, kept = metering.keep_bulk(
-            body, offered=offered, source=query.source, actor=request.principal.actor,
-            now=request.now,
-        )  # fmt: skip
-        kept.result()
+        [number] = metering.keep_bulk([one], actor=request.principal.actor, now=request.now)
     except NotKept as refused:
         raise ApiRefused(
             refused.code, status=503, headers={"Retry-After": str(refused.seconds)},
             seconds=refused.seconds,
         ) from refused  # fmt: skip
-    return HttpResponse(told_kept(number, offered), status=202, content_type="application/json")
+    told = told_kept(number, one.offered)
+    return HttpResponse(told, status=202, content_type="application/json")
 
 
 @operation(router, "GET", "/events/bulk/{batch}", right="usage.write", response=BulkOut,

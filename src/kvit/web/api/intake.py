@@ -97,8 +97,12 @@ def unpacked(body: bytes, encoding: str) -> bytes:
     return out
 
 
-def read(body: bytes, *, source: str) -> Batch:
+def read(body: bytes, *, source: str, part: int = 0) -> Batch:
     """Return the events of a body: one, or an array of them.
+
+    Args:
+        source: of events that name none.
+        part: which request it is of those that are taken in together.
 
     Raises:
         ApiRefused: it is no JSON, empty, or holds more than `MOST` events.
@@ -115,7 +119,7 @@ def read(body: bytes, *, source: str) -> Batch:
     events: dict[str, list[EventIn]] = defaultdict(list)
     rejected: list[RejectedIn] = []
     for row, one in enumerate(together, 1):
-        found = _event(row, one)
+        found = _event(row, one, part)
         ids.append(found.event_id)
         own = getattr(one, "source", "") or source
         if isinstance(found, EventIn) and (len(own) > MAX_KEY or not storable(own)):
@@ -142,9 +146,9 @@ def count(body: bytes) -> int:
     return found
 
 
-def read_kept(body: bytes, source: str) -> Offer:
+def read_kept(body: bytes, source: str, part: int) -> Offer:
     """Return the events of a body that was counted before."""
-    return read(body, source=source).offer
+    return read(body, source=source, part=part).offer
 
 
 def _as_list(body: bytes) -> bytes:
@@ -176,7 +180,7 @@ class _Unread:
     kind: type[Any]
 
 
-def _event(row: int, one: Any) -> EventIn | RejectedIn:
+def _event(row: int, one: Any, part: int) -> EventIn | RejectedIn:
     if isinstance(one, _Unread):
         return _rejected(row, one)
     if isinstance(one, Sent):
@@ -186,13 +190,13 @@ def _event(row: int, one: Any) -> EventIn | RejectedIn:
         kind = "subscription" if one.subscription else "customer"
         return EventIn(
             one.id, kind, one.subscription or one.customer, one.meter, one.time, one.value,
-            one.text, one.dimensions, row,
+            one.text, one.dimensions, row, part,
         )  # fmt: skip
     kind, _, code = one.subject.rpartition(":")
     data = one.data
     return EventIn(
         one.id, kind or "subscription", code, one.type, one.time, data.value, data.text,
-        data.dimensions, row,
+        data.dimensions, row, part,
     )  # fmt: skip
 
 
