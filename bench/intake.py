@@ -2,11 +2,12 @@
 
     ./kvit bench intake [--events 100000] [--rounds 2] [--json]
 
-Three sides take the same batches of 1, 100 and 1 000 events by 16 connections, in turns: Kvit's
+The sides take the same batches of 1, 100 and 1 000 events by 16 connections, in turns: Kvit's
 `POST /events`, its `POST /events/bulk`, and a peer (`intake_peer.py`) of the same server and
-decoder that does a plain `INSERT … ON CONFLICT DO NOTHING` a batch. Afterwards what Kvit and the
-peer have stored is compared with the sums in plain integers; what bulk mode has taken is taken up
-and compared too, and how fast that went is told. Batches of one are a twentieth of the events.
+decoder: `INSERT … ON CONFLICT DO NOTHING` row by row, and the limit, a batch a statement.
+Afterwards what Kvit and the peer have stored is compared with the sums in plain integers; what
+bulk mode has taken is taken up and compared too, and how fast that went is told. Batches of one are
+a twentieth of the events.
 """
 
 import argparse
@@ -30,8 +31,14 @@ from measure import Line, Report, database_cpu_s, in_child, parser_of, tell, wor
 SIZES = (1, 100, 1_000)
 CONNECTIONS = 16
 SUBSCRIPTIONS = 2_000
-PLAIN, SIMPLE, BULK = "INSERT … ON CONFLICT", "kvit, verdicts at once", "kvit, in bulk"
-WAYS = {PLAIN: "/", SIMPLE: "/api/v1/events?verdicts=faults", BULK: "/api/v1/events/bulk"}
+PLAIN, LIMIT = "INSERT … ON CONFLICT", "a batch a statement"
+SIMPLE, BULK = "kvit, verdicts at once", "kvit, in bulk"
+WAYS = {
+    PLAIN: "/",
+    LIMIT: "/together",
+    SIMPLE: "/api/v1/events?verdicts=faults",
+    BULK: "/api/v1/events/bulk",
+}
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -81,7 +88,7 @@ def run(args: argparse.Namespace, kvit: "Server", peer: "Server", key: str) -> R
         for size in SIZES:
             events = args.events if size > 1 else args.events // 20
             for side, path in WAYS.items():
-                server = peer if side == PLAIN else kvit
+                server = peer if side in (PLAIN, LIMIT) else kvit
                 bodies, total = batches(numbers, size, events // size)
                 one = asyncio.run(load(server, path, key, bodies, CONNECTIONS))
                 known = took[side, size]
@@ -96,7 +103,9 @@ def run(args: argparse.Namespace, kvit: "Server", peer: "Server", key: str) -> R
     counts[SIMPLE], sums[SIMPLE] = counts[SIMPLE] + 200, sums[SIMPLE] + total
     peer.stop()
     with psycopg.connect(os.environ["BENCH_DATABASE"]) as db:
-        assert db.execute(TOTAL).fetchone() == (counts[PLAIN], sums[PLAIN])
+        assert db.execute(TOTAL).fetchone() == (
+            counts[PLAIN] + counts[LIMIT], sums[PLAIN] + sums[LIMIT],
+        )  # fmt: skip
         db.execute("DROP TABLE bench_usage")
     up = in_child("--child", "take_up")
     ours = [counts[SIMPLE] + counts[BULK], sums[SIMPLE] + sums[BULK]]
@@ -110,7 +119,8 @@ def run(args: argparse.Namespace, kvit: "Server", peer: "Server", key: str) -> R
         plain = line(f"{PLAIN} × {size}", took[PLAIN, size])
         report.lines += [plain]
         report.lines += [
-            line(f"{side} × {size}", took[side, size]).compared(plain) for side in (SIMPLE, BULK)
+            line(f"{side} × {size}", took[side, size]).compared(plain)
+            for side in (LIMIT, SIMPLE, BULK)
         ]
     report.notes = {
         "p50 / p99 of an answer, ms": {
@@ -272,7 +282,9 @@ def company() -> None:
     from kvit.platform.db.roles import OWNER_ROLE
     from kvit.platform.tenancy import tenant_scope
 
-    made = create_tenant(TenantRow("bench", "ООО «Нагрузка»", "RUB", "Europe/Moscow"), actor="bench", now=NOW)
+    made = create_tenant(
+        TenantRow("bench", "ООО «Нагрузка»", "RUB", "Europe/Moscow"), actor="bench", now=NOW
+    )
     with tenant_scope(made.id):
         key = create_key(name="bench", rights=["usage.write"], granter=frozenset(RIGHTS),
                          actor="bench", now=NOW)  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 
 from kvit.metering import _bulk, queries, services
 from kvit.metering.models import UsageEvent
-from kvit.metering.rows import EventIn, Offer, RejectedIn
+from kvit.metering.rows import BulkIn, EventIn, Offer, RejectedIn
 from kvit.platform import durable_log
 from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import tenant_scope
@@ -40,7 +40,7 @@ def read(body: bytes, source: str, part: int = 0) -> Offer:
 
 
 def keep(text: str, now: datetime, *, actor: str = "key:1", source: str = "api") -> UUID:
-    request = services.BulkIn(text.encode(), len(text.split()), source)
+    request = BulkIn(text.encode(), len(text.split()), source)
     [number] = services.keep_bulk([request], actor=actor, now=now)
     return number
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
 
 from kvit.metering.models import BulkVerdict
-from kvit.metering.rows import Offer, Taken
+from kvit.metering.rows import BulkIn, Offer, Taken
 from kvit.platform import durable_log
 from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import current_tenant_id
@@ -36,14 +36,6 @@ class TakeIn(Protocol):
     def __call__(
         self, offers: Sequence[Offer], *, actor: str, now: datetime, origin: str
     ) -> list[Taken]: ...
-
-
-class BulkIn(NamedTuple):
-    """A request to be kept: what it holds was counted, and not read."""
-
-    body: bytes
-    offered: int
-    source: str
 
 
 class Kept(msgspec.Struct, array_like=True, frozen=True):

@@ -25,6 +25,7 @@ SCALE = 12  # decimals of NUMERIC(38, 12); PostgreSQL would round the rest away 
 WHOLE_DIGITS = 26
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 WORDS: Words = {
     "usage_key_missing": ("поле «{field}» пусто", "field “{field}” is empty"),
@@ -101,6 +102,14 @@ class Offer:
         return sum(map(len, self.events.values())) + len(self.rejected)
 
 
+class BulkIn(NamedTuple):
+    """A request to be kept: what it holds was counted, and not read."""
+
+    body: bytes
+    offered: int
+    source: str
+
+
 @dataclass(slots=True)
 class Taken:
     """What became of an offer: accepted + repeated + conflicting + rejected = offered.
@@ -132,8 +141,10 @@ def payload_of(event: EventIn) -> tuple[str | None, str, bytes]:
     1.5 and 1.50 say the same, as do two spellings of one moment.
     """
     value = None if event.value is None else _plain(event.value)
-    dimensions = orjson.dumps(dict(event.dimensions), option=orjson.OPT_SORT_KEYS).decode()
-    microseconds = (event.time - EARLIEST) // timedelta(microseconds=1)
+    dimensions = "{}"
+    if event.dimensions:
+        dimensions = orjson.dumps(dict(event.dimensions), option=orjson.OPT_SORT_KEYS).decode()
+    microseconds = (event.time - EARLIEST) // _MICROSECOND
     said = orjson.dumps(
         (
             event.subject_kind,
@@ -217,6 +228,8 @@ def storable(text: str) -> bool:
     """Whether PostgreSQL can keep the text as it is: no NUL, no half of a surrogate pair."""
     if "\0" in text:
         return False
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

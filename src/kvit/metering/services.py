@@ -17,7 +17,6 @@ from django.db import connection, transaction
 
 from kvit.core.wording import Words
 from kvit.metering import _bulk, queries
-from kvit.metering._bulk import BulkIn
 from kvit.metering._intake import FEW, Intake
 from kvit.metering._seal import seal_versions, sealed_version
 from kvit.metering.events import (
@@ -34,7 +33,16 @@ from kvit.metering.models import (
     Retraction,
     UsageEvent,
 )
-from kvit.metering.rows import MAX_KEY, EventIn, Offer, RejectedIn, Taken, clean, storable
+from kvit.metering.rows import (
+    MAX_KEY,
+    BulkIn,
+    EventIn,
+    Offer,
+    RejectedIn,
+    Taken,
+    clean,
+    storable,
+)
 from kvit.platform import audit, events
 from kvit.platform.failures import Failure
 from kvit.platform.ids import uuid7

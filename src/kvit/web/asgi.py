@@ -3,6 +3,7 @@
 granian --interface asginl kvit.web.asgi:application        (or ./kvit run web)
 """
 
+import sys
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
@@ -10,7 +11,9 @@ from a2wsgi import WSGIMiddleware
 from kvit.web.cli.ground import ready
 
 THREADS = 8
+SWITCH_S = 0.001  # a thread that computes lets the event loop answer after so long
 
+sys.setswitchinterval(SWITCH_S)
 ready()
 
 from django.core.wsgi import get_wsgi_application  # noqa: E402 - only once Django stands

@@ -26,9 +26,10 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from kvit.metering import services as metering
+from kvit.metering.rows import BulkIn
 from kvit.parties import queries as parties
 from kvit.parties.services import note_use
 from kvit.platform import audit, clock
@@ -42,8 +43,9 @@ KEY_S = 5.0
 MOST_KEYS = 1_000
 MOST_BYTES = 256 * 2**20  # of bodies that a process works on
 TOGETHER_BYTES = 256 * 2**10  # of bodies that share a transaction or a flush, if there are several
-ENOUGH_BYTES = 64 * 2**10  # for which one more transaction begins before the last has ended
-AT_ONCE = 3  # transactions of a caller
+ENOUGH_BYTES = 96 * 2**10  # for which one more transaction begins before the last has ended
+AT_ONCE = 4  # transactions of a caller
+LINGER_S = 0.001  # for which who was answered together may come again together
 THREADS = 8
 
 Scope = dict[str, Any]
@@ -170,6 +172,8 @@ class Lane:
             for one, answer in zip(waiting, answers, strict=True):
                 if not one.answer.done():  # its caller may have gone
                     one.answer.set_result(answer)
+            if len(waiting) > 1:
+                await asyncio.sleep(LINGER_S)
         self._working[group] -= 1
 
     def _next(self, group: _Group) -> list[_Asked]:
@@ -214,17 +218,18 @@ def _keep(caller: Caller, waiting: Sequence[_Asked]) -> list[bytes | None]:
     return [one and events.told_kept(next(numbers), one.offered) for one in counted]
 
 
-def _counted(asked: _Asked) -> metering.BulkIn | None:
+def _counted(asked: _Asked) -> BulkIn | None:
     try:
         body = intake.unpacked(asked.body, asked.encoding)
-        return metering.BulkIn(body, intake.count(body), asked.query.get("source", intake.SOURCE))
+        return BulkIn(body, intake.count(body), asked.query.get("source", intake.SOURCE))
     except Failure:
         return None
 
 
 def _take_in(caller: Caller, waiting: Sequence[_Asked]) -> list[bytes | None]:
     """Take in what requests bring, in one transaction; None for one that is to be refused."""
-    close_old_connections()
+    if connection.errors_occurred:  # it is looked at then, not before each transaction
+        close_old_connections()
     read = [_read(one, part) for part, one in enumerate(waiting)]
     batches = [one for one in read if one is not None]
     with (

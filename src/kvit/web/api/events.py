@@ -19,7 +19,7 @@ from kvit.integrations.port import Fault, Place
 from kvit.metering import queries
 from kvit.metering import services as metering
 from kvit.metering.rows import WORDS as USAGE_WORDS
-from kvit.metering.rows import Taken
+from kvit.metering.rows import BulkIn, Taken
 from kvit.platform.durable_log import NotKept
 from kvit.web.api import intake, problems
 from kvit.web.api.core import Router, operation
@@ -226,7 +226,7 @@ def send_events(request: HttpRequest, query: Query[IntakeQuery]) -> HttpResponse
 def send_events_in_bulk(request: HttpRequest, query: Query[BulkQuery]) -> HttpResponse:
     """The answer comes when the batch is on the disk. Ask for its verdicts by its id."""
     body = intake.unpacked(request.body, request.headers.get("Content-Encoding", "").lower())
-    one = metering.BulkIn(body, intake.count(body), query.source)
+    one = BulkIn(body, intake.count(body), query.source)
     try:
         [number] = metering.keep_bulk([one], actor=request.principal.actor, now=request.now)
     except NotKept as refused:
