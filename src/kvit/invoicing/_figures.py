@@ -7,10 +7,10 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Min, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models import Count, DateField, F, Min, OuterRef, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, TruncMonth
 
-from kvit.invoicing.models import Invoice, InvoiceLine, RunOrder, Tally
+from kvit.invoicing.models import UNDATED, Invoice, InvoiceLine, RunOrder, Tally
 from kvit.parties import queries as parties
 from kvit.subscriptions import queries as subscriptions
 
@@ -116,8 +116,10 @@ def issued_by_month(since: date, until: date) -> list[MonthIssued]:
 
 def issued_by_plan(since: date, until: date) -> list[PlanIssued]:
     """Return what was issued in [since, until) by the plan that held on the line's last day."""
-    rows = InvoiceLine.objects.filter(
-        invoice__status="issued", invoice__issued_on__gte=since, invoice__issued_on__lt=until
+    # The day as the index of the list has it.
+    day = Coalesce("invoice__issued_on", Value(UNDATED), output_field=DateField())
+    rows = InvoiceLine.objects.annotate(day=day).filter(
+        invoice__status="issued", day__gte=since, day__lt=until
     )
     plan = subscriptions.plan_at(OuterRef("subscription_id"), OuterRef("starts_on"))
     sums = rows.order_by().annotate(

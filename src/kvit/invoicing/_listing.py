@@ -19,12 +19,15 @@ from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import (
+    BooleanField,
     Case,
     CharField,
     Count,
     DateField,
     F,
+    Func,
     Q,
     QuerySet,
     Subquery,
@@ -263,6 +266,14 @@ def _noted() -> "QuerySet[Any]":
     return _corrected_by("credit_note", "debit_note")
 
 
+def _is_one_of(ids: "QuerySet[Any]") -> Func:
+    """Look each of a few ids up by its key: a join would be planned as a walk over all rows."""
+    found = Func(ArraySubquery(ids), function="ANY")
+    return Func(
+        F("pk"), found, arg_joiner=" = ", template="%(expressions)s", output_field=BooleanField()
+    )
+
+
 def _tab() -> Case:
     return Case(
         When(status="draft", then=Value("drafts")),
@@ -282,9 +293,9 @@ def _on_tab(rows: "QuerySet[Any]", tab: Tab) -> "QuerySet[Any]":
         case "issued":
             return original.exclude(pk__in=_void()).exclude(pk__in=_noted())
         case "corrected":
-            return original.filter(pk__in=_noted()).exclude(pk__in=_void())
+            return original.filter(_is_one_of(_noted())).exclude(pk__in=_void())
         case "void":
-            return original.filter(pk__in=_void())
+            return original.filter(_is_one_of(_void()))
         case "corrections":
             return rows.filter(status="issued", corrects_id__isnull=False)
         case _:

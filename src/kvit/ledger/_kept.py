@@ -37,58 +37,57 @@ CLAIM_ACCOUNTS = """
     SELECT a.seller_id, a.code FROM ledger_account a
     WHERE a.tenant_id = %(tenant)s AND a.role IN ('receivable', 'advance')
 """
-_CLAIM_DAYS = f"""
-    SELECT DISTINCT s.effective_on FROM ({DAY_SIDES}) s
-    WHERE s.effective_on >= {{since}} AND (s.seller_id, s.account) IN ({CLAIM_ACCOUNTS}) {{which}}
+# Postings to claim accounts on some days: who asks has found these days (`claim_days`).
+CLAIMS_MOVED = f"""
+    SELECT coalesce(s.customer_id, '{NOBODY}') AS customer_id, s.currency, s.effective_on,
+           s.debit_minor, s.credit_minor
+    FROM (SELECT p.customer_id, p.seller_id, a.code AS account, p.currency, p.effective_on,
+                 CASE a.code WHEN p.debit THEN p.amount_minor ELSE 0 END AS debit_minor,
+                 CASE a.code WHEN p.credit THEN p.amount_minor ELSE 0 END AS credit_minor
+          FROM ledger_posting p
+          JOIN ledger_account a ON a.tenant_id = p.tenant_id AND a.seller_id = p.seller_id
+            AND a.code IN (p.debit, p.credit) AND a.role IN ('receivable', 'advance')
+          WHERE p.tenant_id = %(tenant)s AND p.effective_on = ANY (%({{days}})s)) s
+    WHERE {{which}}
 """
-
-
-def claims_moved(since: str, which: str = "") -> str:
-    """Return how postings to claim accounts are asked for from a day on: of the days alone on
-    which any such account moved. `which` narrows the accounts: a condition on `s`."""
-    days = _CLAIM_DAYS.format(since=since, which=which)
-    return f"""
-        SELECT coalesce(s.customer_id, '{NOBODY}') AS customer_id, s.currency, s.effective_on,
-               s.debit_minor, s.credit_minor
-        FROM (SELECT p.customer_id, p.seller_id, a.code AS account, p.currency, p.effective_on,
-                     CASE a.code WHEN p.debit THEN p.amount_minor ELSE 0 END AS debit_minor,
-                     CASE a.code WHEN p.credit THEN p.amount_minor ELSE 0 END AS credit_minor
-              FROM ledger_posting p
-              JOIN ledger_account a ON a.tenant_id = p.tenant_id AND a.seller_id = p.seller_id
-                AND a.code IN (p.debit, p.credit) AND a.role IN ('receivable', 'advance')
-              WHERE p.tenant_id = %(tenant)s AND p.effective_on >= {since}
-                AND p.effective_on = ANY (ARRAY({days}))) s
-        WHERE true {which}
-    """
-
-
-# What each customer owes before a day: by all that is posted, less what is posted from it on.
+# What each customer owes on a day: by all that is posted, less what is posted on later days.
+_LATER = CLAIMS_MOVED.format(days="days", which="{which}")
 _OWED = f"""
     SELECT customer_id, currency, sum(minor) AS minor FROM (
         SELECT customer_id, currency, balance_minor AS minor FROM ledger_claim
-        WHERE tenant_id = %(tenant)s {{of_kept}}
+        WHERE tenant_id = %(tenant)s
         UNION ALL
-        SELECT customer_id, currency, credit_minor - debit_minor
-        FROM ({claims_moved("%(since)s")} {{of_moved}}) t
-    ) u GROUP BY 1, 2
+        SELECT customer_id, currency, credit_minor - debit_minor FROM ({_LATER}) t
+    ) u WHERE {{which}} GROUP BY 1, 2
 """
-_EVERYBODY = _OWED.format(of_kept="", of_moved="")
 _STANDING = """
     SELECT customer_id, currency, balance_minor AS minor FROM ledger_claim
-    WHERE tenant_id = %(tenant)s AND balance_minor <> 0
+    WHERE tenant_id = %(tenant)s AND balance_minor <> 0 AND {which}
 """
 _NAME = re.compile(r"%\((\w+)\)s")
 LAST = date.max - timedelta(days=1)
 
 
+def claim_days(since: date, *, which: str = "true", **given: Any) -> list[date]:
+    """Return the days from one on which claim accounts moved; `which` narrows the accounts: a
+    condition on `s`, with the parameters given."""
+    rows = read(
+        f"""
+        SELECT DISTINCT s.effective_on FROM ({DAY_SIDES}) s
+        WHERE s.effective_on >= %(since)s AND (s.seller_id, s.account) IN ({CLAIM_ACCOUNTS})
+          AND {which}
+        """,
+        {"tenant": current_tenant_id(), "since": since, **given},
+    )
+    return [day for (day,) in rows]
+
+
 def owed_by(customers: Iterable[UUID], *, on: date) -> dict[UUID, dict[str, int]]:
     """Return what each of these customers owes at the end of a day, by currency; zeroes left
     out."""
-    sql = _OWED.format(
-        of_kept="AND customer_id = ANY (%(ids)s)", of_moved="AND s.customer_id = ANY (%(ids)s)"
-    )
+    sql, given = _owed(on, which="customer_id = ANY (%(ids)s)", ids=list(customers))
     found: dict[UUID, dict[str, int]] = {}
-    for key, currency, minor in read(sql, _after(on) | {"ids": list(customers)}):
+    for key, currency, minor in read(sql, given):
         if minor:
             found.setdefault(key, {})[currency] = int(minor)
     return found
@@ -103,14 +102,14 @@ def owed_in_all(customers: "QuerySet[Any] | None", *, on: date) -> dict[str, int
             WHERE effective_on < %(since)s AND (seller_id, account) IN ({CLAIM_ACCOUNTS})
             GROUP BY 1 ORDER BY 1
             """,
-            _after(on),
+            {"tenant": current_tenant_id(), "since": _next(on)},
         )
         return {currency: int(minor) for currency, minor in rows if minor}
     try:
         inner, more = customers.query.sql_with_params()
     except EmptyResultSet:
         return {}
-    sql, given = _placed(_EVERYBODY if claims_move_after(on) else _STANDING, _after(on))
+    sql, given = _placed(*_owed(on))
     rows = read(
         f"SELECT currency, sum(minor) FROM ({sql}) o WHERE customer_id IN ({inner})"
         " GROUP BY 1 ORDER BY 1",
@@ -121,10 +120,11 @@ def owed_in_all(customers: "QuerySet[Any] | None", *, on: date) -> dict[str, int
 
 def owing_ids(*, on: date) -> "QuerySet[Any]":
     """Return the ids of the customers who owe something in some currency, as a query."""
-    if not claims_move_after(on):
+    if not later_claim_days(on):
         return Claim.objects.filter(balance_minor__gt=0).values("customer_id")
-    sql, given = _placed(f"SELECT customer_id FROM ({_EVERYBODY}) o WHERE minor > 0", _after(on))
-    return Claim.objects.filter(customer_id__in=RawSQL(sql, given)).values("customer_id")
+    sql, given = _placed(*_owed(on))
+    owing = RawSQL(f"SELECT customer_id FROM ({sql}) o WHERE minor > 0", given)
+    return Claim.objects.filter(customer_id__in=owing).values("customer_id")
 
 
 def page_by_debt(
@@ -143,8 +143,7 @@ def page_by_debt(
         kvit.platform.paging.CursorUnreadable: see there.
     """
     name, way, beyond = ("-owed", "DESC", "<") if falls else ("owed", "ASC", ">")
-    owed = _EVERYBODY if claims_move_after(on) else _STANDING
-    sql, given = _placed(owed, _after(on))
+    sql, given = _placed(*_owed(on))
     try:
         inner, more = customers.query.sql_with_params()
     except EmptyResultSet:
@@ -169,11 +168,10 @@ def page_by_debt(
 
 
 @asked_once
-def claims_move_after(day: date) -> bool:
-    """Whether anything is posted to claims on later days; where not, what is kept is what is
-    owed at the end of the day."""
-    days = _CLAIM_DAYS.format(since="%(since)s", which="")
-    return bool(read(f"{days} LIMIT 1", _after(day)))
+def later_claim_days(day: date) -> list[date]:
+    """Return the days after one for which something is posted to claims: none, nearly always.
+    Then what is kept is what is owed at the end of the day."""
+    return claim_days(_next(day))
 
 
 def claimed_by_documents() -> dict[str, int]:
@@ -186,7 +184,7 @@ def claimed_by_documents() -> dict[str, int]:
             WHERE a.tenant_id = %(tenant)s AND a.role = 'receivable')
         GROUP BY 1 ORDER BY 1
         """,
-        _after(date.min),
+        {"tenant": current_tenant_id()},
     )
     return {currency: int(minor) for currency, minor in rows}
 
@@ -198,8 +196,15 @@ def read(sql: str, parameters: Mapping[str, Any] | Sequence[Any]) -> list[tuple[
         return cursor.fetchall()
 
 
-def _after(day: date) -> dict[str, Any]:
-    return {"tenant": current_tenant_id(), "since": min(day, LAST) + timedelta(days=1)}
+def _owed(on: date, *, which: str = "true", **given: Any) -> tuple[str, dict[str, Any]]:
+    """Return the question what customers owe at the end of a day, with its parameters."""
+    days = later_claim_days(on)
+    sql = _OWED if days else _STANDING
+    return sql.format(which=which), {"tenant": current_tenant_id(), "days": days, **given}
+
+
+def _next(day: date) -> date:
+    return min(day, LAST) + timedelta(days=1)
 
 
 def _placed(sql: str, parameters: Mapping[str, Any]) -> tuple[str, list[Any]]:

@@ -18,10 +18,11 @@ from uuid import UUID
 from kvit.ledger._kept import (
     CLAIM_ACCOUNTS,
     CLAIM_ROLES,
+    CLAIMS_MOVED,
     DAY_SIDES,
     NOBODY,
-    claims_move_after,
-    claims_moved,
+    claim_days,
+    later_claim_days,
     read,
 )
 from kvit.ledger.models import Account
@@ -93,7 +94,7 @@ def customers_page(asked: Asked, *, after: str = "", limit: int = LIMIT) -> Cust
     # The rows of the page, and the sums of all.
     told = read(
         f"""
-        WITH c AS {_of_customers(asked)}
+        WITH c AS {_of_customers(asked, parameters)}
         (SELECT key, currency, 0, opening, debit, credit, closing FROM c
          {beyond} ORDER BY closing DESC, key, currency LIMIT %(limit)s)
         UNION ALL
@@ -130,18 +131,18 @@ def _by_customer(asked: Asked) -> str:
     """
 
 
-def _of_customers(asked: Asked) -> str:
+def _of_customers(asked: Asked, parameters: dict[str, Any]) -> str:
     """Return how customers are asked for: read off the index of debts, made of what is kept, or
     summed up from postings. What is made is made once for rows and sums."""
     if not _is_of_claims(asked):
         return f"MATERIALIZED ({_by_customer(asked)})"
     is_of_all = not asked.account and asked.seller is None and asked.since == asked.until
-    if is_of_all and not claims_move_after(asked.until - timedelta(days=1)):
+    if is_of_all and not later_claim_days(asked.until - timedelta(days=1)):
         return """NOT MATERIALIZED (
             SELECT customer_id AS key, currency, balance_minor AS opening, 0::bigint AS debit,
                    0::bigint AS credit, balance_minor AS closing
             FROM ledger_claim WHERE tenant_id = %(tenant)s AND balance_minor <> 0)"""
-    return f"MATERIALIZED ({_kept_by_customer(asked)})"
+    return f"MATERIALIZED ({_kept_by_customer(asked, parameters)})"
 
 
 def _is_of_claims(asked: Asked) -> bool:
@@ -154,33 +155,43 @@ def _is_of_claims(asked: Asked) -> bool:
     return set(roles) <= set(CLAIM_ROLES)
 
 
-def _kept_by_customer(asked: Asked) -> str:
+def _kept_by_customer(asked: Asked, parameters: dict[str, Any]) -> str:
     """The same from what each customer owes by all that is posted: what was posted later is taken
-    back, and so is all that is of other accounts than the one asked about."""
+    back, and so is all that is of other accounts than the one asked about. The days on which these
+    moved are found first, and put among the parameters."""
     which = ["true"]
     if asked.seller is not None:
         which.append("s.seller_id = %(seller)s")
     if asked.account:
         which.append("s.account = %(account)s")
     mine = " AND ".join(which)
-    of_others = f"""
-              UNION ALL
-              SELECT customer_id, currency, credit_minor - debit_minor, 0, 0,
-                     credit_minor - debit_minor
-              FROM ({claims_moved("'-infinity'", f"AND NOT ({mine})")}) t"""
+    others = f"NOT ({mine})"
+    given = {"seller": asked.seller, "account": asked.account}
+    parameters["days"] = claim_days(asked.since, which=mine, **given)
+    parameters["days_of_others"] = claim_days(date.min, which=others, **given)
+    parts = [
+        """
+        SELECT customer_id, currency, balance_minor AS opening, 0 AS debit, 0 AS credit,
+               balance_minor AS closing
+        FROM ledger_claim WHERE tenant_id = %(tenant)s"""
+    ]
+    if parameters["days"]:
+        moved = CLAIMS_MOVED.format(days="days", which=mine)
+        parts.append(f"""
+        SELECT customer_id, currency, credit_minor - debit_minor,
+               CASE WHEN effective_on < %(until)s THEN debit_minor ELSE 0 END,
+               CASE WHEN effective_on < %(until)s THEN credit_minor ELSE 0 END,
+               CASE WHEN effective_on < %(until)s THEN 0 ELSE credit_minor - debit_minor END
+        FROM ({moved}) t""")
+    if parameters["days_of_others"]:
+        moved = CLAIMS_MOVED.format(days="days_of_others", which=others)
+        parts.append(f"""
+        SELECT customer_id, currency, credit_minor - debit_minor, 0, 0, credit_minor - debit_minor
+        FROM ({moved}) t""")
     return f"""
         SELECT customer_id AS key, currency, sum(opening) AS opening, sum(debit) AS debit,
                sum(credit) AS credit, sum(closing) AS closing
-        FROM (SELECT customer_id, currency, balance_minor AS opening, 0 AS debit, 0 AS credit,
-                     balance_minor AS closing
-              FROM ledger_claim WHERE tenant_id = %(tenant)s
-              UNION ALL
-              SELECT customer_id, currency, credit_minor - debit_minor,
-                     CASE WHEN effective_on < %(until)s THEN debit_minor ELSE 0 END,
-                     CASE WHEN effective_on < %(until)s THEN credit_minor ELSE 0 END,
-                     CASE WHEN effective_on < %(until)s THEN 0 ELSE credit_minor - debit_minor END
-              FROM ({claims_moved("%(since)s", f"AND {mine}")}) t
-              {of_others if len(which) > 1 else ""}) u
+        FROM ({" UNION ALL ".join(parts)}) u
         GROUP BY 1, 2 HAVING sum(closing) <> 0 OR sum(debit) > 0 OR sum(credit) > 0
     """
 

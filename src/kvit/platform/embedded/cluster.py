@@ -28,6 +28,7 @@ local  replication  all  scram-sha-256
 # What a person may change here; what the supervisor decides is given on the command line.
 CONFIGURATION = """
 shared_buffers = 256MB
+work_mem = 16MB
 max_wal_size = 2GB
 checkpoint_timeout = 15min
 timezone = 'UTC'
