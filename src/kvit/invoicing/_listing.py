@@ -30,7 +30,6 @@ from django.db.models import (
     Func,
     Q,
     QuerySet,
-    Subquery,
     Sum,
     Value,
     When,
@@ -192,8 +191,9 @@ def rows_of(ids: Sequence[UUID]) -> dict[UUID, InvoiceRow]:
 
 def family_of(invoice_id: UUID) -> list[InvoiceRow]:
     """Return the original and everything that corrects it, in order of making, from any of them."""
-    asked = Invoice.objects.filter(pk=invoice_id)
-    original = Coalesce(Subquery(asked.values("corrects_id")), Value(invoice_id))
+    # Asked first: with a value from a query the planner walks all documents.
+    asked = Invoice.objects.filter(pk=invoice_id).values_list("corrects_id", flat=True).first()
+    original = asked or invoice_id
     family = Invoice.objects.filter(Q(pk=original) | Q(corrects_id=original)).order_by(
         F("corrects_id").asc(nulls_first=True), "created_at", "pk"
     )

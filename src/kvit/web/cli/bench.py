@@ -28,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--accounts", type=int, metavar="N", help=either("счетов клиентов", "accounts")
     )
     parser.add_argument(
+        "--invoices",
+        type=int,
+        metavar="N",
+        help=either("документов (у pages)", "documents (of pages)"),
+    )
+    parser.add_argument(
         "--rounds",
         type=int,
         metavar="N",
