@@ -18,7 +18,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 from filled import STORY, fill, settle
-from measure import Line, Report, in_child, tell, workplace
+from measure import Report, in_child, tell, workplace
 
 TENANT = "large"
 LISTS = {
@@ -90,30 +90,41 @@ def main() -> None:
     with workplace():
         words = ["--child", "--invoices", args.invoices, "--customers", args.customers]
         told = in_child(*words, "--rounds", args.rounds, "--only", args.only)
-    _report(args, told).show(as_json=args.json)
+    report = _report(args, told)
+    if args.json:
+        report.show(as_json=True)
+        return
+    for name, row in told["pages"].items():
+        print(
+            f"{name:26} p50 {row['p50']:6.1f} ms  p95 {row['p95']:6.1f} ms  CPU {row['cpu']:5.1f}"
+            f" ms  {row['queries']:3} statements  {row['kb']:2.0f} KB"
+        )
+    report.notes.pop("pages")
+    report.show(as_json=False)
 
 
 def _report(args: argparse.Namespace, told: dict[str, Any]) -> Report:
     sizes = {"invoices": args.invoices, "customers": args.customers}
-    report = Report("pages", sizes, "statements a page as many as on a company of 50 invoices")
-    for name, row in told["pages"].items():
-        p95 = row["p95"] / 1000
-        report.lines.append(Line(name, p95, 1, "pages", row["cpu"], told["memory_mb"]))
-        report.notes[name] = (
-            f"p50 {row['p50']:.0f} ms, p95 {row['p95']:.0f} ms, {row['queries']} statements, "
-            f"{row['kb']:.0f} KB"
-        )
+    grown = [
+        f"{name}: {one['small']} to {one['queries']}"
+        for name, one in told["pages"].items()
+        if one["queries"] > one["small"] + 2  # a page may have a row of a kind that the small lacks
+    ]
+    exact = f"statements that grow from 50 invoices to these: {', '.join(grown) or 'none'}"
     over = [name for name, row in told["pages"].items() if row["p95"] > row["budget"]]
-    report.notes |= {
-        "over the budget (lists 150 ms, others 300)": ", ".join(over) or "none",
-        "over 12 statements": ", ".join(
-            f"{name} {row['queries']}" for name, row in told["pages"].items() if row["queries"] > 12
-        ) or "none",
+    many = [
+        f"{name} {row['queries']}" for name, row in told["pages"].items() if row["queries"] > 12
+    ]
+    notes = {
+        "pages": told["pages"],
+        "p95 over the budget (lists 150 ms, others 300)": ", ".join(over) or "none",
+        "over 12 statements": ", ".join(many) or "none",
         "bare query of a page of invoices": f"{told['bare']:.1f} ms",
         "the list written first": f"{told['first']:.0f} ms for a page in its middle",
-        "filled": f"{told['filled']:.0f} s",
-    }  # fmt: skip
-    return report
+        "filled in": f"{told['filled']:.0f} s",
+        "memory": f"{told['memory_mb']:.0f} MB",
+    }
+    return Report("pages", sizes, exact, notes=notes)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -134,13 +145,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         pages[name] = {
             "p50": statistics.median(times),
             "p95": times[max(int(len(times) * 0.95) - 1, 0)],
-            "cpu": (process_time() - begun) / args.rounds,
+            "cpu": (process_time() - begun) / args.rounds * 1000,
             "queries": kept,
             "small": _queries(small, address.format(**few))[0],
             "kb": weight / 1024,
             "budget": 150 if name in LISTS else 300,
         }
-        assert kept <= pages[name]["small"] + 2, f"{name}: {pages[name]}: statements grow with rows"
     return {"pages": pages, "filled": filled, **_peers(args.rounds)}
 
 

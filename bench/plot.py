@@ -45,9 +45,12 @@ def table(report: dict[str, Any]) -> str:
         f"**{report['bench']}**, {sizes}. {report['machine']}; {report['at']}; "
         f"`{report['command']}`",
         "",
+    ]
+    pages = report["notes"].pop("pages", None)
+    lines += _pages(pages) if pages else [
         "| | s | a second | CPU s | MB | |",
         "|---|---|---|---|---|---|",
-    ]
+    ]  # fmt: skip
     for one in report["lines"]:
         ratio = "" if one["ratio"] is None else f"{one['ratio']:.2f} × {one['of']}"
         lines.append(
@@ -56,6 +59,19 @@ def table(report: dict[str, Any]) -> str:
         )
     notes = [f"{name}: {value}" for name, value in report["notes"].items()]
     return "\n".join([*lines, "", *[f"- {note}" for note in notes], f"- exact: {report['exact']}"])
+
+
+def _pages(pages: dict[str, dict[str, float]]) -> list[str]:
+    """Return how long each page took, the median and one of twenty."""
+    return [
+        "| page | p50 ms | p95 ms | CPU ms | statements | KB |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {name} | {row['p50']:.0f} | {row['p95']:.0f} | {row['cpu']:.0f} "
+            f"| {row['queries']} | {row['kb']:.0f} |"
+            for name, row in pages.items()
+        ),
+    ]
 
 
 def series_of(reports: Sequence[dict[str, Any]]) -> Series:
