@@ -315,11 +315,11 @@ def take_up() -> None:
     from kvit.metering.models import UsageEvent
     from kvit.parties import queries
     from kvit.platform.tenancy import tenant_scope
-    from kvit.web.sealing import seal_tenant
+    from kvit.web.sealing import take_up_tenant
 
     with tenant_scope(queries.tenants()[0].id):
         begun, cpu = perf_counter(), process_time() + database_cpu_s()
-        events = seal_tenant(now=NOW)
+        events = take_up_tenant(now=NOW)
         seconds, used = perf_counter() - begun, process_time() + database_cpu_s() - cpu
         found = UsageEvent.objects.aggregate(n=Count("id"), total=Sum("value"))
     tell(events=events, seconds=seconds, used=used, stored=[found["n"], int(found["total"])])

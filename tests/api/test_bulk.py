@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +16,8 @@ from kvit.metering.models import UsageEvent
 from kvit.parties.rows import Tenant
 from kvit.parties.services import revoke_key
 from kvit.platform import durable_log
-from kvit.web import lane
-from kvit.web.sealing import seal_tenant
+from kvit.web import lane, sealing
+from kvit.web.sealing import take_up_tenant
 from tests.api.conftest import Callers
 
 EVENT = {"id": "e1", "subscription": "S-1", "meter": "api_calls",
@@ -33,7 +34,7 @@ def _closed(file_store: Path) -> Iterator[None]:
 
 def take_up() -> None:
     durable_log.writer().close()
-    seal_tenant(now=datetime(2026, 11, 1, tzinfo=UTC))
+    take_up_tenant(now=datetime(2026, 11, 1, tzinfo=UTC))
 
 
 def test_a_batch_is_taken_at_once_and_told_of_later(api: Callers) -> None:
@@ -43,6 +44,9 @@ def test_a_batch_is_taken_at_once_and_told_of_later(api: Callers) -> None:
     where = f"/events/bulk/{sent.json['id']}"
     assert crm.get(where).json["state"] == "waiting"
     assert UsageEvent.objects.count() == 0
+    [fate] = api("usage.read").get("/usage/fate?id=e1").json["fates"]
+    assert (fate["source"], fate["outcome"]) == ("api", "waits")
+    assert api("usage.read").get("/usage/fate?id=e7").code == "never_seen"
     take_up()
     told = crm.get(where, headers={"Accept-Language": "en"}).json
     assert (told["state"], told["accepted"], told["rejected"]) == ("done", 1, 3)
@@ -179,3 +183,19 @@ def _revoke(tenant: Tenant, key: str) -> None:
     with tenant_scope(tenant.id):
         revoke_key(UUID(key), reason="lost", actor="cli:test", now=datetime.now(UTC))
     connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_takes_up_what_came_though_one_company_stumbles(
+    api: Callers, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api().post("/events/bulk", EVENT)
+    durable_log.writer().keep("0-no-company", [b""])
+    monkeypatch.setattr(durable_log, "FILE_S", 0.01)
+    monkeypatch.setattr(sealing, "LOOK_S", 0.01)
+    durable_log.writer().close()
+    until = time.monotonic() + 20
+    with sealing.taking_up():
+        while queries.unread().events and time.monotonic() < until:
+            time.sleep(0.02)
+    assert (queries.unread().events, UsageEvent.objects.count()) == (0, 1)

@@ -63,7 +63,9 @@ def test_each_event_has_its_verdict_once_it_was_looked_at(tenant: UUID, now: dat
     second = keep("a=1 b=3 c=4", now)
     assert told(first) == ("waiting", (4, 0, 0, 0, 0), [])
     assert queries.unread() == queries.Unread(2, 7, now)
+    assert (queries.counts().accepted, queries.counts().unread) == (1, 7)
     assert take_up(now) == 7
+    assert (queries.counts().accepted, queries.counts().unread) == (4, 0)
     assert told(first) == ("done", (4, 2, 1, 0, 1), [(2, "repeated"), (3, "rejected")])
     assert told(second) == ("done", (3, 1, 1, 1, 0), [(0, "repeated"), (1, "conflict")])
     assert queries.unread() == queries.Unread(0, 0, None)

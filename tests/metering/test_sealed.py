@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from kvit.metering import _seal, _segments, queries, services
+from kvit.metering._sealed import chain
 from kvit.metering.models import Segment
 from kvit.metering.rows import EventIn
 from kvit.platform import files
@@ -89,6 +90,38 @@ def test_sealing_changes_nothing_that_is_read(
     assert read(versions[-1]) == mixed
     assert read(versions[0]) == before[versions[0]][0]
     assert len(mixed) > len(before[versions[1]][0])
+
+
+def test_many_small_seals_become_one_and_each_version_reads_as_before(
+    tenant: UUID, now: datetime, file_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_seal, "MERGED", 3)
+    versions, before = [], []
+    for seed in range(1, 9):
+        versions.append(take(now, seed, 40))
+        before.append(read(versions[-1]))
+        services.seal(now=now)
+    # 1 2 3 → a; 4 5 … a 4 5 → b; b 6 7 → c; 8
+    assert [[one.from_version for one in seal] for seal in chain(versions[-1])] == [[0], [7]]
+    assert [read(version) for version in versions] == before
+    assert list(queries.problems()) == []
+    monkeypatch.setattr(_seal, "PART_ROWS", 100)
+    take(now, 9, 40)
+    services.seal(now=now)
+    assert len(chain(queries.latest_version())) == 3  # the large one is left alone
+
+
+def test_a_long_or_an_old_tail_is_due(
+    tenant: UUID, now: datetime, file_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not services.is_seal_due(now=now)
+    take(now, 1, 40)
+    assert not services.is_seal_due(now=now + timedelta(hours=23))
+    assert services.is_seal_due(now=now + timedelta(hours=24))
+    monkeypatch.setattr(_seal, "TAIL_ROWS", 40)
+    assert services.is_seal_due(now=now)
+    services.seal(now=now)
+    assert not services.is_seal_due(now=now + timedelta(days=9))
 
 
 def test_what_is_undone_counts_no_more_from_its_version_on(

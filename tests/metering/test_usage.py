@@ -164,7 +164,7 @@ def test_counts_tell_every_fate(tenant: UUID, now: datetime) -> None:
     )
     services.retract([("a", "b")], reason="повтор", actor="user:7", now=now)
     assert queries.counts() == queries.Counts(
-        accepted=2, retracted=1, conflicts_open=1, rejected_open=1, version=3
+        accepted=2, retracted=1, conflicts_open=1, rejected_open=1, version=3, unread=0
     )
     assert [b["accepted"] for b in queries.batches()] == [0, 2]
 

@@ -92,11 +92,6 @@ def keep(requests: Sequence[BulkIn], *, actor: str, now: datetime) -> list[UUID]
     return [one.id for one in kept]
 
 
-def has_any() -> bool:
-    """Whether the tenant's log holds anything that can be taken up."""
-    return bool(durable_log.whole(str(current_tenant_id())))
-
-
 def take_up(*, read: Reader, take_in: TakeIn, now: datetime) -> int:
     """Take in what the tenant's log holds; return how many events were looked at.
 

@@ -6,21 +6,26 @@ them: cut off in between, a seal leaves files that no row names, and the next on
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 from django.db import connection
+from django.db.models import Min, Sum
 from pyarrow import csv
 
 from kvit.metering._columns import halves, reading
+from kvit.metering._sealed import chain
 from kvit.metering._segments import GROUP_ROWS, Written, cut, write
 from kvit.metering.models import Batch, Segment
 from kvit.platform.tenancy import current_tenant_id
 
 PART_ROWS = 1_000_000  # of a file, about: it is made in memory
+TAIL_ROWS = 100_000  # events beyond which the tail is sealed by schedule
+TAIL_AGE = timedelta(days=1)  # or once it is so old
+MERGED = 8  # small seals that become one
 FINEST_DIGITS = 6  # decimals of a whole number's scale; what is finer stands as text
 _COLUMNS = {
     "kind": pa.string(),
@@ -64,8 +69,10 @@ def seal_versions(since: int, until: int, *, now: datetime) -> int:
         cursor.execute(_SCALE, names)
         digits = min(cursor.fetchone()[0] or 0, FINEST_DIGITS)
     rows = 0
+    # A seal of several that ends where one of them does: its parts follow that one's.
+    first = Segment.objects.filter(until_version=until).count()
     # All files first: while a COPY runs, its connection can do nothing else.
-    for part, written in enumerate(list(_parts(names, digits))):
+    for part, written in enumerate(list(_parts(names, digits)), first):
         Segment.objects.create(
             from_version=since,
             until_version=until,
@@ -82,6 +89,27 @@ def seal_versions(since: int, until: int, *, now: datetime) -> int:
     # Sums of what intakes accepted: an event lost on the way would be a silent loss.
     assert rows == sum(batches.values_list("accepted", flat=True)), "segment and batches differ"
     return rows
+
+
+def merge(*, now: datetime) -> int:
+    """Seal the last small seals once more, as one; return how many events. The caller has the lock.
+
+    Each event is sealed anew a few times in its life, however many seals there are. The merged
+    ones stay for who reads as of an earlier version.
+    """
+    last = chain(sealed_version())[-MERGED:]
+    if len(last) < MERGED or any(sum(one.rows for one in seal) > PART_ROWS for seal in last):
+        return 0
+    return seal_versions(last[0][0].from_version, last[-1][0].until_version, now=now)
+
+
+def is_due(*, now: datetime) -> bool:
+    """Whether the unsealed tail is so long, or so old, that it is to be sealed."""
+    tail = Batch.objects.filter(version__gt=sealed_version())
+    told = tail.aggregate(events=Sum("accepted"), oldest=Min("received_at"))
+    if not told["events"]:
+        return False
+    return bool(told["events"] >= TAIL_ROWS or now - told["oldest"] >= TAIL_AGE)
 
 
 def _parts(names: dict[str, Any], digits: int) -> Iterator[Written]:

@@ -4,6 +4,7 @@ A tenant's segments cover its usage versions one after the other, so those up to
 was known then. Each is sorted; where there is more than one piece, they are merged by one sort.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,7 +58,7 @@ def _opened(events_digest: str, index_digest: str, scale: int) -> Segment:
 
 def known(as_of: int) -> Known:
     """Return what is sealed of the usage known at a version."""
-    rows = list(Manifest.objects.filter(until_version__lte=as_of).order_by("until_version", "part"))
+    rows = [one for seal in chain(as_of) for one in seal]
     version = rows[-1].until_version if rows else 0
     tail = Batch.objects.filter(version__gt=version, version__lte=as_of)
     undone = Retraction.objects.filter(version__lte=as_of).values_list("event", flat=True)
@@ -67,6 +68,23 @@ def known(as_of: int) -> Known:
         tail.exists(),
         np.sort(np.fromiter(undone, np.int64)) if rows else np.zeros(0, np.int64),
     )
+
+
+def chain(as_of: int) -> list[list[Manifest]]:
+    """Return the seals that cover the versions up to the last sealed one of `as_of`, in order.
+
+    Of those that end at one version the widest: it was merged of others, and says the same.
+    """
+    seals: dict[int, dict[int, list[Manifest]]] = defaultdict(lambda: defaultdict(list))
+    for one in Manifest.objects.filter(until_version__lte=as_of).order_by("part"):
+        seals[one.until_version][one.from_version].append(one)
+    found = []
+    end = max(seals, default=0)
+    while end:
+        start = min(seals[end])
+        found.append(seals[end][start])
+        end = start
+    return found[::-1]
 
 
 def piece(

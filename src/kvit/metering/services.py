@@ -16,9 +16,8 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from kvit.core.wording import Words
-from kvit.metering import _bulk, queries
+from kvit.metering import _bulk, _seal, queries
 from kvit.metering._intake import FEW, Intake
-from kvit.metering._seal import seal_versions, sealed_version
 from kvit.metering.events import (
     USAGE_ACCEPTED,
     USAGE_RETRACTED,
@@ -247,14 +246,16 @@ def take_up_bulk(*, read: _bulk.Reader, now: datetime) -> int:
     return _bulk.take_up(read=read, take_in=ingest_together, now=now)
 
 
-def has_to_seal() -> bool:
-    """Whether anything waits to be taken up or sealed."""
-    return _bulk.has_any()
+def is_seal_due(*, now: datetime) -> bool:
+    """Whether so much came since the last seal, or so long ago, that it is to be sealed."""
+    return _seal.is_due(now=now)
 
 
 @transaction.atomic
 def seal(*, now: datetime) -> int:
     """Seal what came in since the last time; return how many events. Seals take turns.
+
+    Many small seals become one, so that readers need not merge them each time.
 
     Nothing that anybody asks for changes by it, so there is neither fact nor audit row.
     """
@@ -263,8 +264,10 @@ def seal(*, now: datetime) -> int:
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
             [f"metering-seal:{current_tenant_id()}"],
         )
-    since, until = sealed_version(), queries.latest_version()
-    return seal_versions(since, until, now=now) if until > since else 0
+    since, until = _seal.sealed_version(), queries.latest_version()
+    sealed = _seal.seal_versions(since, until, now=now) if until > since else 0
+    _seal.merge(now=now)
+    return sealed
 
 
 @transaction.atomic

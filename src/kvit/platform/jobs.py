@@ -15,8 +15,8 @@ The names of jobs and of their arguments stand in the database: they are never c
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -144,6 +144,37 @@ def work(*, concurrency: int = 4, queues: Sequence[str] = ()) -> None:
     finally:
         stop.set()
         beside.join()
+
+
+@contextmanager
+def repeating(
+    acts: Callable[[], Iterable[Callable[[], object]]], *, every_s: float
+) -> Iterator[None]:
+    """Do what `acts` names, again and again in a thread of its own, while the block lasts.
+
+    What one of them raises is told, and keeps no other from being done.
+    """
+    stop = threading.Event()
+    beside = threading.Thread(target=copy_context().run, args=(_repeat, acts, every_s, stop))
+    beside.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        beside.join()
+
+
+def _repeat(
+    acts: Callable[[], Iterable[Callable[[], object]]], every_s: float, stop: threading.Event
+) -> None:
+    while not stop.wait(every_s):
+        for act in acts():
+            try:
+                act()
+            except Exception as error:  # noqa: BLE001 - one company's trouble is not the others'
+                _log.error("what is done every %s s stumbled", every_s, exc_info=error)
+                connection.close()
+    connection.close()
 
 
 def work_once(*, queues: Sequence[str] = ()) -> None:

@@ -6,7 +6,7 @@ Any id that was ever sent has an answer. Plain data with texts in the reader's l
 and the API alike.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,12 +22,21 @@ from kvit.platform.failures import Failure
 from kvit.rating import queries as rating
 from kvit.rating.queries import EventAsked, EventFate
 from kvit.rating.rows import ChargeInfo, Waiting
+from kvit.web.api import intake
 
 BILLED, WAITS, STOPPED = "billed", "waits", "stopped"
 WAITING = frozenset({"not_rated", "late", "draft", "not_invoiced"})
 WORDS: Words = {
     "received": ("Получено", "Received"),
     "received_text": ("источник {source}, {origin}", "source {source}, {origin}"),
+    "kept_text": (
+        "источник {source}, пачкой: на диске, ещё не разобрано",
+        "source {source}, in bulk: on the disk, not looked into yet",
+    ),
+    "do_unread": (
+        "Подождите минуту. Если не проходит, проверьте, что работает исполнитель: kvit run worker.",
+        "Wait a minute. If it stays so, see that a worker runs: kvit run worker.",
+    ),
     "accepted": ("Принято", "Accepted"),
     "accepted_text": ("версия потребления {version}", "usage version {version}"),
     "replaced": ("Заменено", "Replaced"),
@@ -118,6 +127,24 @@ WORDS: Words = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """Where all usage stands: taken = billed + not billed + undone + not looked into yet."""
+
+    billed: int
+    not_billed: int  # it waits, or its period was not charged yet
+    undone: int
+    unread: int
+
+
+def summed(counts: metering.Counts) -> Summed:
+    """Return where all usage stands now."""
+    standing = counts.accepted - counts.retracted
+    # What was undone since the last run is among the billed still: the next takes it back.
+    billed = min(rating.billed_events(), standing)
+    return Summed(billed, standing - billed, counts.retracted, counts.unread)
+
+
 class EventNeverSeen(Failure):
     """No source ever sent an event of that id."""
 
@@ -169,9 +196,24 @@ def fates_of(event_id: str, *, zone: str, lang: str) -> list[Fate]:
     found += [
         _rejected(event_id, row, lang) for row in seen.rejections if row["source"] not in accepted
     ]
+    found += _unread(event_id, lang)
     if not found:
         raise EventNeverSeen("never_seen", id=event_id[:200])
     return found
+
+
+def _unread(event_id: str, lang: str) -> Iterator[Fate]:
+    """Yield what was taken in bulk and not looked into yet."""
+    known = event_id.encode()
+    for one in metering.unread_requests():
+        if known not in one.body and b"\\u" not in one.body:
+            continue
+        for source, events in intake.read(one.body, source=one.source).offer.events.items():
+            if any(event.event_id == event_id for event in events):
+                text = say(WORDS, "kept_text", lang, source=source)
+                step = Step("received", say(WORDS, "received", lang), text, at=one.received_at)
+                remedy = say(WORDS, "do_unread", lang)
+                yield Fate(source, event_id, WAITS, (step,), remedy, None)
 
 
 def _accepted(view: EventView, lang: str) -> Fate:

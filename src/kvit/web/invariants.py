@@ -356,6 +356,7 @@ def _usage() -> dict[str, int]:
         "open": standing - billed - waiting,
         "rejected": counts.rejected_open,
         "conflicting": counts.conflicts_open,
+        "unread": counts.unread,
     }
 
 

@@ -1,43 +1,59 @@
-"""Usage on its way from the log of bulk intake to sealed segments: by schedule, or as it comes.
+"""Usage on its way from the log of bulk intake to sealed segments.
 
-A worker looks once a minute; `kvit run ingest` all the time. Any number of both may: a tenant's
-files are taken up one after the other, and its seals take turns.
+    log of this machine ── every second, by each worker of intake ── events
+    events ── by schedule, by jobs ── sealed segments
+
+Any number of workers may: a tenant's files are taken up one after the other, its seals take turns.
 """
 
+from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
+from uuid import UUID
 
 from kvit.metering import services as metering
 from kvit.parties import queries as parties
-from kvit.platform import clock
-from kvit.platform.jobs import every_minute, job
+from kvit.platform import clock, durable_log
+from kvit.platform.jobs import every_minute, job, repeating
 from kvit.platform.tenancy import tenant_scope
 from kvit.web.api import intake
 
+LOOK_S = 1.0  # between looks into the log
 
-def seal_tenant(*, now: datetime) -> int:
-    """Take up what the tenant in scope sent in bulk; return how many events were looked at."""
+
+def take_up_tenant(*, now: datetime) -> int:
+    """Look into what the tenant in scope sent in bulk to this machine; return how many events."""
     return metering.take_up_bulk(read=intake.read_kept, now=now)
 
 
-def seal_all() -> int:
-    """Do it for every tenant, here and now; return how many events were looked at."""
-    looked_at = 0
-    for tenant in parties.tenants():
-        with tenant_scope(tenant.id, switch=True):
-            looked_at += seal_tenant(now=clock.now_for(tenant.id))
-    return looked_at
+def take_up_all() -> int:
+    """Look into what every tenant sent in bulk to this machine; return how many events."""
+    return sum(_take_up(name) for name in durable_log.names())
 
 
-@job(name="web.seal")
+def _take_up(name: str) -> int:
+    tenant = UUID(name)
+    with tenant_scope(tenant, switch=True):
+        return take_up_tenant(now=clock.now_for(tenant))
+
+
+def taking_up() -> AbstractContextManager[None]:
+    """Take up what comes while the block lasts."""
+    return repeating(
+        lambda: [partial(_take_up, name) for name in durable_log.names()], every_s=LOOK_S
+    )
+
+
+@job(name="web.seal", queue="ingest")
 def seal(*, now: datetime) -> None:
     """Seal what the tenant in scope has."""
-    seal_tenant(now=now)
+    metering.seal(now=now)
 
 
-@every_minute(name="web.seal_all")
+@every_minute(name="web.seal_due")
 def tick() -> None:
-    """Leave the work to the workers, for each tenant that has some."""
+    """Leave the work to the workers, for each tenant whose tail is long or old."""
     for tenant in parties.tenants():
         with tenant_scope(tenant.id):
-            if metering.has_to_seal():
+            if metering.is_seal_due(now=clock.now_for(tenant.id)):
                 seal.defer_once(key=f"web.seal {tenant.id}")

@@ -4,13 +4,14 @@ web        pages and API
 worker     delivers events, keeps schedules and runs jobs: of all queues, or of those named
 rating     jobs of rating alone: its parts of bill runs
 invoicing  jobs of invoicing alone: runs that were ordered, their documents
-ingest     jobs of intake alone: sealing of usage
+ingest     intake alone: usage that came in bulk to this machine is looked into, and sealed
 
 Each may be stopped, upgraded or doubled by itself; what it was at is taken up by another.
 """
 
 import argparse
 import logging
+from contextlib import nullcontext
 
 from kvit.web.cli.ground import ready
 from kvit.web.cli.language import either
@@ -91,12 +92,17 @@ def _work(args: argparse.Namespace) -> None:
     from kvit.web import nightly, sealing  # noqa: F401 - a worker has to know its jobs
 
     queues = [args.role] if args.role in QUEUES else args.queues
+    is_of_intake = not queues or "ingest" in queues
     with acting_from(f"kvit run {args.role}"):
         if args.once:
             tick()  # a worker that goes on does it every minute
+            if is_of_intake:
+                sealing.take_up_all()
+                sealing.tick()
             jobs.work_once(queues=queues)
         else:
-            jobs.work(concurrency=args.concurrency, queues=queues)
+            with sealing.taking_up() if is_of_intake else nullcontext():
+                jobs.work(concurrency=args.concurrency, queues=queues)
 
 
 def _serve_web(args: argparse.Namespace) -> None:

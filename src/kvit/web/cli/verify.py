@@ -37,9 +37,11 @@ WORDS: Words = {
     ),
     "usage": (
         "  события: принято {accepted} = учтено {billed} + ждут {waiting} + ещё не рассчитаны "
-        "{open} + отменены {retracted}; кроме них не прочитаны {rejected}, спорные {conflicting}",
+        "{open} + отменены {retracted}; кроме них не прочитаны {rejected}, спорные {conflicting}, "
+        "приняты пачками и ещё не разобраны {unread}",
         "  usage: accepted {accepted} = billed {billed} + waiting {waiting} + open {open} + "
-        "retracted {retracted}; beside them unreadable {rejected}, in dispute {conflicting}",
+        "retracted {retracted}; beside them unreadable {rejected}, in dispute {conflicting}, "
+        "taken in bulk and not looked into yet {unread}",
     ),
     "sample": (
         "  пересчитано заново: {sampled} {sampled:plural:начисление|начисления|начислений}, "

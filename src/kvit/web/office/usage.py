@@ -142,6 +142,7 @@ def usage(request: HttpRequest) -> HttpResponse:
         ],
         row=f"office/usage/row_{'events' if tab == 'retracted' else tab}.html",
         intakes=queries.intake_sums(),
+        stand=fates.summed(counts),
         **_fates(asked.get("event", "").strip(), zone),
         **_chart(form, zone),
     )
