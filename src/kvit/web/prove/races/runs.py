@@ -12,7 +12,7 @@ from kvit.web.prove.company import ACTOR, LATER
 from kvit.web.prove.races import HANDS, Round, among, race, same, told
 
 FEE = 100_000
-RUNS = 4  # at once: each is many statements, and two are enough to meet
+RUNS = 3  # at once: each is many statements, and two are enough to meet
 BESIDE = 2  # runs beside changes
 PERCENTS = (5, 10, 20, 25)
 _MONTH = """
@@ -23,7 +23,7 @@ _CHARGED = "SELECT sum(amount_minor) FROM rating_charge WHERE period_start = %(m
 
 @race("double_run", template="one")
 def double_run(place: int) -> Round:
-    """Four runs of one month make one document."""
+    """Three runs of one month make one document."""
     window = company.month(place + 1)
 
     def check(answers: Sequence[Any]) -> Iterable[str]:
@@ -89,9 +89,9 @@ def bonus_twice(place: int) -> Round:
     return Round([partial(company.bill, months[n % 2]) for n in range(RUNS)], check)
 
 
-@race("order_twice", template="one")
+@race("order_twice", template="one", one_in=5)
 def order_twice(place: int) -> Round:
-    """Four people order a run of one month: one order stands, and two workers at it bill once."""
+    """Three people order a run of one month: one order stands, and two workers at it bill once."""
     window = company.month(place + 1)
     now = window.end_instant(company.ZONE)
 
@@ -110,7 +110,7 @@ def order_twice(place: int) -> Round:
     return Round([order] * RUNS, check)
 
 
-@race("amendment_numbers", template="one")
+@race("amendment_numbers", template="one", one_in=5)
 def amendment_numbers(place: int) -> Round:
     """Eight amendments of one subscription take eight numbers in a row."""
     window = company.month(place + 1)

@@ -11,7 +11,7 @@ from random import Random
 # Kind → how often it fires where it may, in a world that has it.
 KINDS = {
     "crash": 0.004,  # a process dies between two steps; its transaction is rolled back
-    "crash after commit": 0.02,  # it dies when everything is done, and nobody was told
+    "crash after commit": 0.01,  # it dies when everything is done, and nobody was told
     "pause": 0.01,  # it stops for many steps, its locks held
     "partial write": 0.01,  # the store takes half of a commit, fails, and takes all of it back
     "commit unknown": 0.02,  # the connection breaks at the commit, which went through or did not
@@ -26,10 +26,10 @@ KINDS = {
     "clock forward": 0.1,  # the run believes that it is a later moment of the month
     "clock back": 0.06,  # it believes that the month is not over
     "other zone": 0.1,  # instants are told in another zone than before
-    "two runs": 0.15,  # of one month, at one moment
-    "redelivery": 0.1,  # a job that was done is delivered again
+    "two runs": 0.1,  # of one month, at one moment
+    "redelivery": 0.06,  # a job that was done is delivered again
     "run skipped": 0.08,  # the scheduler sleeps over a month
-    "upgrade": 0.05,  # in mid-run, workers are replaced by ones with another chunk
+    "upgrade": 0.02,  # in mid-run, workers are replaced by ones with another chunk
     "change in the run": 0.5,  # changes and usage come while the run is at it
     "backdated change": 0.3,  # of the changes
 }
