@@ -114,6 +114,7 @@ def compare_shared(args: argparse.Namespace) -> None:
         f" {args.accounts / cpu:,.0f} invoices a second of one core"
     )
     report.notes["one worker was killed"] = args.kill
+    report.notes["seeding"] = f"{ours['seeded']:.0f} s"
     report.show(as_json=args.json)
 
 

@@ -84,7 +84,7 @@ def bill_shared(folder: Path, accounts: int, workers: int, *, kill: bool) -> Non
         taken, database = perf_counter() - begun, database_cpu_s() - database
         told = [_proc(hand.pid) for hand in hands if hand.poll() is None]
         for hand in hands:  # they sum the run up, which is a report and no part of it
-            hand.terminate()
+            hand.kill()
             hand.wait()
         tell(
             seeded=seeded,
