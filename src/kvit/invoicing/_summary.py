@@ -12,6 +12,8 @@ from fractions import Fraction
 from uuid import UUID
 
 import msgspec
+from django.db import connection
+from django.db.models import Count
 
 from kvit.core.bridge import CAUSES, by_cause
 from kvit.core.money import exact_text
@@ -20,12 +22,23 @@ from kvit.invoicing._bridge import PayerBills, compared, period_before
 from kvit.invoicing.models import Invoice, InvoiceLine
 from kvit.invoicing.rows import RunReport
 from kvit.parties import queries as parties
+from kvit.platform.tenancy import current_tenant_id
 from kvit.rating import queries as rating
 
 EXAMPLES = 3
 SAMPLE = 10  # documents to read
+TOGETHER = 2_000  # payers whose requisites are looked at in one query
 SAMPLE_LINES = 30
 GROWTH = 3  # times more than the last bill
+_EVENLY = """
+    SELECT id FROM (
+        SELECT id, row_number() OVER (ORDER BY total_minor DESC, id) - 1 AS place,
+               greatest(1, count(*) OVER () / %s) AS step
+        FROM invoicing_invoice
+        WHERE tenant_id = %s AND billed_in = %s AND kind = 'invoice'
+          AND (%s::uuid[] IS NULL OR id = ANY(%s::uuid[]))) ranked
+    WHERE place %% step = 0 ORDER BY place LIMIT %s
+"""
 CAUSES_OF_EXCEPTIONS = (
     "not_priced", "unpriced_usage", "waits_outlier", "grew", "no_bill", "no_usage",
     "no_requisites", "unknown_meter", "unknown_subscription", "unknown_customer",
@@ -164,12 +177,12 @@ def _compared(
             _group(groups, cause).add(_example(one))
         if one.now_minor:
             asked.append(one._replace(steps=(), stopped=()))
+        if len(asked) == TOGETHER:
+            _requisites(asked, groups)
+            asked = []
     _requisites(asked, groups)
-    counts = Counter(
-        Invoice.objects.filter(billed_in=billed_in, kind="invoice").values_list(
-            "currency", flat=True
-        )
-    )
+    found = Invoice.objects.filter(billed_in=billed_in, kind="invoice").values_list("currency")
+    counts = Counter(dict(found.annotate(n=Count("pk")).order_by()))
     sums = [
         CurrencySums(
             currency, counts[currency], now[currency], payers[currency], before[currency],
@@ -247,12 +260,12 @@ def _usage(window: Period, groups: dict[str, ExceptionGroup]) -> None:
 
 def _sample(made: Sequence[UUID], billed_in: date) -> list[SampleDocument]:
     """Take documents evenly from the largest to the smallest."""
-    rows = Invoice.objects.filter(billed_in=billed_in, kind="invoice")
-    if made:
-        rows = rows.filter(pk__in=made)
-    ids = list(rows.order_by("-total_minor", "pk").values_list("pk", flat=True))
-    step = max(1, len(ids) // SAMPLE)
-    chosen = ids[::step][:SAMPLE]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _EVENLY,
+            [SAMPLE, current_tenant_id(), billed_in, list(made) or None, list(made), SAMPLE],
+        )
+        chosen = [key for (key,) in cursor.fetchall()]
     lines: dict[UUID, list[SampleLine]] = defaultdict(list)
     found = InvoiceLine.objects.filter(invoice_id__in=chosen).order_by("invoice_id", "position")
     for key, name, units, unit, total in found.values_list(
