@@ -1899,6 +1899,42 @@ BrandIn = TypedDict("BrandIn", {
 })
 
 
+ListedTriggerOut = TypedDict("ListedTriggerOut", {
+    'data': 'list[TriggerOut]',
+    'next': 'NotRequired[str | None]',
+    'count': 'NotRequired[int | None]',
+})
+
+
+TriggerOut = TypedDict("TriggerOut", {
+    'code': 'str',
+    'kind': 'str',
+    'day': 'int',
+    'time': 'str',
+    'period': 'str',
+    'meter': 'str',
+    'units': 'str',
+    'event': 'str',
+    'is_on': 'bool',
+    'fired': 'int',
+    'last_key': 'str',
+    'last_at': 'str | None',
+})
+
+
+TriggerIn = TypedDict("TriggerIn", {
+    'kind': 'Literal["schedule", "threshold", "event"]',
+    'day': 'NotRequired[int]',
+    'time': 'NotRequired[str]',
+    'period': 'NotRequired[Literal["", "begun"]]',
+    'meter': 'NotRequired[str]',
+    'units': 'NotRequired[str]',
+    'event': 'NotRequired[Literal["", "open", "milestone", "cancel"]]',
+    'is_on': 'NotRequired[bool]',
+    'reason': 'NotRequired[str]',
+})
+
+
 TenantOut = TypedDict("TenantOut", {
     'id': 'str',
     'code': 'str',
@@ -2442,6 +2478,18 @@ class Kvit(Caller):
     def save_brand(self, code: str, body: BrandIn, *, once: str | None = None, if_match: str | None = None) -> BrandOut:
         """Save brand."""
         return self.call("PUT", f"/api/v1/sellers/{_part(code)}/brand", body=body, once=once, if_match=if_match)
+
+    def list_triggers(self) -> ListedTriggerOut:
+        """List triggers."""
+        return self.call("GET", f"/api/v1/triggers")
+
+    def read_trigger(self, code: str) -> TriggerOut:
+        """Read trigger."""
+        return self.call("GET", f"/api/v1/triggers/{_part(code)}")
+
+    def save_trigger(self, code: str, body: TriggerIn, *, once: str | None = None, if_match: str | None = None) -> TriggerOut:
+        """Save trigger."""
+        return self.call("PUT", f"/api/v1/triggers/{_part(code)}", body=body, once=once, if_match=if_match)
 
     def read_tenant(self) -> TenantOut:
         """Read tenant."""

@@ -1386,6 +1386,36 @@ export interface BrandIn {
   "logo"?: string | null;
   "reason"?: string;
 }
+export interface ListedTriggerOut {
+  "data": Array<TriggerOut>;
+  "next"?: string | null;
+  "count"?: number | null;
+}
+export interface TriggerOut {
+  "code": string;
+  "kind": string;
+  "day": number;
+  "time": string;
+  "period": string;
+  "meter": string;
+  "units": string;
+  "event": string;
+  "is_on": boolean;
+  "fired": number;
+  "last_key": string;
+  "last_at": string | null;
+}
+export interface TriggerIn {
+  "kind": "schedule" | "threshold" | "event";
+  "day"?: number;
+  "time"?: string;
+  "period"?: "" | "begun";
+  "meter"?: string;
+  "units"?: string;
+  "event"?: "" | "open" | "milestone" | "cancel";
+  "is_on"?: boolean;
+  "reason"?: string;
+}
 export interface TenantOut {
   "id": string;
   "code": string;
@@ -1680,6 +1710,12 @@ export class Kvit extends Caller {
   readBrand(code: string, options?: Options): Promise<BrandOut>;
   /** Save brand. */
   saveBrand(code: string, body: BrandIn, options?: Options): Promise<BrandOut>;
+  /** List triggers. */
+  listTriggers(options?: Options): Promise<ListedTriggerOut>;
+  /** Read trigger. */
+  readTrigger(code: string, options?: Options): Promise<TriggerOut>;
+  /** Save trigger. */
+  saveTrigger(code: string, body: TriggerIn, options?: Options): Promise<TriggerOut>;
   /** Read tenant. */
   readTenant(options?: Options): Promise<TenantOut>;
   /** Change machine factors. */

@@ -557,6 +557,18 @@ export class Kvit extends Caller {
   saveBrand(code, body, options = {}) {
     return this.call("PUT", `/api/v1/sellers/${part(code)}/brand`, [], { ...options, body });
   }
+  /** List triggers. */
+  listTriggers(options = {}) {
+    return this.call("GET", `/api/v1/triggers`, [], { ...options });
+  }
+  /** Read trigger. */
+  readTrigger(code, options = {}) {
+    return this.call("GET", `/api/v1/triggers/${part(code)}`, [], { ...options });
+  }
+  /** Save trigger. */
+  saveTrigger(code, body, options = {}) {
+    return this.call("PUT", `/api/v1/triggers/${part(code)}`, [], { ...options, body });
+  }
   /** Read tenant. */
   readTenant(options = {}) {
     return this.call("GET", `/api/v1/tenants/me`, [], { ...options });

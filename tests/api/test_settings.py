@@ -56,3 +56,15 @@ def test_limits_of_a_role_are_set_to_the_kopeck(api: Callers) -> None:
     assert admin.put("/roles/accountant/limits", none).code == "sum_currency_unknown"
     assert admin.put("/roles/owner/limits", body).code == "limit_of_owner"
     assert admin.put("/roles/accountant/limits", {"limits": []}).json["limits"] == []
+
+
+def test_a_trigger_is_made_changed_and_refused(api: Callers) -> None:
+    admin = api()
+    made = admin.put("/triggers/month", {"kind": "schedule", "day": 3, "time": "06:00"})
+    assert (made.status, made.json["day"], made.json["fired"]) == (200, 3, 0)
+    assert admin.get("/triggers").json["data"] == [made.json]
+    assert admin.put("/triggers/x", {"kind": "event"}).code == "trigger_event"
+    assert admin.get("/triggers/x").code == "trigger_not_found"
+    off = admin.put("/triggers/month", {"kind": "schedule", "day": 3, "is_on": False})
+    assert (off.json["is_on"], off.json["time"]) == (False, "")
+    assert api("settings.read").put("/triggers/month", {"kind": "event"}).status == 403

@@ -14,6 +14,7 @@ def triggers() -> list[TriggerInfo]:
     last = {one.trigger_id: one for one in newest}
     return [
         TriggerInfo(
+            id=one.pk,
             row=TriggerRow(one.code, one.kind, **one.said, is_on=one.is_on),
             since=one.since,
             author=one.author,

@@ -202,6 +202,7 @@ class TriggerRow:
 class TriggerInfo:
     """A trigger with the last time it fired."""
 
+    id: UUID
     row: TriggerRow
     since: datetime
     author: str

@@ -25,6 +25,7 @@ from kvit.invoicing.services._triggers import (
     heard,
     is_waited_for,
     look,
+    save_trigger,
     state_triggers,
 )
 
@@ -58,6 +59,7 @@ __all__ = [
     "preview_payer",
     "refuse",
     "run",
+    "save_trigger",
     "standing",
     "state_triggers",
     "stop",

@@ -68,6 +68,8 @@ WORDS = {
         "Триггер {code}: событие «{value}» неизвестно. Возможны: open, milestone, cancel.",
         "Trigger {code}: the event “{value}” is not known. Possible: open, milestone, cancel.",
     ),
+    "trigger_code_taken": ("Код {code} уже занят.", "The code {code} is taken already."),
+    "trigger_not_found": ("Триггера {code} нет.", "There is no trigger {code}."),
     "trigger_units": (
         "Триггер {code}: для порога потребления нужны и meter, и units больше нуля.",
         "Trigger {code}: a threshold of usage needs a meter, and units above zero.",
@@ -119,6 +121,23 @@ def state_triggers(
             now=now,
             reason=reason,
         )  # fmt: skip
+
+
+@transaction.atomic
+def save_trigger(
+    row: TriggerRow, *, is_new: bool, actor: str, now: datetime, reason: str = ""
+) -> None:
+    """Make a trigger, or make the one of that code be as the row says.
+
+    Raises:
+        TriggerRefused: see its words; the code is taken, or there is none to change.
+    """
+    stands = Trigger.objects.select_for_update().filter(code=row.code).exists()
+    if is_new and stands:
+        raise TriggerRefused("trigger_code_taken", field="code", code=row.code)
+    if not is_new and not stands:
+        raise TriggerRefused("trigger_not_found", code=row.code)
+    state_triggers([row], actor=actor, now=now, reason=reason)
 
 
 def _check(row: TriggerRow) -> None:

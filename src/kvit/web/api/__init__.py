@@ -23,5 +23,6 @@ MODULES = (
     "uploads",
     "settings",
     "branding",
+    "triggers",
     "tenant",
 )

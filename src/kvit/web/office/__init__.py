@@ -15,6 +15,7 @@ MODULES: tuple[str, ...] = (
     "settings",
     "settings_sellers",
     "settings_brand",
+    "settings_triggers",
     "settings_staff",
     "settings_keys",
     "journal",

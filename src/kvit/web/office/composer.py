@@ -17,7 +17,7 @@ from kvit.catalog import queries, services
 from kvit.catalog.rows import DraftInfo
 from kvit.core import statements
 from kvit.core.catalogue import Catalogue
-from kvit.core.money import NotANumber, exact_text, parse_decimal
+from kvit.core.money import NotANumber, exact_text, exponent, parse_decimal
 from kvit.core.pricing import PriceError, parse_price
 from kvit.core.pricing.labels import choice_label
 from kvit.core.statements import Kind
@@ -268,7 +268,7 @@ def _worked(
     if drawn is not None:
         context |= {
             "reach": str(float(drawn.points[-1].units)),
-            "chart": _chart(drawn, here, worked.minor, unit),
+            "chart": _chart(drawn, here, worked.minor, unit, currency),
             "unit_chart": _unit_chart(drawn, unit),
         }
     return context
@@ -281,15 +281,20 @@ def _number(given: Any) -> Fraction:
         return Fraction(0)
 
 
-def _chart(drawn: composing.Drawn, here: Fraction, minor: int | None, unit: str) -> dict[str, Any]:
-    """What the chart draws. Floats are pixels here, and nothing else."""
+def _chart(
+    drawn: composing.Drawn, here: Fraction, minor: int | None, unit: str, currency: str
+) -> dict[str, Any]:
+    """What the chart draws, in major units. Floats are pixels here, and nothing else."""
+    major = 10 ** exponent(currency)
     mark = (
-        [] if minor is None else [{"coord": [float(here), minor / 100], "value": _("you are here")}]
+        []
+        if minor is None
+        else [{"coord": [float(here), minor / major], "value": _("you are here")}]
     )
     label = {"position": "top", "formatter": "{c}", "textBorderWidth": 0}
     line = {
         "name": _("Sum for the quantity"),
-        "data": [[float(one.units), one.amount_minor / 100] for one in drawn.points],
+        "data": [[float(one.units), one.amount_minor / major] for one in drawn.points],
         "markPoint": {"symbol": "circle", "symbolSize": 12, "data": mark, "label": label},
     }
     return _curve(drawn, unit, line)

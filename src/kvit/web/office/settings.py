@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kvit.core.searching import folded, other_layout
+from kvit.invoicing import queries as invoicing
 from kvit.parties import queries as parties
 from kvit.parties import services
 from kvit.parties.rows import TenantRow
@@ -164,6 +165,7 @@ def _places(request: HttpRequest) -> Iterator[dict[str, Any]]:
     test_clock = ("platform.test_clock", str(principal.tenant.id))
     rounding, late = dict(VAT_ROUNDING)[row.vat_rounding], dict(LATE_EVENTS)[row.late_events]
     sellers = ", ".join(one.row.name for one in parties.sellers().values())
+    started = ", ".join(one.row.code for one in invoicing.triggers() if one.row.is_on)
     is_on = _("on") if principal.test_clock else _("off")
     write, read = "settings.write", "settings.read"
     fields = _fields()
@@ -171,6 +173,7 @@ def _places(request: HttpRequest) -> Iterator[dict[str, Any]]:
         ("settings-company", write, _("Company"), f"{row.name} · {row.currency}", company),
         ("settings-company", write, _("Tax and late usage"), f"{rounding} · {late}", company),
         ("settings-sellers", read, _("Sellers, branches, numbering"), sellers, None),
+        ("settings-triggers", read, _("Bills that start themselves"), started, None),
         ("settings-staff", "members.read", _("Staff and roles"), "", None),
         ("settings-keys", "keys.write", _("API keys"), "", None),
         ("webhooks", "webhooks.write", _("Webhooks"), "", None),
@@ -188,7 +191,9 @@ def _places(request: HttpRequest) -> Iterator[dict[str, Any]]:
 
 def _fields() -> dict[str, list[str]]:
     """What can be set on each page, as its form calls it."""
-    from kvit.web.office.settings_sellers import SellerForm  # it asks this module for choices
+    # They ask this module for choices, or their forms for the catalogue.
+    from kvit.web.office.settings_sellers import SellerForm
+    from kvit.web.office.settings_triggers import TriggerForm
 
     def labels(form: type[forms.Form]) -> list[str]:
         return [str(one.label) for name, one in form.base_fields.items() if name != "reason"]
@@ -198,6 +203,7 @@ def _fields() -> dict[str, list[str]]:
         "settings-sellers": [
             *labels(SellerForm), _("Looks of documents"), _("Logo"), _("Colour"), _("Branches"),
         ],
+        "settings-triggers": labels(TriggerForm),
         "settings-staff": [_("Role"), _("Branch"), _("Money limits"), _("E-mail")],
         "settings-keys": [_("Rights")],
         "settings-clock": labels(ClockForm),
