@@ -35,6 +35,10 @@ class SettingForm(OfficeForm):
         help_text=gettext_lazy("Stays in the journal beside what was and what is."),
     )  # fmt: skip
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.order_fields([*(name for name in self.fields if name != "reason"), "reason"])
+
     def said(self, name: str, value: Any) -> str:
         """A value as the form shows it."""
         asked = self.fields[name]
