@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
+from django.db import OperationalError
 
-from kvit.metering import queries
+from kvit.metering import queries, services
 from kvit.metering.models import UsageEvent
 from kvit.parties.rows import Tenant
 from kvit.parties.services import revoke_key
@@ -199,3 +201,19 @@ def test_a_worker_takes_up_what_came_though_one_company_stumbles(
         while queries.unread().events and time.monotonic() < until:
             time.sleep(0.02)
     assert (queries.unread().events, UsageEvent.objects.count()) == (0, 1)
+
+
+def test_a_full_disk_of_the_database_is_told_as_such(
+    api: Callers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError from psycopg.errors.DiskFull("could not extend file")
+
+    crm = api()
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "ingest_together", fail)
+        refused = crm.post("/events", EVENT)
+    assert (refused.status, refused.code, refused.headers["Retry-After"]) == (
+        503, "database_disk_full", "30",
+    )  # fmt: skip
+    assert crm.post("/events", EVENT).json["accepted"] == 1

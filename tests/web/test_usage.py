@@ -66,6 +66,10 @@ def test_lists_of_every_kind_open(client: Client) -> None:
         ("intakes", "test"),
     ):
         assert words in text(client, f"/office/usage/?tab={tab}"), tab
+    stands = "Of the accepted: on bills 1, not billed yet 1, undone 0."
+    assert stands in text(client, "/office/usage/stand/")
+    part = text(client, "/office/usage/stand/", **{"HX-Request": "true"})
+    assert part.strip() == stands
     chart = text(client, "/office/usage/?meter=calls&subject=n-1")
     assert "10 Oct 2026 1 10,000" in chart
     answer = client.get("/office/usage/export/?subject=n-9")

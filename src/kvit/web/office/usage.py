@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -117,6 +117,14 @@ class UsageFilter(FilterForm):
         )
 
 
+@page("usage/stand/", name="usage-stand", right="usage.read")
+def usage_stand(request: HttpRequest) -> HttpResponse:
+    """Where all usage stands: for htmx itself alone, else a page of it."""
+    is_part = request.headers.get("HX-Request") == "true"
+    template = "stand.html" if is_part else "stand_page.html"
+    return render(request, f"office/usage/{template}", {"stand": fates.summed(queries.counts())})
+
+
 @page("usage/", name="usage", right="usage.read")
 def usage(request: HttpRequest) -> HttpResponse:
     form = UsageFilter(request.GET)
@@ -142,7 +150,6 @@ def usage(request: HttpRequest) -> HttpResponse:
         ],
         row=f"office/usage/row_{'events' if tab == 'retracted' else tab}.html",
         intakes=queries.intake_sums(),
-        stand=fates.summed(counts),
         **_fates(asked.get("event", "").strip(), zone),
         **_chart(form, zone),
     )
