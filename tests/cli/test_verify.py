@@ -37,6 +37,14 @@ DROP = "ALTER TABLE {} DROP CONSTRAINT {}"
 # (invariant, the statements that break it, which row must be named)
 BREAKS: list[tuple[str, list[str], str]] = [
     (
+        "invoicing_tally_not_the_documents",
+        [
+            "UPDATE invoicing_tally SET total_minor = total_minor + 1"
+            " WHERE id = (SELECT min(id) FROM invoicing_tally)"
+        ],
+        "SELECT format('tally:%s %s', tab, day) FROM invoicing_tally ORDER BY id LIMIT 1",
+    ),
+    (
         "invoicing_does_not_add_up",
         [
             DROP.format("invoicing_invoiceline", "line_adds_up"),
