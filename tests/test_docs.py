@@ -17,7 +17,8 @@ from kvit.core.pricing import MODELS, Quantity, evaluate
 from kvit.core.quote import answer_line
 from kvit.integrations import port
 from kvit.platform import settings
-from kvit.web import cli, reference
+from kvit.web import cli, reference, urls
+from kvit.web.cli import screens
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -115,6 +116,14 @@ def test_both_readmes_show_the_same_commands() -> None:
     )
     assert english == russian
     assert ["./kvit", "demo"] in english
+
+
+def test_pictures_are_those_that_are_shown_and_each_is_a_page_of_the_office() -> None:
+    """Made anew by `./kvit screens --docs`."""
+    shown = screens.shown_in_docs()
+    assert shown == {path.stem for path in (ROOT / "docs" / "pictures").glob("*.png")}
+    [office] = [one for one in urls.urlpatterns if getattr(one, "namespace", "") == "office"]
+    assert shown - {one.name for one in office.url_patterns} == set()
 
 
 def test_every_page_can_be_reached() -> None:

@@ -29,7 +29,7 @@ LOOKS = (
 )
 _FILE = re.compile(r"\.(pdf|csv|xlsx|json|zip)$|/pdf/|export", re.IGNORECASE)
 # Parts of pages and ways to them: no page of their own.
-PARTS = {"overview-tile", "run-progress", "subscription-next", "search", "go"}
+PARTS = {"logo", "overview-tile", "run-progress", "subscription-next", "search", "go"}
 
 
 def pages() -> set[str]:
