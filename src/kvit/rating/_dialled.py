@@ -4,9 +4,12 @@ The number is the dimension `destination`. Numbers that are digits alone, nearly
 the texts of dimensions and read as keys without an object a text.
 """
 
+from typing import Any
+
 import numpy as np
 import orjson
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from kvit.core.catalogue import Meter
 from kvit.core.columnar.destinations import NOBODY, key_of, keys_of
@@ -17,7 +20,10 @@ from kvit.core.columnar.sessions import LONGEST
 from kvit.core.pricing.bands import SECOND
 from kvit.rating._counted import Counted
 
-_ALONE = b'{"destination":"', b'"}'  # around the number, where it is the only dimension
+# Where the number is the only dimension: what stands before it, eight bytes at a time, and after.
+_BEFORE = np.frombuffer(b'{"destination":"', "<u8")
+_AFTER = np.frombuffer(b'"}', "<u2")[0]
+_AROUND = 16, 2
 _NEVER = -1  # microseconds of a session that has none: it is odd
 
 
@@ -39,17 +45,15 @@ def numbers_of(dimensions: "pa.Array") -> tuple[Rows, list[str]]:
     edges = np.frombuffer(offsets, np.int32)[dimensions.offset :][: len(dimensions) + 1]
     begins, ends = edges[:-1].astype(np.int64), edges[1:].astype(np.int64)
     data = np.frombuffer(data, np.uint8)
-    before, after = _ALONE
-    plain = ends - begins >= len(before) + len(after)
+    before, after = _AROUND
     keys = np.full(len(dimensions), NOBODY)
-    for place, byte in enumerate(before + after):
-        rows = np.flatnonzero(plain)
-        at = begins[rows] + place
-        if place >= len(before):
-            at = ends[rows] - len(before + after) + place
-        plain[rows] = data[at] == byte
-    rows = np.flatnonzero(plain)
-    keys[rows] = keys_of(data, begins[rows] + len(before), ends[rows] - len(after))
+    rows = np.flatnonzero(ends - begins >= before + after)
+    if len(rows):
+        eight, two = _words(data, "<u8"), _words(data, "<u2")
+        at = begins[rows]
+        alone = (eight[at] == _BEFORE[0]) & (eight[at + 8] == _BEFORE[1])
+        rows = rows[alone & (two[ends[rows] - after] == _AFTER)]
+        keys[rows] = keys_of(data, begins[rows] + before, ends[rows] - after)
     texts: list[str] = []
     for place in np.flatnonzero(keys == NOBODY).tolist():
         text = orjson.loads(dimensions[place].as_py()).get("destination", "")
@@ -58,6 +62,12 @@ def numbers_of(dimensions: "pa.Array") -> tuple[Rows, list[str]]:
             keys[place] = -1 - len(texts)
             texts.append(text)
     return keys, texts
+
+
+def _words(data: NDArray[np.uint8], kind: str) -> NDArray[np.unsignedinteger[Any]]:
+    """Return the number that begins at each byte."""
+    size = np.dtype(kind).itemsize
+    return np.ndarray((len(data) - size + 1,), kind, data.data, strides=(1,))
 
 
 def _microseconds(values: Rows, scale: int) -> Rows:
