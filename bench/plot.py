@@ -19,7 +19,7 @@ PAGE = HERE.parent / "docs" / "explanation" / "performance.md"
 BEGIN, END = "<!-- figures: made by bench/plot.py -->", "<!-- end of figures -->"
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 360, 70, 50, 30, 200
 COLOURS = ("#1f6feb", "#d1495b", "#2e8b57", "#8a63d2")
-PLOTTED = ("billrun", "rating")
+PLOTTED = ("billrun", "rating", "telecom")
 
 Series = dict[str, list[tuple[float, float]]]
 
