@@ -155,3 +155,20 @@ def test_requests_of_two_keys_and_sources_keep_their_author(tenant: UUID, now: d
     assert [(one["actor"], one["source"], one["accepted"]) for one in queries.batches()] == [
         ("key:1", "api", 1), ("key:2", "b", 1), ("key:1", "api", 1),
     ]  # fmt: skip
+
+
+def test_at_any_moment_an_event_is_counted_once(
+    tenant: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken up, and its file removed, between the look into the log and that into the tables."""
+    keep("a=1 b=2", now)
+    real = queries.in_log
+
+    def slow() -> dict[UUID, int]:
+        found = real()
+        assert take_up(now) == 2
+        return found
+
+    monkeypatch.setattr(queries, "in_log", slow)
+    counts = queries.counts()
+    assert (counts.accepted, counts.unread) == (2, 0)

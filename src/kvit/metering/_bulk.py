@@ -188,35 +188,48 @@ def _verdicts(taken: Taken) -> list[dict[str, Any]]:
 
 
 def unread_requests() -> Iterator[Kept]:
-    """Yield the requests of the tenant's log that were not taken up yet, in order."""
-    # The files first, then what was taken up of them: taken up in between, a request is known.
-    requests, _ = _decoded(list(durable_log.all_records(str(current_tenant_id()))))
-    known = set(
-        BulkVerdict.objects.filter(pk__in=[one.id for one in requests]).values_list("pk", flat=True)
-    )
+    """Yield the requests of the tenant's log that were not taken up yet, in order.
+
+    Memory holds one file. The files are listed first: of what is taken up from then on, this yields
+    a request or its row of verdicts stands, never neither.
+    """
     seen: set[UUID] = set()
-    for one in requests:
-        if one.id not in known and one.id not in seen:  # a file renamed while it was looked for
-            seen.add(one.id)
-            yield one
+    for records in durable_log.all_records(str(current_tenant_id())):
+        requests, _ = _decoded(records)
+        found = BulkVerdict.objects.filter(pk__in=[one.id for one in requests])
+        seen |= set(found.values_list("pk", flat=True))
+        for one in requests:
+            if one.id not in seen:  # a file renamed while it was looked for comes twice
+                seen.add(one.id)
+                yield one
+
+
+def in_log() -> dict[UUID, int]:
+    """Return how many events each request of the tenant's log holds, those taken up by now too."""
+    return {
+        one.id: one.offered
+        for records in durable_log.all_records(str(current_tenant_id()))
+        for one in _decoded(records)[0]
+    }
 
 
 def unread() -> Unread:
     """Count what was taken in bulk and not looked into yet."""
-    found = list(unread_requests())
-    return Unread(
-        len(found),
-        sum(one.offered for one in found),
-        min((one.received_at for one in found), default=None),
-    )
+    found = [(one.offered, one.received_at) for one in unread_requests()]
+    return Unread(len(found), sum(n for n, _ in found), min((at for _, at in found), default=None))
 
 
 def bulk_request(request_id: UUID) -> BulkRequest | None:
     """Return a request that was taken in bulk, with its verdicts once it was taken up."""
-    waiting = [one for one in unread_requests() if one.id == request_id]
-    if waiting:
-        one = waiting[0]
-        return BulkRequest(one.id, "waiting", one.received_at, one.offered)
+    if done := _done(request_id):
+        return done
+    for one in unread_requests():
+        if one.id == request_id:
+            return BulkRequest(one.id, "waiting", one.received_at, one.offered)
+    return _done(request_id)  # it may have been taken up meanwhile
+
+
+def _done(request_id: UUID) -> BulkRequest | None:
     done = BulkVerdict.objects.filter(pk=request_id).first()
     if done is None:
         return None

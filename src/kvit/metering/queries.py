@@ -18,7 +18,14 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from kvit.metering import _invariants
-from kvit.metering._bulk import BulkRequest, Unread, bulk_request, unread, unread_requests
+from kvit.metering._bulk import (
+    BulkRequest,
+    Unread,
+    bulk_request,
+    in_log,
+    unread,
+    unread_requests,
+)
 from kvit.metering._columns import DIMENSIONS, TEXTS, TIMES, UsageColumns, usage_columns
 from kvit.metering._days import MeterDay, days_of
 from kvit.metering._invariants import Problem, problems
@@ -240,21 +247,27 @@ def undone_since(version: int) -> int:
 
 def counts() -> Counts:
     """Return the tenant's usage in figures; from the batches, not by counting events."""
-    # First of all: what is taken up from here on is counted once, here.
-    in_log = unread()
+    # The log first, then one statement for both sides of it: a request that is taken up meanwhile
+    # is either unread or accepted, and never both or neither.
+    kept = in_log()
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce(sum(accepted), 0) FROM metering_batch WHERE tenant_id = %s",
-            [current_tenant_id()],
+            """
+            SELECT (SELECT coalesce(sum(accepted), 0) FROM metering_batch
+                    WHERE tenant_id = %(tenant)s),
+                   (SELECT coalesce(sum(offered), 0) FROM metering_bulkverdict
+                    WHERE tenant_id = %(tenant)s AND id = ANY(%(kept)s))
+            """,
+            {"tenant": current_tenant_id(), "kept": list(kept)},
         )
-        accepted = int(cursor.fetchone()[0])
+        accepted, looked_into = map(int, cursor.fetchone())
     return Counts(
         accepted=accepted,
         retracted=Retraction.objects.count(),
         conflicts_open=conflicts().count(),
         rejected_open=rejections().count(),
         version=latest_version(),
-        unread=in_log.events,
+        unread=sum(kept.values()) - looked_into,
     )
 
 

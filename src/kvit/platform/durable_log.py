@@ -257,8 +257,8 @@ def damaged(name: str) -> list[Path]:
     return [path for path in _listed(name) if path.suffix == ".damaged"]
 
 
-def all_records(name: str) -> Iterator[bytes]:
-    """Yield each record of a name that is on the disk and not set aside, growing files included."""
+def all_records(name: str) -> Iterator[tuple[bytes, ...]]:
+    """Yield the records of each file of a name that is not set aside, growing files included."""
     for path in _listed(name):
         try:
             content = path.read_bytes()
@@ -267,7 +267,7 @@ def all_records(name: str) -> Iterator[bytes]:
                 continue  # it was worked on meanwhile
             content = _renamed(path)
         if path.suffix in (".open", ".log", ".left"):
-            yield from parse(content, may_be_torn=True).records
+            yield parse(content, may_be_torn=True).records
 
 
 def read(path: Path) -> Read:
