@@ -126,7 +126,8 @@ class Exact:
 
 
 def joined(parts: Sequence[Exact]) -> Exact:
-    """Put columns over the same denominators one after the other."""
+    """Put columns one after the other; those with a rest are over the same denominators."""
     rests = [one.rest for one in parts if one.rest is not None]
-    rest = np.concatenate(rests) if rests else None
-    return Exact(np.concatenate([one.num for one in parts]), parts[0].den, rest, parts[0].part)
+    den = lcm(*(one.den for one in parts))
+    num = np.concatenate([one.over(den) for one in parts])
+    return Exact(num, den, np.concatenate(rests) if rests else None, parts[0].part)

@@ -84,7 +84,7 @@ class Book:
         self._scales = column_of([one.unit_scale for one in tables])
         self._free = column_of([one.free for one in tables])
         self._dens = column_of([one.den for one in tables])
-        self._tops = [*map(largest, self._rows[1:]), largest(self._free)]
+        self._tops = [*np.abs(self._rows[1:]).max(axis=1).tolist(), largest(self._free)]
         self._at: dict[int, _Flat] = {}
 
     def holds(self, units: Exact, counts: Rows) -> bool:

@@ -180,10 +180,10 @@ def scale_of(values: Iterable[Fraction | None]) -> int:
 
 def scaled(value: Fraction, scale: int) -> int:
     """Return value × scale, which the scale was chosen to make an integer."""
-    product = value * scale
-    if product.denominator != 1:
+    times, rest = divmod(scale, value.denominator)
+    if rest:
         raise ArithmeticError(f"{value} does not fit the scale {scale}")
-    return product.numerator
+    return value.numerator * times
 
 
 def ratio(value: Fraction) -> tuple[int, int]:
