@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+INSTALL: Final = "pip install --require-hashes -r requirements-extras.lock"
 Run = Callable[[str], Sequence[tuple[Any, ...]]]
 
 
@@ -49,7 +50,7 @@ def duckdb_session() -> Iterator[Run]:
 def clickhouse_session() -> Iterator[Run]:
     """ClickHouse's engine within this process, by `chdb`."""
     if find_spec("chdb") is None:
-        raise EngineMissing("pip install kvit[clickhouse]")
+        raise EngineMissing(INSTALL)
     from chdb import session
 
     opened = session.Session()
@@ -78,7 +79,7 @@ def clickhouse_session() -> Iterator[Run]:
 def spark_session(cores: int = 2) -> Iterator[Run]:
     """Spark in this machine's Java, without its pages."""
     if find_spec("pyspark") is None:
-        raise EngineMissing("pip install kvit[spark]")
+        raise EngineMissing(INSTALL)
     if shutil.which("java") is None:
         raise EngineMissing("apt install default-jre-headless")
     from pyspark.sql import SparkSession
@@ -87,6 +88,7 @@ def spark_session(cores: int = 2) -> Iterator[Run]:
         SparkSession.builder.master(f"local[{cores}]")
         .appName("kvit")
         .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.shuffle.partitions", str(cores))
         .getOrCreate()
     )

@@ -118,7 +118,7 @@ def _show(verdict: Verdict) -> None:
     _tell(
         "differs" if verdict.differences else "holds",
         engine=verdict.engine,
-        seconds=f"{verdict.seconds:.1f}",
+        seconds=f"{verdict.seconds:.1f}".replace(".", either(",", ".")),
         lines=verdict.lines,
         halves=verdict.halves,
         n=len(verdict.differences),
