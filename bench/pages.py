@@ -131,7 +131,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from kvit.web.cli.ground import ready
 
     ready()
-    small, _ = _company("small", 50, 20)
+    small, _ = _company("small", 50, 60)
     large, filled = _company(TENANT, args.invoices, args.customers)
     few, many = _places("small"), _places(TENANT)
     pages = {}
