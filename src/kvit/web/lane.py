@@ -45,7 +45,8 @@ MOST_BYTES = 256 * 2**20  # of bodies that a process works on
 TOGETHER_BYTES = 256 * 2**10  # of bodies that share a transaction or a flush, if there are several
 ENOUGH_BYTES = 96 * 2**10  # for which one more transaction begins before the last has ended
 AT_ONCE = 4  # transactions of a caller
-LINGER_S = 0.001  # for which who was answered together may come again together
+LINGER_S = 0.003  # after a small transaction: who was answered together may come again together
+FLUSH_LINGER_S = 0.001  # the same after a flush, which is shorter
 THREADS = 8
 
 Scope = dict[str, Any]
@@ -157,7 +158,7 @@ class Lane:
         """Whether so much waits that a further transaction begins beside those under way."""
         if group[1] is _keep or self._working[group] >= AT_ONCE:
             return False
-        return sum(len(one.body) for one in self._waiting[group]) >= ENOUGH_BYTES
+        return _bytes_of(self._waiting[group]) >= ENOUGH_BYTES
 
     async def _work(self, group: _Group) -> None:
         """Work on what a caller's requests bring, as much at a time as has come."""
@@ -172,8 +173,8 @@ class Lane:
             for one, answer in zip(waiting, answers, strict=True):
                 if not one.answer.done():  # its caller may have gone
                     one.answer.set_result(answer)
-            if len(waiting) > 1:
-                await asyncio.sleep(LINGER_S)
+            if len(waiting) > 1 and _bytes_of(waiting) < ENOUGH_BYTES:
+                await asyncio.sleep(FLUSH_LINGER_S if work is _keep else LINGER_S)
         self._working[group] -= 1
 
     def _next(self, group: _Group) -> list[_Asked]:
@@ -190,6 +191,10 @@ class Lane:
 def wants(scope: Scope) -> bool:
     """Whether a request is for the lane to look at."""
     return scope["path"] in (ONE_BY_ONE, BULK) and scope["method"] == "POST"
+
+
+def _bytes_of(waiting: Sequence[_Asked]) -> int:
+    return sum(len(one.body) for one in waiting)
 
 
 def _known(header: str, address: str) -> Caller | None:
