@@ -141,6 +141,10 @@ def test_a_correction_is_looked_at_and_then_made(client: Client) -> None:
     listed = text(client, "/office/corrections/")
     assert "Простой 3 дня" in listed
     assert "−₽366.00" in listed
+    past = client.get(f"/office/invoices/{invoice().id}/").context["past"]
+    assert [(one.action, one.reason) for one in past][:1] == [
+        ("invoicing.invoice.credit_note", "Простой 3 дня")
+    ]
 
 
 def test_a_correction_that_cannot_be_says_why(client: Client) -> None:

@@ -7,7 +7,6 @@ change_customer(code, row, seen=seen, …)     # refused if it stands otherwise 
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime
 from uuid import UUID
@@ -15,10 +14,10 @@ from uuid import UUID
 from django.db import transaction
 
 from kvit.core import requisites
-from kvit.core.requisites import BadRequisite
 from kvit.core.wording import Words
 from kvit.parties import models
 from kvit.parties._listing import of_inn
+from kvit.parties._requisites import WrongRequisite, cleaned
 from kvit.parties.customers import CustomerRefused, apply_customers
 from kvit.parties.queries import branches, customers_by_code, reach
 from kvit.parties.rows import Customer, CustomerRow, Note
@@ -167,21 +166,10 @@ def checked(row: CustomerRow) -> CustomerRow:
         )
     if (row.account or row.correspondent) and not row.bik:
         raise CustomerNotTaken("customer_bik_missing", field="bik")
-    checks: dict[str, Callable[[str], str]] = {
-        "inn": requisites.check_inn,
-        "kpp": requisites.check_kpp,
-        "ogrn": requisites.check_ogrn,
-        "bik": requisites.check_bik,
-        "account": lambda value: requisites.check_account(value, row.bik),
-        "correspondent": lambda value: requisites.check_correspondent(value, row.bik),
-    }
-    clean = {}
-    for name, check in checks.items():
-        if value := getattr(row, name):
-            try:
-                clean[name] = check(value)
-            except BadRequisite as error:
-                raise CustomerNotTaken(error.code, field=name) from None
+    try:
+        clean = cleaned(row)
+    except WrongRequisite as error:
+        raise CustomerNotTaken(error.code, field=error.field) from None
     if clean.get("inn") and len(clean["inn"]) != KINDS[row.kind]:
         raise CustomerNotTaken("inn_shape", field="inn")
     return replace(row, name=row.name.strip(), **clean)

@@ -1,16 +1,14 @@
 """A seller or a branch at a form: made or changed, once each of its fields can be right."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
 from kvit.core import requisites
 from kvit.core.numbering import BadPattern, check_pattern
-from kvit.core.requisites import BadRequisite
 from kvit.core.wording import Words
+from kvit.parties._requisites import WrongRequisite, cleaned
 from kvit.parties.queries import branches, sellers
 from kvit.parties.rows import BranchRow, SellerRow
 from kvit.parties.services import apply_branches, apply_sellers
@@ -90,21 +88,10 @@ def checked_seller(row: SellerRow) -> SellerRow:
         raise SellerNotTaken("seller_series_wrong", field="series") from None
     if (row.account or row.correspondent) and not row.bik:
         raise SellerNotTaken("seller_bik_missing", field="bik")
-    checks: dict[str, Callable[[str], str]] = {
-        "inn": requisites.check_inn,
-        "kpp": requisites.check_kpp,
-        "ogrn": requisites.check_ogrn,
-        "bik": requisites.check_bik,
-        "account": lambda value: requisites.check_account(value, row.bik),
-        "correspondent": lambda value: requisites.check_correspondent(value, row.bik),
-    }
-    clean: dict[str, Any] = {}
-    for name, check in checks.items():
-        if value := getattr(row, name):
-            try:
-                clean[name] = check(value)
-            except BadRequisite as error:
-                raise SellerNotTaken(f"seller_{error.code}", field=name) from None
+    try:
+        clean = cleaned(row)
+    except WrongRequisite as error:
+        raise SellerNotTaken(f"seller_{error.code}", field=error.field) from None
     return replace(row, name=row.name.strip(), **clean)
 
 

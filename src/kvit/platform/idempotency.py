@@ -8,6 +8,7 @@ that arrives meanwhile waits for its end.
 
 import hashlib
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -60,3 +61,9 @@ def once(
     response = dict(act())
     IdempotencyKey.objects.filter(pk=taken[0][0]).update(response=response)
     return response
+
+
+def forget_answers(*, before: datetime) -> int:
+    """Drop what was answered before the moment; return how much. A repeat of it is done anew."""
+    gone, _ = IdempotencyKey.objects.filter(recorded_at__lt=before).delete()
+    return gone

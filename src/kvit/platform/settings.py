@@ -119,6 +119,18 @@ class Settings(BaseSettings):
         " client's certificate in X-Client-Cert-Sha256; by default nobody",
         "",
     )
+    keep_answers_days: int = _setting(
+        "сколько дней помнить ответы на запросы с Idempotency-Key; после повтор — новый запрос",
+        "days that answers to requests with an Idempotency-Key are kept; a repeat is new then",
+        30,
+        ge=1,
+    )
+    keep_deliveries_days: int = _setting(
+        "сколько дней хранить доставленные и недоставленные вебхуки с ответами на них",
+        "days that webhooks, delivered or given up, are kept with what was answered",
+        90,
+        ge=1,
+    )
     webhooks_allow_private: bool = _setting(
         "только для проб на одной машине: вебхуки и по http, и на частные адреса",
         "for trials on one machine only: webhooks go by http and to private addresses too",

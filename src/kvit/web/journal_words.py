@@ -51,6 +51,7 @@ ACTIONS: Words = {
     "personal.read": ("Личные данные прочитаны", "Personal data read"),
     "rating.charges.rated": ("Начисления рассчитаны", "Charges rated"),
     "rating.charges.taken_back": ("Начисления сняты", "Charges taken back"),
+    "retention.done": ("Удалено по сроку хранения", "Dropped after its time of keeping"),
     "role.changed": ("Права роли изменены", "Rights of a role changed"),
     "role.limited": ("Пределы роли изменены", "Limits of a role changed"),
     "role.look.begun": ("Владелец смотрит как роль", "An owner looks as a role"),

@@ -27,6 +27,7 @@ from kvit.integrations.services._objects import (
     apply_sellers,
     customer_ids,
 )
+from kvit.integrations.services._retention import forget_deliveries
 from kvit.integrations.services._subscriptions import apply_changes, apply_subscriptions
 from kvit.integrations.services._triggers import apply_triggers
 from kvit.integrations.services._uploads import (
@@ -59,6 +60,7 @@ __all__ = [
     "change_webhook",
     "create_webhook",
     "ensure_tenant",
+    "forget_deliveries",
     "hear",
     "ingest_usage",
     "leave_upload_row",

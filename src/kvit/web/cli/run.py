@@ -89,7 +89,7 @@ def _work(args: argparse.Namespace) -> None:
     from kvit.invoicing.jobs import tick
     from kvit.platform import jobs
     from kvit.platform.audit import acting_from
-    from kvit.web import nightly, sealing  # noqa: F401 - a worker has to know its jobs
+    from kvit.web import nightly, retention, sealing  # noqa: F401 - a worker has to know its jobs
 
     queues = [args.role] if args.role in QUEUES else args.queues
     is_of_intake = not queues or "ingest" in queues

@@ -19,6 +19,7 @@ from kvit.core.periods import Period
 from kvit.invoicing import queries, services
 from kvit.invoicing.queries import InvoiceFilter, InvoiceRow, TabTotal
 from kvit.parties import queries as parties
+from kvit.platform import audit_log
 from kvit.platform.tenancy import tenant_scope
 from kvit.web import invoice_card, lists
 from kvit.web.forms import DateField, FilterForm, SumField
@@ -66,6 +67,7 @@ PAPERS = {
 }
 EXPORTED = 1_000  # rows read at once
 MOST_CHOSEN = 500
+MOST_PAST = 30  # rows of the journal on a card
 
 
 class InvoicesFilter(FilterForm):
@@ -168,6 +170,7 @@ def invoice(request: HttpRequest, invoice: UUID) -> HttpResponse:
         raise Http404
     who = customers([card.row.customer_id])[card.row.customer_id]
     made = [{"row": row, "kind": KINDS[row.kind]} for row in card.family]
+    past = audit_log.history("invoicing.invoice", str(invoice), limit=MOST_PAST)
     return render(
         request,
         "office/invoices/card.html",
@@ -178,8 +181,11 @@ def invoice(request: HttpRequest, invoice: UUID) -> HttpResponse:
             "kind": KINDS[card.row.kind],
             "family": made,
             "people": people(
-                {one.author for one in card.family} | {one.approver for one in card.family}
+                {one.author for one in card.family}
+                | {one.approver for one in card.family}
+                | {one.actor for one in past}
             ),
+            "past": past,
             "causes": [{"cause": one, "title": CAUSES[one.code]} for one in card.causes],
             "papers": [{"paper": one, "title": PAPERS[one.kind]} for one in card.papers],
         },

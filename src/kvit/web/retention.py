@@ -1,0 +1,50 @@
+"""Every night each company drops what has outlived its keeping: old answers, old webhooks.
+
+What is kept for ever is not here: usage, charges, documents, postings, the event log, the journal.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+
+from kvit.integrations import services as integrations
+from kvit.parties import queries as parties
+from kvit.platform import audit, idempotency, settings
+from kvit.platform.jobs import every_night, job
+from kvit.platform.tenancy import current_tenant_id, tenant_scope
+
+ACTOR = "job:retention"
+
+
+@job(name="web.forget_old")
+def forget_old(*, now: datetime) -> None:
+    """Drop what is old in the company in scope, by the real time: a company may live by a test
+    clock that is years ahead, its answers are kept by the server's."""
+    drop_old(now=datetime.now(UTC))
+
+
+def drop_old(*, now: datetime) -> None:
+    """Drop what is older than the settings keep."""
+    keep = settings.load()
+    answers = idempotency.forget_answers(before=now - timedelta(days=keep.keep_answers_days))
+    deliveries = integrations.forget_deliveries(
+        before=now - timedelta(days=keep.keep_deliveries_days)
+    )
+    if answers or deliveries:
+        with transaction.atomic():
+            audit.record(
+                action="retention.done",
+                object_type="parties.tenant",
+                object_id=str(current_tenant_id()),
+                after={"answers": answers, "deliveries": deliveries},
+                actor=ACTOR,
+                now=now,
+            )
+
+
+@every_night(name="web.forget_old_all")
+def forget_old_all() -> None:
+    """Leave a job for each company."""
+    for one in parties.tenants():
+        with tenant_scope(one.id):
+            forget_old.defer(key=f"retention:{one.id}")
