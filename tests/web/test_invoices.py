@@ -147,6 +147,15 @@ def test_a_correction_is_looked_at_and_then_made(client: Client) -> None:
     ]
 
 
+def test_corrections_are_narrowed_by_basis_and_author(client: Client) -> None:
+    services.void(invoice("south").id, reason="Счёт не тому", author="cli:olga", now=LATER)
+    services.void(invoice("north").id, reason="Сбой связи", author="cli:ivan", now=LATER)
+    assert "2 documents" in text(client, "/office/corrections/")
+    for asked in ("reason=сбой", "author=cli:ivan"):
+        said = text(client, f"/office/corrections/?{asked}")
+        assert ("Сбой связи" in said, "Счёт не тому" in said) == (True, False)
+
+
 def test_a_correction_that_cannot_be_says_why(client: Client) -> None:
     path = f"/office/invoices/{invoice().id}/correct/"
     refused = client.get(path, {"way": "credit", "sum-1": "3000"})

@@ -70,11 +70,12 @@ def test_a_slip_in_a_requisite_is_told_at_its_field(office: Office, seller: None
 
 def test_a_seller_gets_another_pattern_of_numbers(office: Office, seller: None) -> None:
     owner, page = office("owner"), "/office/settings/sellers/main/"
-    sent = fields(owner, page, series="A-{number:03}", approval="on")
+    sent = fields(owner, page, series="A-{number:03}", approval="on", four_eyes="on")
     seen = owner.get(page).context["seen"]
     assert owner.post(page, sent | {"seen": seen, "confirm": "1"}).status_code == 302
     row = queries.sellers()["main"].row
-    assert (row.series, row.approval, row.inn) == ("A-{number:03}", True, "7707083893")
+    assert (row.series, row.inn) == ("A-{number:03}", "7707083893")
+    assert (row.approval, row.four_eyes) == (True, True)
     assert "A-001" in owner.get("/office/settings/sellers/").content.decode()
 
 
