@@ -146,6 +146,11 @@ class Settings(BaseSettings):
         "for tests: a folder where a picture of each page is left; kvit screens sets it",
         None,
     )
+    test_screens_cut: bool = _setting(
+        "для тестов: картинка только того, что помещается на экран; её задаёт kvit screens --docs",
+        "for tests: a picture of what a screen shows alone; kvit screens --docs sets it",
+        False,
+    )
     venv: Path | None = _setting(
         "читает ./kvit: где держать окружение Python вместо .venv",
         "read by ./kvit: where to keep the Python environment instead of .venv",
