@@ -29,7 +29,9 @@ LOOKS = (
 )
 _FILE = re.compile(r"\.(pdf|csv|xlsx|json|zip)$|/pdf/|export", re.IGNORECASE)
 # Parts of pages and ways to them: no page of their own.
-PARTS = {"logo", "overview-tile", "run-progress", "subscription-next", "search", "go"}
+PARTS = {
+    "logo", "overview-tile", "run-progress", "subscription-next", "usage-stand", "search", "go",
+}  # fmt: skip
 
 
 def pages() -> set[str]:
@@ -71,9 +73,19 @@ def leave_one_of_everything(page: Any) -> None:
     page.locator("[name=code]").fill("spb")
     page.locator("[name=name]").fill("Петербург")
     page.locator("main form [name=reason]").fill("новый филиал")
+    confirm(page)
+    page.locator("main").get_by_text("Петербург").first.wait_for()
+    page.goto("/office/settings/triggers/new/")
+    page.locator("[name=code]").fill("monthly")
+    page.locator("[name=is_on]").uncheck()
+    page.locator("main form [name=reason]").fill("счета первого числа")
+    confirm(page)
+    page.locator("main").get_by_text("monthly").first.wait_for()
+
+
+def confirm(page: Any) -> None:
     page.get_by_role("button", name="Показать, что изменится").click()
     page.get_by_role("button", name="Сохранить эти изменения").click()
-    page.locator("main").get_by_text("Петербург").first.wait_for()
 
 
 @pytest.fixture(scope="module")
