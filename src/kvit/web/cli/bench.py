@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Become the benchmark, run in the project's root."""
     words = [str(FOLDER / f"{args.name}.py")]
-    for option in ("events", "accounts", "rounds", "workers"):
+    for option in ("events", "accounts", "invoices", "rounds", "workers"):
         given = getattr(args, option)
         if given is not None:
             words += [f"--{option}", str(given)]
