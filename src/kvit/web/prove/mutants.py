@@ -13,7 +13,7 @@ from kvit.web.prove.ground import Ground
 from kvit.web.prove.outcome import Outcome, Part, gathered, spread
 from kvit.web.prove.planted import MUTANTS, Mutant, attribute
 
-SIZES = {"dates": 6_800, "rounding": 3_000, "simulate": 17_280}  # whole jobs of each
+SIZES = {"dates": 6_800, "rounding": 3_000, "simulate": 11_520}  # one job; two
 ROUNDS = 4  # of a race
 BOUNDARIES = 24  # the last ones of a flow
 

@@ -67,7 +67,8 @@ def gathered(proof: str, parts: Sequence[Part], *, seed: int, size: int) -> Outc
 def spread(work: Callable[[Job], Done], jobs: Sequence[Job]) -> list[Done]:
     """Do the jobs, each in one of as many processes as there are cores; in order of the jobs."""
     cores = min(len(os.sched_getaffinity(0)), len(jobs))
-    if cores < 2:
+    is_one_of_them = multiprocessing.current_process().daemon  # of an outer spread
+    if cores < 2 or is_one_of_them:
         return [work(one) for one in jobs]
     # Forked: what a mutant has changed in this process is changed in the children as well.
     with multiprocessing.get_context("fork").Pool(cores) as pool:
