@@ -188,7 +188,7 @@ class Writer:
         folder = self._root / name
         if not folder.is_dir():
             folder.mkdir(parents=True, mode=0o700)
-            _sync(self._root)
+            files.sync(self._root)
         elif sum(path.stat().st_size for path in folder.iterdir()) > MOST_KEPT:
             raise NotKept("log_behind", 30)
         path = folder / f"{time.time_ns():020}-{uuid4().hex[:8]}.open"
@@ -198,7 +198,7 @@ class Writer:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         new.rename(path)
         file = self._files[name] = _Open(path, descriptor, time.monotonic())
-        _sync(folder)
+        files.sync(folder)
         return file
 
     def _give_up(self, name: str) -> None:
@@ -356,11 +356,3 @@ def _renamed(path: Path) -> bytes:
         except FileNotFoundError:
             continue
     return b""
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

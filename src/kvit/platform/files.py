@@ -59,7 +59,7 @@ def put(content: bytes) -> str:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    _sync(path.parent)
+    sync(path.parent)
     return digest
 
 
@@ -96,7 +96,8 @@ def folder() -> Path:
     return _folder[0]
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """See to it that what a folder names is on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
