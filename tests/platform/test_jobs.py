@@ -2,25 +2,30 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from procrastinate.contrib.django.utils import connector_params
+from procrastinate.exceptions import ConnectorException
+from procrastinate.manager import JobManager
+from psycopg import sql
 
 from kvit.parties.models import Customer
 from kvit.platform import jobs
 from kvit.platform.clock import move_test_clock
 from kvit.platform.jobs import job, work_once
-from kvit.platform.leases import SPACE, take_up
+from kvit.platform.leases import SPACE, LeasedWorkers, take_up
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
 from kvit.web.cli import run as run_command
 from tests.platform.conftest import House
@@ -63,6 +68,12 @@ def fail_once(*, word: str, now: datetime) -> None:
         raise RuntimeError("once")
 
 
+@job(name="tests.defer_another")
+def defer_another(*, word: str, now: datetime) -> None:
+    ran.append((word,))
+    note_global.defer(key="one by one", word=f"after {word}")
+
+
 @job(name="tests.defer_and_fail")
 def defer_and_fail(*, now: datetime) -> None:
     with transaction.atomic():
@@ -83,6 +94,12 @@ def statuses() -> dict[str, str]:
             "SELECT task_name, status FROM procrastinate_jobs WHERE task_name LIKE 'tests.%%'", []
         )
         return dict(cursor.fetchall())
+
+
+def unfinished() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')")
+        return int(cursor.fetchone()[0])
 
 
 def workers() -> int:
@@ -198,6 +215,57 @@ def test_a_worker_of_a_queue_leaves_the_others() -> None:
     assert [line[0] for line in ran] == ["of its own", "of the other"]
 
 
+def test_jobs_are_done_though_a_connection_of_the_process_died() -> None:
+    note_global.defer(word="before")
+    work_once()  # from here on its threads have their connections
+    end_other_connections()
+    for n in range(5):
+        note_global.defer(key="one by one", word=f"k{n}")
+    work_once()
+    assert [line[0] for line in ran] == ["before", *(f"k{n}" for n in range(5))]
+
+
+def test_a_round_of_jobs_that_leaves_as_many_as_it_found_is_not_the_last() -> None:
+    for n in range(2):
+        defer_another.defer(key="one by one", word=f"k{n}")
+    work_once()
+    assert [line[0] for line in ran] == ["k0", "k1", "after k0", "after k1"]
+
+
+def test_a_worker_survives_a_restart_of_its_database(
+    owner: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To its clients a restart is: connections end, new ones are refused, then are taken."""
+    note_global.defer(word="before")
+    with worker_beside(monkeypatch):
+        wait_for(lambda: unfinished() == 0)  # our own periodic job among them
+        database = sql.Identifier(connection.settings_dict["NAME"])
+        owner.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(database))
+        end_other_connections()
+        time.sleep(0.5)
+        owner.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT -1").format(database))
+        note_apart.defer(word="after")
+        wait_for(lambda: statuses().get("tests.note_apart") == "succeeded")
+    assert statuses() == {"tests.note_global": "succeeded", "tests.note_apart": "succeeded"}
+
+
+def test_a_job_whose_end_could_not_be_noted_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = iter([True])
+
+    async def finish_job(self: LeasedWorkers, **ended: Any) -> None:
+        if next(lost, False):
+            raise ConnectorException
+        await JobManager.finish_job(self, **ended)
+
+    monkeypatch.setattr(LeasedWorkers, "finish_job", finish_job)
+    note_global.defer(word="twice")
+    with worker_beside(monkeypatch):
+        wait_for(lambda: statuses() == {"tests.note_global": "succeeded"})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT attempts FROM procrastinate_jobs WHERE task_name LIKE 'tests.%%'")
+        assert cursor.fetchall() == [(2,)]
+
+
 def test_publishing_wakes_a_drain(
     ours: House, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,14 +297,7 @@ def test_a_drain_survives_its_connection(
     drains.start()
     try:
         time.sleep(0.3)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE usename = current_user AND datname = current_database()"
-                " AND pid <> pg_backend_pid()"
-            )
-            # One that an earlier test is still closing may be among them.
-            assert set(cursor.fetchall()) == {(True,)}
+        end_other_connections()
         with tenant_scope(ours.tenant), transaction.atomic():
             tell([("k", 1)], now)
         assert wait_for_heard(ours.tenant) == [("k", 1)]
@@ -260,6 +321,45 @@ def test_the_command_does_what_waits(
     assert run_command.run(parser.parse_args(["worker", "--once"])) == 0
     assert [line[0] for line in ran] == ["job"]
     assert heard(ours.tenant) == [("k", 1)]
+
+
+@contextmanager
+def worker_beside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have a worker in a process of its own, which ends by a signal and in good order."""
+    monkeypatch.setattr(jobs, "POLL_S", 0.1)
+    connections.close_all()
+    child = os.fork()
+    if not child:
+        try:
+            jobs.work(concurrency=1)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGTERM)
+        _, ended = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(ended) == 0
+
+
+def end_other_connections() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE usename = current_user AND datname = current_database()"
+            " AND pid <> pg_backend_pid()"
+        )
+        # One that an earlier test is still closing may be among them.
+        assert set(cursor.fetchall()) == {(True,)}
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if holds():
+            return
+        time.sleep(0.02)
+    assert holds()
 
 
 def wait_for_heard(tenant: UUID) -> list[tuple[str, int]]:

@@ -32,12 +32,12 @@ from kvit.platform import clock
 from kvit.platform.consumers import drain_all
 from kvit.platform.db.base import current_tenant
 from kvit.platform.events import CHANNEL
-from kvit.platform.leases import LeasedWorkers, take_up
+from kvit.platform.leases import take_up
 from kvit.platform.tenancy import tenant_scope
+from kvit.platform.workers import RETRY_S, work_off, work_until_signal
 
 TRIES = 6  # then the job is `failed` and waits for a person
 POLL_S = 5  # between looks at the deliveries when nobody wakes the drain
-RETRY_S = 1  # after the drain lost its database
 NIGHT = "17 0 * * *"  # by UTC: 03:17 in Moscow
 
 _log = logging.getLogger("kvit.jobs")
@@ -140,7 +140,7 @@ def work(*, concurrency: int = 4, queues: Sequence[str] = ()) -> None:
     beside = threading.Thread(target=copy_context().run, args=(watch, stop))
     beside.start()
     try:
-        _worker().run_worker(concurrency=concurrency, queues=list(queues) or None)
+        work_until_signal(concurrency=concurrency, queues=list(queues) or None)
     finally:
         stop.set()
         beside.join()
@@ -182,41 +182,24 @@ def work_once(*, queues: Sequence[str] = ()) -> None:
     take_up()
     while True:
         went = 0 if queues else drain_all()
-        before = _jobs_to_do(queues)
-        if before:
-            _worker().run_worker(
-                wait=False,
-                listen_notify=False,
-                install_signal_handlers=False,
-                queues=list(queues) or None,
-            )
-        # A run stops when nothing can be fetched for a moment, though followers of a lock remain.
-        if not went and _jobs_to_do(queues) in (0, before):
+        waiting = _waiting(queues)
+        if waiting:
+            work_off(queues=list(queues) or None)
+        # A round ends when nothing can be fetched for a moment, though followers of a lock remain.
+        if not went and not waiting - _waiting(queues):
             return
 
 
-def _worker() -> Any:
-    """Return an app that fetches jobs over connections of its own.
-
-    Not `replace_connector`: that changes the one app of the process, and a job deferred by a job
-    or by a handler would then leave the transaction that it belongs to.
-    """
-    connector: Any = app.connector
-    worker = app.with_connector(connector.get_worker_connector())
-    worker.job_manager = LeasedWorkers(worker.connector)
-    return worker
-
-
-def _jobs_to_do(queues: Sequence[str] = ()) -> int:
+def _waiting(queues: Sequence[str]) -> set[int]:
+    """Return the jobs that could be run now."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'"
+            "SELECT id FROM procrastinate_jobs WHERE status = 'todo'"
             " AND (scheduled_at IS NULL OR scheduled_at <= clock_timestamp())"
             " AND (%(queues)s::text[] = '{}' OR queue_name = ANY(%(queues)s))",
             {"queues": list(queues)},
         )
-        count: int = cursor.fetchone()[0]
-        return count
+        return {key for (key,) in cursor.fetchall()}
 
 
 def _drain_until(stop: threading.Event) -> None:

@@ -5,6 +5,7 @@ the moment it dies: no clock is asked, nobody waits for a silence, and a worker 
 keeps what it has. A machine that has vanished is noticed by the server's own TCP probes.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,9 +75,11 @@ class LeasedWorkers(JobManager):
         return int(worker[0])
 
     async def unregister_worker(self, worker_id: int) -> None:
-        await super().unregister_worker(worker_id)
-        if self._lease is not None:
-            await self._lease.close()
+        """Give the lock back; where it is lost already, the row goes with those of the dead."""
+        assert self._lease is not None
+        with suppress(psycopg.OperationalError):
+            await self._lease.execute("SELECT procrastinate_unregister_worker_v1(%s)", [worker_id])
+        await self._lease.close()
 
     async def update_heartbeat(self, worker_id: int) -> None:
         """Beat, and lock anew where the server dropped the connection that held the lock."""

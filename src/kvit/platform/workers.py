@@ -1,0 +1,89 @@
+"""A worker of jobs that outlives its database: PostgreSQL may be restarted under it.
+
+Procrastinate's own ends with the first connection that it loses, and notes schedules over the
+connection that Django keeps for a thread of its own: once that is dead, so is every later worker
+of the process. Here all of it goes over the worker's pool, which looks at a connection before it
+is used, and a worker that lost its database is followed by another until a signal comes.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from copy import copy
+from typing import Any
+
+import psycopg
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import ConnectorException
+from procrastinate.signals import on_stop
+from procrastinate.worker import Worker
+
+from kvit.platform.leases import LeasedWorkers
+
+RETRY_S = 1.0  # after the database was lost
+
+_log = logging.getLogger("kvit.jobs")
+
+
+def work_until_signal(**options: Any) -> None:
+    """Work jobs off until SIGTERM or SIGINT; what is at work then is done to its end."""
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_one_after_the_other(**options))
+
+
+def work_off(**options: Any) -> None:
+    """Work off what waits.
+
+    Raises:
+        ConnectorException: the database was lost.
+    """
+    asyncio.run(_work(wait=False, listen_notify=False, **options))
+
+
+async def _one_after_the_other(**options: Any) -> None:
+    task: Any = asyncio.current_task()
+    with on_stop(task.cancel):
+        while not task.cancelling():
+            try:
+                await _work(**options)
+            except (ConnectorException, psycopg.Error) as error:
+                _log.error("the worker lost its database", exc_info=error)
+            await asyncio.sleep(RETRY_S)
+
+
+async def _work(**options: Any) -> None:
+    """Be one worker until it has nothing to do, loses its database, or is cancelled.
+
+    Not `replace_connector`: that changes the one app of the process, and a job deferred by a job
+    or by a handler would then leave the transaction that it belongs to.
+    """
+    of_process: Any = app
+    own = of_process.with_connector(of_process.connector.get_worker_connector())
+    own.job_manager = LeasedWorkers(own.connector)
+    own.periodic_registry = _noted_by(own)
+    own.perform_import_paths()
+    async with own.open_async():
+        given = {**own.worker_defaults, **options, "install_signal_handlers": False}
+        worker: Any = _Worker(own, **given)
+        await worker.run()
+
+
+def _noted_by(own: Any) -> Any:
+    """Return the schedules with tasks that are deferred over this app's connections."""
+    registry: Any = type(own.periodic_registry)()
+    for one in own.periodic_registry.periodic_tasks.values():
+        task = copy(one.task)
+        task.blueprint = own
+        registry.register_task(task, one.cron, one.periodic_id, one.configure_kwargs)
+    return registry
+
+
+class _Worker(Worker):
+    async def _persist_job_status(self, *args: Any, **kwargs: Any) -> None:
+        """Note how a job ended, or end as well: to others it is at work while this worker lives."""
+        try:
+            await super()._persist_job_status(*args, **kwargs)
+        except ConnectorException:
+            ending: Any = self
+            ending.stop()
+            raise
