@@ -20,6 +20,7 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402 - only once Djan
 
 from kvit.web import lane, live  # noqa: E402
 from kvit.web.access import tenant_of_scope  # noqa: E402
+from kvit.web.arriving import Arriving  # noqa: E402
 
 _wsgi: Any = WSGIMiddleware(get_wsgi_application(), workers=THREADS)
 
@@ -28,10 +29,14 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Answer one request."""
     if scope["type"] == "http" and scope["path"] == live.PATH:
         await live.stream(scope, receive, send, tenant_of_scope)
-    elif scope["type"] == "http" and lane.wants(scope):
-        await _lane(scope, receive, send)
+    elif scope["type"] == "http":
+        await _arriving(scope, receive, send)
     else:
         await _django(scope, receive, send)
+
+
+async def _arrived(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    await (_lane if lane.wants(scope) else _django)(scope, receive, send)
 
 
 async def _django(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -39,6 +44,7 @@ async def _django(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 _lane = lane.Lane(_django)
+_arriving = Arriving(_arrived)
 
 
 def _coroutine(call: Any) -> Any:

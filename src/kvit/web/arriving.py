@@ -1,0 +1,170 @@
+"""A request is passed on once its body is here, whole: no thread waits for a client.
+
+Django works in a few threads. One that reads a body from the network belongs to its sender until
+the last byte has come, so a handful of senders who say nothing would be the end of the service.
+Here they cost the event loop a little memory, and are refused when they are too slow.
+
+What is spelled so that it would be misread further on is put right here too.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from tempfile import SpooledTemporaryFile
+from typing import Any
+
+from kvit.core.wording import Words
+from kvit.platform.failures import Failure
+from kvit.web.api.problems import language_of
+
+MOST_BYTES = 64 * 2**20  # of one body; what may be less is refused further on, in better words
+MOST_HELD = 512 * 2**20  # of all that a process has received and not answered yet
+IN_MEMORY = 8 * 2**20  # beyond, a body lies in a temporary file: uploads alone are so large
+PART_BYTES = 64 * 2**10
+PATIENCE_S = 20.0  # for the first byte, and each `LEAST_BYTES_S` give a second more
+LEAST_BYTES_S = 16 * 2**10
+WORDS: Words = {
+    "request_slow": (
+        "Тело запроса поступает слишком медленно: запрос не выполнен. Отправьте его снова.",
+        "The body of the request came too slowly: nothing was done. Send it again.",
+    ),
+    "request_too_large": (
+        "Тело запроса больше {limit} МиБ: запрос не выполнен. Разделите его на части.",
+        "The body of the request is larger than {limit} MiB: nothing was done. Send it in parts.",
+    ),
+    "requests_held": (
+        "Сервер занят другими запросами: запрос не выполнен. Повторите через секунду.",
+        "The server is busy with other requests: nothing was done. Try again in a second.",
+    ),
+}
+_STATUS = {"request_slow": 408, "request_too_large": 413, "requests_held": 503}
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class NotArrived(Failure):
+    """The body was not taken to its end."""
+
+    words = WORDS
+
+
+class _ClientGone(Exception):
+    """Nobody waits for an answer."""
+
+
+class Arriving:
+    """Receives the bodies of requests; `then` answers them."""
+
+    def __init__(self, then: App, *, patience_s: float = PATIENCE_S) -> None:
+        self._then = then
+        self._patience_s = patience_s
+        self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope = _put_right(scope)
+        length = _length_of(scope)
+        if not length:
+            await self._then(scope, receive, send)
+            return
+        try:
+            if length > MOST_BYTES:
+                raise NotArrived("request_too_large", limit=MOST_BYTES // 2**20)
+            async with self._whole(receive) as body:
+                await self._then(scope, _again(body, receive), send)
+        except NotArrived as refused:
+            await _refuse(scope, send, refused)
+        except _ClientGone:
+            return
+
+    @asynccontextmanager
+    async def _whole(self, receive: Receive) -> "AsyncIterator[SpooledTemporaryFile[bytes]]":
+        """Receive a body and keep it for as long as the block lasts."""
+        size, begun, is_more = 0, time.monotonic(), True
+        with SpooledTemporaryFile(IN_MEMORY) as body:
+            try:
+                while is_more:
+                    until = begun + self._patience_s + size / LEAST_BYTES_S
+                    part, is_more = await _next(receive, until)
+                    size += len(part)
+                    self._held += len(part)
+                    if self._held > MOST_HELD:
+                        raise NotArrived("requests_held")
+                    _write(body, part)
+                body.seek(0)
+                yield body
+            finally:
+                self._held -= size
+
+
+async def _next(receive: Receive, until: float) -> tuple[bytes, bool]:
+    """Return the next part of a body and whether more follow."""
+    try:
+        async with asyncio.timeout(until - time.monotonic()):
+            message = await receive()
+    except TimeoutError:
+        raise NotArrived("request_slow") from None
+    if message["type"] == "http.disconnect":
+        raise _ClientGone
+    return bytes(message.get("body", b"")), bool(message.get("more_body"))
+
+
+def _write(body: "SpooledTemporaryFile[bytes]", part: bytes) -> None:
+    try:
+        body.write(part)
+    except OSError:  # no room for temporary files
+        raise NotArrived("requests_held") from None
+
+
+def _again(body: "SpooledTemporaryFile[bytes]", receive: Receive) -> Receive:
+    """Return what gives the body in parts, and then what comes after it."""
+    is_given = False
+
+    async def called() -> Message:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        part = body.read(PART_BYTES)
+        is_given = len(part) < PART_BYTES
+        return {"type": "http.request", "body": part, "more_body": not is_given}
+
+    return called
+
+
+def _put_right(scope: Scope) -> Scope:
+    """Return the scope as Django reads it rightly.
+
+    An underscore in a header's name becomes a hyphen on the way: what a proxy tells of a client's
+    certificate could be told by anybody. And a query's letters are to be written in ASCII, which
+    not every client does.
+    """
+    headers = [one for one in scope["headers"] if b"_" not in one[0]]
+    query = _NOT_ASCII.sub(lambda one: b"%%%02X" % one[0][0], scope["query_string"])
+    return {**scope, "headers": headers, "query_string": query}
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), "")
+
+
+def _length_of(scope: Scope) -> int:
+    length = _header(scope, b"content-length")
+    return int(length) if length.isascii() and length.isdigit() else 0
+
+
+async def _refuse(scope: Scope, send: Send, refused: NotArrived) -> None:
+    text = refused.text(language_of(_header(scope, b"accept-language"), "ru")).encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(text)).encode()),
+        (b"connection", b"close"),
+    ]
+    status = _STATUS[refused.code]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": text})

@@ -1,0 +1,105 @@
+"""A request's body is here before anybody works on it; who is too slow or too large is refused."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from kvit.web import arriving
+from kvit.web.arriving import Arriving
+
+FIRST = {"type": "http.request", "body": b"ab", "more_body": True}
+LAST = {"type": "http.request", "body": b"cd", "more_body": False}
+GONE = {"type": "http.disconnect"}
+
+
+class Exchange:
+    """One request: what its client sends, what the application sees, what comes back."""
+
+    def __init__(self, *messages: Any, patience_s: float = 5.0) -> None:
+        self.messages = list(messages)
+        self.arriving = Arriving(self._app, patience_s=patience_s)
+        self.seen: list[tuple[Any, bytes]] = []
+        self.sent: list[Any] = []
+
+    async def _app(self, scope: Any, receive: Any, send: Any) -> None:
+        body, is_more = b"", True
+        while is_more:
+            message = await receive()
+            body, is_more = body + message["body"], message["more_body"]
+        self.seen.append((scope, body))
+
+    async def _receive(self) -> Any:
+        if not self.messages:
+            await asyncio.sleep(60)
+        return self.messages.pop(0)
+
+    async def _send(self, message: Any) -> None:
+        self.sent.append(message)
+
+    def run(
+        self, length: int = 4, query: bytes = b"", headers: dict[str, str] | None = None
+    ) -> "Exchange":
+        named = {"content-length": str(length), "accept-language": "en", **(headers or {})}
+        told = [(name.encode(), value.encode()) for name, value in named.items()]
+        scope = {"type": "http", "query_string": query, "headers": told}
+        asyncio.run(self.arriving(scope, self._receive, self._send))
+        return self
+
+    @property
+    def answer(self) -> tuple[int, str]:
+        return self.sent[0]["status"], self.sent[1]["body"].decode()
+
+
+def test_a_body_is_whole_before_the_application_sees_it() -> None:
+    [(_, body)] = Exchange(FIRST, LAST).run().seen
+    assert body == b"abcd"
+
+
+def test_a_large_body_comes_through_a_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arriving, "IN_MEMORY", 10)
+    large = b"x" * (2 * arriving.PART_BYTES)
+    [(_, body)] = Exchange({**LAST, "body": large}).run(length=len(large)).seen
+    assert body == large
+
+
+def test_who_says_nothing_is_refused_and_the_application_never_asked() -> None:
+    late = Exchange(FIRST, patience_s=0.05).run()
+    assert late.answer == (
+        408, "The body of the request came too slowly: nothing was done. Send it again."
+    )  # fmt: skip
+    assert late.seen == []
+
+
+def test_who_leaves_in_the_midst_of_a_body_has_sent_none() -> None:
+    left = Exchange(FIRST, GONE).run()
+    assert (left.seen, left.sent) == ([], [])
+
+
+def test_what_is_too_large_is_refused_unread() -> None:
+    large = Exchange(FIRST).run(length=arriving.MOST_BYTES + 1)
+    assert large.answer[0] == 413
+    assert large.messages == [FIRST]
+    assert large.seen == []
+
+
+def test_bodies_of_a_process_have_a_bound_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arriving, "MOST_HELD", 3)
+    full = Exchange(FIRST, LAST).run()
+    assert full.answer[0] == 503
+    assert full.seen == []
+    full.messages = [{**LAST, "body": b"abc"}]  # what was refused is held no longer
+    assert [body for _, body in full.run().seen] == [b"abc"]
+
+
+def test_letters_of_a_query_are_read_whichever_way_they_are_written() -> None:
+    [(scope, _)] = Exchange(LAST).run(query="search=Ё%20&q=1".encode()).seen
+    assert scope["query_string"] == b"search=%D0%81%20&q=1"
+
+
+def test_a_header_with_an_underscore_passes_for_no_other() -> None:
+    told = {"x-client-cert-sha256": "aa", "x_client_cert_sha256": "bb"}
+    [(scope, _)] = Exchange(LAST).run(headers=told).seen
+    assert [one for one in scope["headers"] if b"cert" in one[0]] == [
+        (b"x-client-cert-sha256", b"aa")
+    ]
