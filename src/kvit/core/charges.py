@@ -32,7 +32,7 @@ from kvit.core.schedule import Contract, ServicePeriod
 from kvit.core.stretches import Charge, Stretch, enters, reads_quantity, stretches
 from kvit.core.terms import Discount
 
-ZERO = Fraction(0)
+ZERO, ONE = Fraction(0), Fraction(1)
 ALL = "*"  # the key under which all prices wait
 LARGEST = 10**15  # minor units: thousands of such charges still fit into a sum of 64 bits
 
@@ -226,7 +226,7 @@ def _discounted(
 ) -> list[Charge]:
     """Take the company's discounts and then the subscription's; round each charge once."""
     units: dict[str, Fraction] = {}
-    for charge in charges:
+    for charge in charges if catalogue.discounts else ():  # nobody else asks
         key = charge.stretch.key
         units[key] = units.get(key, ZERO) + charge.units
     lines = [
@@ -234,7 +234,7 @@ def _discounted(
             charge,
             charge.gross,
             (
-                *_standing(catalogue, charge.stretch.terms, units[charge.stretch.key]),
+                *_standing(catalogue, charge.stretch.terms, units.get(charge.stretch.key, ZERO)),
                 *charge.stretch.discounts,
             ),
         )
@@ -247,6 +247,8 @@ def _discounted(
             amount_minor=to_minor(line.exact, contract.currency),
             discounts=line.applied,
         )
+        if line.applied
+        else line.item
         for line in apply_discounts(lines, contract.currency, past.spent)
     ]
 
@@ -322,12 +324,12 @@ def _fee(case: _Case, stretch: Stretch) -> Priced:
     """Price a fee. Its counters are those of the whole period; in advance nothing is measured."""
     until = case.service.end if stretch.when == "arrears" else case.service.start
     quantity = Quantity(
-        units=stretch.quantity if stretch.terms.counts_quantity else Fraction(1),
+        units=stretch.quantity if stretch.terms.counts_quantity else ONE,
         attributes=case.attributes(stretch),
         counters=case.counters(stretch, until),
     )
     priced = evaluate(stretch.price, quantity)
-    return priced if reads_quantity(stretch) else replace(priced, units=Fraction(1))
+    return priced if reads_quantity(stretch) else Priced(priced.exact, ONE, priced.steps)
 
 
 def _rate_usage(

@@ -71,7 +71,10 @@ def exponent(currency: str) -> int:
 
 def round_fraction(value: Fraction, rounding: Rounding = "half-up") -> int:
     """Round to an integer: half-up away from zero at a tie, up towards +∞, down towards −∞."""
-    numerator, denominator = value.numerator, value.denominator
+    return _rounded(value.numerator, value.denominator, rounding)
+
+
+def _rounded(numerator: int, denominator: int, rounding: Rounding) -> int:
     if denominator == 1:
         return numerator
     if rounding == "down":
@@ -79,14 +82,14 @@ def round_fraction(value: Fraction, rounding: Rounding = "half-up") -> int:
     if rounding == "up":
         return -(-numerator // denominator)
     if rounding == "half-even":
-        return round(value)
+        return round(Fraction(numerator, denominator))
     magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
     return magnitude if numerator >= 0 else -magnitude
 
 
 def to_minor(major: Fraction, currency: str, rounding: Rounding = "half-up") -> int:
     """Round an exact sum in major units once, to an integer of minor units."""
-    return round_fraction(major * 10 ** exponent(currency), rounding)
+    return _rounded(major.numerator * 10 ** exponent(currency), major.denominator, rounding)
 
 
 def minor_text(minor: int, currency: str) -> str:

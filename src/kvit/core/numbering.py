@@ -6,6 +6,7 @@ begins a series of its own, counted from 1.
 
 import re
 from datetime import date
+from functools import lru_cache
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _NUMBER = re.compile(r"number(?::0?(\d{1,2}))?")
@@ -16,6 +17,7 @@ class BadPattern(ValueError):
     """The pattern has no {number}, has it twice, or names something else."""
 
 
+@lru_cache(maxsize=1024)
 def check_pattern(pattern: str) -> None:
     """Raise `BadPattern` unless the pattern has one {number} and otherwise {year}, {branch}."""
     fields = _FIELD.findall(pattern)

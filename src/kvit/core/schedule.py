@@ -13,7 +13,7 @@ a new count of periods at its moment, and the last old period is served up to it
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import count
+from itertools import count, pairwise
 
 from kvit.core.catalogue import Catalogue
 from kvit.core.periods import Cycle, Period, instant_of, local_date, parse_cycle
@@ -168,8 +168,9 @@ def _periods_from(epoch: _Epoch, index: int) -> Iterator[tuple[int, Period]]:
     if epoch.cycle.dates:
         last = epoch.cycle.index_of(epoch.anchor, _listed(epoch.cycle, date.max))
         numbers = range(index, last + 1)
-    for number in numbers:
-        yield number, epoch.cycle.period(epoch.anchor, number)
+    boundaries = pairwise(epoch.cycle.boundary(epoch.anchor, k) for k in count(index))
+    for number, (start, end) in zip(numbers, boundaries, strict=False):
+        yield number, Period(start, end)
 
 
 def _listed(cycle: Cycle, day: date) -> date:

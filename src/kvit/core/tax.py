@@ -175,7 +175,9 @@ def _exact_vat(amount: int, rate: Fraction | None, basis: Basis) -> Fraction:
         return Fraction(0)
     if rate < 0:
         raise ValueError(f"negative VAT rate {rate}")
-    return amount * rate / (100 if basis == "net" else 100 + rate)
+    if basis == "net":
+        return Fraction(amount * rate.numerator, 100 * rate.denominator)
+    return amount * rate / (100 + rate)
 
 
 def _apply(amount: int, vat: int, basis: Basis) -> TaxedLine:
@@ -199,6 +201,8 @@ def _spread(exact: Sequence[Fraction]) -> list[int]:
     most, the earlier first. No part is a whole unit off, and the mirror of a document has the
     mirror of its parts.
     """
+    if len(exact) == 1:
+        return [round_fraction(exact[0])]
     whole = round_fraction(sum(exact, Fraction(0)))
     parts = [int(part) for part in exact]
     missing = whole - sum(parts)

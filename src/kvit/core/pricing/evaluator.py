@@ -70,6 +70,8 @@ def evaluate(
         steps = difference(
             _steps(compiled, earlier + quantity, calendar), _steps(compiled, earlier, calendar)
         )
+    if len(steps) == 1:  # of most prices, and sums of fractions are dear
+        return Priced(steps[0].exact, steps[0].units, (steps[0],))
     exact = sum((step.exact for step in steps), ZERO)
     units = sum((step.units for step in steps), ZERO)
     return Priced(exact, units, tuple(steps))
@@ -97,7 +99,7 @@ def _steps(compiled: Compiled, quantity: Quantity, calendar: HolidayCalendar | N
 
 
 def _not_negative(number: Fraction, field: str) -> Fraction:
-    if number < 0:
+    if number.numerator < 0:
         raise PriceError("out_of_range", field, value=exact_text(number), bounds="≥ 0")
     return number
 
@@ -106,6 +108,8 @@ def _adjusted(
     steps: list[Step], adjustments: tuple[Adjustment, ...], group: str = ""
 ) -> list[Step]:
     """Append a step for each adjustment that changes the sum."""
+    if not adjustments:
+        return steps
     total = sum((step.exact for step in steps), ZERO)
     for adjustment in adjustments:
         value = Fraction(*adjustment.value)
@@ -132,6 +136,8 @@ def _adjusted(
 def _read_table(table: Table, units: Fraction, quantity: Quantity, count: int = 0) -> list[Step]:
     """Price `units` by the table: what is included first, then the rows, then its adjustments."""
     _not_negative(units, "units")
+    if not table.free and not table.carries:
+        return _adjusted(_read_rows(table, units, count), table.adjustments, table.key)
     free = Fraction(table.free, table.unit_scale)
     if table.carries:
         free += sum(quantity.carried, ZERO)
@@ -145,8 +151,8 @@ def _read_table(table: Table, units: Fraction, quantity: Quantity, count: int = 
 
 def _read_rows(table: Table, units: Fraction, count: int) -> list[Step]:
     # Units finer than the table's own scale are met by widening its integers.
-    fine = (units * table.unit_scale).denominator
-    exact = (units * table.unit_scale * fine).numerator
+    scaled = units * table.unit_scale
+    exact, fine = scaled.numerator, scaled.denominator
     picked = next(
         (
             i
@@ -214,9 +220,9 @@ def _row_step(
     start = row.lower if table.stacked and index else 0
     if row.lower < 0:
         start = 0
-    within = Fraction(exact, scale * fine) - Fraction(start, scale)
+    within = Fraction(exact - start * fine, scale * fine)
     unit = Fraction(*row.price)
-    moved = value - below
+    moved = value - below if below else value
     flat = moved - (packages if row.package else within) * unit
     return Step(
         _row_key(table, row, index),
