@@ -34,6 +34,7 @@ KINDS = {
     "backdated change": 0.3,  # of the changes
 }
 ACTIVE = 0.6
+OF_STEPS = ("failover", "crash", "pause", "chosen as victim")  # at most one of them at a step
 
 
 @dataclass(slots=True)
@@ -44,8 +45,25 @@ class Faults:
     active: frozenset[str] = frozenset()
     fired: Counter[str] = field(default_factory=Counter)
 
+    _of_steps: list[tuple[float, str]] = field(default_factory=list)  # up to which draw each fires
+
     def __post_init__(self) -> None:
         self.active = frozenset(kind for kind in KINDS if self.chance.random() < ACTIVE)
+        whole = 0.0
+        for kind in OF_STEPS:
+            if kind in self.active:
+                whole += KINDS[kind]
+                self._of_steps.append((whole, kind))
+
+    def of_step(self) -> str | None:
+        """Draw what goes wrong at a step, if anything; it counts once it is `met`."""
+        drawn = self.chance.random()
+        if not self._of_steps or drawn >= self._of_steps[-1][0]:
+            return None
+        return next(kind for until, kind in self._of_steps if drawn < until)
+
+    def met(self, kind: str) -> None:
+        self.fired[kind] += 1
 
     def fires(self, kind: str) -> bool:
         if kind not in self.active or self.chance.random() >= KINDS[kind]:
@@ -56,3 +74,4 @@ class Faults:
     def stop(self) -> None:
         """From here on nothing fails."""
         self.active = frozenset()
+        self._of_steps = []

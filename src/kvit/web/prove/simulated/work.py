@@ -78,7 +78,7 @@ class Subscriber:
     events: list[UsageEvent] = field(default_factory=list)  # in order of time
     times: list[datetime] = field(default_factory=list)  # of the events
     known: tuple[int, Contract] | None = None
-    periods: dict[Period, Services] = field(default_factory=dict)
+    periods: dict[int, Services] = field(default_factory=dict)  # by the year that they touch
 
     def contract(self, place: int) -> Contract:
         """Fold the amendments, once for each state of them."""
@@ -88,10 +88,13 @@ class Subscriber:
         return self.known[1]
 
     def serviced(self, contract: Contract, prices: Catalogue, window: Period) -> Services:
-        """Return the service periods of a window, computed once for each state of the contract."""
-        if window not in self.periods:
-            self.periods[window] = service_periods(contract, prices, window)
-        return self.periods[window]
+        """Return the service periods of the window's first year, those of the window among them:
+        computed once for each state of the contract."""
+        year = window.start.year
+        if year not in self.periods:
+            whole = Period(date(year, 1, 1), date(year + 1, 1, 1))
+            self.periods[year] = service_periods(contract, prices, whole)
+        return self.periods[year]
 
     def take(self, event: UsageEvent) -> None:
         place = bisect_left(self.times, event.time)

@@ -205,20 +205,22 @@ class World:
             if self.steps - began > MANY:
                 self.violations.append(f"no progress: {[one.name for one in alive]}")
                 return
-            if self.faults.fires("failover"):
+            fault = self.faults.of_step()
+            if fault == "failover":
+                self.faults.met(fault)
                 for each in alive:
                     each.let_go()
             one = self.chance.choice(alive) if len(alive) > 1 else alive[0]
             if one.asleep:
                 one.asleep -= 1
                 continue
-            self._step(one)
+            self._step(one, fault)
             if one.at >= len(one.jobs):
                 alive.remove(one)
         if not self.violations and self.store.locks:
             self.violations.append(f"locks are left: {list(self.store.locks)}")
 
-    def _step(self, one: Process) -> None:
+    def _step(self, one: Process, fault: str | None) -> None:
         if one.steps is None:
             one.db = Transaction(self.store)
             one.steps = one.jobs[one.at](one.db)
@@ -227,17 +229,15 @@ class World:
             if not one.db.takes(one.waits):
                 return
             one.waits = None
-        if self.faults.fires("crash"):
-            self._note(one, "crash")
+        if fault in ("crash", "pause", "chosen as victim"):
+            self.faults.met(fault)
+            self._note(one, fault)
+            if fault == "pause":
+                one.asleep = NAP
+                return
             one.let_go()
-            one.at = 0
-            return
-        if self.faults.fires("pause"):
-            one.asleep = NAP
-            return
-        if self.faults.fires("chosen as victim"):
-            self._note(one, "victim")
-            one.let_go()
+            if fault == "crash":
+                one.at = 0
             return
         try:
             one.waits = next(one.steps)
@@ -306,9 +306,8 @@ class World:
                 line = self.store.table("document")[key].lines[0]
                 if row.net > line.net or row.total > line.total:
                     self.violations.append(f"{row} is credited of {line}")
-        for series, last in self.store.table("series").items():
-            if last != self.issued[str(series)[:4]]:
-                self.violations.append(f"{series}: {last} for {self.issued} documents")
+            elif table == "series" and row != self.issued[str(key)[:4]]:
+                self.violations.append(f"{key}: {row} for {self.issued} documents")
 
     def _judge(self, until: date) -> int:
         """Compare the world with the oracle; return how many months were billed."""
