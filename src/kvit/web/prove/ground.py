@@ -101,6 +101,7 @@ class Ground:
             database=name,
             owner_password=self.access.owner_password,
             app_password=self.access.app_password,
+            for_tests=True,
         )
 
     def _create(self, name: str, template: str) -> None:
