@@ -1,6 +1,8 @@
 """Sealed usage says what it said before: in order, as of any version, whatever came since."""
 
 import random
+import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -8,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from kvit.metering import _seal, _segments, queries, services
@@ -190,3 +194,38 @@ def test_a_damaged_segment_is_named(tenant: UUID, now: datetime, file_store: Pat
     assert [(one.code, one.detail) for one in queries.problems()] == [
         ("metering_segment_damaged", digest)
     ]
+
+
+def test_threads_read_one_segment_at_the_same_time(file_store: Path) -> None:
+    numbers = range(8)
+    parts = [
+        pa.table({
+            "kind": ["subscription"], "subject": [f"s-{n}"], "meter": ["calls"],
+            **{one.name: pa.array([n if one.type == pa.int64() else None], one.type)
+               for one in _segments.EVENTS},
+        })
+        for n in numbers
+    ]  # fmt: skip
+    written = _segments.write(parts, 1)
+    segment = _segments.Segment(written.events_digest, written.index_digest, written.scale)
+    seen: list[bool] = []
+
+    def look(step: int) -> None:
+        for n in range(200):
+            run = n * step % len(numbers)
+            rows = segment.rows_of(np.array([run]), ["value", "time"])
+            if rows["value"].to_pylist() != [run]:
+                return
+        seen.append(True)
+
+    threads = [threading.Thread(target=look, args=(step,), daemon=True) for step in (1, 3, 5, 7)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join(20)
+    finally:
+        sys.setswitchinterval(before)
+    assert seen == [True] * len(threads)

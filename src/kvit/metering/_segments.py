@@ -10,6 +10,7 @@ text. The number of PostgreSQL's row goes along, for what is undone later.
 """
 
 import io
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -128,7 +129,11 @@ def nothing_of(columns: Sequence[str]) -> pa.Table:
 
 
 class Segment:
-    """A segment of the store, opened for reading. The row group decoded last is kept."""
+    """A segment of the store, opened for reading. The row group decoded last is kept.
+
+    Pages share one among their threads, and Arrow's readers do not: two that decode at the same
+    time may wait for each other for ever.
+    """
 
     def __init__(self, events_digest: str, index_digest: str, scale: int) -> None:
         self.scale = scale
@@ -139,9 +144,11 @@ class Segment:
             files.path_of(index_digest), memory_map=True, read_dictionary=["subject"]
         )
         self._decoded: dict[tuple[int, tuple[str, ...]], pa.Table] = {}
+        self._turn = threading.Lock()
 
     def _of_runs(self, name: str) -> pa.ChunkedArray:
-        return self._index.read([name], use_threads=False)[name]
+        with self._turn:
+            return self._index.read([name], use_threads=False)[name]
 
     @cached_property
     def counts(self) -> Rows:
@@ -265,11 +272,13 @@ class Segment:
 
     def _group(self, place: int, columns: Sequence[str]) -> pa.Table:
         key = (place, tuple(columns))
-        if key not in self._decoded:
-            while len(self._decoded) > 1:  # two neighbours: a range may end in the midst of one
-                self._decoded.pop(next(iter(self._decoded)))
-            self._decoded[key] = self._file.read_row_group(place, list(columns), use_threads=False)
-        return self._decoded[key]
+        with self._turn:
+            if key not in self._decoded:
+                while len(self._decoded) > 1:  # two neighbours: a range may end in midst of one
+                    self._decoded.pop(next(iter(self._decoded)))
+                table = self._file.read_row_group(place, list(columns), use_threads=False)
+                self._decoded[key] = table
+            return self._decoded[key]
 
 
 def _place(values: pa.Array, wanted: str, first: int, last: int) -> int:
