@@ -1,6 +1,7 @@
 """Pages of the catalogue and of subscriptions: composed, simulated, published; shown, then done."""
 
 import re
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +10,16 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from kvit.catalog import queries as catalog
+from kvit.catalog.rows import Outcome, Scenario, SimulationInfo
+from kvit.core.periods import parse_billing_period
 from kvit.core.pricing import MODELS
 from kvit.core.pricing.shape import shape_of
 from kvit.core.quote import answer
 from kvit.parties.rows import Tenant
+from kvit.platform.ids import uuid7
 from kvit.platform.models import AuditRow
 from kvit.subscriptions.models import Amendment
+from kvit.web.office.simulations import _chart
 from tests.invoicing.company import bill, found
 from tests.web.conftest import Office
 
@@ -269,3 +274,18 @@ def test_a_subscription_is_opened_on_a_page(office: Office, company: Tenant) -> 
     assert made.status_code == 302
     assert olga.get(made["Location"]).status_code == 200
     assert olga.post("/office/subscriptions/new/", fields).status_code == 422
+
+
+@pytest.mark.parametrize(("currency", "drawn"), [("JPY", 1500), ("KWD", 1.5), ("RUB", 15.0)])
+def test_bars_of_a_simulation_count_in_the_digits_of_their_currency(
+    currency: str, drawn: float, now: datetime
+) -> None:
+    dearer = Scenario(draft=uuid7(), title="Dearer", version=1, content={})
+    month = parse_billing_period("2026-10")
+    info = SimulationInfo(
+        uuid7(), month, 1, 1, (dearer,), "done", 1, 1, None, (), "cli:x", now, now
+    )
+    outcome = Outcome(0, currency, 1500, 1500, 3000, 1500, 1, 1, 1500, 0, 0)
+    chart = _chart(info, [outcome])
+    assert chart is not None
+    assert [one["data"] for one in chart["series"]] == [[drawn], [2 * drawn]]

@@ -94,7 +94,7 @@ def test_a_dispute_is_decided(client: Client) -> None:
     [row] = metering.conflicts()
     sent = {"outcome": "replace", "reason": "Верно 401"}
     assert client.post(f"/office/usage/conflicts/{row['id']}/", sent).status_code == 302
-    assert metering.last_views(["a1"])["a1"].value == 401
+    assert metering.last_views(["a1"])["s", "a1"].value == 401
     assert metering.counts().conflicts_open == 0
 
 
@@ -117,9 +117,18 @@ def test_a_faulty_row_is_mended_and_taken_in(client: Client) -> None:
     taken = client.post(mend, cells | {"cell-value": "41"}, headers={"hx-request": "true"})
     assert "Accepted" in plain(taken.content.decode())
     assert (rows(path)[0].state, rows(path)[0].outcome) == ("taken", "accepted")
-    assert metering.last_views(["a2"])["a2"].value == 41
+    assert metering.last_views(["a2"])["calls", "a2"].value == 41
     assert metering.rejections().count() == 0
     assert client.post(mend, cells).status_code == 422
+
+
+def test_a_dispute_is_shown_beside_the_event_of_its_own_source(client: Client) -> None:
+    upload(client, f"{HEAD}\n{GOOD}\n", source="s")
+    upload(client, f"{HEAD}\n{GOOD}1\n", source="s")
+    upload(client, f"{HEAD}\n{GOOD.replace(',40', ',777')}\n", source="t")
+    said = text(client, "/office/usage/?tab=conflicts")
+    assert "40 · calls" in said
+    assert "777" not in said
 
 
 def test_a_faulty_row_is_left_out_for_a_reason(client: Client) -> None:

@@ -304,14 +304,14 @@ def event(source: str, event_id: str) -> list[EventView]:
     )
 
 
-def last_views(event_ids: Sequence[str]) -> dict[str, EventView]:
-    """Return events by id, whatever their source; of one that was replaced, what holds now."""
+def last_views(event_ids: Sequence[str]) -> dict[tuple[str, str], EventView]:
+    """Return events by (source, id), of every source; of one that was replaced, what holds now."""
     found = _views(
         f"{_VIEW} WHERE e.tenant_id = %(tenant)s AND e.source = ANY(%(sources)s)"
         " AND e.event_id = ANY(%(ids)s) ORDER BY e.revision",
         {"tenant": current_tenant_id(), "sources": sources(), "ids": list(event_ids)},
     )
-    return {one.event_id: one for one in found}
+    return {(one.source, one.event_id): one for one in found}
 
 
 def sources_of(event_id: str) -> list[str]:

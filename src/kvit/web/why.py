@@ -111,13 +111,17 @@ def events_of(charge_id: UUID, day: date, *, skip: int = 0) -> DayEvents:
     events = _parted(found).get(day, [])
     whole = _day(day, events, kind)
     page = events[skip : skip + SHOWN]
-    views = metering.last_views([one.id for one in page])
+    # Sources number their events by themselves: the moment tells two of one id apart.
+    views = {
+        (view.event_id, view.time): view
+        for view in metering.last_views([one.id for one in page]).values()
+    }
     first = min((one.usage_version for one in found.revisions), default=0)
     rows = tuple(
         EventOfDay(
             view.source if view else "", one.id, one, view is not None and view.version > first
         )
-        for one, view in ((one, views.get(one.id)) for one in page)
+        for one, view in ((one, views.get((one.id, one.time))) for one in page)
     )
     more = skip + SHOWN
     return DayEvents(day, unit, whole.events, whole.quantity, rows,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from kvit.catalog import queries
 from kvit.catalog.rows import Outcome, SimulationInfo
+from kvit.core.money import exponent
 from kvit.core.periods import BadPeriod, Period, parse_billing_period
 from kvit.platform.tenancy import tenant_scope
 from kvit.rating import simulation as rating_simulation
@@ -138,14 +139,15 @@ def _chart(info: SimulationInfo, outcomes: list[Outcome]) -> dict[str, Any] | No
     if not shown:
         return None
     names = [info.scenarios[one.scenario].title for one in shown]
+    major = 10 ** exponent(first)
     return {
         "xAxis": {"type": "value", "min": 0},
         "yAxis": {"type": "category", "data": names, "inverse": True},
         "series": [
             {"type": "bar", "name": str(_("Before")),
-             "data": [one.before_minor / 100 for one in shown]},
+             "data": [one.before_minor / major for one in shown]},
             {"type": "bar", "name": str(_("After")),
-             "data": [one.after_minor / 100 for one in shown]},
+             "data": [one.after_minor / major for one in shown]},
         ],
     }  # fmt: skip
 

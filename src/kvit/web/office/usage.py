@@ -234,7 +234,9 @@ def _conflicts(
     rows = queries.conflicts()
     found: Page[dict[str, Any]] = keyset(rows, order=("-id",), after=request.GET.get("after", ""))
     known = queries.last_views([row["event_id"] for row in found.rows])
-    return CONFLICTS, found.of(lambda row: {"row": row, "accepted": known.get(row["event_id"])})
+    return CONFLICTS, found.of(
+        lambda row: {"row": row, "accepted": known.get((row["source"], row["event_id"]))}
+    )
 
 
 def _rejected(
