@@ -118,6 +118,10 @@ def test_an_svg_with_more_than_shapes_is_refused_by_its_name(inside: str, what: 
         (svg("<g>"), "picture_damaged"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"><path/></svg>', "picture_without_size"),
         (b"<html><svg/></html>", "picture_unknown"),
+        (svg(head='<?xml version="1.0" encoding="utf-7"?>'), "picture_damaged"),
+        (svg(head='<?xml version="1.0" encoding="zlib"?>'), "picture_damaged"),
+        (svg().replace(b"10 5", b"10 1e99999999999999999999"), "picture_without_size"),
+        (svg().replace(b"10 5", b"10 1e-99999999999999999999"), "picture_without_size"),
     ],
 )
 def test_an_svg_that_would_cost_or_say_nothing_is_refused(content: bytes, code: str) -> None:

@@ -40,7 +40,7 @@ _IDLE_STYLES = ("-inkscape", "font-", "text-", "line-", "writing-", "mix-blend-m
                 "solid-", "vector-effect", "overflow", "stop-", "-webkit")  # fmt: skip
 _VALUE = re.compile(r"[\w\s.,#%()+\-:;/]*")
 _LINK = re.compile(r"url\(#[\w.\-]+\)")
-_NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+(?:e-?[0-9]+)?")
+_NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+(?:e-?[0-9]{1,2}(?![0-9]))?")
 
 
 def clean_svg(content: bytes) -> Picture:
@@ -86,7 +86,10 @@ def _read(content: bytes) -> ElementTree.Element:
     try:
         parser.Parse(content, True)
         return builder.close()
-    except (expat.ExpatError, AssertionError):
+    except BadPicture:
+        raise
+    except (expat.ExpatError, AssertionError, LookupError, ValueError):
+        # The last two: it names an encoding that there is not, or that is no text.
         raise BadPicture("picture_damaged") from None
 
 
