@@ -17,8 +17,11 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from kvit.ledger.services import log_postings
+from kvit.parties import queries as parties
 from kvit.platform import files
 from kvit.platform.db.roles import Access
+from kvit.platform.tenancy import tenant_scope
 from kvit.web.cli import main
 from tests import database
 from tests.scenarios.company import Company
@@ -30,6 +33,7 @@ USAGE_CHARGE = (
     "(SELECT id FROM rating_charge WHERE price_key = 'calls' AND amount_minor > 0"
     " ORDER BY id LIMIT 1)"
 )
+FIRST_POSTING = "(SELECT min(id) FROM ledger_posting)"
 LAST_CHARGE = "(SELECT id FROM rating_charge ORDER BY id DESC LIMIT 1)"
 FIRST_PERIOD = "(SELECT id FROM rating_ratedperiod ORDER BY starts_at, id LIMIT 1)"
 DROP = "ALTER TABLE {} DROP CONSTRAINT {}"
@@ -164,6 +168,26 @@ BREAKS: list[tuple[str, list[str], str]] = [
         "ledger_source_lines_broken",
         ["DELETE FROM ledger_posting WHERE line = 1 AND id = (SELECT min(id) FROM ledger_posting)"],
         "SELECT source FROM ledger_posting ORDER BY id LIMIT 1",
+    ),
+    (
+        "ledger_posting_not_as_signed",
+        [f"UPDATE ledger_posting SET effective_on = effective_on + 1 WHERE id = {FIRST_POSTING}"],
+        f"SELECT 'posting:' || {FIRST_POSTING}",
+    ),
+    (
+        "ledger_posting_gone",
+        [f"DELETE FROM ledger_posting WHERE id = {FIRST_POSTING}"],
+        f"SELECT 'posting:' || {FIRST_POSTING}",
+    ),
+    (
+        "ledger_posting_slipped_in",
+        [
+            "INSERT INTO ledger_posting (id, tenant_id, seller_id, debit, credit, amount_minor,"
+            " currency, source, line, effective_on, recorded_at)"
+            " SELECT -7, tenant_id, seller_id, debit, credit, 5, currency, 'by:hand', 1,"
+            f" effective_on, recorded_at FROM ledger_posting WHERE id = {FIRST_POSTING}"
+        ],
+        "SELECT 'posting:-7'",
     ),
     (
         "price_version_lost",
@@ -361,6 +385,8 @@ def billed(
         company.bill()
         company.append("usage/calls.csv", "l1,2026-10-20T12:00:00,a-1,calls,400\n")
         company.bill("2026-11")
+        with tenant_scope(parties.tenants()[0].id):
+            log_postings(beside=None)
         connections.close_all()
         yield Billed(where, access)
     database._point_django_at(worker_access)

@@ -1,10 +1,11 @@
-"""Every night the kept sums of days are brought together."""
+"""Every night the kept sums of days are brought together; every minute postings are logged."""
 
 from datetime import datetime
 
-from kvit.ledger import services
+from kvit.ledger import queries, services
 from kvit.parties import queries as parties
-from kvit.platform.jobs import every_night, job
+from kvit.platform import settings
+from kvit.platform.jobs import every_minute, every_night, job
 from kvit.platform.tenancy import tenant_scope
 
 
@@ -19,3 +20,18 @@ def merge_all() -> None:
     for one in parties.tenants():
         with tenant_scope(one.id):
             merge.defer(key=f"ledger.merge {one.id}")
+
+
+@job(name="ledger.log")
+def log(*, now: datetime) -> None:
+    """Write what was posted by the company in scope into its log."""
+    services.log_postings(beside=settings.load().checkpoints)
+
+
+@every_minute(name="ledger.log_all")
+def log_all() -> None:
+    """Leave a job for each company that has posted something."""
+    for one in parties.tenants():
+        with tenant_scope(one.id):
+            if queries.is_behind():
+                log.defer_once(key=f"ledger.log {one.id}")

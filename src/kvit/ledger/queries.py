@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from kvit.ledger import _invariants
+from kvit.ledger import _invariants, _log_audit
 from kvit.ledger._invariants import Problem
 from kvit.ledger._kept import (
     DAY_SIDES,
@@ -22,6 +22,8 @@ from kvit.ledger._kept import (
     owing_ids,
     page_by_debt,
 )
+from kvit.ledger._log import NotLogged, is_behind, log_of_books
+from kvit.ledger._log_audit import agrees, proofs_of
 from kvit.ledger._paged import Asked, card_page, customers_page
 from kvit.ledger._postings import postings_of, postings_page
 from kvit.ledger.models import Account, Posting
@@ -29,14 +31,16 @@ from kvit.platform.reading import asked_once
 from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
-    "Asked", "CardLine", "Problem", "Receivable", "SourcePosting", "TrialBalanceRow",
-    "account_card", "accounts", "balances", "card_page", "claimed_by_documents",
-    "customers_page", "of_source", "owed_by", "owed_in_all", "owing_ids", "page_by_debt",
-    "postings_of", "postings_page", "problems", "receivables_by_customer", "trial_balance",
+    "Asked", "CardLine", "NotLogged", "Problem", "Receivable", "SourcePosting", "TrialBalanceRow",
+    "account_card", "accounts", "agrees", "balances", "card_page", "claimed_by_documents",
+    "customers_page", "is_behind", "log_of_books", "of_source", "owed_by", "owed_in_all",
+    "owing_ids", "page_by_debt", "postings_of", "postings_page", "problems", "problems_of_log",
+    "proofs_of", "receivables_by_customer", "trial_balance",
 ]  # fmt: skip
 
-WORDS = _invariants.WORDS
+WORDS = {**_invariants.WORDS, **_log_audit.WORDS}
 problems = _invariants.problems
+problems_of_log = _log_audit.problems
 
 # Both sides of every posting, one row a side; the tenant stands here too, for the index.
 _SIDES = """

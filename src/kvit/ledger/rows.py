@@ -5,6 +5,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+# What of a posting is signed in the log, in the order of an entry there, behind its form.
+SIGNED = (
+    "id", "seller_id", "debit", "credit", "customer_id", "amount_minor", "currency", "source",
+    "line", "effective_on", "recorded_at",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Turnover:

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from kvit.core.bookkeeping import Entry
 from kvit.core.wording import Words
+from kvit.ledger import _log
 from kvit.ledger.chart import RUSSIAN_CHART, AccountIn
 from kvit.ledger.models import Account, Posting
 from kvit.platform import audit
@@ -26,6 +27,9 @@ WORDS: Words = {
         "Source {source} is posted already: it is corrected by another document.",
     ),
 }
+
+
+log_postings = _log.append
 
 
 class UnknownAccount(Failure):

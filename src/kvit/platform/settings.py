@@ -119,6 +119,13 @@ class Settings(BaseSettings):
         " client's certificate in X-Client-Cert-Sha256; by default nobody",
         "",
     )
+    checkpoints: Path | None = _setting(
+        "папка на другой машине (смонтированная), куда кладётся и каждая подписанная отметка"
+        " журнала проводок: кто владеет базой, не должен иметь к ней доступа",
+        "a folder on another machine (mounted) that gets every signed checkpoint of the log of"
+        " postings as well: who owns the database must have no access to it",
+        None,
+    )
     keep_answers_days: int = _setting(
         "сколько дней помнить ответы на запросы с Idempotency-Key; после повтор — новый запрос",
         "days that answers to requests with an Idempotency-Key are kept; a repeat is new then",

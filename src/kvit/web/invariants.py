@@ -280,6 +280,7 @@ def _steps(report: TenantReport, sample: int, seed: str) -> dict[str, Step]:
         "rating": lambda: rating.problems(unknown=invoicing.usage_that_waited()),
         "invoicing": invoicing.problems,
         "ledger": ledger.problems,
+        "log": ledger.problems_of_log,
         "documents": documents.problems,
         "between": _between,
         "books": _books,

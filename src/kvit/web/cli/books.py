@@ -1,4 +1,7 @@
-"""`kvit books`: trial balance, account card, receivables; of any day, as known at any moment."""
+"""`kvit books`: trial balance, account card, receivables; of any day, as known at any moment.
+
+What signs and proves the postings is `books_log`.
+"""
 
 import argparse
 import json
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kvit.core.periods import zone_of
 from kvit.core.wording import Words
 from kvit.platform.failures import Failure
+from kvit.web.cli import books_log
 from kvit.web.cli.bill import moment
 from kvit.web.cli.company import add_tenant, day, in_company
 from kvit.web.cli.language import either, language
@@ -91,9 +95,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                             )  # fmt: skip
         report.add_argument("--csv", action="store_true", help=either("таблица CSV", "a CSV table"))
         add_tenant(report)
+    books_log.add_arguments(reports)
 
 
 def run(args: argparse.Namespace) -> int:
+    if "log" in args:
+        return books_log.run(args)
     since, until = _days(args)
     with in_company(args.tenant, origin=f"kvit books {args.report}") as (tenant, _):
         from kvit.web.cli.books_report import Books
