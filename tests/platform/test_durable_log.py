@@ -172,3 +172,12 @@ def test_a_log_that_nobody_works_on_takes_no_more(
     assert refused.value.code == "log_behind"
     keep(log, b"of another", name="b")
     assert files.folder().with_name("intake") == durable_log.folder()
+
+
+def test_a_file_that_is_worked_on_meanwhile_refuses_nobody(log: Writer) -> None:
+    keep(log, b"one")
+    log.close()
+    # What a folder names and nobody finds any more is a file that was removed in between.
+    (durable_log.folder() / "a" / "0-gone.log").symlink_to("nowhere")
+    keep(log, b"two")
+    assert every_record("a") == [b"one", b"two"]

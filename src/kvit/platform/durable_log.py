@@ -189,7 +189,8 @@ class Writer:
         if not folder.is_dir():
             folder.mkdir(parents=True, mode=0o700)
             files.sync(self._root)
-        elif sum(path.stat().st_size for path in folder.iterdir()) > MOST_KEPT:
+            files.sync(self._root.parent)
+        elif sum(map(_size, folder.iterdir())) > MOST_KEPT:
             raise NotKept("log_behind", 30)
         path = folder / f"{time.time_ns():020}-{uuid4().hex[:8]}.open"
         new = path.with_suffix(".new")
@@ -328,6 +329,13 @@ def _listed(name: str) -> list[Path]:
         return sorted((folder() / name).iterdir())
     except FileNotFoundError:
         return []
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0  # it was worked on meanwhile
 
 
 def _adopted(path: Path) -> Path:

@@ -49,7 +49,9 @@ def put(content: bytes) -> str:
     path = path_of(digest)
     if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == digest:
         return digest
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sync(folder())
     part = path.with_name(f"{digest}.{uuid4().hex}.part")
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:

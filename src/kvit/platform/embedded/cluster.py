@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from kvit.platform import files
 from kvit.platform.embedded.account import Account
 from kvit.platform.embedded.binaries import program
 from kvit.platform.embedded.folder import DataFolder
@@ -85,7 +86,7 @@ def make_cluster(folder: DataFolder, account: Account) -> bool:
         conf.flush()
         os.fsync(conf.fileno())
     new.rename(folder.cluster)
-    _sync(folder.root)
+    files.sync(folder.root)
     return True
 
 
@@ -120,11 +121,3 @@ def _initdb(folder: DataFolder, account: Account, new: Path) -> None:
         lines = said.decode(errors="replace").strip().splitlines() or ["?"]
         reason = next((line for line in lines if "error" in line.lower()), lines[-1])
         raise ClusterUnusable("initdb_failed", reason=reason, log=folder.log)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
