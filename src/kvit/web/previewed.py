@@ -158,12 +158,6 @@ def _currencies(*bills: Bill) -> set[str]:
 
 def _token(given: Given, preview: Preview, figures: Sequence[Figure]) -> str:
     told = [
-        # A withdrawal counts from what it withdraws; the moment at which it is asked for is another
-        # at the look and at the change.
-        [
-            [row.subscription, None if row.change == "withdraw" else row.at, row.change, row.value]
-            for row in given.rows
-        ],
         [[row.subscription, _at(row), row.change, row.value] for row in given.rows],
         [
             [str(one.customer_id), _bills_told(one.before), _bills_told(one.after)]
@@ -177,7 +171,8 @@ def _token(given: Given, preview: Preview, figures: Sequence[Figure]) -> str:
 
 
 def _at(row: ChangeRow) -> datetime | None:
-    """A withdrawal is made when it is made: its moment is no part of what was shown."""
+    """A withdrawal counts from what it withdraws; the moment at which it is asked for is another at
+    the look and at the change."""
     return None if row.change == "withdraw" else row.at
 
 
