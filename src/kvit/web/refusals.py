@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 
 from allauth.core.exceptions import ImmediateHttpResponse, ReauthenticationRequired
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import get_language
@@ -60,6 +60,17 @@ def too_much(request: HttpRequest, exception: Exception | None = None) -> HttpRe
     """What was sent is larger than any form of ours, or no form at all."""
     text = _("What was sent is too large, or is no form of ours. Nothing was changed.")
     return refused(request, text, status=413, title=_("Not accepted"))
+
+
+def malformed(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The request came under a foreign name, or is no request that a browser sends."""
+    if isinstance(exception, DisallowedHost):
+        text = _(
+            "The office does not answer under this name. Open it by a name that its operator has"
+            " set: KVIT_HOSTS."
+        )
+        return refused(request, text, status=400, title=_("Another name"))
+    return too_much(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -12,6 +12,7 @@ from kvit.web.routes import PUBLIC, Route, declare, patterns
 
 _OFFICE = [import_module(f"kvit.web.office.{name}") for name in office.MODULES]
 
+handler400 = refusals.malformed
 handler404 = refusals.not_found
 handler500 = refusals.broken
 
