@@ -144,6 +144,101 @@ def test_the_example_is_the_quote_of_the_core(denis: Client) -> None:
     assert 'id="curve"' in page
 
 
+MATRIX = {
+    "price.price.model": "matrix",
+    "price.price.prices.columns": ["zone", "kind"],
+    "price.price.prices[0].match.0": "1", "price.price.prices[0].match.1": "",
+    "price.price.prices[0].price.model": "per_unit", "price.price.prices[0].price.unit": "2,5",
+    "price.price.prices[1].match.0": "1", "price.price.prices[1].match.1": "box",
+    "price.price.prices[1].price.model": "per_unit", "price.price.prices[1].price.unit": "4",
+    "quantity": "10",
+}  # fmt: skip
+NAMED = {name: value for name, value in TIERS.items() if "tiers" not in name
+         and "examples" not in name}  # fmt: skip
+
+
+def matrix_shown(denis: Client, draft: UUID, **said: Any) -> str:
+    fields = {"version": "1", "do": "show"} | NAMED | MATRIX | said
+    answer = denis.post(f"/office/catalogue/drafts/{draft}/put/price/", fields)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def cells(page: str) -> list[str]:
+    return re.findall(r'name="price\.price\.prices\[\d\]\.match\.\d" value="([^"]*)"', page)
+
+
+def test_a_matrix_is_a_table_whose_rows_are_moved_and_pasted(denis: Client) -> None:
+    draft = begun(denis)
+    table = "price.price.prices"
+    assert cells(matrix_shown(denis, draft)) == ["1", "", "1", "box"]
+    page = matrix_shown(denis, draft, do=f"up:{table}[1]")
+    assert (cells(page), "До строки не дойдёт" in page) == (["1", "box", "1", ""], False)
+    page = matrix_shown(denis, draft, do=f"uncolumn:{table}[0]")
+    assert cells(page) == ["", "box"]
+    page = matrix_shown(denis, draft, do=f"column:{table}", **{f"{table}.column": "tier"})
+    assert cells(page) == ["1", "", "", "1", "box", ""]
+    copied = "zone\tkind\tцена\n2\tbox\t1 234,50\n3\t\t7\n"
+    page = matrix_shown(denis, draft, do=f"paste:{table}", **{f"{table}.pasted": copied})
+    assert cells(page) == ["1", "", "1", "box", "2", "box", "3", ""]
+    assert 'value="1234,50"' in page
+    page = matrix_shown(denis, draft, do=f"paste:{table}", **{f"{table}.pasted": "2\t9"})
+    assert "В строке 1 ячеек: 2, а нужно 3: zone, kind, цена." in page
+    assert cells(page) == ["1", "", "1", "box"]
+
+
+def test_a_row_that_nothing_reaches_is_told_at_the_row(denis: Client) -> None:
+    draft = begun(denis)
+    never = "До строки не дойдёт: всё, что ей подходит, забирает строка 1."
+    page = matrix_shown(denis, draft)
+    assert never in page[page.index('id="f-price-price-prices-1-note"') :][:400]
+    live = denis.post(f"/office/catalogue/drafts/{draft}/example/", NAMED | MATRIX)
+    page = live.content.decode()
+    assert never in page[page.index('id="f-price-price-prices-1-note" hx-swap-oob') :][:400]
+    assert 'data-sum="50.00"' in page  # 10 in each row: both are taken by the first, 20 × 2.50
+
+    twice = {"price.price.prices[1].match.1": ""}
+    page = matrix_shown(denis, draft, **twice)
+    assert "Те же значения, что в строке 1. Оставьте одну из двух." in page
+    refused = denis.post(f"/office/catalogue/drafts/{draft}/put/price/",
+                         {"version": "1"} | NAMED | MATRIX | twice)  # fmt: skip
+    assert refused.status_code == 422
+    kept = denis.post(f"/office/catalogue/drafts/{draft}/put/price/",
+                      {"version": "1"} | NAMED | MATRIX)  # fmt: skip
+    assert kept.status_code == 302
+    found = catalog.draft(draft)
+    assert found is not None
+    assert found.content["price"]["pro/calls"]["price"] == {
+        "model": "matrix",
+        "prices": [
+            {"match": {"zone": "1"}, "price": {"model": "per_unit", "unit": "2.5"}},
+            {"match": {"kind": "box", "zone": "1"}, "price": {"model": "per_unit", "unit": "4"}},
+        ],
+    }
+
+
+def test_a_formula_is_helped_with_names_and_its_fault_is_marked(denis: Client) -> None:
+    draft = begun(denis)
+    parts = '{"base": {"model": "per_unit", "unit": "2"}}'
+    fields = NAMED | {
+        "version": "1", "quantity": "10", "price.price.model": "composed",
+        "price.price.parts": parts, "price.price.expression": "base * fue + 1",
+    }  # fmt: skip
+    place = f"/office/catalogue/drafts/{draft}/"
+    page = denis.post(f"{place}example/", fields).content.decode()
+    assert "<span>base * </span><mark>f</mark><span>ue + 1</span>" in page
+    assert "имя «fue» неизвестно" in page
+    page = denis.post(
+        f"{place}put/price/",
+        fields | {"price.price.expression": "1 +", "do": "insert:price.price.expression:base"},
+    ).content.decode()
+    assert "1 + base</textarea>" in page
+    for name in ("base", "units", "quantity", "events", "round(", "counter(&quot;calls&quot;)"):
+        assert f'value="insert:price.price.expression:{name}"' in page, name
+    page = denis.post(f"{place}example/", fields | {"price.price.expression": "base + 1"})
+    assert 'data-sum="21.00"' in page.content.decode()
+
+
 def test_every_model_has_its_form(denis: Client) -> None:
     path = f"/office/catalogue/drafts/{begun(denis)}/put/price/"
     for model, kind in MODELS.items():

@@ -182,6 +182,9 @@ _FUNCTIONS = {
 }  # fmt: skip
 
 
+FUNCTIONS = tuple(_FUNCTIONS)
+
+
 @dataclass(frozen=True, slots=True)
 class _Token:
     kind: str  # "number", "name", "text", "sign", "end"

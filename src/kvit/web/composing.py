@@ -30,6 +30,7 @@ from kvit.subscriptions import queries as subscriptions
 Document = Mapping[str, Any]
 CHUNK = 1_000
 DEFAULT_UNITS = "100"
+SHOWN_ROWS = 12
 UNIT_FIELDS: frozenset[Needs] = frozenset({"units", "nothing"})
 
 
@@ -145,11 +146,21 @@ def quantity_of(price: Document, typed: str) -> Document:
         reads = parse_price(price).reads
     except PriceError:
         reads = UNIT_FIELDS
+    if reads == frozenset({"usage"}) and price.get("model") == "matrix":
+        return {"usage": _in_each_row(price, text or DEFAULT_UNITS)}
     if reads <= UNIT_FIELDS or not text:
         return {"units": text or DEFAULT_UNITS} if reads <= UNIT_FIELDS else {}
     if reads == frozenset({"events"}):
         return {"events": text.split()}
     return {"units": text}
+
+
+def _in_each_row(price: Document, units: str) -> list[Document]:
+    """The same units in each of the first rows of a matrix: what every row costs side by side."""
+    rows = [one for one in price.get("prices", ()) if isinstance(one, Mapping)]
+    return [
+        {"dimensions": dict(one.get("match") or {}), "units": units} for one in rows[:SHOWN_ROWS]
+    ]
 
 
 def audience(

@@ -37,7 +37,7 @@ from kvit.core.pricing.price import Needs, Price, compile_price, parse_price
 from kvit.core.pricing.tiers import check_tiers
 
 ZERO = Fraction(0)
-_OWN_NAMES = frozenset({"units", "quantity", "events"})
+OWN_NAMES = frozenset({"units", "quantity", "events"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Composed(Price):
         try:
             return parse_expression(
                 self.expression,
-                names=_OWN_NAMES | parts | frozenset(self.attributes),
+                names=OWN_NAMES | parts | frozenset(self.attributes),
                 tables={name: lookup.table() for name, lookup in self.tables},
             )
         except ExpressionError as error:

@@ -4,6 +4,7 @@ The first entry all of whose dimensions are equal takes the units; all units of 
 and priced together, so that its tiers run over the whole period. `default` takes the rest.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -55,6 +56,20 @@ class Matrix(Price):
         return Compiled(
             "keys", event=MatchKey(matches, self.default is not None), tables=tuple(tables)
         )
+
+
+def shadowed(matches: Sequence[Mapping[str, str]]) -> dict[int, int]:
+    """Return the entries that no unit reaches, each with the first one that takes its units.
+
+    zone=1 │ zone=1, kind=box   the second is never reached: {1: 0}
+    """
+    asked = [frozenset(one.items()) for one in matches]
+    found: dict[int, int] = {}
+    for place, one in enumerate(asked):
+        taker = next((earlier for earlier in range(place) if asked[earlier] <= one), None)
+        if taker is not None:
+            found[place] = taker
+    return found
 
 
 def _keyed(price: Price, key: str) -> Table:

@@ -13,12 +13,12 @@ from fractions import Fraction
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from kvit.core.pricing.fields import Amount, Percent, Positive, Precision, Signed
+from kvit.core.pricing.fields import Amount, Percent, Positive, Precision, Signed, Texts
 from kvit.core.pricing.price import MODELS, Price
 
 Kind = Literal[
     "number", "whole", "text", "flag", "choice", "date", "texts", "dates", "rows", "row", "price",
-    "document",
+    "pairs", "formula", "document",
 ]  # fmt: skip
 _NUMBERS: Mapping[object, tuple[str, str]] = {
     get_args(Amount)[1]: ("0", ""),
@@ -27,6 +27,7 @@ _NUMBERS: Mapping[object, tuple[str, str]] = {
     get_args(Signed)[1]: ("", ""),
 }
 _WHOLE = get_args(Precision)[1]
+_PAIRS = get_args(Texts)[1]
 _PLAIN: Mapping[object, Kind] = {str: "text", int: "whole", bool: "flag", date: "date"}
 NUMBER_PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"
 
@@ -35,7 +36,8 @@ NUMBER_PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"
 class Shape:
     """One field. `low` and `high` bound a number; `rows` is the dataclass of rows or of a row.
 
-    A "document" is read by a parser of its own and typed as JSON; an optional field may be empty.
+    "pairs" are values by name; a "formula" is a text of `core.expression`. A "document" is read by
+    a parser of its own and typed as JSON; an optional field may be empty.
     """
 
     name: str
@@ -86,6 +88,8 @@ def json_schema(row: type) -> dict[str, Any]:
 def _field(one: Any, hint: Any) -> Shape:
     optional = one.default is not MISSING or one.default_factory is not MISSING
     default = None if one.default is MISSING else one.default
+    if one.name == "expression":
+        return Shape(one.name, "formula", optional, default)
     return _typed(one.name.rstrip("_"), hint, optional, default)
 
 
@@ -98,6 +102,8 @@ def _typed(name: str, hint: Any, optional: bool, default: object) -> Shape:
         if reader in _NUMBERS:
             low, high = _NUMBERS[reader]
             return Shape(name, "number", optional, default, low, high)
+        if reader is _PAIRS:
+            return Shape(name, "pairs", optional, default)
         if reader is _WHOLE:
             return Shape(name, "whole", optional, default, "0", "12")
         told: Mapping[object, Kind] = {str: "text", int: "whole", Fraction: "number"}
@@ -140,6 +146,8 @@ _SAID: Mapping[Kind, dict[str, Any]] = {
     "number": _NUMBER,
     "whole": {"type": "integer", "minimum": 0},
     "text": _TEXT,
+    "formula": _TEXT,
+    "pairs": {"type": "object", "additionalProperties": _TEXT},
     "flag": {"type": "boolean"},
     "date": _DAY,
     "texts": {"type": "array", "items": _TEXT},

@@ -7,24 +7,28 @@ So an error finds its input, and a model added tomorrow has its form without a l
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from fractions import Fraction
 from typing import Any
 
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
+from kvit.core.expression import FUNCTIONS
 from kvit.core.money import exact_text
-from kvit.core.pricing import MODELS
+from kvit.core.pricing import MODELS, Price
+from kvit.core.pricing.composed import OWN_NAMES, Composed
 from kvit.core.pricing.errors import PriceError
 from kvit.core.pricing.labels import choice_label, field_label, model_label
+from kvit.core.pricing.matrix import shadowed
 from kvit.core.pricing.shape import Shape, shape_of
 
 Document = dict[str, Any]
 Choices = Sequence[tuple[str, str]]
-_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _SPACES = str.maketrans("", "", " \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}")
 MOST_ROWS = 200
+BOUNDS = frozenset(one.name for one in fields(Price) if one.init)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,12 @@ class Row:
     inputs: "tuple[Input, ...]"
     first: bool
     last: bool
+    note: str = ""  # what is odd about its values; said before anything is refused
+
+    @property
+    def id(self) -> str:
+        """An id that CSS and htmx can name."""
+        return _id(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +61,50 @@ class Input:
     choices: Choices = ()
     rows: tuple[Row, ...] = ()
     inside: "tuple[Input, ...]" = ()
+    aside: bool = False  # seldom asked: folded away until it says something
+    columns: tuple[str, ...] = ()  # of a table: what its rows are told apart by
+    offered: tuple[str, ...] = ()  # columns that may be added, names that a formula may use
+    marked: tuple[str, str, str] | None = None  # a formula before, at and after its fault
 
     @property
     def id(self) -> str:
         """An id that CSS and htmx can name."""
-        return "f-" + re.sub(r"[^\w-]+", "-", self.name).strip("-")
+        return _id(self.name)
+
+    @property
+    def folds(self) -> bool:
+        """Whether something within is folded away."""
+        return any(one.aside for one in self.inside)
+
+
+def _id(name: str) -> str:
+    return "f-" + re.sub(r"[^\w-]+", "-", name).strip("-")
 
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """What inputs are made with: the reader's language, the error, choices by the input's name."""
+    """What inputs are made with: the reader's language, the error, choices by the input's name.
+
+    `columns`, `faults` and `typed` are by the name of a table: its columns as they were posted, why
+    a paste made no rows, what was pasted. `dimensions` and `counters` are what the meter's events
+    bring and what meters there are.
+    """
 
     lang: str
     error: PriceError | None = None
-    choices: Mapping[str, Choices] = None  # type: ignore[assignment]
+    choices: Mapping[str, Choices] = field(default_factory=dict)
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)
+    dimensions: Sequence[str] = ()
+    counters: Sequence[str] = ()
 
     def inputs(self, row: type, document: Mapping[str, Any], path: str) -> tuple[Input, ...]:
         """Return the inputs of a dataclass, filled in from a document."""
         return tuple(
-            self._input(one, document.get(one.name, _start(one)), f"{path}.{one.name}", row)
+            self._formula(row, document, f"{path}.{one.name}")
+            if one.kind == "formula"
+            else self._input(one, document.get(one.name, _start(one)), f"{path}.{one.name}", row)
             for one in shape_of(row)
         )
 
@@ -86,13 +121,19 @@ class Making:
 
     def _input(self, shape: Shape, value: Any, name: str, row: type) -> Input:
         label = field_label(row, shape.name, self.lang)
-        own = (self.choices or {}).get(name)
+        own = self.choices.get(name)
         rows: tuple[Row, ...] = ()
         inside: tuple[Input, ...] = ()
         choices: Choices = ()
         kind: str = shape.kind
         if shape.kind == "rows" and shape.rows is not None:
-            rows = self._rows(shape.rows, value if isinstance(value, list) else [], name)
+            many = value if isinstance(value, list) else []
+            if pairs := pairs_in(shape.rows):
+                return self._table(shape.rows, pairs, many, Input(
+                    name, "table", label, self.typed.get(name, ""), not shape.optional,
+                    self.faults.get(name, "") or self._error(name),
+                ))  # fmt: skip
+            rows = self._rows(shape.rows, many, name)
         elif shape.kind == "row" and shape.rows is not None:
             inside = self.inputs(shape.rows, value if isinstance(value, dict) else {}, name)
         elif shape.kind == "price":
@@ -120,19 +161,104 @@ class Making:
             for place, one in enumerate(many)
         )
 
+    def _table(self, row: type, pairs: str, many: Sequence[Any], made: Input) -> Input:
+        """Rows told apart by pairs: a column a name, in the order in which they were chosen."""
+        matches = [_match(one, pairs) for one in many]
+        columns = columns_of(matches, self.columns.get(made.name), self.dimensions)
+        notes = {
+            place: _("The same values as in row %(row)s. Keep one of the two.") % {"row": taker + 1}
+            if matches[place] == matches[taker]
+            else _("Never reached: row %(row)s takes all that this one would. Move it above.")
+            % {"row": taker + 1}
+            for place, taker in shadowed(matches).items()
+        }
+        rows = []
+        for place, (plain, match) in enumerate(
+            zip(self._rows(row, many, made.name), matches, strict=True)
+        ):
+            where = f"{plain.path}.{pairs}"
+            cells = tuple(
+                Input(f"{where}.{number}", "text", column, match.get(column, ""))
+                for number, column in enumerate(columns)
+            )
+            others = tuple(_folded(one) for one in plain.inputs if one.name != where)
+            told = Input(where, "pairs", made.label, error=self._error(where), inside=cells)
+            rows.append(replace(plain, inputs=(told, *others), note=notes.get(place, "")))
+        offered = tuple(one for one in self.dimensions if one not in columns)
+        return replace(made, rows=tuple(rows), columns=columns, offered=offered)
+
+    def _formula(self, row: type, document: Mapping[str, Any], name: str) -> Input:
+        text = str(document.get("expression", ""))
+        marked = None
+        if self.error is not None and self.error.field == name:
+            at = self.error.params.get("position")
+            if isinstance(at, int):
+                marked = (text[: at - 1], text[at - 1 : at] or "␣", text[at:])
+        return Input(
+            name, "formula", field_label(row, "expression", self.lang), text, row is Composed,
+            self._error(name), offered=self._names(row, document), marked=marked,
+        )  # fmt: skip
+
+    def _names(self, row: type, document: Mapping[str, Any]) -> tuple[str, ...]:
+        """What a formula may name: its own names, functions, counters."""
+        calls = tuple(f"{one}(" for one in FUNCTIONS if one != "counter")
+        if row is not Composed:
+            return ("value", *_texts(document.get("dimensions")), *calls)
+        tables = document.get("tables")
+        looked_up = tuple(
+            f"{'range' if isinstance(one, dict) and 'ranges' in one else 'key'}(units, {name})"
+            for name, one in (tables.items() if isinstance(tables, dict) else ())
+        )
+        counters = tuple(f'counter("{one}")' for one in ("periods", *self.counters))
+        parts = document.get("parts")
+        named = tuple(parts) if isinstance(parts, dict) else ()
+        own = (*named, *sorted(OWN_NAMES), *_texts(document.get("attributes")))
+        return (*own, *looked_up, *calls, *counters)
+
     def _error(self, name: str) -> str:
         if self.error is None or self.error.field != name:
             return ""
         return self.error.message(self.lang)
 
 
-def named(inputs: Iterable[Input]) -> set[str]:
-    """Return the names of all inputs, those of rows and nested ones among them."""
-    found: set[str] = set()
+def pairs_in(row: type) -> str:
+    """Return the field by whose pairs the rows of a list are told apart; empty where none is."""
+    return next((one.name for one in shape_of(row) if one.kind == "pairs"), "")
+
+
+def columns_of(
+    matches: Sequence[Mapping[str, str]], chosen: Sequence[str] | None, dimensions: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the columns of a table: those chosen and every one that a row has a value of; before
+    anything is there, all that the meter's events bring."""
+    used = [name for one in matches for name in one]
+    return tuple(dict.fromkeys([*(chosen or ()), *used])) or tuple(dimensions)
+
+
+def _folded(price: Input) -> Input:
+    """A price within a row: its bounds are folded away while none of them is set."""
+    bounds = [one for one in price.inside if one.name.rpartition(".")[2] in BOUNDS]
+    if any(one.error or one.value not in ("", "0") for one in bounds):
+        return price
+    return replace(price, inside=tuple(replace(one, aside=one in bounds) for one in price.inside))
+
+
+def _match(row: Any, pairs: str) -> dict[str, str]:
+    found = row.get(pairs) if isinstance(row, dict) else None
+    return {str(name): str(one) for name, one in found.items()} if isinstance(found, dict) else {}
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
+
+
+def all_of(inputs: Iterable[Input]) -> list[Input]:
+    """Return all inputs, those of rows and nested ones among them."""
+    found: list[Input] = []
     for one in inputs:
-        found |= {one.name} | named(one.inside)
+        found += [one, *all_of(one.inside)]
         for row in one.rows:
-            found |= named(row.inputs)
+            found += all_of(row.inputs)
     return found
 
 
@@ -156,31 +282,6 @@ def price_of(posted: QueryDict, path: str) -> Document:
     return {"model": model, **document_of(kind, posted, path)}
 
 
-def change_rows(document: Document, root: str, asked: str) -> None:
-    """Add, remove or move a row as a button asks: `add:price.price.tiers`, `up:…tiers[2]`.
-
-    A new row of tiers stands before the last one, which is open; a request that fits no list is
-    left alone.
-    """
-    act, _, path = asked.partition(":")
-    steps = [name or int(place) for name, place in _STEP.findall(path.removeprefix(root))]
-    place = steps.pop() if act != "add" and steps else -1
-    many = _list_at(document, steps)
-    if many is None or (act != "add" and not (isinstance(place, int) and place < len(many))):
-        return
-    assert isinstance(place, int)
-    match act:
-        case "add" if len(many) < MOST_ROWS:
-            is_open = bool(many) and isinstance(many[-1], dict) and "up_to" not in many[-1]
-            many.insert(len(many) - 1 if is_open else len(many), {})
-        case "remove":
-            many.pop(place)
-        case "up" if place:
-            many[place - 1], many[place] = many[place], many[place - 1]
-        case "down" if place + 1 < len(many):
-            many[place + 1], many[place] = many[place], many[place + 1]
-
-
 def number_typed(text: str) -> str:
     """Return a number as documents have it: people write «1 234,50»."""
     plain = text.translate(_SPACES).replace("\N{MINUS SIGN}", "-")
@@ -192,24 +293,11 @@ def number_shown(text: str, lang: str) -> str:
     return text.replace(".", ",") if lang == "ru" else text
 
 
-def _list_at(document: Document, steps: Sequence[str | int]) -> list[Any] | None:
-    here: Any = document
-    for place, step in enumerate(steps):
-        if isinstance(step, int):
-            if not (isinstance(here, list) and step < len(here)):
-                return None
-            here = here[step]
-        elif isinstance(here, dict):
-            is_last = place == len(steps) - 1
-            here = here.setdefault(step, []) if is_last else here.get(step)
-        else:
-            return None
-    return here if isinstance(here, list) else None
-
-
 def _start(shape: Shape) -> Any:
     """A list that is asked for begins with a row to fill in."""
-    return [{}] if shape.kind == "rows" and not shape.optional else None
+    if shape.kind != "rows" or shape.optional or shape.rows is None:
+        return None
+    return [{"price": {"model": "per_unit"}}] if pairs_in(shape.rows) else [{}]
 
 
 def _shown(shape: Shape, value: Any, lang: str) -> str:
@@ -236,6 +324,10 @@ def _posted(shape: Shape, posted: QueryDict, name: str) -> Any:
         return rows or ([] if not shape.optional else None)
     if shape.kind == "row" and shape.rows is not None:
         return document_of(shape.rows, posted, name) or None
+    if shape.kind == "pairs":
+        columns = posted.getlist(f"{name.rpartition('[')[0]}.columns")
+        given = {one: posted.get(f"{name}.{n}", "").strip() for n, one in enumerate(columns)}
+        return {one: value for one, value in given.items() if value}
     if shape.kind == "price":
         return price_of(posted, name) or None
     if shape.kind == "flag":

@@ -1,7 +1,7 @@
 """The composer: one object of a draft, its form made of its dataclass, its price worked live."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,8 @@ from kvit.core.pricing.labels import choice_label
 from kvit.core.statements import Kind
 from kvit.parties import queries as parties
 from kvit.web import composing
-from kvit.web.office import _shapes
+from kvit.web.office import _rows, _shapes
+from kvit.web.office._rows import columns_posted
 from kvit.web.office._shapes import Input, Making
 from kvit.web.routes import action
 from kvit.web.tags import lang
@@ -67,11 +68,11 @@ def compose(request: HttpRequest, draft: UUID, kind: str) -> HttpResponse:
     document = _posted(asked, request.POST)
     doing = request.POST.get("do", "save")
     quantity = request.POST.get("quantity", "")
+    pressed = _rows.press(document, f"{asked}.", doing, request.POST)
     if doing != "save":
-        _shapes.change_rows(document, f"{asked}.", doing)
         if doing == "example":
             _keep_example(document, quantity)
-        return _form(request, info, asked, document, quantity)
+        return _form(request, info, asked, document, quantity, pressed=pressed)
     expected = int(request.POST.get("version") or info.version)
     try:
         services.put(
@@ -79,7 +80,9 @@ def compose(request: HttpRequest, draft: UUID, kind: str) -> HttpResponse:
             expected=expected, actor=request.principal.actor, now=request.now,
         )  # fmt: skip
     except PriceError as error:
-        return _form(request, info, asked, document, quantity, error=error, status=422)
+        return _form(
+            request, info, asked, document, quantity, pressed=pressed, error=error, status=422
+        )
     messages.success(request, _("Kept in the draft. Nothing is sold by it yet."))
     return redirect("office:draft", draft)
 
@@ -92,8 +95,11 @@ def example(request: HttpRequest, draft: UUID) -> HttpResponse:
     """Answer the live example of what is typed; nothing is kept."""
     info = _draft(draft)
     document = _posted("price", request.POST)
-    context = _worked(info, document, request.POST.get("quantity", ""), queries.catalogue())
-    return render(request, "office/composer/example.html", context)
+    known = queries.catalogue()
+    context = _worked(info, document, request.POST.get("quantity", ""), known)
+    making = _making("price", info, document, known, columns_posted(request.POST))
+    inputs = _shapes.all_of(making.inputs(statements.ROWS["price"], document, "price"))
+    return render(request, "office/composer/example.html", context | {"live": inputs})
 
 
 def _draft(draft: UUID) -> DraftInfo:
@@ -164,11 +170,15 @@ def _form(
     document: dict[str, Any],
     quantity: str,
     *,
+    pressed: _rows.Asked | None = None,
     error: PriceError | None = None,
     status: int = 200,
 ) -> HttpResponse:
     known = queries.catalogue()
-    making = Making(lang(), error, _choices(kind, info, known))
+    making = _making(kind, info, document, known, pressed.columns if pressed else {})
+    making = replace(making, error=error) if error else making
+    if pressed:
+        making = replace(making, faults=pressed.faults, typed=pressed.typed)
     inputs = making.inputs(statements.ROWS[kind], document, kind)
     context: dict[str, Any] = {
         "draft": info,
@@ -176,7 +186,7 @@ def _form(
         "title": TITLES[kind],
         "blocks": _blocks(kind, inputs),
         "error": ""
-        if error is None or error.field in _shapes.named(inputs)
+        if error is None or error.field in {one.name for one in _shapes.all_of(inputs)}
         else error.message(lang()),
         "examples": _examples_shown(document),
         "back": reverse("office:draft", args=[info.id]),
@@ -184,6 +194,31 @@ def _form(
     if kind == "price":
         context |= _worked(info, document, quantity, known)
     return render(request, "office/composer/page.html", context, status=status)
+
+
+def _making(
+    kind: Kind,
+    info: DraftInfo,
+    document: Mapping[str, Any],
+    known: Catalogue,
+    columns: Mapping[str, Sequence[str]],
+) -> Making:
+    """What the form is made with. A formula that cannot be read is marked before it is saved."""
+    meter = known.meters.get(str(document.get("meter", "")))
+    return Making(
+        lang(), _bad_formula(kind, document), _choices(kind, info, known), columns,
+        dimensions=meter.dimensions if meter else (), counters=tuple(known.meters),
+    )  # fmt: skip
+
+
+def _bad_formula(kind: Kind, document: Mapping[str, Any]) -> PriceError | None:
+    if kind != "price":
+        return None
+    try:
+        parse_price(document.get("price", {}), path="price.price")
+    except PriceError as error:
+        return error if error.code == "bad_expression" else None
+    return None
 
 
 def _examples_shown(document: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -258,7 +293,8 @@ def _worked(
     meter = known.meters.get(str(document.get("meter", "")))
     unit = meter.unit if meter else ""
     context |= {
-        "quantity": _shapes.number_shown(composing.units_shown(quantity), speech),
+        "quantity": _shapes.number_shown(_typed_again(typed, quantity), speech),
+        "in_each_row": "usage" in quantity and not typed.strip().startswith("{"),
         "worked": worked,
         "fault": worked.error["message"] if worked.error else "",
         "real": real,
@@ -272,6 +308,13 @@ def _worked(
             "unit_chart": _unit_chart(drawn, unit),
         }
     return context
+
+
+def _typed_again(typed: str, quantity: Mapping[str, Any]) -> str:
+    """A number that stands for the same units in each row of a matrix is shown as the number."""
+    if "usage" in quantity and not typed.strip().startswith("{"):
+        return typed.strip() or composing.DEFAULT_UNITS
+    return composing.units_shown(quantity)
 
 
 def _number(given: Any) -> Fraction:

@@ -22,7 +22,7 @@ from kvit.subscriptions import queries
 from kvit.subscriptions.rows import SubscriptionInfo
 from kvit.web import previewed
 from kvit.web.amending import Given, read_one
-from kvit.web.office import _shapes
+from kvit.web.office import _rows, _shapes
 from kvit.web.office.catalogue import price_words
 from kvit.web.office.links import customers
 from kvit.web.office.subscriptions import CHANGES, KINDS
@@ -274,9 +274,10 @@ def _context(
         ]
     if kind == "terms":
         document = _shapes.price_of(asked, "own") if "own.model" in asked else {}
-        if doing := asked.get("do", ""):
-            _shapes.change_rows(document, "own", doing)
-        context["own"] = _shapes.Making(lang()).price(document, "own")
+        pressed = _rows.press(document, "own", asked.get("do", ""), asked)
+        context["own"] = _shapes.Making(
+            lang(), columns=pressed.columns, faults=pressed.faults, typed=pressed.typed
+        ).price(document, "own")
     return context
 
 

@@ -13,6 +13,21 @@
     const field = document.querySelector(slider.dataset.slides);
     field.value = String(Math.round((Number(slider.dataset.reach) * Number(slider.value)) / 100));
   });
+  // The name of a formula goes where the caret stands; without this file the form puts it at the end.
+  document.addEventListener(
+    "click",
+    (event) => {
+      const button = event.target.closest?.("[data-inserts]");
+      const field = button && document.querySelector(button.dataset.inserts);
+      if (!field) return;
+      event.preventDefault();
+      event.stopPropagation();
+      field.setRangeText(button.dataset.word, field.selectionStart, field.selectionEnd, "end");
+      field.focus();
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    },
+    true,
+  );
   // A fragment that comes while one types must not take the field away from under the hands.
   let typing = null;
   document.addEventListener("htmx:beforeSwap", (event) => {
