@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,9 +102,11 @@ def parser_of(text: str | None, *, events: int, accounts: int = 0, rounds: int =
 
 
 @contextmanager
-def workplace() -> Iterator[Path]:
-    """Give an empty folder; its database is stopped and everything removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="kvit-bench-") as folder:
+def workplace(kept: Path | None = None) -> Iterator[Path]:
+    """Give an empty folder; its database is stopped and everything removed at the end. A folder
+    that is named is left as it is, for the next time."""
+    with ExitStack() as ends:
+        folder = kept or ends.enter_context(tempfile.TemporaryDirectory(prefix="kvit-bench-"))
         environment = os.environ | {"KVIT_DATA": f"{folder}/data"}
         kvit = [sys.executable, "-m", "kvit", "db"]
         subprocess.run([*kvit, "start"], env=environment, check=True, stdout=subprocess.DEVNULL)

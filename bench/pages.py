@@ -1,23 +1,26 @@
 """How long pages of the office and the API take on a company with a million invoices.
 
-    ./kvit bench pages --invoices 1000000 [--customers 100000] [--rounds 40] [--json]
+    ./kvit bench pages --invoices 1000000 [--customers 100000] [--rounds 40] [--keep DIR]
 
 Each request goes through everything that a browser's does but the socket: session, two factors,
 rights, query, template. Beside each page stand the number of its statements, which must not grow
 with rows (it is compared with a company of fifty invoices), and its weight. The peer is the list
 written first: OFFSET, a count of everything, a query for the name of each row; the limit is the
-bare query of a page.
+bare query of a page. A company in a folder that is kept is filled once, goes on where its filling
+was stopped, and is measured as often as one likes.
 """
 
 import argparse
 import gzip
 import os
 import statistics
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
-from filled import STORY, fill, settle
+from filled import STORY, analyse, fill, settle
 from measure import Report, in_child, tell, workplace
 
 TENANT = "large"
@@ -81,13 +84,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--only", default="", help="pages whose name holds this")
+    parser.add_argument("--keep", type=Path, help="a folder whose database stays and is used again")
     parser.add_argument("--child", action="store_true")
     args = parser.parse_args()
     args.customers = args.customers or max(args.invoices // 10, 1)
     if args.child:
         tell(**run(args))
         return
-    with workplace():
+    with workplace(args.keep):
         words = ["--child", "--invoices", args.invoices, "--customers", args.customers]
         told = in_child(*words, "--rounds", args.rounds, "--only", args.only)
     report = _report(args, told)
@@ -132,7 +136,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     ready()
     small, _ = _company("small", 50, 60)
-    large, filled = _company(TENANT, args.invoices, args.customers)
+    large, filled = _company(TENANT, args.invoices, args.customers, tell=_say)
     few, many = _places("small"), _places(TENANT)
     pages = {}
     for name, address in PAGES.items():
@@ -203,8 +207,15 @@ def _places(code: str) -> dict[str, str]:
         }
 
 
-def _company(code: str, invoices: int, customers: int) -> tuple[Any, float]:
-    """Make a company, fill it; return the browser of its owner, and how long that took."""
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _company(
+    code: str, invoices: int, customers: int, *, tell: Callable[[str], None] = lambda _: None
+) -> tuple[Any, float]:
+    """Make a company unless it stands, fill it; return the browser of its owner, and how long that
+    took."""
     import time
     from datetime import UTC, datetime
 
@@ -219,22 +230,26 @@ def _company(code: str, invoices: int, customers: int) -> tuple[Any, float]:
     from kvit.platform.tenancy import tenant_scope
 
     now = datetime.now(UTC)
-    tenant = services.create_tenant(
+    tenant = parties.tenant_by_code(code) or services.create_tenant(
         TenantRow(code, code, "RUB", "Europe/Moscow"), actor="cli:bench", now=now
     )
     with tenant_scope(tenant.id):
         services.apply_sellers([SellerRow("main", "Main")], actor="cli:bench", now=now, reason="")
-        user_id = services.add_member(
-            email=f"{code}@example.com", name="O", role="owner", actor="cli:bench", now=now
-        )
         [seller] = parties.sellers().values()
         ledger.ensure_chart(seller.id, actor="cli:bench", now=now)
         begun = perf_counter()
-        fill(tenant.id, invoices=invoices, customers=customers, now=now, story=min(STORY, invoices))
+        fill(
+            tenant.id, invoices=invoices, customers=customers, now=now,
+            story=min(STORY, invoices), analyse=analyse, tell=tell,
+        )  # fmt: skip
         settle()
         filled = perf_counter() - begun
+        user = User.objects.filter(email=f"{code}@example.com").first()
+        user_id = user.pk if user else services.add_member(
+            email=f"{code}@example.com", name="O", role="owner", actor="cli:bench", now=now
+        )  # fmt: skip
     user = User.objects.get(pk=user_id)
-    Authenticator.objects.create(user=user, type="totp", data={"secret": "x"})
+    Authenticator.objects.get_or_create(user=user, type="totp", defaults={"data": {"secret": "x"}})
     client = Client(SERVER_NAME="localhost")
     client.force_login(user, "allauth.account.auth_backends.AuthenticationBackend")
     session = client.session

@@ -53,6 +53,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=either("billrun: убить одного из них", "billrun: kill one of them"),
     )
     parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help=either(
+            "pages: папка, чья база остаётся и годится снова",
+            "pages: a folder whose database stays and is used again",
+        ),
+    )
+    parser.add_argument(
+        "--only",
+        metavar="TEXT",
+        help=either("pages: с этим в имени", "pages: named so"),
+    )
+    parser.add_argument(
         "--json", action="store_true", help=either("результат в JSON", "figures as JSON")
     )
 
@@ -60,7 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Become the benchmark, run in the project's root."""
     words = [str(FOLDER / f"{args.name}.py")]
-    for option in ("events", "accounts", "invoices", "rounds", "workers"):
+    args.keep = args.keep and args.keep.resolve()
+    for option in ("events", "accounts", "invoices", "rounds", "workers", "keep", "only"):
         given = getattr(args, option)
         if given is not None:
             words += [f"--{option}", str(given)]
