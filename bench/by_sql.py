@@ -116,7 +116,7 @@ def _prepare(
 
 def _lines(contract: Contract, accounts: int) -> Iterator[tuple[Any, ...]]:
     """A line a meter of each account; a fifth of the accounts have a price of their own."""
-    from rating import BEGIN, METERS, MONTH_US, _own
+    from usage import BEGIN, METERS, MONTH_US, own_price
 
     begin = int(BEGIN.timestamp()) * 10**6
     dims = {_dims(region): {"region": region} for region in REGIONS}
@@ -136,7 +136,7 @@ def _lines(contract: Contract, accounts: int) -> Iterator[tuple[Any, ...]]:
         for place, (_, kind, _) in enumerate(METERS):
             price = shared[place]
             if place == 0 and account % 5 == 0:
-                price = number(json.loads(_own(account)), kind)
+                price = number(json.loads(own_price(account)), kind)
             series = account * len(METERS) + place
             yield series, series, price, kind, begin, begin + MONTH_US, 0
 
@@ -146,14 +146,12 @@ def _dims(region: str) -> str:
 
 
 def _events(args: argparse.Namespace) -> Iterator[pa.Table]:
-    from rating import BEGIN, METERS, columns
+    from usage import BEGIN, METERS, columns, per_account, step
 
-    per_account = args.events // args.accounts
-    step = max(1_000_000 // per_account, 1)  # the seed of a part is its first account
     unique = np.array([kind == "unique" for _, kind, _ in METERS])
     said, regions = pa.array([f"user-{n}" for n in range(8)]), pa.array(list(map(_dims, REGIONS)))
-    for first in range(0, args.accounts, step):
-        found = columns(first, min(step, args.accounts - first), per_account)
+    for first in range(0, args.accounts, step(args)):
+        found = columns(first, min(step(args), args.accounts - first), per_account(args))
         is_unique = unique[found["meter"]]
         moments = found["time"] + int(BEGIN.timestamp()) * 10**6
         yield pa.table(

@@ -56,8 +56,14 @@ def read(as_of: int, **more: Any) -> list[queries.UsageRow]:
 def columns(as_of: int, **more: Any) -> list[tuple[Any, ...]]:
     """The columns, row by row, as values that do not depend on how they are coded."""
     span = {"since": OCTOBER, "until": NOVEMBER} | more
-    found = queries.usage_columns("subscription", SUBJECTS, as_of=as_of, **span)
-    told = []
+    ranges = queries.usage_ranges(
+        "subscription", sorted(SUBJECTS), since=OCTOBER, until=NOVEMBER, as_of=as_of
+    )
+    assert [code for one in ranges for code in one.subjects] == sorted(SUBJECTS)
+    return [row for one in ranges for row in rows_of(one.read(**span))]
+
+
+def rows_of(found: queries.UsageColumns) -> Iterator[tuple[Any, ...]]:
     for run, (start, end) in enumerate(zip(found.runs.starts, found.runs.ends, strict=True)):
         for row in range(start, end):
             known = not found.missing[row] and not found.wide[row]
@@ -67,8 +73,7 @@ def columns(as_of: int, **more: Any) -> list[tuple[Any, ...]]:
             dimensions = found.dimension_texts[found.dimensions[row]].as_py().replace(" ", "")
             subject = found.subject_codes[found.subjects[run]].as_py()
             key = subject, found.meter_codes[found.meters[run]]
-            told.append((*key, value, bool(found.missing[row]), dimensions))
-    return told
+            yield *key, value, bool(found.missing[row]), dimensions
 
 
 @pytest.fixture

@@ -5,20 +5,18 @@ object an event. What is text becomes a code of a dictionary; values become whol
 power of ten, those without room in 64 bits marked.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db import connection, transaction
 from numpy.typing import NDArray
 from pyarrow import csv
 
 from kvit.core.columnar.runs import Rows, Runs, borders
-from kvit.metering._sealed import Asked, Known, as_table, known, merged, piece
+from kvit.metering._sealed import Asked, Known, as_table, merged, piece
 from kvit.metering._segments import Segment
 from kvit.metering._standing import STANDING, parameters_of
 from kvit.platform.columns import copied
@@ -68,30 +66,6 @@ class UsageColumns:
     times: Rows  # microseconds since 1970
 
 
-def usage_columns(
-    kind: str,
-    subjects: Sequence[str],
-    *,
-    since: datetime,
-    until: datetime,
-    as_of: int,
-    meters: Sequence[str] | None = None,
-    reads: Collection[str] = (TEXTS, DIMENSIONS, TIMES),
-) -> UsageColumns:
-    """Return the usage of subjects of one kind; all of it at once, so ask for some at a time.
-
-    Args:
-        reads: which of texts, dimensions and times are looked at; others may all be zero.
-    """
-    if not connection.in_atomic_block:
-        raise transaction.TransactionManagementError("usage is read inside a transaction")
-    asked = Asked(kind, sorted(subjects, key=str.encode), since, until, meters)
-    sealed = known(as_of)
-    if len(sealed.segments) == 1 and not sealed.has_tail:
-        return of_segment(sealed.segments[0], asked, sealed.undone, reads)
-    return _columns(usage_table(asked, sealed, as_of))
-
-
 def usage_table(asked: Asked, sealed: Known, as_of: int) -> pa.Table:
     """Return usage as rows: `_COLUMNS`, in order."""
     parts = [as_table(one, asked, sealed.undone) for one in sealed.segments]
@@ -113,39 +87,45 @@ def of_segment(
     segment: Segment, asked: Asked, undone: NDArray[np.int64], reads: Collection[str]
 ) -> UsageColumns:
     """Return what one segment has, decoding nothing that is not looked at."""
-    columns = ["value", "wide", *(name for name in (TEXTS, DIMENSIONS, TIMES) if name in reads)]
+    looked_at = ["value", "wide", *(name for name in (TEXTS, DIMENSIONS, TIMES) if name in reads)]
+    columns = [name for name in looked_at if not segment.is_empty(name)]
     places, runs, rows = piece(segment, asked, undone, columns)
-    codes, names = segment.meters
-    whole = rows["value"].combine_chunks()
-    wide = _present(rows["wide"])
-    nothing = np.zeros(runs.rows, np.int64)
+    meters, names = segment.meters
     subjects = segment.subject_of[places]
     first, last = (int(subjects[0]), int(subjects[-1]) + 1) if len(subjects) else (0, 0)
-    texts = _codes_of(rows[TEXTS], "")[0] if TEXTS in reads else nothing
+    nothing = np.zeros(runs.rows, np.int64)
+    values, present = nothing, np.zeros(runs.rows, np.bool_)
+    if "value" in columns:
+        values, present = pc.fill_null(rows["value"], 0).to_numpy(), _present(rows["value"])
+    wide = _present(rows["wide"]) if "wide" in columns else np.zeros(runs.rows, np.bool_)
+    texts = _codes_of(rows[TEXTS], "")[0] if TEXTS in columns else nothing
     dimensions = nothing, pa.array(["{}"])
-    if DIMENSIONS in reads:
+    if DIMENSIONS in columns:
         dimensions = _codes_of(rows[DIMENSIONS], "{}")
     return UsageColumns(
         subjects=subjects - first,
         subject_codes=segment.subjects.slice(first, last - first),
-        meters=codes[places],
+        meters=meters[places],
         meter_codes=names,
         runs=runs,
-        values=pc.fill_null(whole, 0).to_numpy() if whole.null_count else whole.to_numpy(),
+        values=values,
         scale=segment.scale,
-        missing=~_present(rows["value"]) & ~wide,
+        missing=~(present | wide),
         wide=wide,
         texts=texts,
         dimensions=dimensions[0],
         dimension_texts=dimensions[1],
-        times=rows[TIMES].to_numpy() if TIMES in reads else nothing,
+        times=rows[TIMES].to_numpy() if TIMES in columns else nothing,
     )
 
 
 def _codes_of(column: pa.ChunkedArray, absent: str) -> tuple[Rows, "pa.Array"]:
-    """Return the codes of a column that is read as a dictionary, and what they stand for."""
+    """Return the codes of a column of texts, and what they stand for; one that is not read as a
+    dictionary has a code a row."""
     if not len(column):
         return np.zeros(0, np.int64), pa.array([], pa.string())
+    if not pa.types.is_dictionary(column.type):
+        return np.arange(len(column)), pc.fill_null(column.combine_chunks(), absent)
     coded = column.unify_dictionaries().combine_chunks()
     known, codes = coded.dictionary, coded.indices
     if coded.null_count:
@@ -186,7 +166,8 @@ def reading(columns: Mapping[str, pa.DataType]) -> tuple[Any, Any, Any]:
     )
 
 
-def _columns(table: pa.Table) -> UsageColumns:
+def columns_of(table: pa.Table) -> UsageColumns:
+    """Return rows of `usage_table` as columns."""
     table = table.combine_chunks()
     subject, meter = _coded(table["subject"]), _coded(table["meter"])
     runs = borders(subject[0], meter[0])

@@ -43,12 +43,25 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is sealed as of a version: segments up to `version`, and whether a tail follows."""
+    """What is sealed as of a version: seals up to `version`, and whether a tail follows.
 
-    segments: Sequence[Segment]
+    A seal is segments, one after the other: a subject is in one of them.
+    """
+
+    seals: Sequence[Sequence[Segment]]
     version: int
     has_tail: bool
     undone: NDArray[np.int64]  # numbers of events that count no more
+
+    @property
+    def segments(self) -> list[Segment]:
+        return [one for seal in self.seals for one in seal]
+
+    def within(self, since: datetime, until: datetime) -> list[list[Segment]]:
+        """Return the seals that have anything of the span, without segments that have nothing."""
+        first, end = microseconds(since), microseconds(until)
+        seals = [[one for one in seal if one.overlaps(first, end)] for seal in self.seals]
+        return [one for one in seals if one]
 
 
 @lru_cache(maxsize=OPEN)
@@ -58,12 +71,15 @@ def _opened(events_digest: str, index_digest: str, scale: int) -> Segment:
 
 def known(as_of: int) -> Known:
     """Return what is sealed of the usage known at a version."""
-    rows = [one for seal in chain(as_of) for one in seal]
-    version = rows[-1].until_version if rows else 0
+    rows = chain(as_of)
+    version = rows[-1][-1].until_version if rows else 0
     tail = Batch.objects.filter(version__gt=version, version__lte=as_of)
     undone = Retraction.objects.filter(version__lte=as_of).values_list("event", flat=True)
     return Known(
-        [_opened(one.events_digest, one.index_digest, one.scale) for one in rows],
+        [
+            [_opened(one.events_digest, one.index_digest, one.scale) for one in many]
+            for many in rows
+        ],
         version,
         tail.exists(),
         np.sort(np.fromiter(undone, np.int64)) if rows else np.zeros(0, np.int64),
@@ -92,7 +108,7 @@ def piece(
 ) -> tuple[Rows, Runs, pa.Table]:
     """Return what a segment has of it: the places of runs in its index, runs, and rows."""
     since, until = asked.span
-    if segment.last < since or segment.first >= until:
+    if not segment.overlaps(since, until):
         return np.zeros(0, np.int64), Runs(np.zeros(0, np.int64), 0), nothing_of(columns)
     runs = segment.runs_of(asked.kind, asked.subjects, asked.meters)
     is_cut = not (since <= segment.first and segment.last < until)

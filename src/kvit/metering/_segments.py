@@ -11,6 +11,7 @@ text. The number of PostgreSQL's row goes along, for what is undone later.
 
 import io
 import threading
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,7 @@ from kvit.core.columnar.runs import Rows, borders
 from kvit.platform import files
 
 GROUP_ROWS = 262_144  # of a row group, about
+CODED_BYTES = 8  # of a text, on the average: a longer one is hardly ever said twice
 EVENTS = pa.schema(
     [
         ("time", pa.int64()),
@@ -129,26 +131,22 @@ def nothing_of(columns: Sequence[str]) -> pa.Table:
 
 
 class Segment:
-    """A segment of the store, opened for reading. The row group decoded last is kept.
+    """A segment of the store, read by several threads. Two row groups decoded last are kept.
 
-    Pages share one among their threads, and Arrow's readers do not: two that decode at the same
-    time may wait for each other for ever.
+    Each reading opens the file for itself: of two threads that decode by one reader of Arrow's each
+    may wait for the other for ever.
     """
 
     def __init__(self, events_digest: str, index_digest: str, scale: int) -> None:
         self.scale = scale
-        self._file = pq.ParquetFile(
-            files.path_of(events_digest), memory_map=True, read_dictionary=["text", "dimensions"]
-        )
-        self._index = pq.ParquetFile(
-            files.path_of(index_digest), memory_map=True, read_dictionary=["subject"]
-        )
+        self._events, self._index = files.path_of(events_digest), files.path_of(index_digest)
+        self._meta = pq.read_metadata(self._events)
         self._decoded: dict[tuple[int, tuple[str, ...]], pa.Table] = {}
-        self._turn = threading.Lock()
+        self._turn = threading.Lock()  # of who changes what is kept
 
     def _of_runs(self, name: str) -> pa.ChunkedArray:
-        with self._turn:
-            return self._index.read([name], use_threads=False)[name]
+        file = pq.ParquetFile(self._index, memory_map=True, read_dictionary=["subject"])
+        return file.read([name], use_threads=False)[name]
 
     @cached_property
     def counts(self) -> Rows:
@@ -164,7 +162,7 @@ class Segment:
     @cached_property
     def group_starts(self) -> Rows:
         """Return where each row group begins, and the end of the last."""
-        meta = self._file.metadata
+        meta = self._meta
         counts = [meta.row_group(place).num_rows for place in range(meta.num_row_groups)]
         return np.append(0, np.cumsum(counts)).astype(np.int64)
 
@@ -211,10 +209,39 @@ class Segment:
     def last(self) -> int:
         return max(one.max for one in self._statistics("time"))
 
+    def overlaps(self, since: int, until: int) -> bool:
+        """Whether any event may lie in [since, until)."""
+        return self.first < until and since <= self.last
+
     def _statistics(self, name: str) -> list[Any]:
         """Return what the writer noted of a column of the events, of each row group."""
-        meta, place = self._file.metadata, EVENTS.get_field_index(name)
-        return [meta.row_group(one).column(place).statistics for one in range(meta.num_row_groups)]
+        return [one.statistics for one in self._chunks(name)]
+
+    def _chunks(self, name: str) -> list[Any]:
+        """Return what is known of a column of the events, of each row group."""
+        meta, place = self._meta, EVENTS.get_field_index(name)
+        return [meta.row_group(one).column(place) for one in range(meta.num_row_groups)]
+
+    def is_empty(self, name: str) -> bool:
+        """Whether a column of the events says nothing anywhere."""
+        return name in self._empty
+
+    @cached_property
+    def _empty(self) -> frozenset[str]:
+        """Return the columns that need not be decoded."""
+        return frozenset(
+            name
+            for name in EVENTS.names
+            if sum(one.null_count for one in self._statistics(name)) == self._meta.num_rows
+        )
+
+    @cached_property
+    def _coded(self) -> list[str]:
+        """Return the texts that are read as codes. Of dimensions that differ from event to event
+        (numbers that were called) a dictionary takes longer to make than they take to charge."""
+        size = sum(one.total_uncompressed_size for one in self._chunks("dimensions"))
+        is_short = size <= CODED_BYTES * self._meta.num_rows
+        return ["text", "dimensions"] if is_short else ["text"]
 
     @cached_property
     def _kind_codes(self) -> tuple[Rows, list[str]]:
@@ -252,6 +279,30 @@ class Segment:
             runs = runs[asked[codes[runs]]]
         return runs
 
+    def first_of(self, kind: str) -> str | None:
+        """Return the first subject of a kind; None where there is none."""
+        first, last = self._subjects_of(kind)
+        return None if first == last else str(self.subjects[first].as_py())
+
+    def parts_of(self, kind: str, subjects: Sequence[str]) -> list[int]:
+        """Return where to part these subjects, in byte order: places among them, rising.
+
+        Parts end where row groups do, so that each is decoded once; where few of a group's subjects
+        are asked for, groups are read together.
+        """
+        first, last = self._subjects_of(kind)
+        begun = self.subject_of[np.searchsorted(self.starts, self.group_starts[:-1])]
+        each = np.diff(self.group_starts) // np.diff(np.append(begun, len(self.subjects)))
+        found, rows, before = [], 0, 0
+        for place in np.flatnonzero((begun[1:] > first) & (begun[1:] < last)).tolist():
+            cut = bisect_left(subjects, self.subjects[int(begun[place + 1])].as_py())
+            rows += (cut - before) * int(each[place])
+            before = cut
+            if rows >= GROUP_ROWS // 2 and cut < len(subjects):
+                found.append(cut)
+                rows = 0
+        return found
+
     def rows_of(self, runs: Rows, columns: Sequence[str]) -> pa.Table:
         """Return some columns of the rows of runs, in order."""
         if not len(runs):
@@ -273,12 +324,17 @@ class Segment:
     def _group(self, place: int, columns: Sequence[str]) -> pa.Table:
         key = (place, tuple(columns))
         with self._turn:
-            if key not in self._decoded:
-                while len(self._decoded) > 1:  # two neighbours: a range may end in midst of one
+            found = self._decoded.get(key)
+        if found is None:
+            file = pq.ParquetFile(
+                self._events, metadata=self._meta, memory_map=True, read_dictionary=self._coded
+            )
+            found = file.read_row_group(place, list(columns), use_threads=False)
+            with self._turn:
+                while len(self._decoded) > 1:  # two neighbours: a range may end in one's midst
                     self._decoded.pop(next(iter(self._decoded)))
-                table = self._file.read_row_group(place, list(columns), use_threads=False)
-                self._decoded[key] = table
-            return self._decoded[key]
+                self._decoded[key] = found
+        return found
 
 
 def _place(values: pa.Array, wanted: str, first: int, last: int) -> int:

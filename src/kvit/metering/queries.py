@@ -26,7 +26,7 @@ from kvit.metering._bulk import (
     unread,
     unread_requests,
 )
-from kvit.metering._columns import DIMENSIONS, TEXTS, TIMES, UsageColumns, usage_columns
+from kvit.metering._columns import DIMENSIONS, TEXTS, TIMES, UsageColumns
 from kvit.metering._days import MeterDay, days_of
 from kvit.metering._invariants import Problem, problems
 from kvit.metering._listed import (
@@ -43,6 +43,7 @@ from kvit.metering._listed import (
     traces,
 )
 from kvit.metering._listed import batches as listed_batches
+from kvit.metering._ranges import UsageRange, usage_ranges
 from kvit.metering._standing import STANDING, parameters_of
 from kvit.metering._stream import UsageRow, rows, stream
 from kvit.metering._to_decide import ToDecide, conflicts_to_decide, rejections_to_mend
@@ -61,14 +62,14 @@ __all__ = [
     "DIMENSIONS", "TEXTS", "TIMES",
     "BatchRow", "BulkRequest", "Counts", "DaySum", "EventFilter", "EventRow", "EventView",
     "IntakeSums", "Key", "MeterDay", "Problem", "ToDecide", "Traces", "Unread", "UsageBatch",
-    "UsageColumns", "UsageRow",
+    "UsageColumns", "UsageRange", "UsageRow",
     "batches", "bulk_request", "by_day",
     "changed_since", "conflicts", "conflicts_to_decide", "counts", "days_of", "distinct_keys",
     "event", "events", "intake_sums", "key_batches", "last_views", "latest_version",
     "listed_batches", "problems", "rejections", "rejections_to_mend", "rows", "sources",
     "sources_of", "standing",
     "subject_batches", "subjects_in_use", "traces", "undone_since", "unread", "unread_requests",
-    "usage", "usage_columns",
+    "usage", "usage_ranges",
 ]  # fmt: skip
 
 BATCH = 20_000  # keys read at a time

@@ -107,6 +107,12 @@ class Settings(BaseSettings):
         60.0,
         ge=0,
     )
+    rating_threads: int = _setting(
+        "сколькими потоками процесс тарифицирует потребление; 0: по числу ядер",
+        "threads by which a process rates usage; 0: as many as there are cores",
+        0,
+        ge=0,
+    )
     lang: str | None = _setting(
         "язык сообщений; по умолчанию по LC_ALL, LC_MESSAGES, LANG",
         "the language of messages; by default from LC_ALL, LC_MESSAGES, LANG",

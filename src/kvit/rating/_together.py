@@ -4,9 +4,9 @@ What the members of a shape have alike is one staged row a price, what differs i
 is made in Python for a charge. The rows are those that `_write` would have written.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -15,13 +15,10 @@ from django.db import connection
 from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
-from kvit.core.columnar import NotColumnar
 from kvit.core.columnar.exact import Ints
-from kvit.core.columnar.plain import carrying
 from kvit.core.differences import Due, slot_of
 from kvit.metering import queries as metering
-from kvit.metering.queries import UsageColumns
-from kvit.platform import audit
+from kvit.platform import audit, settings
 from kvit.platform.columns import (
     insert_staged,
     stage_columns,
@@ -29,11 +26,9 @@ from kvit.platform.columns import (
     uuids_of,
 )
 from kvit.platform.ids import uuid7_column
-from kvit.rating._columns import Sheet, reads_of, sheet_of
-from kvit.rating._counted import Levels
-from kvit.rating._due import looked_back
-from kvit.rating._own import own_prices
+from kvit.rating._columns import Sheet
 from kvit.rating._plain import Group, Member, Shape
+from kvit.rating._side_by_side import Priced, priced, read_from
 from kvit.rating._write import COLUMNS, PERIOD_COLUMNS, REMEMBER, ChargeIn, Row, charge_rows
 from kvit.rating.models import Charge, RatedPeriod
 from kvit.rating.rows import RatingResult, RatingRun
@@ -71,47 +66,30 @@ class _Written:
 
 def charge_together(groups: Sequence[Group], run: RatingRun) -> tuple[RatingResult, set[UUID]]:
     """Charge the groups' members; returns what it brought, and whose charges were written."""
-    written, done = _Written(), set()
+    written, done = _Written(), set[UUID]()
     for group in groups:
-        try:
-            sheet, members = _sheet(group, run)
-        except NotColumnar:
-            continue
-        if members:
-            _add(written, group.shape, sheet, members, run)
-            done |= {one.id for one in members}
+        for sheet, members in _sheets(group, run):
+            kept = [one for one, left in zip(members, sheet.left, strict=True) if not left]
+            if kept:
+                _add(written, group.shape, sheet, kept, run)
+                done |= {one.id for one in kept}
     result = RatingResult(subscriptions=len(done))
     if done:
         result.charges = _write(written, run)
     return result, done
 
 
-def _sheet(group: Group, run: RatingRun) -> tuple[Sheet, list[Member]]:
-    """Price the group; members that must be rated by themselves are left out of both."""
-    shape = group.shape
-    codes = [one.code for one in group.members]
-    reads = reads_of(shape.charges, run.catalogue)
-
-    def usage(
-        since: datetime, until: datetime, meters: Sequence[str] | None = None
-    ) -> UsageColumns:
-        return metering.usage_columns(
-            "subscription", codes, since=since, until=until, as_of=run.usage_version,
-            meters=meters, reads=reads,
-        )  # fmt: skip
-
-    start, levels = shape.service.start, None
-    if meters := carrying(shape.charges, run.catalogue):
-        before = usage(looked_back(start), start, meters)
-        levels = Levels.of(before, shape.service, shape.contract.zone)
-    owns, odd = own_prices(shape, group.members)
-    sheet = sheet_of(
-        shape.charges, codes, usage(start, shape.service.end), run.catalogue,
-        shape.contract.currency, owns, levels, shape.contract.zone,
-    )  # fmt: skip
-    sheet.left |= odd
-    members = [one for one, left in zip(group.members, sheet.left, strict=True) if not left]
-    return sheet, members
+def _sheets(group: Group, run: RatingRun) -> Iterator[Priced]:
+    """Price the group's members, those who use much range by range."""
+    ranges = metering.usage_ranges(
+        "subscription",
+        [one.code for one in group.members],
+        since=read_from(group.shape, run.catalogue),
+        until=group.shape.service.end,
+        as_of=run.usage_version,
+    )
+    threads = settings.load().rating_threads or os.cpu_count() or 1
+    return priced(group, ranges, run.catalogue, threads=threads)
 
 
 def _add(

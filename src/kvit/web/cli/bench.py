@@ -57,8 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help=either(
-            "pages: папка, чья база остаётся и годится снова",
-            "pages: a folder whose database stays and is used again",
+            "pages, rating: папка, где сделанное остаётся и годится снова",
+            "pages, rating: a folder in which what was made stays and is used again",
         ),
     )
     parser.add_argument(

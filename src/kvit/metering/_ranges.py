@@ -1,0 +1,104 @@
+"""Usage of many subjects, parted into ranges that are read one by one or side by side.
+
+What is sealed, and stands in one file for each subject, is parted where row groups end: a range is
+decoded at one stroke, and memory does not grow with what subjects use. Anything else (a tail that
+is not sealed, seals that are to be merged) is one range, which asks the database.
+"""
+
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+from django.db import connection, transaction
+from numpy.typing import NDArray
+
+from kvit.metering._columns import (
+    DIMENSIONS,
+    TEXTS,
+    TIMES,
+    UsageColumns,
+    columns_of,
+    of_segment,
+    usage_table,
+)
+from kvit.metering._sealed import Asked, Known, known
+from kvit.metering._segments import Segment
+
+EVERYTHING = frozenset({TEXTS, DIMENSIONS, TIMES})
+
+
+class Read(Protocol):
+    """Returns the usage of a range; `reads` is which of texts, dimensions and times are looked at:
+    others may all be zero."""
+
+    def __call__(
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        meters: Sequence[str] | None = None,
+        reads: Collection[str] = EVERYTHING,
+    ) -> UsageColumns: ...
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRange:
+    """Subjects side by side, in byte order. Of several ranges each may be read by a thread of its
+    own; a single one is read by whoever asked for it, inside the transaction."""
+
+    subjects: Sequence[str]
+    read: Read
+
+
+def usage_ranges(
+    kind: str, subjects: Sequence[str], *, since: datetime, until: datetime, as_of: int
+) -> list[UsageRange]:
+    """Part subjects of one kind for reading what they used within the span, or within less of it.
+
+    Args:
+        subjects: in byte order; each is in one of the ranges, which stand in their order.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("usage is read inside a transaction")
+    sealed = known(as_of)
+    seals = sealed.within(since, until)
+    if len(seals) == 1 and not sealed.has_tail:
+        return ranges_of(seals[0], kind, subjects, sealed.undone)
+    return [UsageRange(subjects, partial(_merged, kind, subjects, sealed, as_of))]
+
+
+def ranges_of(
+    segments: Sequence[Segment], kind: str, subjects: Sequence[str], undone: NDArray[np.int64]
+) -> list[UsageRange]:
+    """Part subjects by the segments of one seal, and by the row groups of each."""
+    mine = [one for one in segments if one.first_of(kind) is not None] or segments[:1]
+    begun = [bisect_left(subjects, one.first_of(kind) or "") for one in mine[1:]]
+    found = []
+    for segment, (first, end) in zip(mine, pairwise([0, *begun, len(subjects)]), strict=True):
+        some = subjects[first:end]
+        for part in pairwise([0, *segment.parts_of(kind, some), len(some)]):
+            range_ = some[slice(*part)]
+            found.append(UsageRange(range_, partial(_sealed, segment, kind, range_, undone)))
+    return [one for one in found if one.subjects]
+
+
+def _sealed(
+    segment: Segment, kind: str, subjects: Sequence[str], undone: NDArray[np.int64],
+    since: datetime, until: datetime, *,
+    meters: Sequence[str] | None = None, reads: Collection[str] = EVERYTHING,
+) -> UsageColumns:  # fmt: skip
+    return of_segment(segment, Asked(kind, subjects, since, until, meters), undone, reads)
+
+
+def _merged(
+    kind: str, subjects: Sequence[str], sealed: Known, as_of: int,
+    since: datetime, until: datetime, *,
+    meters: Sequence[str] | None = None, reads: Collection[str] = EVERYTHING,
+) -> UsageColumns:  # fmt: skip
+    asked = Asked(kind, subjects, since, until, meters)
+    return columns_of(usage_table(asked, sealed, as_of))
