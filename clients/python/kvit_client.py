@@ -1358,6 +1358,29 @@ ListedJournalOut = TypedDict("ListedJournalOut", {
 })
 
 
+LogQuery = TypedDict("LogQuery", {
+    'checkpoint': 'NotRequired[str]',
+})
+
+
+LogOut = TypedDict("LogOut", {
+    'postings': 'int',
+    'checkpoint': 'str | None',
+    'key': 'str',
+    'agrees': 'bool | None',
+})
+
+
+ProofQuery = TypedDict("ProofQuery", {
+    'source': 'str',
+})
+
+
+ProofsOut = TypedDict("ProofsOut", {
+    'data': 'list[str]',
+})
+
+
 AttentionOut = TypedDict("AttentionOut", {
     'cause': 'str',
     'count': 'int',
@@ -2298,6 +2321,14 @@ class Kvit(Caller):
     def list_postings(self, *, after: str | None = None, limit: int | None = None, account: str | None = None, customer: str | None = None, source: str | None = None, since: str | None | None = None, to: str | None | None = None) -> ListedJournalOut:
         """List postings."""
         return self.call("GET", f"/api/v1/ledger/postings", query={"after": after, "limit": limit, "account": account, "customer": customer, "source": source, "since": since, "to": to})
+
+    def read_signed_log(self, *, checkpoint: str | None = None) -> LogOut:
+        """Read signed log."""
+        return self.call("GET", f"/api/v1/ledger/log", query={"checkpoint": checkpoint})
+
+    def prove_postings(self, *, source: str | None = None) -> ProofsOut:
+        """Prove postings."""
+        return self.call("GET", f"/api/v1/ledger/log/proofs", query={"source": source})
 
     def read_overview(self) -> OverviewOut:
         """Read overview."""

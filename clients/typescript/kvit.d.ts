@@ -965,6 +965,21 @@ export interface ListedJournalOut {
   "next"?: string | null;
   "count"?: number | null;
 }
+export interface LogQuery {
+  "checkpoint"?: string;
+}
+export interface LogOut {
+  "postings": number;
+  "checkpoint": string | null;
+  "key": string;
+  "agrees": boolean | null;
+}
+export interface ProofQuery {
+  "source": string;
+}
+export interface ProofsOut {
+  "data": Array<string>;
+}
 export interface AttentionOut {
   "cause": string;
   "count": number;
@@ -1620,6 +1635,10 @@ export class Kvit extends Caller {
   listCustomerMovements(code: string, options?: Options & { "after"?: string; "limit"?: number }): Promise<ListedMovementOut>;
   /** List postings. */
   listPostings(options?: Options & { "after"?: string; "limit"?: number; "account"?: string; "customer"?: string; "source"?: string; "since"?: string | null; "to"?: string | null }): Promise<ListedJournalOut>;
+  /** Read signed log. */
+  readSignedLog(options?: Options & { "checkpoint"?: string }): Promise<LogOut>;
+  /** Prove postings. */
+  provePostings(options?: Options & { "source"?: string }): Promise<ProofsOut>;
   /** Read overview. */
   readOverview(options?: Options): Promise<OverviewOut>;
   /** Read agreement. */

@@ -377,6 +377,14 @@ export class Kvit extends Caller {
   listPostings(options = {}) {
     return this.call("GET", `/api/v1/ledger/postings`, ["after", "limit", "account", "customer", "source", "since", "to"], { ...options });
   }
+  /** Read signed log. */
+  readSignedLog(options = {}) {
+    return this.call("GET", `/api/v1/ledger/log`, ["checkpoint"], { ...options });
+  }
+  /** Prove postings. */
+  provePostings(options = {}) {
+    return this.call("GET", `/api/v1/ledger/log/proofs`, ["source"], { ...options });
+  }
   /** Read overview. */
   readOverview(options = {}) {
     return this.call("GET", `/api/v1/overview`, [], { ...options });

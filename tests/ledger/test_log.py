@@ -14,11 +14,11 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from kvit.core.transparency import leaf_hash, read_checkpoint
+from kvit.core.transparency import Checkpoint, leaf_hash, read_checkpoint
 from kvit.ledger import jobs, queries
 from kvit.ledger.services import PostingIn, ensure_chart, log_postings, post_many
 from kvit.platform.jobs import work_once
-from kvit.platform.signed_notes import opened
+from kvit.platform.signed_notes import NoteUnusable, opened
 from kvit.platform.tenancy import tenant_scope
 from tests.platform.conftest import make_house
 
@@ -213,13 +213,17 @@ def test_who_holds_a_checkpoint_finds_it_again(post: Post, tmp_path: Path) -> No
     log_postings(beside=tmp_path / "elsewhere")
     kept = queries.log_of_books()
     [note] = [one.read_text() for one in (tmp_path / "elsewhere").rglob("*") if one.is_file()]
-    held = read_checkpoint(opened(note, kept.signer.verifier))
     post(300)
     log()
-    assert queries.agrees(held)
-    assert not queries.agrees(replace(held, root=leaf_hash(b"x")))
-    assert not queries.agrees(replace(held, size=10_000))
-    assert not queries.agrees(replace(held, origin="kvit/ledger/other/1"))
+    assert queries.agrees(note)
+    others = (
+        Checkpoint(kept.signer.name, 300, leaf_hash(b"x")),
+        Checkpoint(kept.signer.name, 10_000, leaf_hash(b"x")),
+        Checkpoint("kvit/ledger/other/1", 300, kept.read(note).root),
+    )
+    assert [queries.agrees(kept.signer.sign(one.text)) for one in others] == [False] * 3
+    with pytest.raises(NoteUnusable):
+        queries.agrees(note.replace("300", "301"))
 
 
 def test_a_document_is_proved_against_the_checkpoint(

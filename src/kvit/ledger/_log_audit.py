@@ -58,9 +58,14 @@ def problems() -> Iterator[Problem]:
         yield Problem("ledger_log_not_as_signed", "log", error.text("en"))
 
 
-def agrees(checkpoint: Checkpoint) -> bool:
-    """Whether the log begins with what somebody holds a checkpoint of."""
+def agrees(note: str) -> bool:
+    """Whether the log begins with what somebody holds a signed checkpoint of.
+
+    Raises:
+        NoteUnusable: the log's key has not signed it.
+    """
     log = log_of_books()
+    checkpoint = log.read(note)
     if log.signer.name != checkpoint.origin or checkpoint.size > log.grown().frontier.size:
         return False
     return checkpoint.size == 0 or checkpoint.root == tree_hash(

@@ -107,7 +107,7 @@ class Log:
             LogDamaged: it is no checkpoint.
         """
         note = self.note()
-        return None if note is None else self._read(note)
+        return None if note is None else self.read(note)
 
     def note(self) -> str | None:
         """Return the newest checkpoint as it was signed."""
@@ -116,12 +116,19 @@ class Log:
         except FileNotFoundError:
             return None
 
+    def read(self, note: str) -> Checkpoint:
+        """Return what a note of this log's key says; errors as of `head`."""
+        try:
+            return read_checkpoint(opened(note, self.signer.verifier))
+        except ValueError:
+            raise self._damaged("checkpoint") from None
+
     def signed(self) -> Iterator[Checkpoint]:
         """Yield every checkpoint that was ever signed, in order; errors as of `head`."""
         root = self.folder / "checkpoints"
         paths = [one for one in root.rglob("*") if one.name.isdigit() and one.is_file()]
         for path in sorted(paths, key=lambda one: one.relative_to(root).as_posix()):
-            yield self._read(path.read_text(encoding="utf-8"))
+            yield self.read(path.read_text(encoding="utf-8"))
 
     def append(self, entries: Sequence[bytes], *, notes: Mapping[str, Any]) -> Frontier:
         """Write entries behind those that are there; for whoever is `writing`.
@@ -153,7 +160,7 @@ class Log:
                 change this log must not be able to change that one.
         """
         frontier, note = self.grown().frontier, self.note()
-        if note is None or self._read(note).size != frontier.size:
+        if note is None or self.read(note).size != frontier.size:
             text = Checkpoint(self.signer.name, frontier.size, frontier.root).text
             note = self.signer.sign(text)
             place = Path(_numbered(frontier.size, digits=SIZE_DIGITS))
@@ -214,12 +221,6 @@ class Log:
             return folded(_hashes(body)[at : at + count])
 
         return hash_of
-
-    def _read(self, note: str) -> Checkpoint:
-        try:
-            return read_checkpoint(opened(note, self.signer.verifier))
-        except ValueError:
-            raise self._damaged("checkpoint") from None
 
     def _extend(self, level: int, size: int, hashes: list[bytes], touched: set[Path]) -> None:
         """Append hashes of a level; what becomes a full tile is one hash of the level above."""

@@ -53,6 +53,33 @@ class PostingsQuery(Paging):
     to: Day | None = None
 
 
+class LogQuery(Input):
+    """A checkpoint that was kept elsewhere, if the log shall be compared with one."""
+
+    checkpoint: str = Field("", max_length=4000)
+
+
+class ProofQuery(Input):
+    """Which document's postings are to be proved."""
+
+    source: Text = Field(max_length=120, examples=["invoice:0192f0c1-2b3a-7c4d"])
+
+
+class LogOut(Schema):
+    """The signed log of postings. `agrees`: whether it begins with the checkpoint that was sent."""
+
+    postings: int
+    checkpoint: str | None = Field(description="The newest, a signed note; keep it elsewhere.")
+    key: str = Field(description="What checks its signature: name+id+key.")
+    agrees: bool | None
+
+
+class ProofsOut(Schema):
+    """Proofs in the form of C2SP tlog-proof, by line of the document."""
+
+    data: list[str]
+
+
 class AccountOut(Schema):
     """An account in one currency; a balance is debit less credit."""
 
@@ -202,6 +229,27 @@ def list_postings(request: HttpRequest, query: Query[PostingsQuery]) -> Any:
     codes = _codes({row.customer_id for row in page.rows})
     rows = [_posting(row, codes) for row in page.rows]
     return {"data": rows, "next": page.next, "count": page.count}
+
+
+@operation(router, "GET", "/ledger/log", right="books.read", response=LogOut)
+def read_signed_log(request: HttpRequest, query: Query[LogQuery]) -> Any:
+    """How far postings are signed; whether the log begins with a checkpoint that was kept."""
+    log, agrees = queries.log_of_books(), None
+    if query.checkpoint:
+        agrees = queries.agrees(query.checkpoint)
+    head = log.head()
+    return LogOut(
+        postings=0 if head is None else head.size,
+        checkpoint=log.note(),
+        key=str(log.signer.verifier),
+        agrees=agrees,
+    )
+
+
+@operation(router, "GET", "/ledger/log/proofs", right="books.read", response=ProofsOut)
+def prove_postings(request: HttpRequest, query: Query[ProofQuery]) -> Any:
+    """A proof of each posting of a document, which anybody with the key checks (tlog-proof)."""
+    return ProofsOut(data=[one.text for one in queries.proofs_of(query.source)])
 
 
 def _days(request: HttpRequest, query: BooksQuery) -> tuple[Seller, date, date]:

@@ -34,6 +34,8 @@ RUSSIAN = {
     "start_simulation": "Посчитать прошлый месяц по черновикам",
     "read_simulation": "Симуляция и её итоги",
     "list_simulated_payers": "Кто заплатил бы больше и кто меньше",
+    "read_signed_log": "Подписанный журнал проводок и сверка с отметкой",
+    "prove_postings": "Доказательства проводок документа",
     "list_customers": "Клиенты",
     "create_customer": "Завести клиента",
     "read_customer": "Клиент",

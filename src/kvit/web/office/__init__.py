@@ -5,6 +5,7 @@ MODULES: tuple[str, ...] = (
     "customers",
     "customer_form",
     "ledger",
+    "signed_log",
     "search",
     "invoices",
     "why",
