@@ -1246,11 +1246,12 @@ CorrectIn = TypedDict("CorrectIn", {
 })
 
 
-BooksQuery = TypedDict("BooksQuery", {
+TrialBalanceQuery = TypedDict("TrialBalanceQuery", {
     'seller': 'NotRequired[str]',
     'since': 'NotRequired[str | None]',
     'to': 'NotRequired[str | None]',
     'known_by': 'NotRequired[str | None]',
+    'compare': 'NotRequired[bool]',
 })
 
 
@@ -1262,6 +1263,18 @@ AccountOut = TypedDict("AccountOut", {
     'debit': 'Money',
     'credit': 'Money',
     'closing': 'Money',
+    'before': 'NotRequired[SidesOut | None]',
+    'change': 'NotRequired[SidesOut | None]',
+})
+
+
+SidesOut = TypedDict("SidesOut", {
+    'opening_debit': 'Money',
+    'opening_credit': 'Money',
+    'debit': 'Money',
+    'credit': 'Money',
+    'closing_debit': 'Money',
+    'closing_credit': 'Money',
 })
 
 
@@ -1271,6 +1284,8 @@ TrialBalanceOut = TypedDict("TrialBalanceOut", {
     'to': 'str',
     'accounts': 'list[AccountOut]',
     'holds': 'bool',
+    'before_since': 'NotRequired[str | None]',
+    'before_to': 'NotRequired[str | None]',
 })
 
 
@@ -2298,9 +2313,9 @@ class Kvit(Caller):
         """Correct invoice."""
         return self.call("POST", f"/api/v1/invoices/{_part(invoice)}/corrections", body=body, once=once)
 
-    def read_trial_balance(self, *, seller: str | None = None, since: str | None | None = None, to: str | None | None = None, known_by: str | None | None = None) -> TrialBalanceOut:
+    def read_trial_balance(self, *, seller: str | None = None, since: str | None | None = None, to: str | None | None = None, known_by: str | None | None = None, compare: bool | None = None) -> TrialBalanceOut:
         """Read trial balance."""
-        return self.call("GET", f"/api/v1/ledger/trial-balance", query={"seller": seller, "since": since, "to": to, "known_by": known_by})
+        return self.call("GET", f"/api/v1/ledger/trial-balance", query={"seller": seller, "since": since, "to": to, "known_by": known_by, "compare": compare})
 
     def list_account_movements(self, account: str, *, after: str | None = None, limit: int | None = None, seller: str | None = None, since: str | None | None = None, to: str | None | None = None, known_by: str | None | None = None) -> ListedMovementOut:
         """List account movements."""

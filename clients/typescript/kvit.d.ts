@@ -877,11 +877,12 @@ export interface CorrectIn {
   "token": string;
   "reason": string;
 }
-export interface BooksQuery {
+export interface TrialBalanceQuery {
   "seller"?: string;
   "since"?: string | null;
   "to"?: string | null;
   "known_by"?: string | null;
+  "compare"?: boolean;
 }
 export interface AccountOut {
   "account": string;
@@ -891,6 +892,16 @@ export interface AccountOut {
   "debit": Money;
   "credit": Money;
   "closing": Money;
+  "before"?: SidesOut | null;
+  "change"?: SidesOut | null;
+}
+export interface SidesOut {
+  "opening_debit": Money;
+  "opening_credit": Money;
+  "debit": Money;
+  "credit": Money;
+  "closing_debit": Money;
+  "closing_credit": Money;
 }
 export interface TrialBalanceOut {
   "seller": string;
@@ -898,6 +909,8 @@ export interface TrialBalanceOut {
   "to": string;
   "accounts": Array<AccountOut>;
   "holds": boolean;
+  "before_since"?: string | null;
+  "before_to"?: string | null;
 }
 export interface PagedBooksQuery {
   "after"?: string;
@@ -1624,7 +1637,7 @@ export class Kvit extends Caller {
   /** Correct invoice. */
   correctInvoice(invoice: string, body: CorrectIn, options?: Options): Promise<InvoiceOut>;
   /** Read trial balance. */
-  readTrialBalance(options?: Options & { "seller"?: string; "since"?: string | null; "to"?: string | null; "known_by"?: string | null }): Promise<TrialBalanceOut>;
+  readTrialBalance(options?: Options & { "seller"?: string; "since"?: string | null; "to"?: string | null; "known_by"?: string | null; "compare"?: boolean }): Promise<TrialBalanceOut>;
   /** List account movements. */
   listAccountMovements(account: string, options?: Options & { "after"?: string; "limit"?: number; "seller"?: string; "since"?: string | null; "to"?: string | null; "known_by"?: string | null }): Promise<ListedMovementOut>;
   /** List account customers. */

@@ -355,7 +355,7 @@ export class Kvit extends Caller {
   }
   /** Read trial balance. */
   readTrialBalance(options = {}) {
-    return this.call("GET", `/api/v1/ledger/trial-balance`, ["seller", "since", "to", "known_by"], { ...options });
+    return this.call("GET", `/api/v1/ledger/trial-balance`, ["seller", "since", "to", "known_by", "compare"], { ...options });
   }
   /** List account movements. */
   listAccountMovements(account, options = {}) {

@@ -19,6 +19,7 @@ from kvit.core.periods import (
     local_date,
     parse_billing_period,
     parse_cycle,
+    period_before,
     zone_of,
 )
 
@@ -331,3 +332,25 @@ def test_days_never_run_backwards_and_begin_on_their_date(zone: str, day: date) 
     assert shown >= midnight
     before = (start - timedelta(seconds=1)).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     assert before < midnight
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "before"),
+    [
+        ("2026-10-01", "2026-11-01", "2026-09-01…2026-10-01"),  # a month
+        ("2026-07-01", "2026-10-01", "2026-04-01…2026-07-01"),  # a quarter
+        ("2026-11-01", "2026-11-16", "2026-10-01…2026-10-16"),  # a month so far
+        ("2026-03-01", "2026-03-31", "2026-02-01…2026-03-01"),  # February has no 30th
+        ("2026-10-01", "2026-11-16", "2026-08-01…2026-09-16"),  # a quarter so far
+        ("2026-11-10", "2026-11-20", "2026-10-31…2026-11-10"),  # ten days
+    ],
+)
+def test_a_period_is_compared_with_the_one_before(start: str, end: str, before: str) -> None:
+    asked = Period(date.fromisoformat(start), date.fromisoformat(end))
+    assert str(period_before(asked)) == before
+
+
+def test_nothing_is_before_the_first_year() -> None:
+    for start in (date(1, 1, 1), date(1, 1, 2)):
+        with pytest.raises(BadPeriod):
+            period_before(Period(start, date(1, 3, 1)))

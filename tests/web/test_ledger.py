@@ -35,6 +35,27 @@ def test_the_trial_balance_holds_and_each_cell_is_a_door(office: Office) -> None
     assert "ООО «Север»" in by_customer and "3 660,00 ₽" in by_customer  # noqa: PT018
 
 
+def test_the_trial_balance_stands_beside_the_period_before(office: Office) -> None:
+    """October claimed 3 660.00; November moved nothing, so its turnover is as much less."""
+    client = office("auditor")
+    november = "since=2026-11-01&to=2026-11-30"
+    page = text(client.get(f"/office/ledger/osv/?{november}&compare=on"))
+    row = page.split(">62.01<")[1].split("</tbody>")[0]
+    now, before, change = row.split("</tr>")[:3]
+    assert re.findall(r">([\d ]+,\d\d)</a>", now) == ["3 660,00", "3 660,00"]
+    assert re.findall(r">([\d ]+,\d\d)</a>", before) == ["3 660,00", "3 660,00"]
+    assert "since=2026-10-01" in before
+    assert re.findall(r">([+−][\d ]+,\d\d)<", change) == ["+3 660,00", "−3 660,00"]
+    assert "изменение" not in text(client.get(f"/office/ledger/osv/?{november}"))
+    answer = client.get(f"/office/ledger/osv/export/?{november}&compare=on")
+    lines = b"".join(answer).decode().splitlines()  # type: ignore[call-overload]
+    assert lines[1].endswith(
+        ";3660,00;0,00;0,00;0,00;3660,00;0,00"
+        ";0,00;0,00;3660,00;0,00;3660,00;0,00"
+        ";3660,00;0,00;-3660,00;0,00;0,00;0,00"
+    )
+
+
 def test_a_day_before_the_first_document_has_no_books(office: Office) -> None:
     client = office("auditor")
     page = text(client.get("/office/ledger/osv/?since=2026-09-01&to=2026-09-30"))

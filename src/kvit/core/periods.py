@@ -268,6 +268,30 @@ def add_months(day: date, months: int) -> date:
         raise BadPeriod(f"{day} and {months} months") from None
 
 
+def period_before(period: Period) -> Period:
+    """Return what a period is compared with: as many months before it, else as many days.
+
+        October                September
+        1–15 November          1–15 October: a month so far beside the same days
+        10–19 November         31 October – 9 November
+
+    Raises:
+        BadPeriod: it would begin before the year 1.
+    """
+    day = timedelta(days=1)
+    if period.start.day != 1:
+        try:
+            return Period(period.start - (period.end - period.start), period.start)
+        except OverflowError:
+            raise BadPeriod(f"before {period}") from None
+    last = period.end - day
+    months = _month_number(last) - _month_number(period.start) + 1
+    end = period.start
+    if period.end.day != 1:
+        end = min(add_months(last, -months) + day, end)
+    return Period(add_months(period.start, -months), end)
+
+
 def zone_of(name: str) -> ZoneInfo:
     """Find a time zone by its IANA name.
 

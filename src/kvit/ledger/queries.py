@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import connection
 
 from kvit.ledger import _invariants, _log_audit
+from kvit.ledger._compared import Compared, Sides, compared, sides_of, total
 from kvit.ledger._invariants import Problem
 from kvit.ledger._kept import (
     DAY_SIDES,
@@ -31,11 +32,12 @@ from kvit.platform.reading import asked_once
 from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
-    "Asked", "CardLine", "NotLogged", "Problem", "Receivable", "SourcePosting", "TrialBalanceRow",
-    "account_card", "accounts", "agrees", "balances", "card_page", "claimed_by_documents",
-    "customers_page", "is_behind", "log_of_books", "of_source", "owed_by", "owed_in_all",
-    "owing_ids", "page_by_debt", "postings_of", "postings_page", "problems", "problems_of_log",
-    "proofs_of", "receivables_by_customer", "trial_balance",
+    "Asked", "CardLine", "Compared", "NotLogged", "Problem", "Receivable", "Sides",
+    "SourcePosting", "TrialBalanceRow", "account_card", "accounts", "agrees", "balances",
+    "card_page", "claimed_by_documents", "compared", "customers_page", "is_behind",
+    "log_of_books", "of_source", "owed_by", "owed_in_all", "owing_ids", "page_by_debt",
+    "postings_of", "postings_page", "problems", "problems_of_log", "proofs_of",
+    "receivables_by_customer", "sides_of", "total", "trial_balance",
 ]  # fmt: skip
 
 WORDS = {**_invariants.WORDS, **_log_audit.WORDS}

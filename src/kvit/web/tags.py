@@ -57,6 +57,12 @@ def difference(minor: int | None, currency: str) -> str:
 
 
 @register.filter
+def signed_amount(minor: int, currency: str) -> str:
+    """The same without the currency, for columns whose heading names it: «+1 180,00»."""
+    return ("+" if minor > 0 else "") + amount_text(minor, currency, lang())
+
+
+@register.filter
 def number(value: Any) -> str:
     """An exact number with the language's separators; trailing zeros of a column are dropped."""
     if value is None:

@@ -9,8 +9,9 @@ from django.http import HttpRequest
 from ninja import Query
 from pydantic import Field
 
-from kvit.core.periods import local_date
+from kvit.core.periods import BadPeriod, Period, local_date, period_before
 from kvit.ledger import queries
+from kvit.ledger.queries import Compared, Sides
 from kvit.ledger.rows import CustomerTurnover, Movement, PostingRow, PostingsAsked
 from kvit.parties import queries as parties
 from kvit.parties.rows import Customer, Seller
@@ -31,6 +32,12 @@ class BooksQuery(Input):
     since: Day | None = None
     to: Day | None = None
     known_by: Moment | None = Field(None, description="As it was known at this moment.")
+
+
+class TrialBalanceQuery(BooksQuery):
+    """The same, maybe beside the period before: as many months, else as many days."""
+
+    compare: bool = False
 
 
 class PagedBooksQuery(BooksQuery, Paging):
@@ -80,8 +87,22 @@ class ProofsOut(Schema):
     data: list[str]
 
 
+class SidesOut(Schema):
+    """The six columns of a trial balance."""
+
+    opening_debit: Money
+    opening_credit: Money
+    debit: Money
+    credit: Money
+    closing_debit: Money
+    closing_credit: Money
+
+
 class AccountOut(Schema):
-    """An account in one currency; a balance is debit less credit."""
+    """An account in one currency; a balance is debit less credit.
+
+    `before` and `change`, where the period before was asked for: its columns, and what changed.
+    """
 
     account: str
     name: str
@@ -90,6 +111,8 @@ class AccountOut(Schema):
     debit: Money
     credit: Money
     closing: Money
+    before: SidesOut | None = None
+    change: SidesOut | None = None
 
 
 class TrialBalanceOut(Schema):
@@ -100,6 +123,8 @@ class TrialBalanceOut(Schema):
     to: Day
     accounts: list[AccountOut]
     holds: bool
+    before_since: Day | None = None
+    before_to: Day | None = None
 
 
 class TurnoverOut(Schema):
@@ -141,30 +166,24 @@ class JournalOut(Schema):
 
 
 @operation(router, "GET", "/ledger/trial-balance", right="books.read", response=TrialBalanceOut)
-def read_trial_balance(request: HttpRequest, query: Query[BooksQuery]) -> TrialBalanceOut:
+def read_trial_balance(request: HttpRequest, query: Query[TrialBalanceQuery]) -> TrialBalanceOut:
     """Opening, turnover and closing of each account that ever moved."""
     seller, since, to = _days(request, query)
-    found = queries.trial_balance(
-        seller.id, since=since, until=to + DAY, as_recorded_by=query.known_by
-    )
-    sums: dict[str, int] = {}
-    for row in found:
-        moved = row.debit_minor - row.credit_minor
-        sums[row.currency] = sums.get(row.currency, 0) + moved
-    accounts = [
-        AccountOut(
-            account=row.account,
-            name=row.name,
-            currency=row.currency,
-            opening=Money.of(row.opening_minor, row.currency),
-            debit=Money.of(row.debit_minor, row.currency),
-            credit=Money.of(row.credit_minor, row.currency),
-            closing=Money.of(row.closing_minor, row.currency),
-        )
-        for row in found
+    period = Period(since, to + DAY)
+    before = _before(period) if query.compare else None
+    found = queries.compared(seller.id, period, before, as_recorded_by=query.known_by)
+    currencies = {row.currency for row in found}
+    sums = [
+        queries.total([one.now for one in found if one.currency == each]) for each in currencies
     ]
     return TrialBalanceOut(
-        seller=seller.row.code, since=since, to=to, accounts=accounts, holds=not any(sums.values())
+        seller=seller.row.code,
+        since=since,
+        to=to,
+        accounts=[_account(row, compared=before is not None) for row in found],
+        holds=all(one.holds for one in sums),
+        before_since=before.start if before else None,
+        before_to=before.end - DAY if before else None,
     )
 
 
@@ -250,6 +269,32 @@ def read_signed_log(request: HttpRequest, query: Query[LogQuery]) -> Any:
 def prove_postings(request: HttpRequest, query: Query[ProofQuery]) -> Any:
     """A proof of each posting of a document, which anybody with the key checks (tlog-proof)."""
     return ProofsOut(data=[one.text for one in queries.proofs_of(query.source)])
+
+
+def _before(period: Period) -> Period:
+    try:
+        return period_before(period)
+    except BadPeriod as error:
+        raise ApiRefused("not_found", status=404, field="compare") from error
+
+
+def _account(row: Compared, *, compared: bool) -> AccountOut:
+    now = row.now
+    return AccountOut(
+        account=row.account,
+        name=row.name,
+        currency=row.currency,
+        opening=Money.of(now.opening_debit - now.opening_credit, row.currency),
+        debit=Money.of(now.debit, row.currency),
+        credit=Money.of(now.credit, row.currency),
+        closing=Money.of(now.closing_debit - now.closing_credit, row.currency),
+        before=_sides(row.before, row.currency) if compared else None,
+        change=_sides(row.change, row.currency) if compared else None,
+    )
+
+
+def _sides(sides: Sides, currency: str) -> SidesOut:
+    return SidesOut(**{name: Money.of(minor, currency) for name, minor in sides._asdict().items()})
 
 
 def _days(request: HttpRequest, query: BooksQuery) -> tuple[Seller, date, date]:

@@ -17,9 +17,16 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kvit.core.periods import add_months, instant_of, local_date
+from kvit.core.periods import (
+    BadPeriod,
+    Period,
+    add_months,
+    instant_of,
+    local_date,
+    period_before,
+)
 from kvit.ledger import queries
-from kvit.ledger.queries import Asked, TrialBalanceRow
+from kvit.ledger.queries import Asked, Compared
 from kvit.ledger.rows import PostingsAsked
 from kvit.parties import queries as parties
 from kvit.parties.rows import Seller
@@ -66,6 +73,12 @@ class DaysForm(FilterForm):
             field.choices = [("", _("Any")), *((one.row.code, one.row.name) for one in sellers)]
 
 
+class OsvForm(DaysForm):
+    """The same, maybe beside the period before."""
+
+    compare = forms.BooleanField(label=gettext_lazy("Beside the period before"))
+
+
 class AccountForm(DaysForm):
     """The same of one account, maybe of one customer."""
 
@@ -108,6 +121,10 @@ class Chosen:
     to: date
     known: datetime | None
 
+    @property
+    def period(self) -> Period:
+        return Period(self.since, self.to + DAY)
+
     def query(self, **more: object) -> str:
         """Return the same choice as a query of an address."""
         said: dict[str, object] = {"since": self.since, "to": self.to}
@@ -120,37 +137,42 @@ class Chosen:
 
 @page("ledger/osv/", name="trial-balance", right="books.read")
 def trial_balance(request: HttpRequest) -> HttpResponse:
-    form, chosen = _chosen(request, DaysForm)
+    form, chosen = _chosen(request, OsvForm)
     if chosen is None:
         return render(request, "office/ledger/no_seller.html")
+    before = _before(form, chosen)
     tables = [
-        _table(one, currency, rows)
+        _table(one, before, currency, rows)
         for one in _each_seller(request, chosen)
-        for currency, rows in _by_currency(one)
+        for currency, rows in _by_currency(one, before)
     ]
     return render(
         request,
         "office/ledger/trial_balance.html",
         {"form": form, "chosen": chosen, "tables": tables, "presets": _presets(request),
-         "is_one": bool(request.GET.get("seller"))},
+         "before": before, "is_one": bool(request.GET.get("seller"))},
     )  # fmt: skip
 
 
 @page("ledger/osv/export/", name="trial-balance-export", right="books.read")
 def trial_balance_export(request: HttpRequest) -> HttpResponseBase:
-    chosen = _chosen(request, DaysForm)[1]
+    form, chosen = _chosen(request, OsvForm)
     if chosen is None:
         raise Http404
-    heads = (
-        _("Seller"), _("Account"), _("Name"), _("Currency"), _("Opening, debit"),
-        _("Opening, credit"),
-        _("Debit"), _("Credit"), _("Closing, debit"), _("Closing, credit"),
+    before = _before(form, chosen)
+    sides = (
+        _("Opening, debit"), _("Opening, credit"), _("Debit"), _("Credit"), _("Closing, debit"),
+        _("Closing, credit"),
     )  # fmt: skip
+    heads = [_("Seller"), _("Account"), _("Name"), _("Currency"), *sides]
+    if before is not None:
+        heads += [_("Before: %(column)s") % {"column": one} for one in sides]
+        heads += [_("Change: %(column)s") % {"column": one} for one in sides]
     rows = [
         (one.seller.row.name, row.account, row.name, currency,
-         *(lists.plain_sum(minor, currency) for minor in _sides(row)))
+         *(lists.plain_sum(minor, currency) for minor in _exported_sums(row, before)))
         for one in _each_seller(request, chosen)
-        for currency, found in _by_currency(one)
+        for currency, found in _by_currency(one, before)
         for row in found
     ]  # fmt: skip
     return lists.exported(request, f"osv-{chosen.since}-{chosen.to}", heads, rows)
@@ -331,36 +353,46 @@ def _each_seller(request: HttpRequest, chosen: Chosen) -> list[Chosen]:
     return [replace(chosen, seller=one) for one in parties.sellers().values()]
 
 
-def _by_currency(chosen: Chosen) -> list[tuple[str, list[TrialBalanceRow]]]:
-    found = queries.trial_balance(
-        chosen.seller.id, since=chosen.since, until=chosen.to + DAY, as_recorded_by=chosen.known
-    )
+def _before(form: Any, chosen: Chosen) -> Period | None:
+    """Return the period to compare with, where one is asked for and the calendar has it."""
+    try:
+        return period_before(chosen.period) if form.asked().get("compare") else None
+    except BadPeriod:
+        return None
+
+
+def _by_currency(chosen: Chosen, before: Period | None) -> list[tuple[str, list[Compared]]]:
+    found = queries.compared(chosen.seller.id, chosen.period, before, as_recorded_by=chosen.known)
     return [
         (currency, [row for row in found if row.currency == currency])
         for currency in sorted({row.currency for row in found})
     ]
 
 
-def _table(chosen: Chosen, currency: str, rows: Sequence[TrialBalanceRow]) -> dict[str, Any]:
+def _table(
+    chosen: Chosen, before: Period | None, currency: str, rows: Sequence[Compared]
+) -> dict[str, Any]:
     """One currency's accounts with both sides of each, their sums, and whether these hold."""
-    sides = [_sides(row) for row in rows]
-    sums = [sum(column) for column in zip(*sides, strict=True)]
+    sums = queries.total([row.now for row in rows])
+    then = replace(chosen, since=before.start, to=before.end - DAY) if before else chosen
     return {
         "seller": chosen.seller.row.name,
         "same": chosen.query(),
+        "then": then.query(),
         "currency": currency,
-        "rows": [{"row": row, "sides": side} for row, side in zip(rows, sides, strict=True)],
+        "rows": rows,
         "sums": sums,
-        "holds": sums[0] == sums[1] and sums[2] == sums[3] and sums[4] == sums[5],
+        "before": queries.total([row.before for row in rows]),
+        "change": queries.total([row.change for row in rows]),
+        "holds": sums.holds,
     }
 
 
-def _sides(row: TrialBalanceRow) -> tuple[int, ...]:
-    """Opening, turnover and closing as debit and credit."""
-    return (
-        max(row.opening_minor, 0), max(-row.opening_minor, 0), row.debit_minor, row.credit_minor,
-        max(row.closing_minor, 0), max(-row.closing_minor, 0),
-    )  # fmt: skip
+def _exported_sums(row: Compared, before: Period | None) -> Iterator[int]:
+    yield from row.now
+    if before is not None:
+        yield from row.before
+        yield from row.change
 
 
 def _card_rows(tenant: UUID, asked: Asked) -> Iterator[tuple[object, ...]]:
