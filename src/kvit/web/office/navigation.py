@@ -51,7 +51,7 @@ GROUPS = (
         Place(_SHORT_BALANCE, "scale", "trial-balance", "books.read", "l"),
         Place(_SHORT_DEBTS, "cash", "receivables", "books.read", "m"),
         Place(_("Postings"), "list-details", "postings", "books.read"),
-        Place(_("Signed log"), "shield-lock", "signed-log", "books.read"),
+        Place(_("Signatures"), "shield-lock", "signed-log", "books.read"),
     )),
     Group(_("Catalogue"), (
         Place(_("Plans"), "tags", "catalogue", "catalogue.read", "p"),
