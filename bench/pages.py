@@ -220,6 +220,9 @@ def _company(
     from datetime import UTC, datetime
 
     from allauth.mfa.models import Authenticator
+    from django.conf import settings
+    from django.contrib.auth import login
+    from django.http import HttpRequest
     from django.test import Client
 
     from kvit.ledger import services as ledger
@@ -228,6 +231,7 @@ def _company(
     from kvit.parties.models import User
     from kvit.parties.rows import SellerRow, TenantRow
     from kvit.platform.tenancy import tenant_scope
+    from kvit.web.login.sessions import SessionStore
 
     now = datetime.now(UTC)
     tenant = parties.tenant_by_code(code) or services.create_tenant(
@@ -251,14 +255,16 @@ def _company(
     user = User.objects.get(pk=user_id)
     Authenticator.objects.get_or_create(user=user, type="totp", defaults={"data": {"secret": "x"}})
     client = Client(SERVER_NAME="localhost")
-    client.force_login(user, "allauth.account.auth_backends.AuthenticationBackend")
-    session = client.session
+    request = HttpRequest()
+    request.session = session = SessionStore()
+    login(request, user, "allauth.account.auth_backends.AuthenticationBackend")
     session["account_authentication_methods"] = [
         {"method": "password", "at": time.time()}, {"method": "mfa", "at": time.time()}
     ]  # fmt: skip
     session["account_authentication_methods_user"] = str(user_id)
     session["tenant"] = str(tenant.id)
     session.save()
+    client.cookies[settings.SESSION_COOKIE_NAME] = session.token
     return client, filled
 
 

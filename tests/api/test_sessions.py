@@ -4,7 +4,7 @@ import time
 
 from django.test import Client
 
-from tests.web.conftest import Office, office
+from tests.web.conftest import Office, office, session_of
 
 __all__ = ["office"]
 
@@ -45,7 +45,7 @@ def test_a_sensitive_act_asks_for_a_fresh_proof(office: Office) -> None:
     body = {"name": "x", "rights": ["invoices.read"]}
     refused = client.post("/api/v1/keys", body, content_type="application/json")
     assert (refused.status_code, refused.json()["code"]) == (403, "proof_too_old")
-    session = client.session
+    session = session_of(client)
     for record in session["account_authentication_methods"]:
         record["at"] = time.time()
     session.save()

@@ -120,9 +120,7 @@ ready()
 from datetime import UTC, datetime
 from allauth.mfa.models import Authenticator
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from importlib import import_module
-from django.conf import settings
-SessionStore = import_module(settings.SESSION_ENGINE).SessionStore
+from kvit.web.login.sessions import SessionStore
 from kvit.parties import queries
 from kvit.parties.models import User
 from kvit.parties.services import add_member
@@ -142,7 +140,7 @@ session["account_authentication_methods"] = [
 session["account_authentication_methods_user"] = str(known)
 session["tenant"] = str(tenant.id)
 session.create()
-print(session.session_key)
+print(session.token)
 """
 
 

@@ -12,19 +12,25 @@ from datetime import datetime
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.contrib.auth import login
+from django.http import HttpRequest
 from django.test import Client
 
 from kvit.parties.models import Membership, RoleRight, TenantRole, User
 from kvit.parties.rows import Tenant
 from kvit.parties.services import add_member
+from kvit.web.login.sessions import SessionStore
 
 Office = Callable[..., Client]
 
 
 def log_in(client: Client, user: User, *, factors: int = 2, ago_s: float = 0) -> None:
     """Let the client's session have shown so many factors, so long ago."""
-    client.force_login(user, "allauth.account.auth_backends.AuthenticationBackend")
-    session, at = client.session, time.time() - ago_s
+    request = HttpRequest()
+    request.session = session = SessionStore()
+    login(request, user, "allauth.account.auth_backends.AuthenticationBackend")
+    at = time.time() - ago_s
     records = [{"method": "password", "at": at}]
     if factors > 1:
         if not Authenticator.objects.filter(user=user).exists():
@@ -33,6 +39,12 @@ def log_in(client: Client, user: User, *, factors: int = 2, ago_s: float = 0) ->
     session["account_authentication_methods"] = records
     session["account_authentication_methods_user"] = str(user.pk)
     session.save()
+    client.cookies[settings.SESSION_COOKIE_NAME] = session.token
+
+
+def session_of(client: Client) -> SessionStore:
+    """Return the session that the client's cookie opens."""
+    return SessionStore.of_token(client.cookies[settings.SESSION_COOKIE_NAME].value)
 
 
 @pytest.fixture
@@ -58,7 +70,7 @@ def office(tenant: Tenant, now: datetime) -> Office:
         client = Client(headers={"accept-language": lang})
         if factors:
             log_in(client, User.objects.get(pk=user_id), factors=factors, ago_s=ago_s)
-            session = client.session
+            session = session_of(client)
             session["tenant"] = str(tenant.id)
             session.save()
         return client

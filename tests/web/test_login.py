@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
+from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.core import mail
 from django.test import Client
@@ -17,7 +18,7 @@ from kvit.parties import models
 from kvit.parties.rows import Tenant
 from kvit.parties.services import add_member
 from kvit.platform.models import AuditRow
-from tests.web.conftest import Office
+from tests.web.conftest import Office, session_of
 
 EMAIL, PASSWORD = "anna@acme.example", "синий-чайник-42-утра"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -195,3 +196,24 @@ def test_no_page_of_the_login_has_a_word_of_another_language(
                 stray += [(one, word) for word in re.findall(r"\b[A-Za-z]{3,}\b", bare)
                           if word not in OTHER_NAMES]  # fmt: skip
     assert stray == []
+
+
+def test_what_the_tables_hold_opens_no_session(office: Office) -> None:
+    client = office("owner")
+    assert client.get("/office/settings/").status_code == 200
+    stored = Session.objects.values_list("session_key", flat=True)
+    token = client.cookies["sessionid"].value
+    assert (len(stored), token in stored) == (1, False)
+    for key in (*stored, UserSession.objects.values_list("session_key", flat=True).first()):
+        thief = Client()
+        thief.cookies["sessionid"] = str(key)
+        assert thief.get("/office/settings/").status_code == 302
+
+
+def test_the_cookie_keeps_its_token_while_the_session_changes(office: Office) -> None:
+    client = office("owner")
+    token = client.cookies["sessionid"].value
+    session = session_of(client)
+    session["seen"] = time.time() - 600  # noted again: the session is written, the cookie sent anew
+    session.save()
+    assert client.get("/office/settings/").cookies["sessionid"].value == token

@@ -47,7 +47,12 @@ def open_sealed(sealed: str, *, purpose: str) -> str:
     Raises:
         Unreadable: no key of ours opens it for this purpose.
     """
-    raw = base64.urlsafe_b64decode(sealed)
+    try:
+        raw = base64.urlsafe_b64decode(sealed)
+    except ValueError:
+        raw = b""
+    if len(raw) <= NONCE_BYTES:
+        raise Unreadable("sealed_unreadable")
     for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         try:
             opened = AESGCM(_key(key)).decrypt(

@@ -15,7 +15,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookies import SimpleCookie
-from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -36,6 +35,7 @@ from kvit.web import looking, refusals, routes
 from kvit.web.attempts import note_read, refuse_right
 from kvit.web.login import proof
 from kvit.web.login.arrivals import address_of, origin_of
+from kvit.web.login.sessions import SessionStore
 from kvit.web.principal import Principal
 
 API = "/api/"
@@ -233,7 +233,7 @@ def tenant_of_scope(scope: dict[str, Any]) -> UUID | None:
     if morsel is None:
         return None
     request = HttpRequest()
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(morsel.value)
+    request.session = SessionStore.of_token(morsel.value)
     request.user = get_user(request)
     if not request.user.is_authenticated:
         return None

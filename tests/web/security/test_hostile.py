@@ -16,7 +16,7 @@ from kvit.parties.rows import CustomerRow, Tenant
 from kvit.parties.services import add_member, apply_customers, create_key
 from kvit.platform.models import AuditRow
 from kvit.platform.throttle import take
-from tests.web.conftest import Office
+from tests.web.conftest import Office, session_of
 from tests.web.security.walk import pages
 
 XSS = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -209,7 +209,7 @@ def test_a_session_is_a_cookie_that_no_script_reads(tenant: Tenant, now: datetim
 def test_a_session_that_nobody_used_for_two_hours_is_over(office: Office) -> None:
     client = office("owner")
     assert client.get("/office/settings/").status_code == 200
-    session = client.session
+    session = session_of(client)
     session["seen"] = time.time() - 7_300
     session.save()
     assert client.get("/office/settings/").status_code == 302

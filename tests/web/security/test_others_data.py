@@ -15,7 +15,7 @@ from kvit.platform.models import AuditRow
 from kvit.platform.tenancy import tenant_scope
 from kvit.web.routes import PUBLIC
 from tests.invoicing import company
-from tests.web.conftest import Office, log_in
+from tests.web.conftest import Office, log_in, session_of
 from tests.web.security.walk import Address, method_of, operations, pages
 
 # Codes of the Russian chart and of paper forms are everybody's.
@@ -47,7 +47,7 @@ def stranger(acme: Tenant) -> Client:
     client = Client()
     client.raise_request_exception = False
     log_in(client, User.objects.get(pk=key))
-    session = client.session
+    session = session_of(client)
     session["tenant"] = str(acme.id)  # as if a session could be told what to open
     session.save()
     return client
