@@ -76,27 +76,46 @@ class Arriving:
         try:
             if length > MOST_BYTES:
                 raise NotArrived("request_too_large", limit=MOST_BYTES // 2**20)
-            async with self._whole(receive) as body:
+            begun = time.monotonic()
+            part, is_more = await _next(receive, begun + self._patience_s)
+            if not is_more and len(part) <= PART_BYTES:
+                await self._pass_on(scope, part, receive, send)
+                return
+            async with self._whole(receive, begun, part, is_more) as body:
                 await self._then(scope, _again(body, receive), send)
         except NotArrived as refused:
             await _refuse(scope, send, refused)
         except _ClientGone:
             return
 
+    async def _pass_on(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Answer a request whose body came at once, as nearly all do: there is none to gather."""
+        if self._held + len(body) > MOST_HELD:
+            raise NotArrived("requests_held")
+        self._held += len(body)
+        try:
+            await self._then(scope, told_again(body, receive), send)
+        finally:
+            self._held -= len(body)
+
     @asynccontextmanager
-    async def _whole(self, receive: Receive) -> "AsyncIterator[SpooledTemporaryFile[bytes]]":
-        """Receive a body and keep it for as long as the block lasts."""
-        size, begun, is_more = 0, time.monotonic(), True
+    async def _whole(
+        self, receive: Receive, begun: float, part: bytes, is_more: bool
+    ) -> "AsyncIterator[SpooledTemporaryFile[bytes]]":
+        """Receive a body, of which `part` has come, and keep it for as long as the block lasts."""
+        size = 0
         with SpooledTemporaryFile(IN_MEMORY) as body:
             try:
-                while is_more:
-                    until = begun + self._patience_s + size / LEAST_BYTES_S
-                    part, is_more = await _next(receive, until)
+                while True:
                     size += len(part)
                     self._held += len(part)
                     if self._held > MOST_HELD:
                         raise NotArrived("requests_held")
                     _write(body, part)
+                    if not is_more:
+                        break
+                    until = begun + self._patience_s + size / LEAST_BYTES_S
+                    part, is_more = await _next(receive, until)
                 body.seek(0)
                 yield body
             finally:
@@ -122,6 +141,18 @@ def _write(body: "SpooledTemporaryFile[bytes]", part: bytes) -> None:
         raise NotArrived("requests_held") from None
 
 
+def told_again(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a whole body once, and then what comes after it."""
+    given = [body]
+
+    async def called() -> Message:
+        if given:
+            return {"type": "http.request", "body": given.pop(), "more_body": False}
+        return await receive()
+
+    return called
+
+
 def _again(body: "SpooledTemporaryFile[bytes]", receive: Receive) -> Receive:
     """Return what gives the body in parts, and then what comes after it."""
     is_given = False
@@ -144,8 +175,11 @@ def _put_right(scope: Scope) -> Scope:
     certificate could be told by anybody. And a query's letters are to be written in ASCII, which
     not every client does.
     """
-    headers = [one for one in scope["headers"] if b"_" not in one[0]]
-    query = _NOT_ASCII.sub(lambda one: b"%%%02X" % one[0][0], scope["query_string"])
+    headers, query = scope["headers"], scope["query_string"]
+    if query.isascii() and not any(b"_" in name for name, _ in headers):
+        return scope
+    headers = [one for one in headers if b"_" not in one[0]]
+    query = _NOT_ASCII.sub(lambda one: b"%%%02X" % one[0][0], query)
     return {**scope, "headers": headers, "query_string": query}
 
 

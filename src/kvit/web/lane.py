@@ -20,7 +20,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -36,6 +36,7 @@ from kvit.platform import audit, clock
 from kvit.platform.failures import Failure
 from kvit.platform.tenancy import tenant_scope
 from kvit.web.api import events, intake, problems
+from kvit.web.arriving import told_again
 
 ONE_BY_ONE, BULK = "/api/v1/events", "/api/v1/events/bulk"
 RIGHT = "usage.write"
@@ -45,8 +46,7 @@ MOST_BYTES = 256 * 2**20  # of bodies that a process works on
 TOGETHER_BYTES = 256 * 2**10  # of bodies that share a transaction or a flush, if there are several
 ENOUGH_BYTES = 96 * 2**10  # for which one more transaction begins before the last has ended
 AT_ONCE = 4  # transactions of a caller
-LINGER_S = 0.003  # after a small transaction: who was answered together may come again together
-FLUSH_LINGER_S = 0.001  # the same after a flush, which is shorter
+LINGER_S = 0.003  # at most, until those who were answered together have come again
 THREADS = 8
 
 Scope = dict[str, Any]
@@ -67,8 +67,7 @@ class Caller(NamedTuple):
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     """A request on its way into a transaction; None is the answer of one that did not come in."""
 
     body: bytes
@@ -91,6 +90,7 @@ class Lane:
         self._threads = ThreadPoolExecutor(THREADS, "kvit-lane")
         self._waiting: dict[_Group, list[_Asked]] = defaultdict(list)
         self._working: Counter[_Group] = Counter()
+        self._gathering: dict[_Group, tuple[int, asyncio.Event]] = {}
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds them weakly
         self._bytes = 0
 
@@ -111,7 +111,7 @@ class Lane:
         finally:
             self._bytes -= length
         if told is None:
-            await self._otherwise(scope, _again(body, receive), send)
+            await self._otherwise(scope, told_again(body, receive), send)
         else:
             await _answer(send, 202 if scope["path"] == BULK else 200, told)
 
@@ -146,7 +146,10 @@ class Lane:
         encoding = headers.get(b"content-encoding", b"").decode("latin-1").lower()
         asked = _Asked(body, encoding, query, language, loop.create_future())
         group = (caller, _keep if scope["path"] == BULK else _take_in)
-        self._waiting[group].append(asked)
+        waiting = self._waiting[group]
+        waiting.append(asked)
+        if group in self._gathering and len(waiting) >= self._gathering[group][0]:
+            self._gathering[group][1].set()
         if not self._working[group] or self._is_worth_another(group):
             self._working[group] += 1
             task = loop.create_task(self._work(group))
@@ -174,8 +177,16 @@ class Lane:
                 if not one.answer.done():  # its caller may have gone
                     one.answer.set_result(answer)
             if len(waiting) > 1 and _bytes_of(waiting) < ENOUGH_BYTES:
-                await asyncio.sleep(FLUSH_LINGER_S if work is _keep else LINGER_S)
+                await self._gather(group, len(waiting))
         self._working[group] -= 1
+
+    async def _gather(self, group: _Group, number: int) -> None:
+        """Wait a little for as many as were answered together: they may come again together."""
+        enough = asyncio.Event()
+        self._gathering[group] = number + len(self._waiting.get(group, ())), enough
+        with suppress(TimeoutError):
+            await asyncio.wait_for(enough.wait(), LINGER_S)
+        self._gathering.pop(group, None)
 
     def _next(self, group: _Group) -> list[_Asked]:
         """Return the requests of the next transaction or flush."""
@@ -304,18 +315,6 @@ async def _body_of(receive: Receive) -> bytes:
         parts.append(bytes(message.get("body", b"")))
         if not message.get("more_body"):
             return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """Return what gives the body once more, and then what comes after it."""
-    given = [body]
-
-    async def called() -> Message:
-        if given:
-            return {"type": "http.request", "body": given.pop(), "more_body": False}
-        return await receive()
-
-    return called
 
 
 async def _answer(send: Send, status: int, body: bytes) -> None:
