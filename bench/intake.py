@@ -68,6 +68,7 @@ def compare(args: argparse.Namespace) -> None:
     with workplace():
         prepared = in_child("--child", "company")
         os.environ["BENCH_DATABASE"] = prepared["database"]
+        os.environ["KVIT_API_BURST"] = os.environ["KVIT_API_PER_SECOND"] = "1000000"
         kvit = Server([sys.executable, "-P", "-m", "kvit", "run", "web", "--log", "warning",
                        "--port"])  # fmt: skip
         # The table after Kvit's start: it works in no database with tables that it does not know.
@@ -233,9 +234,7 @@ class Connection:
         return True
 
 
-def load(
-    server: Server, path: str, key: str, bodies: Sequence[bytes], connections: int
-) -> Took:
+def load(server: Server, path: str, key: str, bodies: Sequence[bytes], connections: int) -> Took:
     """Send all bodies; each connection sends its next request when the one before is answered.
 
     By bare sockets, so that it takes little of the machine from the servers.

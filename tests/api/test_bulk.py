@@ -17,7 +17,7 @@ from kvit.metering import queries, services
 from kvit.metering.models import UsageEvent
 from kvit.parties.rows import Tenant
 from kvit.parties.services import revoke_key
-from kvit.platform import durable_log
+from kvit.platform import durable_log, settings
 from kvit.web import lane, sealing
 from kvit.web.sealing import take_up_tenant
 from tests.api.conftest import Callers
@@ -173,6 +173,28 @@ def test_a_revoked_key_opens_the_lane_for_seconds_at_most(
         assert (await calls(lane.BULK, EVENT))[0] == 299
 
     asyncio.run(walk())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_asks_the_lane_and_the_api_no_oftener_than_it_may(
+    api: Callers, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = settings.load().model_copy(update={"api_burst": 30, "api_per_second": 0.001})
+    monkeypatch.setattr("kvit.platform.settings.load", lambda: few)
+    caller, other = api("usage.write"), api("usage.write")
+    assert caller.get(f"/events/bulk/{tenant.id}").status == 404  # one of the thirty
+
+    async def walk() -> None:
+        calls = Calls(caller.key)
+        answers = [(await calls(lane.BULK, EVENT))[0] for _ in range(32)]
+        assert answers == [202] * 29 + [299] * 3
+        assert (await Calls(other.key)(lane.BULK, EVENT))[0] == 202
+
+    asyncio.run(walk())
+    assert queries.unread().events == 30
+    refused = caller.post("/events/bulk", EVENT)  # whom the lane hands on to
+    assert (refused.status, refused.code) == (429, "too_many_requests")
+    assert int(refused.headers["Retry-After"]) > 0
 
 
 def _revoke(tenant: Tenant, key: str) -> None:

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from kvit.parties.rows import Tenant
+from kvit.platform import settings
 from kvit.platform.models import AuditRow, IdempotencyKey
 from kvit.web import routes
 from kvit.web.api import urls
@@ -183,8 +184,8 @@ def test_no_operation_answers_a_key_without_its_right(
 def test_who_asks_too_often_is_told_when_to_go_on(
     api: Callers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kvit.web.api.auth.BURST", 3)
-    monkeypatch.setattr("kvit.web.api.auth.EVERY_S", 30.0)
+    few = settings.load().model_copy(update={"api_burst": 3, "api_per_second": 1 / 30})
+    monkeypatch.setattr("kvit.platform.settings.load", lambda: few)
     crm, other = api(), api()
     assert [crm.get("/clock").status for _ in range(4)] == [200, 200, 200, 429]
     refused = crm.get("/clock", headers={"Accept-Language": "en"})

@@ -132,6 +132,20 @@ class Settings(BaseSettings):
         " postings as well: who owns the database must have no access to it",
         None,
     )
+    api_burst: int = _setting(
+        "сколько запросов подряд один ключ API (или один человек) делает без ожидания",
+        "requests that one key of the API, or one person, makes at once",
+        600,
+        ge=1,
+    )
+    api_per_second: float = _setting(
+        "сколько запросов в секунду один ключ API (или один человек) делает дальше; сверх того"
+        " ответ 429. События шлите партиями: партия — один запрос",
+        "requests a second that one key of the API, or one person, goes on with; beyond, the answer"
+        " is 429. Send events in batches: a batch is one request",
+        50.0,
+        gt=0,
+    )
     keep_answers_days: int = _setting(
         "сколько дней помнить ответы на запросы с Idempotency-Key; после повтор — новый запрос",
         "days that answers to requests with an Idempotency-Key are kept; a repeat is new then",

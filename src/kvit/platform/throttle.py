@@ -15,13 +15,13 @@ from django.db import connection
 # Callers at once wait for the row in a line, so no token is taken twice.
 _TAKE = """
     INSERT INTO platform_tokenbucket AS b (name, full_at)
-    VALUES (%(name)s, clock_timestamp() + %(every)s * interval '1 second')
+    VALUES (%(name)s, clock_timestamp() + %(taken)s * interval '1 second')
     ON CONFLICT (name) DO UPDATE
-    SET full_at = greatest(b.full_at, clock_timestamp()) + %(every)s * interval '1 second'
-    WHERE greatest(b.full_at, clock_timestamp()) + %(every)s * interval '1 second'
+    SET full_at = greatest(b.full_at, clock_timestamp()) + %(taken)s * interval '1 second'
+    WHERE greatest(b.full_at, clock_timestamp()) + %(taken)s * interval '1 second'
        <= clock_timestamp() + %(capacity)s * %(every)s * interval '1 second'"""
 _WAIT = """
-    SELECT extract(epoch FROM full_at - clock_timestamp()) - (%(capacity)s - 1) * %(every)s
+    SELECT extract(epoch FROM full_at - clock_timestamp()) + %(taken)s - %(capacity)s * %(every)s
     FROM platform_tokenbucket WHERE name = %(name)s"""
 _SWEEP = """
     DELETE FROM platform_tokenbucket WHERE name IN (
@@ -29,12 +29,14 @@ _SWEEP = """
       ORDER BY full_at LIMIT 20 FOR UPDATE SKIP LOCKED)"""
 
 
-def take(name: str, *, capacity: int, every_s: float) -> int:
-    """Take a token; returns 0, or after how many seconds there will be one.
+def take(name: str, *, capacity: int, every_s: float, count: int = 1) -> int:
+    """Take a token, or so many; returns 0, or after how many seconds there will be as many.
 
     Call it outside of a transaction that may be rolled back: what was tried counts.
     """
-    values = {"name": name[:200], "capacity": capacity, "every": every_s}
+    values = {
+        "name": name[:200], "capacity": capacity, "every": every_s, "taken": count * every_s
+    }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_SWEEP)
         cursor.execute(_TAKE, values)

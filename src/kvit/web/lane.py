@@ -10,7 +10,8 @@ does: a session, a signature, a second factor, an `Idempotency-Key`, a test cloc
 kind, and each request of a transaction that failed.
 
 A key is looked up once in `KEY_S`: for so long a revoked one, or a right that was taken away,
-still opens this lane.
+still opens this lane. It asks no oftener than the API lets it, here and there together; a process
+takes what it may ask some at a time, and what is beyond is refused by the operation.
 """
 
 import asyncio
@@ -32,16 +33,18 @@ from kvit.metering import services as metering
 from kvit.metering.rows import BulkIn
 from kvit.parties import queries as parties
 from kvit.parties.services import note_use
-from kvit.platform import audit, clock
+from kvit.platform import audit, clock, settings
 from kvit.platform.failures import Failure
 from kvit.platform.tenancy import tenant_scope
 from kvit.web.api import events, intake, problems
+from kvit.web.api.auth import take_requests
 from kvit.web.arriving import told_again
 
 ONE_BY_ONE, BULK = "/api/v1/events", "/api/v1/events/bulk"
 RIGHT = "usage.write"
 KEY_S = 5.0
 MOST_KEYS = 1_000
+TAKEN_OF_BURST = 10  # a process takes a tenth of what a key may ask at once
 MOST_BYTES = 256 * 2**20  # of bodies that a process works on
 TOGETHER_BYTES = 256 * 2**10  # of bodies that share a transaction or a flush, if there are several
 ENOUGH_BYTES = 96 * 2**10  # for which one more transaction begins before the last has ended
@@ -87,6 +90,8 @@ class Lane:
     def __init__(self, otherwise: App) -> None:
         self._otherwise = otherwise
         self._callers: dict[bytes, tuple[float, Caller]] = {}
+        self._allowed: Counter[str] = Counter()  # requests of an actor that were taken, not used
+        self._allowing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._threads = ThreadPoolExecutor(THREADS, "kvit-lane")
         self._waiting: dict[_Group, list[_Asked]] = defaultdict(list)
         self._working: Counter[_Group] = Counter()
@@ -98,7 +103,7 @@ class Lane:
         headers = {name: value for name, value in scope["headers"] if name in _READ}
         length = _length_of(scope, headers)
         caller = await self._caller(scope, headers) if length else None
-        if caller is None:
+        if caller is None or not await self._may_ask(caller.actor):
             await self._otherwise(scope, receive, send)
             return
         if self._bytes + length > MOST_BYTES:
@@ -130,8 +135,23 @@ class Lane:
             return None
         if len(self._callers) >= MOST_KEYS:
             self._callers.clear()
+            self._allowed.clear()
+            self._allowing.clear()
         self._callers[name] = (time.monotonic() + KEY_S, found)
         return found
+
+    async def _may_ask(self, actor: str) -> bool:
+        """Use one of the requests that an actor may make."""
+        if not self._allowed[actor]:
+            async with self._allowing[actor]:
+                if not self._allowed[actor]:
+                    loop = asyncio.get_running_loop()
+                    taken = await loop.run_in_executor(self._threads, _take_requests, actor)
+                    self._allowed[actor] = taken
+        if not self._allowed[actor]:
+            return False
+        self._allowed[actor] -= 1
+        return True
 
     async def _take(
         self, scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, body: bytes
@@ -220,6 +240,13 @@ def _known(header: str, address: str) -> Caller | None:
             return None
     note_use(known.row, address=address, now=now)
     return Caller(known.tenant.id, f"key:{known.row.id}", known.tenant.row.language, address)
+
+
+def _take_requests(actor: str) -> int:
+    """Return how many requests an actor may make now, of those that it may make at once."""
+    close_old_connections()
+    some = max(1, settings.load().api_burst // TAKEN_OF_BURST)
+    return next((count for count in (some, 1) if not take_requests(actor, count)), 0)
 
 
 def _keep(caller: Caller, waiting: Sequence[_Asked]) -> list[bytes | None]:

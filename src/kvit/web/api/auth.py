@@ -21,7 +21,6 @@ from kvit.web.login import proof
 from kvit.web.principal import Principal
 
 CERTIFICATE = "X-Client-Cert-Sha256"
-BURST, EVERY_S = 600, 0.02  # at once, and then fifty a second
 WRONG, WRONG_EVERY_S = 20, 3.0  # keys that open nothing, from one address
 SAFE = ("GET", "HEAD", "OPTIONS")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="kvit"'}
@@ -60,11 +59,19 @@ def limit_rate(principal: Principal) -> None:
     Raises:
         ApiRefused: too often; the answer says when to go on.
     """
-    _slow_down(f"api:{principal.actor}", capacity=BURST, every_s=EVERY_S)
+    _refuse_until(take_requests(principal.actor))
 
 
-def _slow_down(name: str, *, capacity: int, every_s: float) -> None:
-    if seconds := throttle.take(name, capacity=capacity, every_s=every_s):
+def take_requests(actor: str, count: int = 1) -> int:
+    """Let an actor ask once, or so often; return 0, or after how many seconds that may be."""
+    allowed = settings.load()
+    return throttle.take(
+        f"api:{actor}", capacity=allowed.api_burst, every_s=1 / allowed.api_per_second, count=count
+    )
+
+
+def _refuse_until(seconds: int) -> None:
+    if seconds:
         raise ApiRefused(
             "too_many_requests", status=429, headers={"Retry-After": str(seconds)},
             seconds=seconds,
@@ -76,7 +83,8 @@ def _machine(request: HttpRequest, header: str) -> Principal:
     now = datetime.now(UTC)
     known = parties.known_key(text.strip(), now=now) if scheme.lower() == "bearer" else None
     if known is None:
-        _slow_down(f"api:wrong:{address_of(request)}", capacity=WRONG, every_s=WRONG_EVERY_S)
+        name = f"api:wrong:{address_of(request)}"
+        _refuse_until(throttle.take(name, capacity=WRONG, every_s=WRONG_EVERY_S))
         raise ApiRefused("credentials_wrong", status=401, headers=_CHALLENGE)
     is_signed = signing.check(request, known, now=now)
     if known.factors > 1 and not is_signed and not _has_certificate(request, known):
