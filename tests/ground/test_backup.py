@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from kvit.platform import backup, provision
+from kvit.platform import backup, durable_log, provision
 from kvit.platform.backup import BackupFailed
 from kvit.platform.connection import conninfo
 from kvit.platform.db.roles import APP_ROLE, OWNER_ROLE, Access
@@ -76,6 +76,39 @@ def test_everything_comes_back_with_its_rights_and_the_epoch_rises(
     assert (files / "ab/abcd").read_bytes() == b"%PDF-1.7 first"
     assert backup.epoch(access) == 2
     assert backup.restore(access, files, tmp_path / "saved", force=True) == 3
+
+
+def test_what_was_taken_in_bulk_and_not_looked_into_comes_back(
+    access: Access, files: Path, tmp_path: Path
+) -> None:
+    log = durable_log.beside(files)
+    writer = durable_log.Writer(log)
+    writer.keep("company", [b"first", b"second"])  # its file is open while the backup is made
+    (log / "company/1.damaged").write_bytes(b"what a person has to look at")
+    manifest = backup.back_up(access, files, tmp_path / "saved", now=NOW)
+    assert sorted(Path(name).suffix for name in manifest.items if name.startswith("log/")) == [
+        ".damaged", ".left",
+    ]  # fmt: skip
+    writer.keep("company", [b"later"])
+    writer.close()
+    [later] = log.rglob("*.log")
+    shutil.copy(later, tmp_path)
+    shutil.rmtree(log)
+    backup.restore(access, files, tmp_path / "saved", force=True)
+    [left] = log.rglob("*.left")
+    assert durable_log.read(left) == durable_log.Read((b"first", b"second"), damaged=False)
+    assert (log / "company/1.damaged").read_bytes() == b"what a person has to look at"
+    # What lies there already stays: records are known by their numbers when they are taken up.
+    shutil.copy(tmp_path / later.name, later)
+    backup.restore(access, files, tmp_path / "saved", force=True)
+    assert durable_log.read(later).records == (b"first", b"second", b"later")
+
+
+def test_a_backup_without_a_log_is_one_still(access: Access, files: Path, tmp_path: Path) -> None:
+    backup.back_up(access, files, tmp_path / "saved", now=NOW)
+    place = tmp_path / "saved" / backup.MANIFEST
+    place.write_text(place.read_text().replace('"format": 2', '"format": 1'))
+    assert backup.restore(access, files, tmp_path / "saved", force=True) == 2
 
 
 def test_a_database_with_data_is_not_overwritten_unasked(

@@ -1,12 +1,15 @@
 """The store of files."""
 
 import hashlib
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from kvit.platform import files
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HELLO = hashlib.sha256(b"hello").hexdigest()
 
 
@@ -18,12 +21,44 @@ def test_what_is_put_is_got(file_store: Path) -> None:
     assert (file_store / HELLO[:2] / HELLO).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_second_put_leaves_the_file_as_it_is(file_store: Path) -> None:
+def test_a_second_put_leaves_the_file_and_makes_it_young(file_store: Path) -> None:
     files.put(b"hello")
+    os.utime(files.path_of(HELLO), (0, 0))
     before = files.path_of(HELLO).stat()
     files.put(b"hello")
     after = files.path_of(HELLO).stat()
-    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    assert before.st_ino == after.st_ino
+    assert after.st_mtime > NOW.timestamp()
+
+
+def test_what_nothing_names_goes_after_its_time(file_store: Path) -> None:
+    named, old, young = (files.put(word) for word in (b"named", b"old", b"young"))
+    killed = files.path_of(old).with_name(f"{old}.0.part")  # of a put that was cut off
+    killed.write_bytes(b"ol")
+    for path in (files.path_of(named), files.path_of(old), killed):
+        os.utime(path, (NOW.timestamp() - 1,) * 2)
+    assert files.drop_unnamed({named}, before=NOW) == 2
+    assert sorted(path.name for path in file_store.rglob("*") if path.is_file()) == sorted(
+        [named, young]
+    )
+    assert files.drop_unnamed({named}, before=NOW) == 0
+
+
+def test_who_puts_it_just_then_keeps_it(file_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at a file's age and its removal somebody puts the same bytes."""
+    path = files.path_of(files.put(b"hello"))
+    os.utime(path, (0, 0))
+    real = Path.rename
+
+    def late(self: Path, target: Path) -> Path:
+        if self == path:
+            files.put(b"hello")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    assert files.drop_unnamed((), before=NOW) == 0
+    assert files.get(HELLO) == b"hello"
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_damage_is_seen_and_mended(file_store: Path) -> None:

@@ -1,12 +1,22 @@
 """What has outlived its keeping goes at night: on the bound it stays, a moment older it goes."""
 
-from datetime import datetime, timedelta
+import os
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
 
 from kvit.integrations.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from kvit.metering import services as metering
+from kvit.metering.models import Segment
+from kvit.metering.queries import segment_digests
+from kvit.metering.rows import EventIn
 from kvit.parties.rows import Tenant
 from kvit.platform.ids import uuid7
 from kvit.platform.models import AuditRow, IdempotencyKey
-from kvit.web.retention import drop_old
+from kvit.platform.tenancy import tenant_scope
+from kvit.web.retention import UNNAMED, drop_old, drop_unnamed_files
 
 MOMENT = timedelta(microseconds=1)
 
@@ -40,3 +50,34 @@ def test_answers_and_webhooks_go_after_their_days(tenant: Tenant, now: datetime)
     assert row.after == {"answers": 1, "deliveries": 2}
     drop_old(now=now)
     assert AuditRow.objects.filter(action="retention.done").count() == 1
+
+
+def test_files_that_no_company_names_go_after_a_week(
+    tenant: Tenant, file_store: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sealing is killed after its files were written; another company's seal stands."""
+    event = EventIn("e1", "subscription", "S-1", "calls", now, Decimal(1))
+
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with tenant_scope(uuid7(), switch=True):
+        metering.ingest([event], source="a", actor="x", now=now)
+        with monkeypatch.context() as patch:
+            patch.setattr(Segment.objects, "create", die)
+            with pytest.raises(KeyboardInterrupt):
+                metering.seal(now=now)
+    metering.ingest([event, event._replace(event_id="e2")], source="a", actor="x", now=now)
+    metering.seal(now=now)
+    named = set(segment_digests())
+    assert len(_stored(file_store)) == 4
+    drop_unnamed_files()
+    assert len(_stored(file_store)) == 4
+    for path in file_store.rglob("*/*"):
+        os.utime(path, ((datetime.now(UTC) - UNNAMED - MOMENT).timestamp(),) * 2)
+    drop_unnamed_files()
+    assert _stored(file_store) == named
+
+
+def _stored(store: Path) -> set[str]:
+    return {path.name for path in store.rglob("*/*")}

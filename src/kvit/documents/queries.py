@@ -1,6 +1,6 @@
 """Which documents are printed already."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from kvit.documents import _invariants
@@ -8,6 +8,12 @@ from kvit.documents.models import RenderedDocument
 
 PROBLEM_WORDS = _invariants.WORDS
 problems = _invariants.problems
+
+
+def digests() -> Iterator[str]:
+    """Yield the SHA-256 of every printed document."""
+    return RenderedDocument.objects.values_list("sha256", flat=True).iterator()
+
 
 Key = tuple[UUID, str]
 """The id of the invoice, and the kind of the document."""

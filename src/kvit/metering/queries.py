@@ -52,6 +52,7 @@ from kvit.metering.models import (
     ConflictEvent,
     RejectedRow,
     Retraction,
+    Segment,
     UsageCounter,
     UsageEvent,
 )
@@ -66,8 +67,8 @@ __all__ = [
     "batches", "bulk_request", "by_day",
     "changed_since", "conflicts", "conflicts_to_decide", "counts", "days_of", "distinct_keys",
     "event", "events", "intake_sums", "key_batches", "last_views", "latest_version",
-    "listed_batches", "problems", "rejections", "rejections_to_mend", "rows", "sources",
-    "sources_of", "standing",
+    "listed_batches", "problems", "rejections", "rejections_to_mend", "rows", "segment_digests",
+    "sources", "sources_of", "standing",
     "subject_batches", "subjects_in_use", "traces", "undone_since", "unread", "unread_requests",
     "usage", "usage_ranges",
 ]  # fmt: skip
@@ -156,6 +157,12 @@ def usage(
     for kind, pairs in groupby(wanted, key=lambda pair: pair[0]):
         codes = [code for _, code in pairs]
         yield from stream(kind, codes, since=since, until=until, as_of=version, meters=meters)
+
+
+def segment_digests() -> Iterator[str]:
+    """Yield the SHA-256 of every file of sealed usage."""
+    for pair in Segment.objects.values_list("events_digest", "index_digest").iterator():
+        yield from pair
 
 
 def latest_version() -> int:

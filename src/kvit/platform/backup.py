@@ -2,10 +2,12 @@
 
     kvit-20261123T024500Z/
         manifest.json    what is inside: sizes and SHA-256 of everything, versions, the epoch
+        log/             what was taken in bulk and not looked into yet
         database.dump    pg_dump's custom format, taken in one snapshot
         files/           the documents
 
-The dump comes first and the documents after it: they are named by their hash and never change, so
+The log comes first: what is taken up after that is in the dump, and what is in both is known by its
+number. Then the dump, and the documents after it: they are named by their hash and never change, so
 those that the dump speaks of are among them. A restore verifies every hash before it touches
 anything, replaces the database in one transaction, and raises the epoch: what carries the epoch
 (keys of outgoing calls, of mails) is then known to be older than the restore, and is not repeated.
@@ -18,6 +20,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -27,13 +30,14 @@ import psycopg
 from psycopg import sql
 
 import kvit
+from kvit.platform import durable_log
 from kvit.platform.connection import conninfo
 from kvit.platform.db.roles import OWNER_ROLE, Access
 from kvit.platform.embedded.binaries import program
 from kvit.platform.failures import Failure
 
-FORMAT = 1
-MANIFEST, DUMP, FILES = "manifest.json", "database.dump", "files"
+FORMAT = 2  # 1 had no log
+MANIFEST, DUMP, FILES, LOG = "manifest.json", "database.dump", "files", "log"
 CHUNK_BYTES = 1024 * 1024
 LOCK_TIMEOUT = "10s"
 SINCE_TRANSACTION_TIMEOUT = 170000  # a parameter that pg_dump 17 and later sets
@@ -104,13 +108,18 @@ def back_up(access: Access, files: Path, target: Path, *, now: datetime) -> Mani
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True, mode=0o700)
     try:
+        items = {}
+        for place, content in durable_log.copies(durable_log.beside(files)):
+            items[f"{LOG}/{place}"] = _write(content, part / LOG / place)
         # No owner's name inside: the role that restores owns what it makes.
         words = ["--format=custom", "--no-owner", f"--file={part / DUMP}"]
         _run("pg_dump", access, [*words, f"--dbname={_without_password(access)}"])
-        items = {DUMP: _item(part / DUMP)}
+        items[DUMP] = _item(part / DUMP)
         for source in _walk(files):
             name = f"{FILES}/{source.relative_to(files).as_posix()}"
-            items[name] = _copy(source, part / name)
+            # What no row names may be dropped meanwhile.
+            with suppress(FileNotFoundError):
+                items[name] = _copy(source, part / name)
         with psycopg.connect(conninfo(access, OWNER_ROLE)) as connection:
             version = connection.info.parameter_status("server_version") or "?"
         manifest = Manifest(now.isoformat(), kvit.__version__, version, epoch(access), items)
@@ -139,14 +148,13 @@ def restore(access: Access, files: Path, source: Path, *, force: bool) -> int:
         ).fetchone()
     if row and row[0] and not force:
         raise BackupFailed("not_empty")
-    for name in manifest.items:
-        target = files / name.removeprefix(f"{FILES}/")
-        if name != DUMP and not target.exists():
-            _copy(source / name, target)
+    _bring_back(manifest, FILES, source, files)
     new_epoch = max(manifest.epoch, epoch(access)) + 1
     # The script is as large as the data: it lies beside them, not in /tmp, which may be memory.
     with tempfile.TemporaryDirectory(dir=files.parent) as folder:
         _replace_database(access, source / DUMP, new_epoch, Path(folder))
+    # Last: a worker takes up what lies in the log, and is to find the database that was restored.
+    _bring_back(manifest, LOG, source, durable_log.beside(files))
     return new_epoch
 
 
@@ -162,13 +170,22 @@ def verify(source: Path) -> Manifest:
         manifest = Manifest(**said, items=items)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise BackupFailed("no_backup", path=source, reason=type(error).__name__) from error
-    if manifest.format != FORMAT or DUMP not in items:
+    if manifest.format not in range(1, FORMAT + 1) or DUMP not in items:
         raise BackupFailed("no_backup", path=source, reason=f"format {manifest.format}")
     for name, item in items.items():
-        inside = name == DUMP or (name.startswith(f"{FILES}/") and ".." not in Path(name).parts)
+        parts = Path(name).parts
+        inside = name == DUMP or (parts[0] in (FILES, LOG) and ".." not in parts)
         if not inside or not (source / name).is_file() or _item(source / name) != item:
             raise BackupFailed("damaged", name=name)
     return manifest
+
+
+def _bring_back(manifest: Manifest, kind: str, source: Path, folder: Path) -> None:
+    """Copy a backup's items of a kind to where they belong; what is there stays as it is."""
+    for name in manifest.items:
+        target = folder / name.removeprefix(f"{kind}/")
+        if name.startswith(f"{kind}/") and not target.exists():
+            _copy(source / name, target)
 
 
 def _replace_database(access: Access, dump: Path, new_epoch: int, folder: Path) -> None:
@@ -241,6 +258,12 @@ def _item(path: Path) -> Item:
             digest.update(chunk)
             size += len(chunk)
     return Item(size, digest.hexdigest())
+
+
+def _write(content: bytes, target: Path) -> Item:
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target.write_bytes(content)
+    return Item(len(content), hashlib.sha256(content).hexdigest())
 
 
 def _copy(source: Path, target: Path) -> Item:

@@ -233,7 +233,12 @@ def writer() -> Writer:
 
 def folder() -> Path:
     """Return where the logs of this process lie: beside its files."""
-    return files.folder().with_name("intake")
+    return beside(files.folder())
+
+
+def beside(store: Path) -> Path:
+    """Return where the logs lie that belong to a store of files."""
+    return store.with_name("intake")
 
 
 def names() -> list[str]:
@@ -269,6 +274,24 @@ def all_records(name: str) -> Iterator[tuple[bytes, ...]]:
             content = _renamed(path)
         if path.suffix in (".open", ".log", ".left"):
             yield parse(content, may_be_torn=True).records
+
+
+def copies(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield what the logs below a folder hold: the place of a copy, and its bytes.
+
+    A copy may end in the midst of a record that was never answered for: `.left` is its name. What
+    is taken up meanwhile is left out; whoever dumps the database afterwards has it there.
+    """
+    for path in sorted(root.glob("*/*")):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            content = _renamed(path)
+        if content and path.suffix in (".open", ".log", ".left"):
+            path = path.with_suffix(".left")
+        elif path.suffix != ".damaged":
+            continue
+        yield path.relative_to(root).as_posix(), content
 
 
 def read(path: Path) -> Read:

@@ -2,11 +2,16 @@
 
 A file is never overwritten: equal bytes have the same name. It is written beside its place,
 flushed to the disk and renamed, so that no half of a file is ever found under its hash.
+
+A file lies here before the row that names it is committed. One whose row never came is dropped by
+`drop_unnamed` after a time: to put the same bytes again makes their file young.
 """
 
 import hashlib
 import os
 import re
+from collections.abc import Container
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -47,7 +52,7 @@ def put(content: bytes) -> str:
     """Store the bytes and return their SHA-256 in hexadecimal; on return they are on the disk."""
     digest = hashlib.sha256(content).hexdigest()
     path = path_of(digest)
-    if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == digest:
+    if _is_kept(path, digest):
         return digest
     if not path.parent.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -80,6 +85,17 @@ def get(digest: str) -> bytes:
     return content
 
 
+def drop_unnamed(named: Container[str], *, before: datetime) -> int:
+    """Drop files that nothing names and nobody has put since a moment; return how many.
+
+    Args:
+        named: the hashes that any row names, of whatever tenant.
+        before: so long ago that whoever put a file then has committed its row, or never will.
+    """
+    found = (path for path in folder().glob("??/*") if path.name not in named)
+    return sum(_drop(path, before) for path in found)
+
+
 def path_of(digest: str) -> Path:
     """Return where a file of this hash lies, or would lie."""
     if not _DIGEST.fullmatch(digest):
@@ -96,6 +112,33 @@ def folder() -> Path:
     if not _folder:
         raise NoStore("kvit.platform.files.use() was not called")
     return _folder[0]
+
+
+def _is_kept(path: Path, digest: str) -> bool:
+    """Whether the file is there and whole; if so, it is young from now on."""
+    try:
+        is_whole = hashlib.sha256(path.read_bytes()).hexdigest() == digest
+        if is_whole:
+            os.utime(path)
+    except FileNotFoundError:  # at any moment it may be dropped
+        return False
+    return is_whole
+
+
+def _drop(path: Path, before: datetime) -> bool:
+    aside = path.with_name(f"{path.name}.{uuid4().hex}.part")
+    try:
+        if path.stat().st_mtime >= before.timestamp():
+            return False
+        path.rename(aside)
+    except FileNotFoundError:  # a part that has got its name
+        return False
+    # Out of reach now. Whoever put it in the meantime has made it young, and gets it back.
+    if aside.stat().st_mtime >= before.timestamp():
+        aside.rename(path)
+        return False
+    aside.unlink()
+    return True
 
 
 def sync(folder: Path) -> None:

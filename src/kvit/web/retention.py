@@ -1,19 +1,26 @@
-"""Every night each company drops what has outlived its keeping: old answers, old webhooks.
+"""Every night each company drops what has outlived its keeping: old answers, old webhooks; and
+from the store of files goes what no row names: files of a sealing or a printing that was killed.
 
 What is kept for ever is not here: usage, charges, documents, postings, the event log, the journal.
 """
 
+import logging
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 
+from kvit.documents import queries as documents
 from kvit.integrations import services as integrations
+from kvit.metering import queries as metering
 from kvit.parties import queries as parties
-from kvit.platform import audit, idempotency, settings
+from kvit.platform import audit, files, idempotency, settings
 from kvit.platform.jobs import every_night, job
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
 
 ACTOR = "job:retention"
+UNNAMED = timedelta(days=7)  # longer than any transaction, after which a file must have a row
+
+_log = logging.getLogger("kvit.retention")
 
 
 @job(name="web.forget_old")
@@ -48,3 +55,16 @@ def forget_old_all() -> None:
     for one in parties.tenants():
         with tenant_scope(one.id):
             forget_old.defer(key=f"retention:{one.id}")
+
+
+@every_night(name="web.drop_unnamed_files")
+def drop_unnamed_files() -> None:
+    """Drop files of the store that no row of any company names, and that nobody has put lately."""
+    named: set[str] = set()
+    for one in parties.tenants():
+        with tenant_scope(one.id):
+            named.update(documents.digests())
+            named.update(metering.segment_digests())
+    dropped = files.drop_unnamed(named, before=datetime.now(UTC) - UNNAMED)
+    if dropped:
+        _log.info("dropped %s files of the store that no row names", dropped)
