@@ -1,7 +1,7 @@
 """A month of a company, billed from its files: how fast, beside the loop written first.
 
     ./kvit bench billrun [--accounts 2000] [--events 300000] [--json]
-    ./kvit bench billrun --accounts 1000000 --workers 2 [--kill]
+    ./kvit bench billrun --accounts 1000000 --workers 2 [--kill | --growth]
 
 Kvit's side is `kvit bill` on a generated folder: read, import, take usage in, rate, invoice,
 number, post, publish, audit; with `--print` the PDFs too. The peer bills a smaller company with as
@@ -10,7 +10,9 @@ invoice, lines, number, postings. It reads no files, keeps no charges, events or
 explains nothing, so the ratio flatters it. Every total is compared with `expected.py`.
 
 With `--workers` the company is seeded by statements, and so many workers share the run (`shared`);
-with `--kill` one of them is killed when a quarter is issued, and another comes.
+with `--kill` one of them is killed when a quarter is issued, and another comes. With `--growth` a
+twentieth and a quarter of the accounts are billed before all of them, and the twentieth once more
+with a kill: cost and memory by size, and totals that are the same.
 """
 
 import argparse
@@ -37,6 +39,7 @@ def main() -> None:
     parser.add_argument("--print", action="store_true", help="render the PDFs as well")
     parser.add_argument("--workers", type=int, help="processes that share the run")
     parser.add_argument("--kill", action="store_true", help="kill one of the workers")
+    parser.add_argument("--growth", action="store_true", help="bill smaller sizes before")
     args = parser.parse_args()
     if args.child == "worker":
         shared.work()
@@ -91,31 +94,43 @@ def compare(args: argparse.Namespace) -> None:
 
 def compare_shared(args: argparse.Namespace) -> None:
     with workplace() as place:
-        few, number = args.peer, args.peer * len(METERS)
-        generate(place / "few", subscriptions=few, number=number, seed=SEED, code="peer")
+        number = args.peer * len(METERS)
+        generate(place / "few", subscriptions=args.peer, number=number, seed=SEED, code="peer")
         peer = in_child("--child", "peer", "--folder", place / "few")
-    with workplace() as place:
-        ours = shared.measured(place, args.accounts, args.workers, kill=args.kill)
+    runs = [(args.accounts, args.kill)]
+    if args.growth:
+        few = args.accounts // 20
+        runs = [(few, True), (few, False), (args.accounts // 4, False), *runs]
+    loop = Line("one invoice at a time by the ORM", peer["taken"], args.peer, "invoices",
+                peer["cpu"], peer["memory_mb"])  # fmt: skip
     report = Report(
         "billrun",
         {"invoices": args.accounts, "workers": args.workers},
         "every total equals the sum in plain fractions, every number is there once",
+        [loop],
     )
-    loop = Line("one invoice at a time by the ORM", peer["taken"], few, "invoices",
-                peer["cpu"], peer["memory_mb"])  # fmt: skip
-    cpu = ours["python_cpu"] + ours["database_cpu"]
-    report.lines = [
-        loop,
-        Line(f"kvit, {args.workers} workers", ours["taken"], args.accounts, "invoices", cpu,
-             ours["worker_mb"]).compared(loop),
-    ]  # fmt: skip
-    report.notes["CPU"] = (
-        f"{ours['python_cpu']:.1f} s in workers, {ours['database_cpu']:.1f} s in PostgreSQL:"
-        f" {args.accounts / cpu:,.0f} invoices a second of one core"
-    )
-    report.notes["one worker was killed"] = args.kill
-    report.notes["seeding"] = f"{ours['seeded']:.0f} s"
+    for accounts, kill in runs:
+        with workplace() as place:
+            ours = shared.measured(place, accounts, args.workers, kill=kill)
+        _add_shared(report, accounts, kill, ours)
     report.show(as_json=args.json)
+
+
+def _add_shared(report: Report, accounts: int, kill: bool, ours: dict[str, Any]) -> None:
+    name = f"kvit, {report.sizes['workers']} workers"
+    if accounts != report.sizes["invoices"]:
+        name += f", {accounts:,} invoices"
+    if kill:
+        name += ", one killed"
+    cpu = ours["python_cpu"] + ours["database_cpu"]
+    line = Line(name, ours["taken"], accounts, "invoices", cpu, ours["worker_mb"])
+    report.lines.append(line.compared(report.lines[0]))
+    report.notes[name] = (
+        f"CPU {ours['python_cpu']:.1f} s in workers, {ours['database_cpu']:.1f} s in PostgreSQL:"
+        f" {accounts / cpu:,.0f} invoices a second of one core;"
+        f" {ours['backend_mb']:.0f} MB of a connection's own in PostgreSQL;"
+        f" summed up in {ours['summed']:.1f} s; seeded in {ours['seeded']:.0f} s"
+    )
 
 
 def bill(folder: Path, *, papers: bool) -> None:

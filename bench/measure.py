@@ -144,17 +144,32 @@ def tell(**figures: object) -> None:
 def database_cpu_s() -> float:
     """Return the processor's seconds of the database server of this data folder so far."""
     ticks = os.sysconf("SC_CLK_TCK")
+    postmaster, *backends = server_pids()
+    # Its own, and of children that ended; of each that has not, its own.
+    return (_ticks(postmaster, 11, 15) + sum(_ticks(one, 11, 13) for one in backends)) / ticks
+
+
+def server_pids() -> list[str]:
+    """Return the processes of the database server of this data folder, its postmaster first."""
     [pid] = Path(os.environ["KVIT_DATA"]).rglob("postmaster.pid")
     postmaster = pid.read_text().split("\n", 1)[0]
-    total = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    found = [postmaster]
+    for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it may have ended meanwhile
-            words = stat.read_text().rpartition(")")[2].split()
-            if stat.parent.name == postmaster:
-                total += sum(map(int, words[11:15]))  # its own, and of children that ended
-            elif words[1] == postmaster:
-                total += sum(map(int, words[11:13]))
-    return total / ticks
+            if _words(folder.name)[1] == postmaster:
+                found.append(folder.name)
+    return found
+
+
+def _ticks(pid: str, first: int, after: int) -> int:
+    with suppress(OSError):
+        return sum(map(int, _words(pid)[first:after]))
+    return 0
+
+
+def _words(pid: str) -> list[str]:
+    """Return what the system says of a process, from its state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def memory_mb() -> float:

@@ -2,14 +2,15 @@
 
 The company is made by the ordinary services with one customer, one subscription and an event of
 each meter; a statement a table multiplies these rows, and the usage is sealed as it is each night.
-Then a run is ordered as on a page, and workers bill it, each a process of the roles rating and
-invoicing. What an account has used is a rule of its number, so every total is known without Kvit.
+Then a run is ordered as on a page, and workers bill it and sum it up, each a process of the roles
+rating and invoicing. What an account has used is a rule of its number, so every total is known
+without Kvit.
 """
 
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 from expected import totals
 from generate import METERS, PERIOD, Event, generate
-from measure import database_cpu_s, in_child, start_child, tell
+from measure import database_cpu_s, in_child, server_pids, start_child, tell
 
 LATER = datetime(2026, 11, 2, 9, tzinfo=UTC)  # the day of the run
 # Ids rise with the number of the account, as those of rows that were stored one after the other.
@@ -80,18 +81,24 @@ def bill_shared(folder: Path, accounts: int, workers: int, *, kill: bool) -> Non
             hands[0].send_signal(signal.SIGKILL)
             hands[0].wait()
             hands.append(start_child("--child", "worker"))
-        _until(lambda: _status(key) == "done")
+        _until(lambda: _status(key) in ("issued", "done"))
         taken, database = perf_counter() - begun, database_cpu_s() - database
-        told = [_proc(hand.pid) for hand in hands if hand.poll() is None]
-        for hand in hands:  # they sum the run up, which is a report and no part of it
+        python = sum(_proc(hand.pid)[0] for hand in hands if hand.poll() is None) - loaded
+        _until(lambda: _status(key) == "done")
+        summed = perf_counter() - begun - taken
+        backends = _most_of_backends_mb()
+        told = [_proc(hand.pid)[1] for hand in hands if hand.poll() is None]
+        for hand in hands:
             hand.kill()
             hand.wait()
         tell(
             seeded=seeded,
             taken=taken,
-            python_cpu=sum(one[0] for one in told) - loaded,
+            summed=summed,
+            python_cpu=python,
             database_cpu=database,
-            worker_mb=max(one[1] for one in told),
+            worker_mb=max(told),
+            backend_mb=backends,
             invoices=_exactly(accounts),
         )
 
@@ -173,7 +180,7 @@ def _status(key: Any) -> str:
     found = queries.run_info(key)
     assert found is not None
     assert found.status in ("queued", "running", "done"), f"{found.status} {found.fault}"
-    return "done" if found.stage == "comparing" or found.status == "done" else found.status
+    return "issued" if found.status == "running" and found.stage == "comparing" else found.status
 
 
 def _issued() -> int:
@@ -193,6 +200,16 @@ def _proc(pid: int) -> tuple[float, float]:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     [peak] = [line.split()[1] for line in lines if line.startswith("VmHWM")]
     return sum(map(int, words[11:13])) / os.sysconf("SC_CLK_TCK"), int(peak) / 1024
+
+
+def _most_of_backends_mb() -> float:
+    """Return the memory of its own that the largest process of the database holds."""
+    found = [0.0]
+    for pid in server_pids():
+        with suppress(OSError):  # it may have ended meanwhile
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            found += [int(one.split()[1]) / 1024 for one in lines if one.startswith("RssAnon")]
+    return max(found)
 
 
 def _exactly(accounts: int) -> int:

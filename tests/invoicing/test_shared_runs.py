@@ -2,20 +2,25 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 
 from kvit.invoicing import services
+from kvit.invoicing._summary import summary_of
 from kvit.invoicing.models import BillRun, Invoice, RunOrder, RunPart
 from kvit.invoicing.queries import run_info
+from kvit.invoicing.rows import RunReport
 from kvit.invoicing.services import _shares
-from kvit.platform import jobs
+from kvit.platform import bulk, jobs
 from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import tenant_scope
 from kvit.rating.models import Charge
+from kvit.rating.rows import RatingResult
 from kvit.web.prove import company
 from kvit.web.prove.company import ACTOR, LATER, OCTOBER
 from tests.invoicing.conftest import broken
@@ -71,18 +76,31 @@ def until(holds: Callable[[], bool]) -> None:
     raise AssertionError("it never came to hold")
 
 
+def waiting_for_us() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks"
+            " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        )
+        return int(cursor.fetchone()[0])
+
+
 def ended(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def test_two_workers_share_a_run_and_one_is_killed_in_the_middle(firm: list[Document]) -> None:
+@pytest.mark.parametrize("workers", [2, 4])
+def test_workers_share_a_run_and_one_is_killed_in_the_middle(
+    firm: list[Document], workers: int
+) -> None:
     key = order()
     jobs.work_once(queues=["invoicing"])  # it begins the run, and leaves the parts
     parts = RunPart.objects.filter(is_done=True)
-    doomed, other = worker(*ROLES), worker(*ROLES)
+    doomed, *others = [worker(*ROLES) for _ in range(workers)]
     until(lambda: parts.count() >= 2)
     os.kill(doomed, signal.SIGKILL)
-    assert (ended(doomed), ended(other)) == (-signal.SIGKILL, 0)
+    assert ended(doomed) == -signal.SIGKILL
+    assert {ended(other) for other in others} == {0}
     assert documents() == firm
     jobs.work_once()  # what the dead one was at is found to be over
     found = run_info(RunOrder.objects.get().pk)
@@ -92,6 +110,38 @@ def test_two_workers_share_a_run_and_one_is_killed_in_the_middle(firm: list[Docu
     assert Charge.objects.values("price_key", "subscription_id").distinct().count() == (
         Charge.objects.count()
     )
+
+
+def test_no_customer_is_the_business_of_two_workers(
+    firm: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_shares, "LEAST", 10)
+    monkeypatch.setattr(_shares, "SPREAD", PAYERS)
+    monkeypatch.setattr(bulk, "FEW", 4)
+    order()
+    jobs.work_once(queues=["invoicing"])
+    parts = list(RunPart.objects.order_by("place").values_list("place", "ids", "size"))
+    assert [place for place, _, _ in parts] == list(range(len(parts)))
+    assert len(parts) > bulk.FEW  # they are written while they are read
+    assert [len(ids) for _, ids, _ in parts] == [size for _, _, size in parts]
+    due = [key for _, ids, _ in parts for key in ids]
+    assert (len(due), len(set(due))) == (PAYERS, PAYERS)
+
+
+def test_a_run_in_parts_is_summed_up_like_a_run_of_one_worker(firm: list[Document]) -> None:
+    order()
+    jobs.work_once()
+    run = BillRun.objects.get()
+    report = RunReport(run.pk, RatingResult())
+    for part in RunPart.objects.order_by("stage", "place"):
+        report.issued += part.issued
+        if part.stage == "rating":
+            report.rated.add(msgspec.convert(part.brought, RatingResult))
+    made = summary_of(OCTOBER, report)
+    assert made.issued == PAYERS
+    found = run_info(run.pk)
+    assert found is not None
+    assert found.summary == made
 
 
 def test_a_role_that_is_stopped_holds_nothing_but_its_own_work(firm: list[Document]) -> None:
@@ -118,6 +168,36 @@ def test_numbers_are_taken_in_the_order_of_the_parts(firm: list[Document]) -> No
     assert documents() == []
     jobs.work_once()
     assert documents() == firm
+
+
+def test_who_waits_for_a_turn_keeps_nobody_from_theirs(firm: list[Document]) -> None:
+    """The last begins to wait before the one whose turn comes before."""
+    order()
+    jobs.work_once(queues=["invoicing"])
+    jobs.work_once(queues=["rating"])
+    run, ended = BillRun.objects.get(), list[int]()
+
+    def work(place: int) -> None:
+        with tenant_scope(run.tenant_id), transaction.atomic():
+            part = RunPart.objects.select_for_update().get(stage="invoicing", place=place)
+            assert not _shares._is_left(run, before=place)
+            part.is_done = True
+            part.save()
+            ended.append(place)
+        connections.close_all()
+
+    waiting = {place: threading.Thread(target=work, args=(place,)) for place in (2, 1)}
+    with transaction.atomic():
+        first = RunPart.objects.select_for_update().get(stage="invoicing", place=0)
+        for count, one in enumerate(waiting.values(), 1):
+            one.start()
+            until(lambda count=count: waiting_for_us() == count)
+        first.is_done = True
+        first.save()
+    for one in waiting.values():
+        one.join()
+    assert ended == [1, 2]
+    jobs.work_once()
 
 
 def test_a_run_that_was_begun_twice_is_one(firm: list[Document]) -> None:

@@ -5,40 +5,47 @@ left of it. It keeps ids and figures; names are asked for when it is shown.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 from uuid import UUID
 
 import msgspec
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count
 
 from kvit.core.bridge import CAUSES, by_cause
 from kvit.core.money import exact_text
 from kvit.core.periods import Period
 from kvit.invoicing._bridge import PayerBills, compared, period_before
-from kvit.invoicing.models import Invoice, InvoiceLine
-from kvit.invoicing.rows import RunReport
+from kvit.invoicing.models import Invoice, InvoiceLine, RunPart
+from kvit.invoicing.rows import RunReport, RunTotals
 from kvit.parties import queries as parties
 from kvit.platform.tenancy import current_tenant_id
 from kvit.rating import queries as rating
+from kvit.rating.rows import RatingProblem, RatingResult
 
 EXAMPLES = 3
 SAMPLE = 10  # documents to read
 TOGETHER = 2_000  # payers whose requisites are looked at in one query
 SAMPLE_LINES = 30
 GROWTH = 3  # times more than the last bill
+PARTS = 16  # of a run, whose faults are read at once
 _EVENLY = """
     SELECT id FROM (
         SELECT id, row_number() OVER (ORDER BY total_minor DESC, id) - 1 AS place,
-               greatest(1, count(*) OVER () / %s) AS step
+               greatest(1, count(*) OVER () / %(most)s) AS step
         FROM invoicing_invoice
-        WHERE tenant_id = %s AND billed_in = %s AND kind = 'invoice'
-          AND (%s::uuid[] IS NULL OR id = ANY(%s::uuid[]))) ranked
-    WHERE place %% step = 0 ORDER BY place LIMIT %s
+        WHERE tenant_id = %(tenant)s AND billed_in = %(billed_in)s AND kind = 'invoice'
+          AND {which}) ranked
+    WHERE place %% step = 0 ORDER BY place LIMIT %(most)s
 """
+_ALL = "true"
+_NAMED = "id = ANY(%(made)s)"
+_OF_PARTS = """id IN (
+    SELECT unnest(issued || drafts) FROM invoicing_runpart
+    WHERE tenant_id = %(tenant)s AND run_id = %(run)s AND stage = 'invoicing')"""
 CAUSES_OF_EXCEPTIONS = (
     "not_priced", "unpriced_usage", "waits_outlier", "grew", "no_bill", "no_usage",
     "no_requisites", "unknown_meter", "unknown_subscription", "unknown_customer",
@@ -130,21 +137,41 @@ class RunSummary:
 
 def summary_of(window: Period, report: RunReport) -> RunSummary:
     """Sum up a billing period as it stands after a run."""
+    made = [*report.issued, *report.drafts]
+    sample = _sample(window.start, _NAMED if made else _ALL, made=made)
+    return _summed(window, report.totals, report.problems, sample)
+
+
+@transaction.atomic
+def summary_of_parts(window: Period, run_id: UUID, totals: RunTotals) -> RunSummary:
+    """Sum up a billing period after a run that workers shared, whatever its size in as much
+    memory: documents and faults are named by its parts."""
+    made = totals.issued + totals.drafts
+    sample = _sample(window.start, _OF_PARTS if made else _ALL, run=run_id)
+    return _summed(window, totals, _problems_of(run_id), sample)
+
+
+def _summed(
+    window: Period,
+    totals: RunTotals,
+    problems: Iterable[RatingProblem],
+    sample: list[SampleDocument],
+) -> RunSummary:
     previous = period_before(window.start)
     sums, groups = _compared(window.start, previous)
     _waiting(window, groups)
-    _problems(report, groups)
+    _problems(problems, groups)
     _usage(window, groups)
     return RunSummary(
         previous=previous,
-        issued=len(report.issued),
-        drafts=len(report.drafts),
-        charges=report.rated.charges,
-        differences=report.rated.differences,
-        put_off=report.rated.put_off,
+        issued=totals.issued,
+        drafts=totals.drafts,
+        charges=totals.charges,
+        differences=totals.differences,
+        put_off=totals.put_off,
         currencies=sums,
         exceptions=[groups[cause] for cause in CAUSES_OF_EXCEPTIONS if cause in groups],
-        sample=_sample([*report.issued, *report.drafts], window.start),
+        sample=sample,
     )
 
 
@@ -222,16 +249,22 @@ def _requisites(billed: Sequence[PayerBills], groups: dict[str, ExceptionGroup])
 def _waiting(window: Period, groups: dict[str, ExceptionGroup]) -> None:
     rows = Invoice.objects.filter(billed_in=window.start, status="draft").exclude(waits_for="")
     columns = ("pk", "waits_for", "customer_id", "currency", "total_minor")
-    for key, waits_for, customer, currency, total in rows.order_by("-total_minor").values_list(
-        *columns
-    ):
+    rows = rows.order_by("-total_minor").values_list(*columns)
+    for key, waits_for, customer, currency, total in rows.iterator():
         _group(groups, f"waits_{waits_for}").add(
             Example(customer, document_id=key, currency=currency, now_minor=total)
         )
 
 
-def _problems(report: RunReport, groups: dict[str, ExceptionGroup]) -> None:
-    for one in report.problems:
+def _problems_of(run_id: UUID) -> Iterator[RatingProblem]:
+    """Read what could not be priced, part by part."""
+    parts = RunPart.objects.filter(run_id=run_id, stage="rating").order_by("place")
+    for brought in parts.values_list("brought", flat=True).iterator(chunk_size=PARTS):
+        yield from msgspec.convert(brought, RatingResult).problems
+
+
+def _problems(problems: Iterable[RatingProblem], groups: dict[str, ExceptionGroup]) -> None:
+    for one in problems:
         if one.code == "unpriced_usage":
             example = Example(
                 subscription=one.subscription, detail_ru=one.meter, detail_en=one.meter
@@ -258,13 +291,11 @@ def _usage(window: Period, groups: dict[str, ExceptionGroup]) -> None:
         _group(groups, one.reason).add(example, count=one.events)
 
 
-def _sample(made: Sequence[UUID], billed_in: date) -> list[SampleDocument]:
-    """Take documents evenly from the largest to the smallest."""
+def _sample(billed_in: date, which: str, **named: object) -> list[SampleDocument]:
+    """Take documents evenly from the largest to the smallest of those meant."""
+    given = {"most": SAMPLE, "tenant": current_tenant_id(), "billed_in": billed_in, **named}
     with connection.cursor() as cursor:
-        cursor.execute(
-            _EVENLY,
-            [SAMPLE, current_tenant_id(), billed_in, list(made) or None, list(made), SAMPLE],
-        )
+        cursor.execute(_EVENLY.format(which=which), given)
         chosen = [key for (key,) in cursor.fetchall()]
     lines: dict[UUID, list[SampleLine]] = defaultdict(list)
     found = InvoiceLine.objects.filter(invoice_id__in=chosen).order_by("invoice_id", "position")

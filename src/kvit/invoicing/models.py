@@ -95,6 +95,13 @@ class RunPart(TenantModel):
                 condition=Q(stage__in=("rating", "invoicing")), name="runpart_stage_known"
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["tenant_id", "run", "stage", "place"],
+                condition=Q(is_done=False),
+                name="runpart_undone",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.stage} {self.place}: {self.size}"

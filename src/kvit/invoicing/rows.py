@@ -52,6 +52,18 @@ class RunRequest:
     run_id: UUID | None = None  # the id that its record shall have: that of the order behind it
 
 
+@dataclass(frozen=True, slots=True)
+class RunTotals:
+    """How much a run did. `issued` and `drafts` count documents, corrections included."""
+
+    charges: int
+    differences: int
+    put_off: int
+    problems: int
+    issued: int
+    drafts: int
+
+
 @dataclass(slots=True)
 class RunReport:
     """What a run did. `issued` and `drafts` are documents of this run, corrections included."""
@@ -64,6 +76,14 @@ class RunReport:
     @property
     def problems(self) -> list[RatingProblem]:
         return self.rated.problems
+
+    @property
+    def totals(self) -> RunTotals:
+        rated = self.rated
+        return RunTotals(
+            rated.charges, rated.differences, rated.put_off, len(rated.problems),
+            len(self.issued), len(self.drafts),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from kvit.subscriptions._listed import (
     taken,
 )
 from kvit.subscriptions._payers import of_payers, paying_ids, plan_at
+from kvit.subscriptions._shares import customer_shares
 from kvit.subscriptions.models import Amendment, Subscription
 from kvit.subscriptions.rows import AmendmentInfo, SubscriptionInfo, Unamended, first_terms
 
@@ -38,8 +39,8 @@ problems = _invariants.problems
 __all__ = [
     "SORTS", "STATES", "Asked", "Standing", "all_codes", "amended", "amendments_of_codes",
     "asked_ids", "by_codes", "by_ids", "contracts", "count_alive", "count_on_plans",
-    "due_chunks", "ever_of", "ever_paid_by_of", "listed", "of_customers", "of_payers",
-    "on_plans", "opened", "paying_ids", "plan_at", "standing", "stated", "taken",
+    "customer_shares", "due_chunks", "ever_of", "ever_paid_by_of", "listed", "of_customers",
+    "of_payers", "on_plans", "opened", "paying_ids", "plan_at", "standing", "stated", "taken",
 ]  # fmt: skip
 
 

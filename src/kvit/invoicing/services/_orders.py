@@ -19,7 +19,7 @@ from django.db.models import Model
 
 from kvit.core.periods import Period, add_months, local_date
 from kvit.core.wording import Words
-from kvit.invoicing._summary import RunSummary, summary_of, to_document
+from kvit.invoicing._summary import RunSummary, summary_of, summary_of_parts, to_document
 from kvit.invoicing.models import Invoice, RunOrder
 from kvit.invoicing.rows import Progress, RunReport, RunRequest
 from kvit.invoicing.services import _shares
@@ -245,10 +245,11 @@ def _begin(order: RunOrder) -> bool:
 def _issue(order: RunOrder, progress: Progress) -> RunSummary | None:
     """Invoice what is left; whoever finds that nothing is sums the run up."""
     _shares.do_parts(order.pk, "invoicing", progress)
-    report = _shares.finished(order.pk)
-    if report is None:
+    totals = _shares.finished(order.pk)
+    if totals is None:
         return None
-    return _summed(Period(order.period_start, order.period_end), report, progress)
+    progress("comparing", 0, 0)
+    return summary_of_parts(Period(order.period_start, order.period_end), order.pk, totals)
 
 
 def _dry(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:

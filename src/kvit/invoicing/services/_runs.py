@@ -18,7 +18,7 @@ from kvit.core.schedule import reach_of_changes
 from kvit.invoicing.events import RUN_FINISHED, BillRunFinished
 from kvit.invoicing.models import BillRun
 from kvit.invoicing.queries import looked_from
-from kvit.invoicing.rows import Progress, RunReport, RunRequest, silent
+from kvit.invoicing.rows import Progress, RunReport, RunRequest, RunTotals, silent
 from kvit.invoicing.services import _documents, _freed
 from kvit.ledger import services as ledger
 from kvit.metering import queries as metering
@@ -56,7 +56,7 @@ def run(
     report = RunReport(record.pk, RatingResult())
     _rate(request, rating_run, report, progress)
     _invoice(request, report, actor=actor, now=now, progress=progress)
-    finish(record, request, report)
+    finish(record, request, report.totals)
     return report
 
 
@@ -190,17 +190,17 @@ def _invoice(
         progress("invoicing", done, whole)
 
 
-def finish(record: BillRun, request: RunRequest, report: RunReport) -> None:
+def finish(record: BillRun, request: RunRequest, totals: RunTotals) -> None:
     """Note that everybody was looked at, and what is to be looked at again."""
-    rated, actor, now = report.rated, record.author, record.started_at
-    held = bool(request.held_subscriptions or request.held_prices or rated.problems)
+    actor, now = record.author, record.started_at
+    held = bool(request.held_subscriptions or request.held_prices or totals.problems)
     with transaction.atomic():
         record.status = "done"
         record.finished_at = now
-        record.charges = rated.charges + rated.differences
-        record.invoices = len(report.issued) + len(report.drafts)
+        record.charges = totals.charges + totals.differences
+        record.invoices = totals.issued + totals.drafts
         # What was held or put off must be looked at again, however old the usage is by then.
-        record.put_off = bool(rated.put_off) or held
+        record.put_off = bool(totals.put_off) or held
         record.waited = _waited(request, is_open=record.put_off)
         record.save(
             update_fields=["status", "finished_at", "charges", "invoices", "put_off", "waited"]

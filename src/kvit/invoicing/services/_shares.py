@@ -1,6 +1,6 @@
 """A bill run that any number of workers share, without anybody to part it among them.
 
-    begin(request, …)              the record of the run, and its parts of rating
+    begin(request, …)              the record of the run, its parts of rating by customers' hash
     do_parts(run, "rating", …)     in as many workers as there are
     begin_invoicing(run)           whoever finds no part of rating left makes those of invoicing
     do_parts(run, "invoicing", …)
@@ -12,36 +12,52 @@ Documents take their numbers in the order of the parts, whoever does them: a par
 before it, and one that is left over by a death is done first.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
+from itertools import islice
 from math import ceil
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, Sum
 
 from kvit.catalog import queries as catalog
 from kvit.core.schedule import reach_of_changes
 from kvit.invoicing.models import BillRun, RunPart
-from kvit.invoicing.rows import Progress, RunReport, RunRequest
+from kvit.invoicing.rows import Progress, RunRequest, RunTotals
 from kvit.invoicing.services import _documents, _freed
 from kvit.invoicing.services._runs import finish, new_record, prepare, rating_run_of
 from kvit.metering import queries as metering
 from kvit.platform.bulk import copy_in
 from kvit.platform.ids import uuid7
+from kvit.platform.tenancy import current_tenant_id
 from kvit.rating import queries as rating
 from kvit.rating import services as rating_services
-from kvit.rating.rows import RatingResult
 from kvit.subscriptions import queries as subscriptions
 
 Stage = Literal["rating", "invoicing"]
 Act = Callable[[RunPart], None]
 LEAST, SPREAD = 50, 8  # a small run has so many parts, if a part is no smaller
+TOGETHER = 16  # parts that are written at once
 _COLUMNS = (
     "id", "run_id", "stage", "place", "size", "ids", "is_done", "brought", "issued", "drafts",
 )  # fmt: skip
+LAST = 2**31 - 1  # a place after all others
+_FIRST_LEFT = """
+    SELECT place FROM invoicing_runpart
+    WHERE tenant_id = %s AND run_id = %s AND stage = %s AND NOT is_done AND place < %s
+    ORDER BY place LIMIT 1 FOR SHARE
+"""
+_TOTALS = """
+    SELECT coalesce(sum((brought->>'charges')::bigint), 0),
+           coalesce(sum((brought->>'differences')::bigint), 0),
+           coalesce(sum((brought->>'put_off')::bigint), 0),
+           coalesce(sum(jsonb_array_length(brought->'problems')), 0),
+           coalesce(sum(cardinality(issued)), 0), coalesce(sum(cardinality(drafts)), 0)
+    FROM invoicing_runpart WHERE tenant_id = %s AND run_id = %s
+"""
 
 
 class _NotItsTurn(Exception):
@@ -70,13 +86,11 @@ def begin(request: RunRequest, *, actor: str, now: Any) -> bool:
     }
     record, is_new = BillRun.objects.get_or_create(pk=record.pk, defaults=named)
     if is_new:
-        since = reach_of_changes(request.window.start)
-        alive = subscriptions.count_alive(before=request.window.end, since=since)
-        size = _size(alive, request.chunk)
-        _make(
-            record,
-            subscriptions.due_chunks(before=request.window.end, since=since, size=size),
-        )
+        alive: Any = {"before": request.window.end, "since": reach_of_changes(request.window.start)}
+        count = subscriptions.count_alive(**alive)
+        size = _size(count, request.chunk)
+        shares = ceil(count / size)
+        _make(record, subscriptions.customer_shares(**alive, size=size, shares=shares))
     return is_new
 
 
@@ -105,15 +119,15 @@ def do_parts(run_id: UUID, stage: Stage, progress: Progress) -> None:
 
 
 @transaction.atomic
-def finished(run_id: UUID) -> RunReport | None:
-    """Close the run if nothing of it is left, and return what it brought; else None."""
+def finished(run_id: UUID) -> RunTotals | None:
+    """Close the run if nothing of it is left, and return how much it brought; else None."""
     record = BillRun.objects.select_for_update().get(pk=run_id)
     if record.stage != "invoicing" or _undone(record).exists():
         return None
-    report = _report(record)
+    totals = _totals(record)
     if record.status != "done":
-        finish(record, _request(record), report)
-    return report
+        finish(record, _request(record), totals)
+    return totals
 
 
 def _size(number: int, most: int) -> int:
@@ -130,14 +144,13 @@ def _payers(record: BillRun, size: int) -> Iterable[Sequence[UUID]]:
 
 
 def _make(record: BillRun, parts: Iterable[Sequence[UUID]]) -> None:
-    copy_in(
-        RunPart,
-        _COLUMNS,
-        (
-            (uuid7(), record.pk, record.stage, place, len(ids), list(ids), False, {}, [], [])
-            for place, ids in enumerate(parts)
-        ),
+    rows: Iterator[Sequence[object]] = (
+        (uuid7(), record.pk, record.stage, place, len(ids), list(ids), False, {}, [], [])
+        for place, ids in enumerate(parts)
     )
+    # Some at a time: what yields the parts reads by the same connection between two writes.
+    while some := list(islice(rows, TOGETHER)):
+        copy_in(RunPart, _COLUMNS, some)
 
 
 def _undone(record: BillRun) -> Any:
@@ -150,18 +163,27 @@ def _do_next(record: BillRun, act: Act) -> bool:
         with transaction.atomic():
             if record.stage == "invoicing":
                 _documents.share_turn(record.period_start)  # before a part: see there
-            undone = _undone(record)
-            part = undone.select_for_update(skip_locked=True).first()
-            if part is None:  # wait for those that others are at: one of them may die
-                part = undone.select_for_update().first()
-            if part is None:
-                return False
+            part = _undone(record).select_for_update(skip_locked=True).first()
+            if part is None:  # of those that others are at one may be left by a death
+                return _is_left(record)
             act(part)
             part.is_done = True
             part.save(update_fields=["is_done", "brought", "issued", "drafts"])
     except _NotItsTurn:
         pass
     return True
+
+
+def _is_left(record: BillRun, *, before: int = LAST) -> bool:
+    """Wait for the workers at parts before a place, until they have committed or died; return
+    whether a part is left undone.
+
+    A row that was waited for stays locked though it is done by then. These locks are shared, so
+    that nobody is kept from a turn by one whose own turn comes later.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST_LEFT, [current_tenant_id(), record.pk, record.stage, before])
+        return cursor.fetchone() is not None
 
 
 def _rating(record: BillRun) -> Act:
@@ -180,8 +202,7 @@ def _invoicing(record: BillRun) -> Act:
 
     def act(part: RunPart) -> None:
         def in_turn() -> None:
-            # Waits for the workers at parts before this one, until they have committed or died.
-            if _undone(record).filter(place__lt=part.place).select_for_update().first():
+            if _is_left(record, before=part.place):
                 raise _NotItsTurn
 
         part.issued, part.drafts = _documents.invoice_chunk(
@@ -197,17 +218,10 @@ def _progress(record: BillRun) -> tuple[int, int]:
     return found["done"] or 0, found["whole"] or 0
 
 
-def _report(record: BillRun) -> RunReport:
-    report = RunReport(record.pk, RatingResult())
-    parts = RunPart.objects.filter(run=record).order_by("stage", "place")
-    for stage, brought, issued, drafts in parts.values_list(
-        "stage", "brought", "issued", "drafts"
-    ).iterator():
-        if stage == "rating":
-            report.rated.add(msgspec.convert(brought, RatingResult))
-        report.issued += issued
-        report.drafts += drafts
-    return report
+def _totals(record: BillRun) -> RunTotals:
+    with connection.cursor() as cursor:
+        cursor.execute(_TOTALS, [current_tenant_id(), record.pk])
+        return RunTotals(*map(int, cursor.fetchone()))
 
 
 def _request(record: BillRun) -> RunRequest:

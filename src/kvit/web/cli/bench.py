@@ -67,6 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=either("pages: с этим в имени", "pages: named so"),
     )
     parser.add_argument(
+        "--growth",
+        action="store_true",
+        help=either("billrun: сначала меньшие размеры", "billrun: smaller sizes before"),
+    )
+    parser.add_argument(
         "--json", action="store_true", help=either("результат в JSON", "figures as JSON")
     )
 
@@ -79,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         given = getattr(args, option)
         if given is not None:
             words += [f"--{option}", str(given)]
-    words += [f"--{option}" for option in ("kill", "json") if getattr(args, option)]
+    words += [f"--{option}" for option in ("kill", "growth", "json") if getattr(args, option)]
     os.chdir(ROOT)
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *words])
