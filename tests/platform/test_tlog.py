@@ -1,5 +1,6 @@
 """The transparency log on the disk, and the notes that it signs."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,6 +152,23 @@ def test_every_note_lies_elsewhere_too(log: Log, tmp_path: Path) -> None:
     kept = sorted(one for one in (tmp_path / "elsewhere").rglob("*") if one.is_file())
     assert [one.read_text().split("\n")[1] for one in kept] == ["0", "2", "3"]
     assert kept[-1].read_text() == log.note()
+
+
+def test_a_log_that_was_lost_signs_nothing_that_contradicts_what_others_hold(
+    log: Log, tmp_path: Path
+) -> None:
+    beside = tmp_path / "elsewhere"
+    log.append(entries(0, 5), notes={})
+    log.publish(beside=beside)
+    log.folder.rename(tmp_path / "lost")
+    log.append([b"another"] * 9, notes={})
+    with pytest.raises(LogDamaged) as caught:
+        log.publish(beside=beside)
+    assert "elsewhere" in caught.value.text("ru")
+    assert log.note() is None
+    shutil.rmtree(log.folder)
+    log.append(entries(0, 6), notes={})  # the same postings again, in the same order
+    assert log.read(log.publish(beside=beside)).size == 6
 
 
 def test_one_writes_while_the_others_wait(log: Log) -> None:

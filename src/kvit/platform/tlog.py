@@ -29,6 +29,7 @@ from kvit.core.transparency import (
     folded,
     leaf_hash,
     read_checkpoint,
+    tree_hash,
 )
 from kvit.platform import files
 from kvit.platform.failures import Failure
@@ -125,10 +126,15 @@ class Log:
 
     def signed(self) -> Iterator[Checkpoint]:
         """Yield every checkpoint that was ever signed, in order; errors as of `head`."""
-        root = self.folder / "checkpoints"
-        paths = [one for one in root.rglob("*") if one.name.isdigit() and one.is_file()]
-        for path in sorted(paths, key=lambda one: one.relative_to(root).as_posix()):
+        for path in _kept(self.folder / "checkpoints"):
             yield self.read(path.read_text(encoding="utf-8"))
+
+    def begins_with(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint of this log, wherever it was kept, says what the log still says."""
+        size = checkpoint.size
+        if self.signer.name != checkpoint.origin or size > self.grown().frontier.size:
+            return False
+        return size == 0 or tree_hash(0, size, self.perfect(size)) == checkpoint.root
 
     def append(self, entries: Sequence[bytes], *, notes: Mapping[str, Any]) -> Frontier:
         """Write entries behind those that are there; for whoever is `writing`.
@@ -158,6 +164,10 @@ class Log:
         Args:
             beside: a folder elsewhere that gets every note too, and gets it first: whoever can
                 change this log must not be able to change that one.
+
+        Raises:
+            LogDamaged: the log has not what its last checkpoint in `beside` says. A folder that was
+                lost is begun anew, and nothing is signed that contradicts what others hold.
         """
         frontier, note = self.grown().frontier, self.note()
         if note is None or self.read(note).size != frontier.size:
@@ -166,6 +176,7 @@ class Log:
             place = Path(_numbered(frontier.size, digits=SIZE_DIGITS))
             kept = [self.folder / "checkpoints" / place]
             if beside is not None:
+                self._check(beside / self.signer.name)
                 kept.insert(0, beside / self.signer.name / place)
             for path in kept:
                 self._write(path, note.encode(), set())
@@ -221,6 +232,11 @@ class Log:
             return folded(_hashes(body)[at : at + count])
 
         return hash_of
+
+    def _check(self, beside: Path) -> None:
+        for path in _kept(beside)[-1:]:
+            if not self.begins_with(self.read(path.read_text(encoding="utf-8"))):
+                raise self._damaged(str(path))
 
     def _extend(self, level: int, size: int, hashes: list[bytes], touched: set[Path]) -> None:
         """Append hashes of a level; what becomes a full tile is one hash of the level above."""
@@ -287,9 +303,11 @@ class Log:
         return found[:width]
 
     def _stored(self, place: str, tile: int, width: int) -> bytes:
+        """Return a tile of so many hashes or more: what it grew to begins with what it was."""
         whole = self.folder / place / _numbered(tile)
-        begun = whole.with_name(f"{whole.name}.p") / str(width)
-        for path in (begun, whole) if width < WIDTH else (whole,):
+        begun = whole.with_name(f"{whole.name}.p")
+        widths = sorted(int(one.name) for one in begun.glob("[0-9]*") if one.name.isdigit())
+        for path in (*(begun / str(one) for one in widths if one >= width), whole):
             try:
                 return path.read_bytes()
             except FileNotFoundError:
@@ -306,6 +324,12 @@ def _framed(entries: Iterable[bytes]) -> bytes:
 
 def _hashes(body: bytes) -> list[bytes]:
     return [body[at : at + HASH_BYTES] for at in range(0, len(body), HASH_BYTES)]
+
+
+def _kept(root: Path) -> list[Path]:
+    """Return the notes in a folder, in the order of their sizes."""
+    paths = [one for one in root.rglob("*") if one.name.isdigit() and one.is_file()]
+    return sorted(paths, key=lambda one: one.relative_to(root).as_posix())
 
 
 def _numbered(number: int, *, digits: int = 3) -> str:
