@@ -253,8 +253,8 @@ def scan(args: argparse.Namespace) -> None:
 def batch(args: argparse.Namespace) -> None:
     """Charge chunks of accounts from columns in memory; making them is not timed."""
     from kvit.core.columnar import ready
-    from kvit.core.columnar.destinations import keys_of
     from kvit.core.columnar.dialled import Dialled, Wall, charge_dialled
+    from kvit.core.columnar.digits import keys_of, padded
     from kvit.core.columnar.runs import Runs
     from kvit.core.pricing import parse_price
     from kvit.core.pricing.price import compile_price
@@ -271,7 +271,7 @@ def batch(args: argparse.Namespace) -> None:
         begun, cpu = perf_counter(), process_time()
         _, offsets, data = found["number"].buffers()
         edges = np.frombuffer(offsets, np.int32)[: len(found["number"]) + 1].astype(np.int64)
-        keys = keys_of(np.frombuffer(data, np.uint8), edges[:-1], edges[1:])
+        keys = keys_of(padded(np.frombuffer(data, np.uint8)), edges[:-1], edges[1:])
         dialled = Dialled(
             found["start"], found["seconds"] * 10**6, keys, [], runs, places, Wall(ZONE)
         )
@@ -312,12 +312,16 @@ def check(args: argparse.Namespace, price: Any) -> tuple[int, float]:
 def sealed(args: argparse.Namespace) -> None:
     """Read, charge and round as a bill run does, from sealed segments, in one thread."""
     django(args)
+    from kvit.core.columnar import ready
+    from kvit.core.pricing.price import compile_price
     from kvit.metering._ranges import ranges_of
     from kvit.metering._segments import Segment
     from kvit.rating._plain import Group, Member
     from kvit.rating._side_by_side import priced
 
     shape, catalogue = company()
+    [charge] = shape.charges
+    ready(compile_price(charge.stretch.price))  # laid out before the clock starts, as on all sides
     key = uuid4()
     total, taken, spent = 0, 0.0, 0.0
     for events, index, first, last in json.loads((args.folder / "manifest").read_text()):

@@ -4,7 +4,7 @@ import json
 
 import pyarrow as pa
 
-from kvit.core.columnar.destinations import key_of
+from kvit.core.columnar.digits import key_of
 from kvit.rating._dialled import numbers_of
 
 NAMED = "sip:7495"

@@ -125,7 +125,8 @@ def _codes_of(column: pa.ChunkedArray, absent: str) -> tuple[Rows, "pa.Array"]:
     if not len(column):
         return np.zeros(0, np.int64), pa.array([], pa.string())
     if not pa.types.is_dictionary(column.type):
-        return np.arange(len(column)), pc.fill_null(column.combine_chunks(), absent)
+        texts = column.combine_chunks()
+        return np.arange(len(texts)), pc.fill_null(texts, absent) if texts.null_count else texts
     coded = column.unify_dictionaries().combine_chunks()
     known, codes = coded.dictionary, coded.indices
     if coded.null_count:

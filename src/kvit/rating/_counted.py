@@ -143,10 +143,22 @@ class Counted:
             case kind:
                 raise NotColumnar(kind)
 
-    def rows(self, meter: Meter) -> tuple[Rows, Runs, Rows]:
+    def rows(self, meter: Meter) -> tuple[Rows | slice, Runs, Rows]:
         """Return the places of a meter's rows, its runs among them alone, and whose they are."""
-        picked = np.flatnonzero(self.usage.meters == self._row(meter))
+        mine = self.usage.meters == self._row(meter)
+        if mine.all():
+            return slice(None), self.usage.runs, self.owners
+        picked = np.flatnonzero(mine)
         return *self.usage.runs.picked(picked), self.owners[picked]
+
+    def dimensions(self, places: Rows | slice) -> tuple["pa.Array", Rows]:
+        """Return the dimensions that some rows say, and which of them each says."""
+        codes, texts = self.usage.dimensions[places], self.usage.dimension_texts
+        said = np.zeros(len(texts), np.bool_)
+        said[codes] = True
+        if said.all():
+            return texts, codes
+        return texts.filter(pa.array(said)), (np.cumsum(said) - 1)[codes]
 
     def _of_members(self, owners: Rows, of_runs: Ints) -> Ints:
         whole = np.zeros(self.members, of_runs.dtype)
@@ -205,7 +217,7 @@ class Counted:
         owner = np.concatenate([one[0] for one in parts])
         values = np.concatenate([scaled(one[1].num, scale // one[1].den) for one in parts])
         serial = np.concatenate(
-            [np.array([*map(serials.__getitem__, one[2]), 0], np.int64)[one[3]] for one in parts]
+            [np.array([*map(serials.__getitem__, one[2])], np.int64)[one[3]] for one in parts]
         )
         early = np.arange(len(owner)) < len(parts[0][0])
         order = np.lexsort((serial, owner))  # stable: in order of time within, the earlier first
@@ -220,13 +232,10 @@ class Counted:
     def _readings(self, meter: Meter) -> tuple[Rows, Exact, list[str], Rows]:
         """Return of each reading whose it is, its value, and which of the serial numbers."""
         places, runs, owners = self.rows(meter)
-        serials = [
-            orjson.loads(one).get("serial", "") for one in self.usage.dimension_texts.to_pylist()
-        ]
+        texts, said = self.dimensions(places)
+        serials = [orjson.loads(one).get("serial", "") for one in texts.to_pylist()]
         values = Exact(self.usage.values[places], self.usage.scale)
-        return (
-            np.repeat(owners, runs.counts), values, serials, self.usage.dimensions[places],
-        )  # fmt: skip
+        return np.repeat(owners, runs.counts), values, serials, said
 
     def amounts(self, meter: Meter) -> tuple[Rows, int, Runs]:
         """Return the events' values one by one; none below zero, whoever has one is odd."""
@@ -242,8 +251,9 @@ class Counted:
             Units by table, who has any there, and who cannot be read this way.
         """
         places, runs, owners = self.rows(meter)
-        known = [_entry_of(event, meter, one) for one in self.usage.dimension_texts.to_pylist()]
-        entries = np.array([*known, 0], np.int64)[self.usage.dimensions[places]]
+        texts, said = self.dimensions(places)
+        known = [_entry_of(event, meter, one) for one in texts.to_pylist()]
+        entries = np.array(known, np.int64)[said]
         owner = np.repeat(owners, runs.counts)
         odd = self.nobody.copy()
         odd[owner[entries < 0]] = True

@@ -4,16 +4,14 @@ The number is the dimension `destination`. Numbers that are digits alone, nearly
 the texts of dimensions and read as keys without an object a text.
 """
 
-from typing import Any
-
 import numpy as np
 import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from kvit.core.catalogue import Meter
-from kvit.core.columnar.destinations import NOBODY, key_of, keys_of
 from kvit.core.columnar.dialled import Dialled, Wall
+from kvit.core.columnar.digits import CHUNK, NOBODY, key_of, keys_of, padded, words
 from kvit.core.columnar.exact import split
 from kvit.core.columnar.runs import Rows
 from kvit.core.columnar.sessions import LONGEST
@@ -31,29 +29,23 @@ def dialled(counted: Counted, meter: Meter, wall: Wall) -> Dialled:
     """Return the sessions of a meter; a value is seconds."""
     usage = counted.usage
     places, runs, owners = counted.rows(meter)
-    keys, texts = numbers_of(usage.dimension_texts)
-    numbers = np.append(keys, 0)[usage.dimensions[places]]
+    dimensions, said = counted.dimensions(places)
+    keys, texts = numbers_of(dimensions)
+    numbers = keys[said]
     lasting = _microseconds(usage.values[places], usage.scale)
     return Dialled(usage.times[places], lasting, numbers, texts, runs, owners, wall)
 
 
 def numbers_of(dimensions: "pa.Array") -> tuple[Rows, list[str]]:
     """Return the numbers of texts of dimensions, and what those say that are not digits alone."""
-    if not len(dimensions):
-        return np.zeros(0, np.int64), []
-    _, offsets, data = dimensions.buffers()
-    edges = np.frombuffer(offsets, np.int32)[dimensions.offset :][: len(dimensions) + 1]
-    begins, ends = edges[:-1].astype(np.int64), edges[1:].astype(np.int64)
-    data = np.frombuffer(data, np.uint8)
-    before, after = _AROUND
     keys = np.full(len(dimensions), NOBODY)
-    rows = np.flatnonzero(ends - begins >= before + after)
-    if len(rows):
-        eight, two = _words(data, "<u8"), _words(data, "<u2")
-        at = begins[rows]
-        alone = (eight[at] == _BEFORE[0]) & (eight[at + 8] == _BEFORE[1])
-        rows = rows[alone & (two[ends[rows] - after] == _AFTER)]
-        keys[rows] = keys_of(data, begins[rows] + before, ends[rows] - after)
+    if len(dimensions):
+        _, offsets, data = dimensions.buffers()
+        edges = np.frombuffer(offsets, np.int32)[dimensions.offset :][: len(dimensions) + 1]
+        for first in range(0, len(keys), CHUNK):
+            some = edges[first : first + CHUNK + 1].astype(np.int64)
+            part = padded(np.frombuffer(data, np.uint8)[some[0] : some[-1]])
+            _read_alone(part, some - some[0], keys[first : first + CHUNK])
     texts: list[str] = []
     for place in np.flatnonzero(keys == NOBODY).tolist():
         text = orjson.loads(dimensions[place].as_py()).get("destination", "")
@@ -64,10 +56,16 @@ def numbers_of(dimensions: "pa.Array") -> tuple[Rows, list[str]]:
     return keys, texts
 
 
-def _words(data: NDArray[np.uint8], kind: str) -> NDArray[np.unsignedinteger[Any]]:
-    """Return the number that begins at each byte."""
-    size = np.dtype(kind).itemsize
-    return np.ndarray((len(data) - size + 1,), kind, data.data, strides=(1,))
+def _read_alone(data: NDArray[np.uint8], edges: Rows, keys: Rows) -> None:
+    """Read the texts whose only dimension is the number."""
+    begins, ends = edges[:-1], edges[1:]
+    before, after = _AROUND
+    eight, two = words(data, np.dtype("<u8")), words(data, np.dtype("<u2"))
+    alone = ends - begins >= before + after
+    alone &= (eight[begins] == _BEFORE[0]) & (eight[begins + 8] == _BEFORE[1])
+    alone &= two[ends - after] == _AFTER
+    rows = slice(None) if alone.all() else np.flatnonzero(alone)
+    keys[rows] = keys_of(data, begins[rows] + before, ends[rows] - after)
 
 
 def _microseconds(values: Rows, scale: int) -> Rows:

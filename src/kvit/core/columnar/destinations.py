@@ -1,7 +1,6 @@
 """The longest prefix of many numbers at once: prefixes flattened to sorted ranges.
 
-A worked example, prefixes 7 → A, 7495 → B. Numbers are read as digits of base 11, a digit being one
-more than itself, so that nothing after "7495" sorts before "74950", and 18 digits fit 64 bits:
+A worked example, prefixes 7 → A, 7495 → B, of numbers by their keys (see `digits`):
 
     from "7" A · from "7495" B · from "7496" A · from "8" nobody
 """
@@ -14,50 +13,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from kvit.core.columnar.digits import BASE, CHUNK, DIGITS, NOBODY, key_of
 from kvit.core.columnar.exact import NotColumnar
 from kvit.core.columnar.runs import Rows
 
-DIGITS: Final = 18  # a longer number is told by its first ones
-NOBODY: Final = -1
-_BASE: Final = 11
-_WEIGHTS: Final = np.array([_BASE ** (DIGITS - length) for length in range(DIGITS + 1)], np.int64)
 _HEADS: Final = 5  # digits by which most numbers are told
-_TAIL: Final = _BASE ** (DIGITS - _HEADS)
+_TAIL: Final = BASE ** (DIGITS - _HEADS)
 _MIXED: Final = -2
-CHUNK: Final = 1 << 15  # numbers whose columns stay in the processor's cache
-
-
-def key_of(number: str) -> int:
-    """Return the place of a number among all; −1 where it is not digits alone."""
-    if not number.isascii() or (number and not number.isdigit()):
-        return NOBODY
-    key = 0
-    for digit in number[:DIGITS]:
-        key = key * _BASE + int(digit) + 1
-    return key * int(_WEIGHTS[min(len(number), DIGITS)])
-
-
-def keys_of(data: NDArray[np.uint8], starts: Rows, ends: Rows) -> Rows:
-    """Return the same of many, whose bytes stand in `data` from `starts` to `ends`."""
-    keys = np.zeros(len(starts), np.int64)
-    for first in range(0, len(starts), CHUNK):
-        part = slice(first, first + CHUNK)
-        _read(data, starts[part], ends[part], keys[part])
-    return keys
-
-
-def _read(data: NDArray[np.uint8], starts: Rows, ends: Rows, keys: Rows) -> None:
-    lengths = ends - starts
-    shortest, longest = int(lengths.min()), int(lengths.max())
-    odd = np.zeros(len(keys), np.bool_)
-    for place in range(longest):
-        rows = slice(None) if place < shortest else np.flatnonzero(lengths > place)
-        digit = data[starts[rows] + place] - np.uint8(ord("0"))  # below "0" it begins anew at 255
-        odd[rows] |= digit > 9
-        if place < DIGITS:
-            keys[rows] = keys[rows] * _BASE + (digit.astype(np.int64) + 1)
-    keys *= _WEIGHTS[np.minimum(lengths, DIGITS)]
-    keys[odd] = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +42,7 @@ class Prefixes:
             raise NotColumnar("a prefix of more than 18 digits")
         digits = [one for one in sorted(known) if key_of(one[0]) != NOBODY]
         found = {0: NOBODY}
-        open_: list[tuple[int, int]] = [(_BASE**DIGITS, NOBODY)]  # where each ends, its route
+        open_: list[tuple[int, int]] = [(BASE**DIGITS, NOBODY)]  # where each ends, its route
 
         def close(until: int) -> None:
             while open_[-1][0] <= until:
@@ -91,12 +53,12 @@ class Prefixes:
             begin = key_of(prefix)
             close(begin)
             found[begin] = route
-            open_.append((begin + _BASE ** (DIGITS - len(prefix)), route))
-        close(_BASE**DIGITS - 1)
+            open_.append((begin + BASE ** (DIGITS - len(prefix)), route))
+        close(BASE**DIGITS - 1)
         bounds = sorted(found)
         sorted_bounds = np.array(bounds, np.int64)
         routes = np.array([found[one] for one in bounds], np.int64)
-        edges = np.arange(_BASE**_HEADS, dtype=np.int64) * _TAIL
+        edges = np.arange(BASE**_HEADS, dtype=np.int64) * _TAIL
         first = np.searchsorted(sorted_bounds, edges, side="right") - 1
         last = np.searchsorted(sorted_bounds, edges + (_TAIL - 1), side="right") - 1
         heads = np.where(first == last, routes[first], _MIXED).astype(np.int32)

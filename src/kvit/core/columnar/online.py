@@ -8,7 +8,7 @@ from bisect import bisect_right
 from fractions import Fraction
 from typing import NamedTuple
 
-from kvit.core.columnar.destinations import NOBODY, key_of
+from kvit.core.columnar.digits import NOBODY, key_of
 from kvit.core.columnar.exact import NotColumnar
 from kvit.core.columnar.hours import SPAN, Line
 from kvit.core.columnar.sessions import LONGEST, Tariff

@@ -18,7 +18,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kvit.core.columnar.destinations import NOBODY, Prefixes
+from kvit.core.columnar.destinations import Prefixes
+from kvit.core.columnar.digits import NOBODY
 from kvit.core.columnar.exact import LIMIT, NotColumnar, largest
 from kvit.core.columnar.hours import Line, line_of
 from kvit.core.columnar.runs import Rows

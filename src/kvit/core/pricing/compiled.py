@@ -134,6 +134,10 @@ class SessionStep:
     prefixes: tuple[tuple[str, int], ...]
     routes: tuple[Route, ...]
 
+    def __hash__(self) -> int:
+        """Of thousands of prefixes a few tell prices apart; equality looks at all of them."""
+        return hash((len(self.prefixes), self.prefixes[:4], self.routes[:1]))
+
 
 @dataclass(frozen=True, slots=True)
 class BandKey:
