@@ -2004,6 +2004,41 @@ ClockIn = TypedDict("ClockIn", {
 })
 
 
+ListKeptOut = TypedDict("ListKeptOut", {
+    'columns': 'list[str]',
+    'known_columns': 'list[str]',
+    'opens': 'str | None',
+    'views': 'list[ListViewOut]',
+})
+
+
+ListViewOut = TypedDict("ListViewOut", {
+    'id': 'str',
+    'list': 'str',
+    'name': 'str',
+    'query': 'str',
+    'is_shared': 'bool',
+    'is_mine': 'bool',
+})
+
+
+ListViewIn = TypedDict("ListViewIn", {
+    'name': 'str',
+    'query': 'NotRequired[str]',
+    'is_shared': 'NotRequired[bool]',
+})
+
+
+ListColumnsIn = TypedDict("ListColumnsIn", {
+    'columns': 'NotRequired[list[str]]',
+})
+
+
+ListOpensIn = TypedDict("ListOpensIn", {
+    'view': 'NotRequired[str | None]',
+})
+
+
 FieldFault = TypedDict("FieldFault", {
     'field': 'str',
     'code': 'str',
@@ -2552,3 +2587,35 @@ class Kvit(Caller):
     def move_clock(self, body: ClockIn, *, once: str | None = None, if_match: str | None = None) -> ClockOut:
         """Move clock."""
         return self.call("PUT", f"/api/v1/clock", body=body, once=once, if_match=if_match)
+
+    def read_list_views(self, code: str) -> ListKeptOut:
+        """Read list views."""
+        return self.call("GET", f"/api/v1/lists/{_part(code)}/views")
+
+    def save_list_view(self, code: str, body: ListViewIn, *, once: str | None = None) -> ListViewOut:
+        """Save list view."""
+        return self.call("POST", f"/api/v1/lists/{_part(code)}/views", body=body, once=once)
+
+    def choose_list_columns(self, code: str, body: ListColumnsIn, *, once: str | None = None, if_match: str | None = None) -> None:
+        """Choose list columns."""
+        return self.call("PUT", f"/api/v1/lists/{_part(code)}/columns", body=body, once=once, if_match=if_match)
+
+    def open_list_with(self, code: str, body: ListOpensIn, *, once: str | None = None, if_match: str | None = None) -> None:
+        """Open list with."""
+        return self.call("PUT", f"/api/v1/lists/{_part(code)}/opens", body=body, once=once, if_match=if_match)
+
+    def read_list_view(self, view: str) -> ListViewOut:
+        """Read list view."""
+        return self.call("GET", f"/api/v1/list-views/{_part(view)}")
+
+    def change_list_view(self, view: str, body: ListViewIn, *, once: str | None = None, if_match: str | None = None) -> ListViewOut:
+        """Change list view."""
+        return self.call("PUT", f"/api/v1/list-views/{_part(view)}", body=body, once=once, if_match=if_match)
+
+    def remove_list_view(self, view: str, *, once: str | None = None, if_match: str | None = None) -> None:
+        """Remove list view."""
+        return self.call("DELETE", f"/api/v1/list-views/{_part(view)}", once=once, if_match=if_match)
+
+    def restore_list_view(self, view: str, *, once: str | None = None) -> ListViewOut:
+        """Restore list view."""
+        return self.call("POST", f"/api/v1/list-views/{_part(view)}/restore", once=once)

@@ -1467,6 +1467,31 @@ export interface ClockIn {
   "to": string;
   "reason": string;
 }
+export interface ListKeptOut {
+  "columns": Array<string>;
+  "known_columns": Array<string>;
+  "opens": string | null;
+  "views": Array<ListViewOut>;
+}
+export interface ListViewOut {
+  "id": string;
+  "list": string;
+  "name": string;
+  "query": string;
+  "is_shared": boolean;
+  "is_mine": boolean;
+}
+export interface ListViewIn {
+  "name": string;
+  "query"?: string;
+  "is_shared"?: boolean;
+}
+export interface ListColumnsIn {
+  "columns"?: Array<string>;
+}
+export interface ListOpensIn {
+  "view"?: string | null;
+}
 export interface FieldFault {
   "field": string;
   "code": string;
@@ -1756,4 +1781,20 @@ export class Kvit extends Caller {
   readClock(options?: Options): Promise<ClockOut>;
   /** Move clock. */
   moveClock(body: ClockIn, options?: Options): Promise<ClockOut>;
+  /** Read list views. */
+  readListViews(code: string, options?: Options): Promise<ListKeptOut>;
+  /** Save list view. */
+  saveListView(code: string, body: ListViewIn, options?: Options): Promise<ListViewOut>;
+  /** Choose list columns. */
+  chooseListColumns(code: string, body: ListColumnsIn, options?: Options): Promise<void>;
+  /** Open list with. */
+  openListWith(code: string, body: ListOpensIn, options?: Options): Promise<void>;
+  /** Read list view. */
+  readListView(view: string, options?: Options): Promise<ListViewOut>;
+  /** Change list view. */
+  changeListView(view: string, body: ListViewIn, options?: Options): Promise<ListViewOut>;
+  /** Remove list view. */
+  removeListView(view: string, options?: Options): Promise<void>;
+  /** Restore list view. */
+  restoreListView(view: string, options?: Options): Promise<ListViewOut>;
 }

@@ -593,4 +593,36 @@ export class Kvit extends Caller {
   moveClock(body, options = {}) {
     return this.call("PUT", `/api/v1/clock`, [], { ...options, body });
   }
+  /** Read list views. */
+  readListViews(code, options = {}) {
+    return this.call("GET", `/api/v1/lists/${part(code)}/views`, [], { ...options });
+  }
+  /** Save list view. */
+  saveListView(code, body, options = {}) {
+    return this.call("POST", `/api/v1/lists/${part(code)}/views`, [], { ...options, body });
+  }
+  /** Choose list columns. */
+  chooseListColumns(code, body, options = {}) {
+    return this.call("PUT", `/api/v1/lists/${part(code)}/columns`, [], { ...options, body });
+  }
+  /** Open list with. */
+  openListWith(code, body, options = {}) {
+    return this.call("PUT", `/api/v1/lists/${part(code)}/opens`, [], { ...options, body });
+  }
+  /** Read list view. */
+  readListView(view, options = {}) {
+    return this.call("GET", `/api/v1/list-views/${part(view)}`, [], { ...options });
+  }
+  /** Change list view. */
+  changeListView(view, body, options = {}) {
+    return this.call("PUT", `/api/v1/list-views/${part(view)}`, [], { ...options, body });
+  }
+  /** Remove list view. */
+  removeListView(view, options = {}) {
+    return this.call("DELETE", `/api/v1/list-views/${part(view)}`, [], { ...options });
+  }
+  /** Restore list view. */
+  restoreListView(view, options = {}) {
+    return this.call("POST", `/api/v1/list-views/${part(view)}/restore`, [], { ...options });
+  }
 }

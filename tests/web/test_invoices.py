@@ -75,11 +75,14 @@ def test_a_workbook_has_the_rows_and_the_sum_of_the_screen(client: Client) -> No
 
 
 def test_an_export_has_the_rows_of_the_filter(client: Client) -> None:
-    answer = client.get("/office/invoices/export/?q=юг")
+    answer = client.get("/office/invoices/export/?q=юг&cols=all")
     lines = b"".join(answer.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
     assert len(lines) == 2
-    assert lines[1].startswith("2026-00002,2026-10-31,Invoice,ООО «Юг»,south,2026-10-01,2026-10-31")
-    assert ",1000.00,220.00,1220.00,1220.00,issued" in lines[1]
+    told = (
+        "2026-00002,2026-10-31,ООО «Юг»,2026-10-01,2026-10-31,1220.00,RUB,1220.00,Issued,Invoice,"
+    )
+    assert lines[1].startswith(told)
+    assert ",south,,1000.00,220.00," in lines[1]
 
 
 def test_the_card_compares_with_the_bill_before_and_shows_its_books(client: Client) -> None:

@@ -15,9 +15,12 @@ from django.test import RequestFactory
 from django.utils import translation
 
 from kvit.web import spreadsheets
-from kvit.web.lists import Column, exported, order_of
+from kvit.web.columns import Column, Listing, Part, parts_of
+from kvit.web.lists import exported, order_of
 
-COLUMNS = (Column("number", "Number", sort="number"), Column("note", "Note"))
+LISTING = Listing(
+    "x", (Column("number", "Number", sort="number"), Column("note", "Note")), order="-date"
+)
 
 
 def sent(lang: str, rows: Iterable[tuple[object, ...]], form: str = "", heads: str = "№Σ") -> bytes:
@@ -115,4 +118,35 @@ def test_rows_beyond_a_sheet_go_on_the_next_with_its_heads(monkeypatch: pytest.M
 )  # fmt: skip
 def test_an_order_is_one_of_the_columns_or_the_default(asked: str, order: str) -> None:
     request = RequestFactory().get("/", {"sort": asked})
-    assert order_of(request, COLUMNS, "-date") == order
+    assert order_of(request, LISTING) == order
+
+
+WIDE = Listing(
+    "wide",
+    (
+        Column("a", "A", of=lambda item: item["a"], parts=(Part("Both", lambda item: item["b"]),)),
+        Column("b", "B", parts=(Part("Both", lambda item: item["b"]),)),
+        Column("c", "C", of=lambda item: item["c"], is_usual=False),
+        Column("do", "Actions"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (("", ""), "a b do"), (("c,a", "b"), "c a"), (("", "b,c"), "b c"),
+        (("all", "b"), "a b c do"),
+        (("nonsense", "b"), "b"), (("b,b,<script>", ""), "b"),
+    ],
+)  # fmt: skip
+def test_columns_are_those_of_the_address_then_those_remembered_then_the_usual(
+    said: tuple[str, str], shown: str
+) -> None:
+    assert " ".join(one.code for one in WIDE.chosen(*said)) == shown
+
+
+def test_a_file_tells_once_what_two_columns_tell_and_nothing_of_what_is_only_done() -> None:
+    parts = parts_of(WIDE.chosen("all"))
+    assert [one.title for one in parts] == ["A", "Both", "C"]
+    assert [one.of({"a": 1, "b": 2, "c": 3}) for one in parts] == [1, 2, 3]

@@ -69,12 +69,12 @@ def looked_up(text: str, *, limit: int, branches: Sequence[str] | None = None) -
     return list(rows.order_by(Length("name"), "id").values_list("pk", flat=True)[:limit])
 
 
-def of_inn(inn: str, *, besides: UUID | None = None) -> list[tuple[UUID, str, str, str]]:
-    """Return (id, code, name, КПП) of the customers of that ИНН."""
+def of_inn(inn: str, *, besides: UUID | None = None) -> list[tuple[UUID, str, str]]:
+    """Return (id, code, КПП) of the customers of that ИНН."""
     rows = models.Customer.objects.filter(inn=inn)
     if besides is not None:
         rows = rows.exclude(pk=besides)
-    return list(rows.order_by("code").values_list("id", "code", "name", "kpp"))
+    return list(rows.order_by("code").values_list("id", "code", "kpp"))
 
 
 def segments() -> list[str]:

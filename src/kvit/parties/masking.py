@@ -4,11 +4,12 @@
     anna@example.com        →  a•••
     500100732259            →  •••59
 
-Masked is what is read for a page, inside `masking()`. What is written, issued or printed never is.
+Masked is what is read inside `masking()`, by which a request is answered. Who reads in order to
+keep or to print does so `in_clear()`: an issued paper never bears a mask.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 
@@ -27,6 +28,11 @@ def masking(wanted: bool = True) -> Iterator[None]:
         yield
     finally:
         _is_masking.reset(token)
+
+
+def in_clear() -> AbstractContextManager[None]:
+    """Read as it is kept, whoever asks: for what is compared, kept or printed."""
+    return masking(wanted=False)
 
 
 def shown(row: CustomerRow) -> CustomerRow:

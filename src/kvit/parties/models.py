@@ -252,6 +252,41 @@ class RoleLimit(TenantModel):
         return f"{self.role}: {self.minor} {self.currency}"
 
 
+class ListView(TenantModel):
+    """A list as somebody keeps it; the one without a name is what its owner last chose.
+
+    See `parties.list_views`. Of the nameless, `query` has the columns, `opens` the first view.
+    """
+
+    list = models.CharField(max_length=60)
+    owner = models.CharField(max_length=80)  # "user:<id>" or "key:<id>"
+    name = models.CharField(max_length=80, blank=True)
+    query = models.CharField(max_length=2000, blank=True)
+    is_shared = models.BooleanField(default=False)
+    opens = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")
+    made_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "list", "owner", "name"],
+                condition=Q(removed_at=None),
+                name="list_view_name_once",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["tenant_id", "list"],
+                condition=Q(is_shared=True, removed_at=None),
+                name="list_view_shared",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.list}: {self.name}"
+
+
 class Branch(TenantModel):
     """A site of a seller."""
 

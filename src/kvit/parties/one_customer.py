@@ -19,7 +19,7 @@ from kvit.parties import models
 from kvit.parties._listing import of_inn
 from kvit.parties._requisites import WrongRequisite, cleaned
 from kvit.parties.customers import CustomerRefused, apply_customers
-from kvit.parties.queries import branches, customers_by_code, reach
+from kvit.parties.queries import branches, customers_by_code, in_clear, reach
 from kvit.parties.rows import Customer, CustomerRow, Note
 from kvit.platform import audit
 from kvit.platform.failures import Failure
@@ -110,7 +110,8 @@ def change_customer(
         CustomerRefused: payer, zone or currency are not known.
     """
     models.Customer.objects.select_for_update().filter(code=code).first()
-    standing = customers_by_code([code]).get(code)
+    with in_clear():
+        standing = customers_by_code([code]).get(code)
     if standing is None:
         raise CustomerNotTaken("customer_not_found", code=code)
     if version_of(standing.row) != seen:
@@ -179,8 +180,9 @@ def _refuse_taken_inn(row: CustomerRow, *, besides: UUID | None) -> None:
     """One ИНН is one customer, unless the КПП tells two divisions of a company apart."""
     if not row.inn:
         return
-    for key, code, name, kpp in of_inn(row.inn, besides=besides):
+    for key, code, kpp in of_inn(row.inn, besides=besides):
         if not (kpp and row.kpp and kpp != row.kpp):
+            name = customers_by_code([code])[code].row.name  # as whoever asks may see it
             raise CustomerNotTaken(
                 "customer_inn_taken", field="inn", inn=row.inn, name=name, other=code, customer=key
             )

@@ -18,7 +18,15 @@ from kvit.parties._listing import (
 )
 from kvit.parties._people import actor_names, notes_of
 from kvit.parties.api_keys import Known, key_by_id, key_row, keys, known_key, machine_factors
-from kvit.parties.masking import masking, shown
+from kvit.parties.list_views import (
+    Kept,
+    ListViewRow,
+    ViewNotFound,
+    list_kept,
+    normal_query,
+    view_by_id,
+)
+from kvit.parties.masking import in_clear, masking, shown
 from kvit.parties.members import Member, RoleCard, members, right_words, role_names, roles
 from kvit.parties.rows import (
     BranchRow,
@@ -44,10 +52,13 @@ from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
     "ORDERS",
+    "Kept",
     "Known",
+    "ListViewRow",
     "Member",
     "RoleCard",
     "Standing",
+    "ViewNotFound",
     "actor_names",
     "asked_ids",
     "branches",
@@ -56,14 +67,18 @@ __all__ = [
     "customers",
     "customers_by_code",
     "customers_by_id",
+    "in_clear",
     "key_by_id",
     "key_row",
     "keys",
     "known_key",
+    "list_kept",
     "looked_up",
-    "machine_factors", "masking",
+    "machine_factors",
+    "masking",
     "members",
     "memberships",
+    "normal_query",
     "notes_of",
     "of_inn",
     "page_of_ids",
@@ -84,6 +99,7 @@ __all__ = [
     "tenant_by_code",
     "tenants",
     "user_by_email",
+    "view_by_id",
     "who_gives",
 
 ]  # fmt: skip

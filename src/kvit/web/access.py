@@ -146,8 +146,8 @@ def is_in_clear(route: routes.Route) -> bool:
 
 
 def is_masked(request: HttpRequest, principal: Principal) -> bool:
-    """Whether personal data is masked in what this request reads; what it writes never is."""
-    return request.method in ("GET", "HEAD") and PERSONAL not in principal.rights
+    """Whether personal data is masked in what is answered; what is kept or printed never is."""
+    return PERSONAL not in principal.rights
 
 
 def _person_of_api(request: HttpRequest) -> None:

@@ -1,20 +1,21 @@
 """Lists of the office: columns that sort, a filter, a page of rows, totals of the whole filter.
 
-A page declares its columns and hands over what its query answered:
+A page declares its columns (`kvit.web.columns`) and hands over what its query answered:
 
-    columns = (Column("number", _("Number"), sort="number"), Column("total", _("Sum"), kind="num"))
-    return listed(request, "office/invoices/list.html", columns=columns, page=found, form=form)
+    return listed(request, "office/invoices/list.html", listing=LISTING, page=found, form=form)
 
-The template extends `parts/list_page.html` (or includes `parts/list.html`) and draws one row. The
-address is the state: filter, order and place. For htmx only the list itself is answered.
+The template includes `parts/list.html`, and one more draws a row. The address is the state: filter,
+order, columns and place. `exported_all` answers with the same rows and columns as a file.
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import (
@@ -22,52 +23,70 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
+    HttpResponseRedirect,
     StreamingHttpResponse,
 )
 from django.shortcuts import render
 from django.utils.functional import Promise
-from django.utils.translation import get_language
+from django.utils.translation import get_language, override
 
 from kvit.core.money import minor_text
+from kvit.parties import queries as parties
 from kvit.platform.paging import COUNTED, Page
+from kvit.platform.tenancy import tenant_scope
 from kvit.web import spreadsheets
+from kvit.web.columns import Column, Listing, Part, Sum, parts_of
 
 # A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\N{MINUS SIGN}")
 _BOM = "\ufeff"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A heading; with `sort` it is a button that sorts by that name, falling with a leading "-"."""
-
-    code: str
-    title: "Promise | str"
-    kind: str = ""  # "num": right-aligned figures
-    sort: str = ""
-    falls_first: bool = False  # money and dates are looked at from the top
+SHOWN = 50  # rows of a page
+EXPORTED = 1_000  # rows read at once for a file
+Fetch = Callable[[str, int], Page[Any]]  # a page of items after a cursor, so many at most
 
 
-def order_of(request: HttpRequest, columns: Sequence[Column], default: str) -> str:
-    """Return the order asked for: a column's `sort`, maybe with "-"; else the default."""
+def order_of(request: HttpRequest, listing: Listing) -> str:
+    """Return the order asked for: a column's `sort`, maybe with "-"; else the list's own."""
     asked = request.GET.get("sort", "")
-    known = {column.sort for column in columns if column.sort}
-    return asked if asked.removeprefix("-") in known else default
+    known = {column.sort for column in listing.columns if column.sort}
+    return asked if asked.removeprefix("-") in known else listing.order
 
 
 def listed(
     request: HttpRequest,
     template: str,
     *,
-    columns: Sequence[Column],
+    listing: Listing,
     page: Page[Any],
     form: forms.Form | None = None,
     order: str = "",
+    export: str = "",
     **context: Any,
 ) -> HttpResponse:
-    """Render a list page, or for htmx its part `list` alone."""
+    """Render a list page, or for htmx its part `list` alone.
+
+    Args:
+        export: the address that answers with the same list as a file.
+    """
+    kept = parties.list_kept(listing.code, request.principal.actor)
+    first = kept.opening()
+    if first and request.method == "GET" and not request.GET:
+        return HttpResponseRedirect(f"{request.path}?{first.query}")
+    columns = listing.chosen(request.GET.get("cols", ""), kept.columns)
+    state = parties.normal_query(request.GET.urlencode())
     context |= {
+        "views": kept.views,
+        "opens": first,
+        "here": next((one for one in kept.views if one.query == state), None),
+        "removed": _id_of(request.GET.get("removed", "")),
+        "view_query": state,
         "columns": [_heading(column, order) for column in columns],
+        "listing": listing,
+        "export": export,
+        "choices": _choices(listing, columns),
+        "is_chosen": columns != listing.usual(),
         "page": page,
         "form": form,
         "is_counted": page.count is not None and page.count <= COUNTED,
@@ -75,6 +94,25 @@ def listed(
         "is_partial": request.headers.get("HX-Target") == "list",
     }
     return render(request, template, context)
+
+
+def chosen(request: HttpRequest, listing: Listing) -> tuple[Column, ...]:
+    """Return the columns that the address names, else those that the person chose last."""
+    kept = parties.list_kept(listing.code, request.principal.actor)
+    return listing.chosen(request.GET.get("cols", ""), kept.columns)
+
+
+def _id_of(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _choices(listing: Listing, columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """Every column: what is shown in its order, then what is not."""
+    rest = [one for one in listing.columns if one not in columns]
+    return [{"column": one, "is_on": one in columns} for one in (*columns, *rest)]
 
 
 def _is_narrowed(form: forms.Form) -> bool:
@@ -93,6 +131,58 @@ def _heading(column: Column, order: str) -> dict[str, Any]:
         "sorted": ("descending" if falling else "ascending") if is_sorted else "",
         "next": following,
     }
+
+
+def exported_all(
+    request: HttpRequest,
+    listing: Listing,
+    fetch: Fetch,
+    *,
+    name: str,
+    each: Callable[[Any], Iterable[Any]] = lambda item: (item,),
+) -> HttpResponseBase:
+    """Answer with the chosen columns of all rows of the filter, in the list's order.
+
+    Args:
+        fetch: makes items as the page's rows are made.
+        each: the file's rows of an item, where a sum in each currency needs its own.
+    """
+    parts = parts_of(chosen(request, listing))
+    rows = _all_rows(request, parts, fetch, each)
+    return exported(request, name, [one.title for one in parts], rows)
+
+
+def _all_rows(
+    request: HttpRequest,
+    parts: Sequence[Part],
+    fetch: Fetch,
+    each: Callable[[Any], Iterable[Any]],
+) -> Iterator[list[Any]]:
+    own, language = request.principal.tenant, get_language() or "ru"
+    zone = ZoneInfo(own.row.zone)
+    after: str | None = ""
+    while after is not None:
+        # A streamed body is made after the middleware has left the scope.
+        with tenant_scope(own.id, switch=True), override(language):
+            found = fetch(after, EXPORTED)
+            told = [
+                [_plain(part.of(one), zone) for part in parts]
+                for item in found.rows
+                for one in each(item)
+            ]
+        yield from told
+        after = found.next
+
+
+def _plain(value: Any, zone: ZoneInfo) -> Any:
+    """A value as a file has it: a sum is a number, a moment is on the company's wall."""
+    if isinstance(value, Sum):
+        return None if value.minor is None else plain_sum(value.minor, value.currency)
+    if isinstance(value, Promise):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.astimezone(zone).replace(tzinfo=None, microsecond=0)
+    return value
 
 
 def exported(

@@ -50,6 +50,12 @@ STATES = {
     "revoked": State(_("Revoked"), "slash", "void"),
 }
 
+
+def word(code: str) -> "Promise | str":
+    """Return what a state is called."""
+    return STATES[code].word
+
+
 # Why a message to an address outside got no answer (`kvit.integrations.outbound.REASONS`).
 UNSENT = {
     "address_refused": _("The address leads into a private network: it is not called."),

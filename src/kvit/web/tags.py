@@ -25,6 +25,7 @@ from kvit.web.authorship import actor_text, reason_text
 from kvit.web.journal_words import action_text
 
 register = template.Library()
+OF_THE_MOMENT = frozenset({"after", "choosing", "removed"})  # of an address; links leave them
 _FRAME = (
     '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75"'
     ' stroke-linecap="round" stroke-linejoin="round">'
@@ -219,8 +220,8 @@ def query(context: template.Context, **changes: Any) -> str:
     of the list before the change."""
     request = context["request"]
     found: QueryDict = request.GET.copy()
-    if "after" not in changes:
-        found.pop("after", None)
+    for name in OF_THE_MOMENT - changes.keys():
+        found.pop(name, None)
     for name, value in changes.items():
         if value in ("", None):
             found.pop(name, None)

@@ -25,4 +25,5 @@ MODULES = (
     "branding",
     "triggers",
     "tenant",
+    "list_views",
 )

@@ -27,4 +27,5 @@ MODULES: tuple[str, ...] = (
     "simulations",
     "subscription_changes",
     "subscriptions",
+    "views",
 )

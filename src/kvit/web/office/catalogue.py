@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from django import forms
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -26,28 +27,46 @@ from kvit.rating import queries as rating
 from kvit.subscriptions import queries as subscriptions
 from kvit.web import lists
 from kvit.web.authorship import actor_text
+from kvit.web.columns import Column, Listing, Part, Sum
 from kvit.web.forms import FilterForm
-from kvit.web.lists import Column
 from kvit.web.office._diffs import differences
 from kvit.web.office.links import people
 from kvit.web.routes import page
+from kvit.web.states import word as state_word
 from kvit.web.tags import lang
 
-COLUMNS = (
-    Column("name", gettext_lazy("Plan"), sort="name"),
-    Column("version", gettext_lazy("In force from"), sort="version", falls_first=True),
-    Column("words", gettext_lazy("Price in words")),
-    Column("taken", gettext_lazy("Subscriptions"), kind="num", sort="taken", falls_first=True),
-    Column("charged", gettext_lazy("Charged last month"), kind="num"),
-    Column("state", gettext_lazy("State")),
-)
-METER_COLUMNS = (
-    Column("name", gettext_lazy("Meter")),
-    Column("unit", gettext_lazy("Unit")),
-    Column("aggregation", gettext_lazy("How events add up")),
-    Column("dimensions", gettext_lazy("Dimensions")),
-    Column("prices", gettext_lazy("Prices that read it")),
-)
+LISTING = Listing(
+    "plans",
+    (
+        Column("name", gettext_lazy("Plan"), sort="name", of=lambda one: one.plan.name,
+               parts=(Part(gettext_lazy("Code"), lambda one: one.plan.code),)),
+        Column("version", gettext_lazy("In force from"), sort="version", falls_first=True,
+               of=lambda one: one.plan.effective_from),
+        Column("words", gettext_lazy("Price in words"), of=lambda one: "; ".join(one.words)),
+        Column("taken", gettext_lazy("Subscriptions"), kind="num", sort="taken",
+               falls_first=True, of=lambda one: one.taken),
+        Column("charged", gettext_lazy("Charged last month"), kind="num",
+               of=lambda one: Sum(*one.charged[0][::-1]) if one.charged else None,
+               parts=(Part(gettext_lazy("Currency"),
+                           lambda one: one.charged[0][0] if one.charged else ""),)),
+        Column("state", gettext_lazy("State"),
+               of=lambda one: state_word("future" if one.is_future else "published")),
+    ),
+    order="-taken",
+)  # fmt: skip
+METERS = Listing(
+    "meters",
+    (
+        Column("name", gettext_lazy("Meter"), of=lambda one: one["meter"].name,
+               parts=(Part(gettext_lazy("Code"), lambda one: one["meter"].code),)),
+        Column("unit", gettext_lazy("Unit"), of=lambda one: one["meter"].unit),
+        Column("aggregation", gettext_lazy("How events add up"), of=lambda one: one["how"]),
+        Column("dimensions", gettext_lazy("Dimensions"),
+               of=lambda one: ", ".join(one["meter"].dimensions)),
+        Column("prices", gettext_lazy("Prices that read it"),
+               of=lambda one: ", ".join(one["prices"])),
+    ),
+)  # fmt: skip
 SHOWN_PRICES = 4
 
 
@@ -90,13 +109,34 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     known = queries.catalogue()
     form = CatalogueFilter(request.GET, known=known)
     today = local_date(request.now, parties.tenant().row.zone)
-    order = lists.order_of(request, COLUMNS, "-taken")
+    order = lists.order_of(request, LISTING)
     rows = _ordered(list(_plan_rows(known, form.asked(), today, request.now)), order)
     return lists.listed(
-        request, "office/catalogue/list.html", columns=COLUMNS,
+        request, "office/catalogue/list.html", listing=LISTING,
         page=Page(tuple(rows), None, len(rows)), form=form, order=order,
-        total=_total(rows), drafts=queries.drafts(limit=5).rows, is_partial=False,
+        export=reverse("office:catalogue-export"), total=_total(rows),
+        drafts=queries.drafts(limit=5).rows, is_partial=False,
     )  # fmt: skip
+
+
+@page("catalogue/export/", name="catalogue-export", right="catalogue.read")
+def export(request: HttpRequest) -> HttpResponseBase:
+    """The plans of the filter; what each brought in each currency is a row."""
+    known = queries.catalogue()
+    asked = CatalogueFilter(request.GET, known=known).asked()
+    today = local_date(request.now, parties.tenant().row.zone)
+    rows = _ordered(
+        list(_plan_rows(known, asked, today, request.now)), lists.order_of(request, LISTING)
+    )
+    return lists.exported_all(
+        request, LISTING, lambda _after, _limit: Page(tuple(rows), None), name="plans",
+        each=_each_currency,
+    )  # fmt: skip
+
+
+def _each_currency(row: PlanRow) -> Iterator[PlanRow]:
+    for pair in row.charged or [None]:
+        yield replace(row, charged=(pair,) if pair else ())
 
 
 def _plan_rows(known: Catalogue, asked: dict[str, Any], today: date, now: Any) -> Iterator[PlanRow]:
@@ -231,6 +271,19 @@ def _terms(plan: PlanTerms) -> Iterator[tuple[str, str]]:
 
 @page("catalogue/meters/", name="meters", right="catalogue.read")
 def meters(request: HttpRequest) -> HttpResponse:
+    return lists.listed(
+        request, "office/catalogue/meters.html", listing=METERS,
+        page=_meters("", lists.SHOWN), export=reverse("office:meters-export"),
+    )  # fmt: skip
+
+
+@page("catalogue/meters/export/", name="meters-export", right="catalogue.read")
+def meters_export(request: HttpRequest) -> HttpResponseBase:
+    """All meters."""
+    return lists.exported_all(request, METERS, _meters, name="meters")
+
+
+def _meters(_after: str, _limit: int) -> Page[dict[str, Any]]:
     known = queries.catalogue()
     readers: dict[str, list[str]] = defaultdict(list)
     for code, many in known.prices.items():
@@ -241,10 +294,7 @@ def meters(request: HttpRequest) -> HttpResponse:
         {"meter": one, "how": choice_label(one.aggregation, lang()), "prices": readers[code]}
         for code, one in known.meters.items()
     ]
-    return lists.listed(
-        request, "office/catalogue/meters.html", columns=METER_COLUMNS,
-        page=Page(tuple(rows), None, len(rows)),
-    )  # fmt: skip
+    return Page(tuple(rows), None, len(rows))
 
 
 @page("catalogue/discounts/", name="discounts", right="catalogue.read")

@@ -1,6 +1,5 @@
 """Corrections: the list, and one page where a correction is chosen, looked at and made."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -11,6 +10,7 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -19,25 +19,39 @@ from kvit.core.wording import money_text
 from kvit.invoicing import queries, services
 from kvit.invoicing.queries import InvoiceFilter
 from kvit.invoicing.services import CorrectionIn, CorrectionPreview, Standing
-from kvit.platform.tenancy import tenant_scope
+from kvit.platform.paging import Page
 from kvit.web import lists
 from kvit.web.authorship import actor_text
+from kvit.web.columns import Column, Listing, Part, Sum
 from kvit.web.forms import DateField, OfficeForm, SumField
-from kvit.web.lists import Column
-from kvit.web.office.invoices import EXPORTED, KINDS, InvoicesFilter
+from kvit.web.office.invoices import KINDS, InvoicesFilter
 from kvit.web.office.links import customers, people
 from kvit.web.routes import action, page
 from kvit.web.tags import lang
 
-COLUMNS = (
-    Column("number", gettext_lazy("Number and date"), sort="day", falls_first=True),
-    Column("corrects", gettext_lazy("Of invoice")),
-    Column("customer", gettext_lazy("Customer")),
-    Column("reason", gettext_lazy("Reason")),
-    Column("total", gettext_lazy("Difference"), kind="num", sort="total"),
-    Column("vat", gettext_lazy("of it VAT"), kind="num"),
-    Column("author", gettext_lazy("Who")),
-)
+LISTING = Listing(
+    "corrections",
+    (
+        Column("number", gettext_lazy("Number and date"), sort="day", falls_first=True, parts=(
+            Part(gettext_lazy("Number"), lambda one: one["row"].number),
+            Part(gettext_lazy("Date"), lambda one: one["row"].issued_on),
+            Part(gettext_lazy("Document"), lambda one: one["kind"]),
+        )),
+        Column("corrects", gettext_lazy("Of invoice"), of=lambda one: one["row"].corrects_number),
+        Column("customer", gettext_lazy("Customer"), of=lambda one: one["who"].name),
+        Column("reason", gettext_lazy("Reason"), of=lambda one: one["row"].reason),
+        Column("total", gettext_lazy("Difference"), kind="num", sort="total",
+               of=lambda one: Sum(one["row"].total_minor, one["row"].currency),
+               parts=(Part(gettext_lazy("Currency"), lambda one: one["row"].currency),)),
+        Column("vat", gettext_lazy("of it VAT"), kind="num",
+               of=lambda one: Sum(one["row"].vat_minor, one["row"].currency)),
+        Column("author", gettext_lazy("Who"), of=lambda one: one["author"]),
+        Column("code", gettext_lazy("Code"), of=lambda one: one["who"].code, is_usual=False),
+        Column("net", gettext_lazy("Net"), kind="num", is_usual=False,
+               of=lambda one: Sum(one["row"].net_minor, one["row"].currency)),
+    ),
+    order="-day",
+)  # fmt: skip
 WAYS = (
     ("credit", gettext_lazy("Give back part (credit note)")),
     ("debit", gettext_lazy("Ask for more (debit note)")),
@@ -138,20 +152,16 @@ class CorrectionsFilter(InvoicesFilter):
 def corrections(request: HttpRequest) -> HttpResponse:
     form = CorrectionsFilter(request.GET)
     wanted = form.filter()
-    order = lists.order_of(request, COLUMNS, "-day")
-    found = queries.listed(wanted, order=order, after=request.GET.get("after", ""))
-    who = customers(row.customer_id for row in found.rows)
+    order = lists.order_of(request, LISTING)
     return lists.listed(
         request,
         "office/corrections/list.html",
-        columns=COLUMNS,
-        page=found.of(
-            lambda row: {"row": row, "who": who.get(row.customer_id), "kind": KINDS[row.kind]}
-        ),
+        listing=LISTING,
+        page=_fetch(wanted, order)(request.GET.get("after", ""), lists.SHOWN),
         form=form,
         order=order,
+        export=reverse("office:corrections-export"),
         total=queries.totals(wanted)["corrections"],
-        people=people(row.author for row in found.rows),
     )
 
 
@@ -159,13 +169,23 @@ def corrections(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest) -> HttpResponseBase:
     """The corrections of the filter, all pages of it, in its order."""
     wanted = CorrectionsFilter(request.GET).filter()
-    order = lists.order_of(request, COLUMNS, "-day")
-    heads = (
-        _("Number"), _("Date"), _("Document"), _("Of invoice"), _("Customer"), _("Code"),
-        _("Reason"), _("Currency"), _("Difference"), _("of it VAT"), _("Who"),
-    )  # fmt: skip
-    rows = _export_rows(request.principal.tenant.id, wanted, order)
-    return lists.exported(request, "corrections", heads, rows)
+    fetch = _fetch(wanted, lists.order_of(request, LISTING))
+    return lists.exported_all(request, LISTING, fetch, name="corrections")
+
+
+def _fetch(wanted: InvoiceFilter, order: str) -> lists.Fetch:
+    def fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+        found = queries.listed(wanted, order=order, after=after, limit=limit)
+        who = customers(row.customer_id for row in found.rows)
+        names = people(row.author for row in found.rows)
+        return found.of(
+            lambda row: {
+                "row": row, "who": who.get(row.customer_id), "kind": KINDS[row.kind],
+                "author": actor_text(row.author, names, lang()),
+            }
+        )  # fmt: skip
+
+    return fetch
 
 
 @action("invoices/<uuid:invoice>/correct/", name="invoice-correct", right="invoices.correct",
@@ -206,24 +226,6 @@ def correct(request: HttpRequest, invoice: UUID) -> HttpResponse:
             "earliest": row.issued_on or date.min,
         },
     )
-
-
-def _export_rows(tenant: UUID, wanted: InvoiceFilter, order: str) -> Iterator[tuple[Any, ...]]:
-    after: str | None = ""
-    while after is not None:
-        with tenant_scope(tenant, switch=True):
-            found = queries.listed(wanted, order=order, after=after, limit=EXPORTED)
-            who = customers(row.customer_id for row in found.rows)
-            names = people(row.author for row in found.rows)
-        for row in found.rows:
-            sums = (row.total_minor, row.vat_minor)
-            yield (
-                row.number, row.issued_on, KINDS[row.kind], row.corrects_number,
-                who[row.customer_id].name, who[row.customer_id].code, row.reason, row.currency,
-                *(lists.plain_sum(one, row.currency) for one in sums),
-                actor_text(row.author, names, lang()),
-            )  # fmt: skip
-        after = found.next
 
 
 def _sent(form: CorrectionForm) -> list[tuple[str, str]]:

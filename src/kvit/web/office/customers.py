@@ -1,6 +1,7 @@
 """Customers: who they are, what they have and owe, what happened, and how they are changed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -9,41 +10,67 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from kvit.catalog import queries as catalog
 from kvit.core.periods import local_date
 from kvit.insight import customers as insight
-from kvit.insight.customers import CustomersAsked
+from kvit.insight.customers import CustomerLine, CustomersAsked
 from kvit.insight.timeline import KINDS, Stream, timeline
 from kvit.invoicing import services as invoicing
 from kvit.ledger import queries as ledger
 from kvit.parties import queries as parties
 from kvit.parties import services
 from kvit.parties.rows import Customer
-from kvit.platform.tenancy import tenant_scope
+from kvit.platform.paging import Page
 from kvit.web import lists, story
 from kvit.web.authorship import actor_text, reason_text
+from kvit.web.columns import Column, Listing, Part, Sum
 from kvit.web.forms import FilterForm
-from kvit.web.lists import Column
 from kvit.web.office.sources import documents_of
 from kvit.web.routes import action, page
 from kvit.web.tags import lang
 
-COLUMNS = (
-    Column("name", gettext_lazy("Customer"), sort="name"),
-    Column("code", gettext_lazy("Code"), sort="code"),
-    Column("plans", gettext_lazy("Plans")),
-    Column("owed", gettext_lazy("Debt"), kind="num", sort="owed", falls_first=True),
-    Column("issued", gettext_lazy("Last document")),
-    Column("segment", gettext_lazy("Segment")),
-)
 CUSTOMER_KINDS = {
     "company": gettext_lazy("Company"),
     "sole": gettext_lazy("Sole proprietor"),
     "person": gettext_lazy("Person"),
 }
+
+
+def _said(code: str) -> Callable[[CustomerLine], object]:
+    return lambda line: getattr(line.customer.row, code)
+
+
+LISTING = Listing(
+    "customers",
+    (
+        Column("name", gettext_lazy("Customer"), sort="name",
+               of=lambda one: one.customer.row.name,
+               parts=(Part(gettext_lazy("INN"), lambda one: one.customer.row.inn),)),
+        Column("code", gettext_lazy("Code"), sort="code", of=lambda one: one.customer.row.code),
+        Column("plans", gettext_lazy("Plans"), of=lambda one: ", ".join(one.plans)),
+        Column("owed", gettext_lazy("Debt"), kind="num", sort="owed", falls_first=True,
+               of=lambda one: Sum(*_only(one)[::-1]),
+               parts=(Part(gettext_lazy("Currency"), lambda one: _only(one)[0]),)),
+        Column("issued", gettext_lazy("Last document"), of=lambda one: one.last_issued),
+        Column("segment", gettext_lazy("Segment"), of=lambda one: one.customer.row.segment),
+        Column("kind", gettext_lazy("Kind"), is_usual=False,
+               of=lambda one: CUSTOMER_KINDS[one.customer.row.kind]),
+        *(
+            Column(code, title, is_usual=False,
+                   of=_said(code))
+            for code, title in (
+                ("inn", gettext_lazy("INN")), ("kpp", gettext_lazy("KPP")),
+                ("email", gettext_lazy("E-mail")), ("phone", gettext_lazy("Phone")),
+                ("branch", gettext_lazy("Branch")),
+            )
+        ),
+    ),
+    order="name",
+)  # fmt: skip
 STORY_KINDS = {
     "invoice": gettext_lazy("Documents"),
     "charge": gettext_lazy("Charges"),
@@ -58,7 +85,6 @@ ICONS = {
     "subscription": "repeat", "amendment": "edit", "note": "note", "change": "history",
 }  # fmt: skip
 FIRST_STORY = 12  # things that the first screen tells
-EXPORTED = 1_000
 FIRST_DAY = date(1, 1, 2)
 
 
@@ -108,7 +134,7 @@ class CustomersFilter(FilterForm):
 def customers(request: HttpRequest) -> HttpResponse:
     form = CustomersFilter(request.GET)
     wanted = form.filter(request.principal.branches)
-    order = lists.order_of(request, COLUMNS, "name")
+    order = lists.order_of(request, LISTING)
     on = today(request)
     found = insight.customers_page(
         wanted, now=request.now, on=on, order=order, after=request.GET.get("after", "")
@@ -118,10 +144,11 @@ def customers(request: HttpRequest) -> HttpResponse:
     return lists.listed(
         request,
         "office/customers/list.html",
-        columns=COLUMNS,
+        listing=LISTING,
         page=found,
         form=form,
         order=order,
+        export=reverse("office:customers-export"),
         is_summed=is_summed,
         sums=insight.owed_in_all(wanted, now=request.now, on=on) if is_summed else {},
         plans=catalog.plan_names(),
@@ -130,37 +157,25 @@ def customers(request: HttpRequest) -> HttpResponse:
 
 @page("customers/export/", name="customers-export", right="customers.read", personal=True)
 def export(request: HttpRequest) -> HttpResponseBase:
-    """The rows of the filter, all pages of it, in its order."""
+    """The rows of the filter, all pages of it, in its order; a debt in each currency is a row."""
     wanted = CustomersFilter(request.GET).filter(request.principal.branches)
-    order = lists.order_of(request, COLUMNS, "name")
-    heads = (
-        _("Code"), _("Customer"), _("Kind"), _("INN"), _("KPP"), _("E-mail"), _("Phone"),
-        _("Plans"), _("Debt"), _("Currency"), _("Last document"), _("Segment"), _("Branch"),
-    )  # fmt: skip
-    return lists.exported(request, "customers", heads, _export_rows(request, wanted, order))
+    order, on, now = lists.order_of(request, LISTING), today(request), request.now
+
+    def fetch(after: str, limit: int) -> Page[CustomerLine]:
+        return insight.customers_page(wanted, now=now, on=on, order=order, after=after, limit=limit)
+
+    return lists.exported_all(request, LISTING, fetch, name="customers", each=_each_currency)
 
 
-def _export_rows(
-    request: HttpRequest, wanted: CustomersAsked, order: str
-) -> Iterator[tuple[object, ...]]:
-    now, on, after = request.now, today(request), ""
-    kinds = {code: str(title) for code, title in CUSTOMER_KINDS.items()}
-    while True:
-        with tenant_scope(request.principal.tenant.id):
-            found = insight.customers_page(
-                wanted, now=now, on=on, order=order, after=after, limit=EXPORTED
-            )
-        for line in found.rows:
-            row = line.customer.row
-            for currency, minor in (line.owed or {line.customer.currency: 0}).items():
-                yield (
-                    row.code, row.name, kinds[row.kind], row.inn, row.kpp, row.email,
-                    row.phone, ", ".join(line.plans), lists.plain_sum(minor, currency), currency,
-                    line.last_issued or "", row.segment, row.branch,
-                )  # fmt: skip
-        if found.next is None:
-            return
-        after = found.next
+def _each_currency(line: CustomerLine) -> Iterator[CustomerLine]:
+    for currency, minor in (line.owed or {line.customer.currency: 0}).items():
+        yield replace(line, owed={currency: minor})
+
+
+def _only(line: CustomerLine) -> tuple[str, int]:
+    """The (currency, minor) of a row of the file."""
+    [owed] = line.owed.items()
+    return owed
 
 
 @page("customers/<uuid:customer>/", name="customer", right="customers.read", personal=True)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -17,25 +17,37 @@ from kvit.catalog import queries, services
 from kvit.catalog.rows import DraftInfo
 from kvit.core.periods import local_date
 from kvit.parties import queries as parties
+from kvit.platform.paging import Page
 from kvit.subscriptions import queries as subscriptions
 from kvit.web import composing, lists
 from kvit.web.authorship import actor_text
+from kvit.web.columns import Column, Listing, Part
 from kvit.web.forms import DateField, OfficeForm
-from kvit.web.lists import Column
 from kvit.web.office._diffs import differences
 from kvit.web.office.composer import TITLES
 from kvit.web.office.links import customers, people, subscription_address
 from kvit.web.refusals import refused
 from kvit.web.routes import action, on_denial, page
+from kvit.web.states import word as state_word
 from kvit.web.tags import lang
 
-COLUMNS = (
-    Column("title", gettext_lazy("Draft")),
-    Column("effective", gettext_lazy("Holds from")),
-    Column("objects", gettext_lazy("Changes"), kind="num"),
-    Column("changed", gettext_lazy("Last edited")),
-    Column("state", gettext_lazy("State")),
-)
+LISTING = Listing(
+    "drafts",
+    (
+        Column("title", gettext_lazy("Draft"), of=lambda one: one["draft"].title),
+        Column("effective", gettext_lazy("Holds from"), of=lambda one: one["draft"].effective_from),
+        Column("objects", gettext_lazy("Changes"), kind="num", of=lambda one: one["objects"]),
+        Column("changed", gettext_lazy("Last edited"), of=lambda one: one["draft"].changed_at,
+               parts=(Part(gettext_lazy("Who"), lambda one: one["who"]),)),
+        Column("state", gettext_lazy("State"), of=lambda one: state_word(one["state"])),
+        Column("begun", gettext_lazy("Begun"), of=lambda one: one["draft"].created_at,
+               is_usual=False),
+        Column("version", gettext_lazy("Edits"), kind="num", is_usual=False,
+               of=lambda one: one["draft"].version),
+        Column("revision", gettext_lazy("Catalogue revision"), kind="num", is_usual=False,
+               of=lambda one: one["draft"].published_revision),
+    ),
+)  # fmt: skip
 STATES = {"open": "draft", "published": "published", "discarded": "void"}
 SHOWN_STAYING = 50
 
@@ -49,19 +61,38 @@ class DraftForm(OfficeForm):
 
 @page("catalogue/drafts/", name="drafts", right="catalogue.read")
 def drafts(request: HttpRequest) -> HttpResponse:
-    status = request.GET.get("status", "open")
-    found = queries.drafts(status=status, after=request.GET.get("after", ""))
-    names = people(one.changed_by for one in found.rows)
     return lists.listed(
-        request, "office/catalogue/drafts.html", columns=COLUMNS,
-        page=found.of(
+        request, "office/catalogue/drafts.html", listing=LISTING,
+        page=_fetch(request)(request.GET.get("after", ""), lists.SHOWN),
+        export=reverse("office:drafts-export"), status=_status(request),
+        form_new=_new_form(request),
+    )  # fmt: skip
+
+
+@page("catalogue/drafts/export/", name="drafts-export", right="catalogue.read")
+def export(request: HttpRequest) -> HttpResponseBase:
+    """The drafts of the tab."""
+    return lists.exported_all(request, LISTING, _fetch(request), name="drafts")
+
+
+def _status(request: HttpRequest) -> str:
+    return request.GET.get("status", "open")
+
+
+def _fetch(request: HttpRequest) -> lists.Fetch:
+    status = _status(request)
+
+    def fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+        found = queries.drafts(status=status, after=after, limit=limit)
+        names = people(one.changed_by for one in found.rows)
+        return found.of(
             lambda one: {
                 "draft": one, "state": STATES[one.status], "who": names.get(one.changed_by, ""),
                 "objects": sum(map(len, one.content.values())),
             }
-        ),
-        status=status, form_new=_new_form(request),
-    )  # fmt: skip
+        )  # fmt: skip
+
+    return fetch
 
 
 def _new_form(request: HttpRequest) -> DraftForm:

@@ -1,8 +1,7 @@
 """Invoices: the list with its sums, the card as the client sees it, papers, drafts decided."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,23 +19,48 @@ from kvit.invoicing import queries, services
 from kvit.invoicing.queries import InvoiceFilter, InvoiceRow, TabTotal
 from kvit.parties import queries as parties
 from kvit.platform import audit_log
-from kvit.platform.tenancy import tenant_scope
+from kvit.platform.paging import Page
 from kvit.web import invoice_card, lists
+from kvit.web.columns import Column, Listing, Part, Sum
 from kvit.web.forms import DateField, FilterForm, SumField
-from kvit.web.lists import Column
 from kvit.web.office.links import customers, people
 from kvit.web.paper import paper_of
 from kvit.web.routes import action, page
+from kvit.web.states import word as state_word
 from kvit.web.tags import lang
 
-COLUMNS = (
-    Column("number", gettext_lazy("Number and date"), sort="day", falls_first=True),
-    Column("customer", gettext_lazy("Customer")),
-    Column("period", gettext_lazy("Period"), sort="period", falls_first=True),
-    Column("total", gettext_lazy("Total"), kind="num", sort="total", falls_first=True),
-    Column("left", gettext_lazy("After corrections"), kind="num"),
-    Column("state", gettext_lazy("State")),
-)
+DAY = timedelta(days=1)
+LISTING = Listing(
+    "invoices",
+    (
+        Column("number", gettext_lazy("Number and date"), sort="day", falls_first=True, parts=(
+            Part(gettext_lazy("Number"), lambda one: one["row"].number),
+            Part(gettext_lazy("Date"), lambda one: one["row"].issued_on),
+        )),
+        Column("customer", gettext_lazy("Customer"), of=lambda one: one["who"].name),
+        Column("period", gettext_lazy("Period"), sort="period", falls_first=True, parts=(
+            Part(gettext_lazy("Period from"), lambda one: one["row"].period_start),
+            Part(gettext_lazy("Period to"), lambda one: one["row"].period_end - DAY),
+        )),
+        Column("total", gettext_lazy("Total"), kind="num", sort="total", falls_first=True,
+               of=lambda one: Sum(one["row"].total_minor, one["row"].currency),
+               parts=(Part(gettext_lazy("Currency"), lambda one: one["row"].currency),)),
+        Column("left", gettext_lazy("After corrections"), kind="num",
+               of=lambda one: Sum(one["row"].left_minor, one["row"].currency)),
+        Column("state", gettext_lazy("State"), of=lambda one: state_word(one["state"])),
+        Column("kind", gettext_lazy("Document"), of=lambda one: one["kind"], is_usual=False),
+        Column("code", gettext_lazy("Code"), of=lambda one: one["who"].code, is_usual=False),
+        Column("inn", gettext_lazy("INN"), of=lambda one: one["who"].inn, is_usual=False),
+        Column("net", gettext_lazy("Net"), kind="num", is_usual=False,
+               of=lambda one: Sum(one["row"].net_minor, one["row"].currency)),
+        Column("vat", gettext_lazy("VAT"), kind="num", is_usual=False,
+               of=lambda one: Sum(one["row"].vat_minor, one["row"].currency)),
+        Column("corrects", gettext_lazy("Corrects"), is_usual=False,
+               of=lambda one: one["row"].corrects_number),
+        Column("reason", gettext_lazy("Reason"), of=lambda one: one["row"].reason, is_usual=False),
+    ),
+    order="-day",
+)  # fmt: skip
 TABS = {
     "drafts": gettext_lazy("Drafts"),
     "issued": pgettext_lazy("tab", "Issued"),
@@ -65,7 +89,6 @@ PAPERS = {
     "debit_note": gettext_lazy("Debit note, PDF"),
     "reversal": gettext_lazy("Reversal, PDF"),
 }
-EXPORTED = 1_000  # rows read at once
 MOST_CHOSEN = 500
 MOST_PAST = 30  # rows of the journal on a card
 
@@ -131,17 +154,16 @@ class InvoicesFilter(FilterForm):
 def invoices(request: HttpRequest) -> HttpResponse:
     form = InvoicesFilter(request.GET)
     wanted = form.filter()
-    order = lists.order_of(request, COLUMNS, "-day")
-    found = queries.listed(wanted, order=order, after=request.GET.get("after", ""))
+    order = lists.order_of(request, LISTING)
     totals = queries.totals(replace(wanted, tab="all"))
-    who = customers(row.customer_id for row in found.rows)
     return lists.listed(
         request,
         "office/invoices/list.html",
-        columns=COLUMNS,
-        page=found.of(lambda row: _shown(row, who)),
+        listing=LISTING,
+        page=_fetch(wanted, order)(request.GET.get("after", ""), lists.SHOWN),
         form=form,
         order=order,
+        export=reverse("office:invoices-export"),
         tabs=_tabs(totals, wanted.tab),
         tab=wanted.tab,
         total=totals[wanted.tab],
@@ -153,14 +175,17 @@ def invoices(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest) -> HttpResponseBase:
     """The rows of the filter, all pages of it, in its order."""
     wanted = InvoicesFilter(request.GET).filter()
-    order = lists.order_of(request, COLUMNS, "-day")
-    heads = (
-        _("Number"), _("Date"), _("Document"), _("Customer"), _("Code"), _("Period from"),
-        _("Period to"), _("Currency"), _("Net"), _("VAT"), _("Total"), _("After corrections"),
-        _("State"), _("Corrects"), _("Reason"),
-    )  # fmt: skip
-    tenant = request.principal.tenant.id
-    return lists.exported(request, "invoices", heads, _export_rows(tenant, wanted, order))
+    fetch = _fetch(wanted, lists.order_of(request, LISTING))
+    return lists.exported_all(request, LISTING, fetch, name="invoices")
+
+
+def _fetch(wanted: InvoiceFilter, order: str) -> lists.Fetch:
+    def fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+        found = queries.listed(wanted, order=order, after=after, limit=limit)
+        who = customers(row.customer_id for row in found.rows)
+        return found.of(lambda row: _shown(row, who))
+
+    return fetch
 
 
 @page("invoices/<uuid:invoice>/", name="invoice", right="invoices.read", personal=True)
@@ -272,26 +297,3 @@ def _month(start: date, end: date) -> str:
     from kvit.core.wording import period_text
 
     return period_text(Period(start, end), lang())
-
-
-def _export_rows(tenant: UUID, wanted: InvoiceFilter, order: str) -> Iterator[tuple[Any, ...]]:
-    after: str | None = ""
-    while after is not None:
-        # A streamed body is made after the middleware has left the scope.
-        with tenant_scope(tenant, switch=True):
-            found = queries.listed(wanted, order=order, after=after, limit=EXPORTED)
-            who = customers(row.customer_id for row in found.rows)
-        for row in found.rows:
-            yield _export_row(row, who)
-        after = found.next
-
-
-def _export_row(row: InvoiceRow, who: Any) -> tuple[Any, ...]:
-    customer = who[row.customer_id]
-    last = date.fromordinal(row.period_end.toordinal() - 1)
-    sums = (row.net_minor, row.vat_minor, row.total_minor, row.left_minor)
-    return (
-        row.number, row.issued_on or "", KINDS[row.kind], customer.name, customer.code,
-        row.period_start, last, row.currency, *(lists.plain_sum(one, row.currency) for one in sums),
-        row.state, row.corrects_number, row.reason,
-    )  # fmt: skip

@@ -1,6 +1,5 @@
 """The journal: who did what, when, from which device, from what to what, and why."""
 
-from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,32 +7,42 @@ from zoneinfo import ZoneInfo
 import msgspec
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kvit.core.wording import say
 from kvit.parties import queries as parties
 from kvit.platform import audit_log
-from kvit.platform.audit_log import AuditFilter, Entry
-from kvit.platform.tenancy import tenant_scope
+from kvit.platform.audit_log import AuditFilter
+from kvit.platform.paging import Page
 from kvit.web import lists
 from kvit.web.authorship import actor_text
+from kvit.web.columns import Column, Listing, Part
 from kvit.web.forms import DateField, FilterForm
 from kvit.web.journal_words import GROUPS
-from kvit.web.lists import Column
 from kvit.web.office.links import people
 from kvit.web.routes import page
 from kvit.web.tags import lang
 
-COLUMNS = (
-    Column("at", gettext_lazy("When")),
-    Column("actor", gettext_lazy("Who")),
-    Column("action", gettext_lazy("What")),
-    Column("object", gettext_lazy("With what")),
-    Column("change", gettext_lazy("Was → is")),
-    Column("reason", gettext_lazy("Why")),
-    Column("origin", gettext_lazy("From where")),
-)
+LISTING = Listing(
+    "journal",
+    (
+        Column("at", gettext_lazy("When"), of=lambda one: one["row"].recorded_at),
+        Column("actor", gettext_lazy("Who"), of=lambda one: one["who"]),
+        Column("action", gettext_lazy("What"), of=lambda one: one["row"].action),
+        Column("object", gettext_lazy("With what"), parts=(
+            Part(gettext_lazy("Kind"), lambda one: one["row"].object_type),
+            Part(gettext_lazy("Object"), lambda one: one["row"].object_id),
+        )),
+        Column("change", gettext_lazy("Was → is"), parts=(
+            Part(gettext_lazy("Was"), lambda one: _written(one["row"].before)),
+            Part(gettext_lazy("Is"), lambda one: _written(one["row"].after)),
+        )),
+        Column("reason", gettext_lazy("Why"), of=lambda one: one["row"].reason),
+        Column("origin", gettext_lazy("From where"), of=lambda one: one["row"].origin),
+    ),
+)  # fmt: skip
 
 
 class JournalFilter(FilterForm):
@@ -70,51 +79,35 @@ class JournalFilter(FilterForm):
 @page("journal/", name="journal", right="audit.read")
 def journal(request: HttpRequest) -> HttpResponse:
     form = JournalFilter(request.GET)
-    found = audit_log.entries(form.filter(_zone(request)), after=request.GET.get("after", ""))
+    fetch = _fetch(form.filter(_zone(request)))
     return lists.listed(
         request,
         "office/settings/journal.html",
-        columns=COLUMNS,
-        page=found,
+        listing=LISTING,
+        page=fetch(request.GET.get("after", ""), lists.SHOWN),
         form=form,
-        people=people(one.actor for one in found.rows),
+        export=reverse("office:journal-export"),
     )
 
 
 @page("journal/export/", name="journal-export", right="audit.read")
 def export(request: HttpRequest) -> HttpResponseBase:
     """The journal of the filter as a table, streamed."""
-    asked = JournalFilter(request.GET).filter(_zone(request))
-    heads = (_("When"), _("Who"), _("What"), _("Kind"), _("Object"), _("Was"), _("Is"), _("Why"),
-             _("From where"))  # fmt: skip
-    rows = _lines(request.principal.tenant.id, asked, _zone(request))
-    return lists.exported(request, "journal", heads, rows)
+    fetch = _fetch(JournalFilter(request.GET).filter(_zone(request)))
+    return lists.exported_all(request, LISTING, fetch, name="journal")
 
 
-def _lines(tenant_id: Any, asked: AuditFilter, zone: ZoneInfo) -> Iterator[tuple[Any, ...]]:
-    chunks = audit_log.every_entry(asked)
-    while True:
-        # The middleware has left the scope by the time a streamed body is made.
-        with tenant_scope(tenant_id, switch=True):
-            chunk = next(chunks, None)
-            names = people(one.actor for one in chunk or ())
-        if chunk is None:
-            return
-        yield from (_line(one, names, zone) for one in chunk)
+def _fetch(asked: AuditFilter) -> lists.Fetch:
+    def fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+        found = audit_log.entries(asked, after=after, limit=limit)
+        names = people(one.actor for one in found.rows)
+        return found.of(lambda one: {"row": one, "who": actor_text(one.actor, names, lang())})
+
+    return fetch
 
 
-def _line(one: Entry, names: dict[str, str], zone: ZoneInfo) -> tuple[Any, ...]:
-    return (
-        one.recorded_at.astimezone(zone).replace(tzinfo=None, microsecond=0),
-        actor_text(one.actor, names, lang()),
-        one.action,
-        one.object_type,
-        one.object_id,
-        "" if one.before is None else msgspec.json.encode(one.before).decode(),
-        "" if one.after is None else msgspec.json.encode(one.after).decode(),
-        one.reason,
-        one.origin,
-    )
+def _written(image: Any) -> str:
+    return "" if image is None else msgspec.json.encode(image).decode()
 
 
 def _zone(request: HttpRequest) -> ZoneInfo:

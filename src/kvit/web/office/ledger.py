@@ -14,6 +14,7 @@ from uuid import UUID
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -33,26 +34,45 @@ from kvit.parties.rows import Seller
 from kvit.platform.paging import Page
 from kvit.platform.tenancy import tenant_scope
 from kvit.web import lists
+from kvit.web.columns import Column, Listing, Part, Sum
 from kvit.web.forms import DateField, FilterForm
-from kvit.web.lists import Column
 from kvit.web.office.links import customers
 from kvit.web.office.sources import documents_of
 from kvit.web.routes import page
 
 DAY = timedelta(days=1)
 EXPORTED = 1_000
-POSTING_COLUMNS = (
-    Column("day", gettext_lazy("Date")),
-    Column("document", gettext_lazy("Document")),
-    Column("customer", gettext_lazy("Customer")),
-    Column("debit", gettext_lazy("Debit")),
-    Column("credit", gettext_lazy("Credit")),
-    Column("sum", gettext_lazy("Sum"), kind="num"),
-)
-RECEIVABLE_COLUMNS = (
-    Column("customer", gettext_lazy("Customer")),
-    Column("sum", gettext_lazy("Owes"), kind="num"),
-)
+POSTINGS = Listing(
+    "postings",
+    (
+        Column("day", gettext_lazy("Date"), of=lambda one: one["row"].effective_on),
+        Column("document", gettext_lazy("Document"), of=lambda one: one["document"].text),
+        Column("customer", gettext_lazy("Customer"),
+               of=lambda one: one["who"].name if one["who"] else ""),
+        Column("debit", gettext_lazy("Debit"), of=lambda one: one["row"].debit),
+        Column("credit", gettext_lazy("Credit"), of=lambda one: one["row"].credit),
+        Column("sum", gettext_lazy("Sum"), kind="num",
+               of=lambda one: Sum(one["row"].amount_minor, one["row"].currency),
+               parts=(Part(gettext_lazy("Currency"), lambda one: one["row"].currency),)),
+        Column("code", gettext_lazy("Customer code"), is_usual=False,
+               of=lambda one: one["who"].code if one["who"] else ""),
+    ),
+)  # fmt: skip
+RECEIVABLES = Listing(
+    "receivables",
+    (
+        Column("customer", gettext_lazy("Customer"), parts=(
+            Part(gettext_lazy("Code"), lambda one: one["who"].code if one["who"] else ""),
+            Part(gettext_lazy("Customer"), lambda one: one["who"].name if one["who"] else ""),
+            Part(gettext_lazy("INN"), lambda one: one["who"].inn if one["who"] else ""),
+        )),
+        Column("sum", gettext_lazy("Owes"), kind="num",
+               of=lambda one: Sum(one["row"].closing_minor, one["row"].currency),
+               parts=(Part(gettext_lazy("Currency"), lambda one: one["row"].currency),)),
+        Column("inn", gettext_lazy("INN"), is_usual=False,
+               of=lambda one: one["who"].inn if one["who"] else ""),
+    ),
+)  # fmt: skip
 
 
 class DaysForm(FilterForm):
@@ -246,11 +266,11 @@ def receivables(request: HttpRequest) -> HttpResponse:
     return lists.listed(
         request,
         "office/ledger/receivables.html",
-        columns=RECEIVABLE_COLUMNS,
-        page=Page(found.rows, found.next, found.count),
+        listing=RECEIVABLES,
+        page=_with_names(found),
         form=form,
+        export=reverse("office:receivables-export"),
         on=on,
-        who=customers(row.customer_id for row in found.rows),
         sums=found.sums,
     )
 
@@ -258,9 +278,16 @@ def receivables(request: HttpRequest) -> HttpResponse:
 @page("ledger/receivables/export/", name="receivables-export", right="books.read")
 def receivables_export(request: HttpRequest) -> HttpResponseBase:
     on = ReceivablesForm(request.GET).asked().get("on") or _today(request)
-    heads = (_("Code"), _("Customer"), _("INN"), _("Owes"), _("Currency"))
-    rows = _receivable_rows(request.principal.tenant.id, on)
-    return lists.exported(request, f"receivables-{on}", heads, rows)
+    return lists.exported_all(
+        request, RECEIVABLES, lambda after, limit: _with_names(_owed(on, after, limit)),
+        name=f"receivables-{on}",
+    )  # fmt: skip
+
+
+def _with_names(found: Any) -> Page[dict[str, Any]]:
+    who = customers(row.customer_id for row in found.rows)
+    rows = tuple({"row": row, "who": who.get(row.customer_id)} for row in found.rows)
+    return Page(rows, found.next, found.count)
 
 
 @page("ledger/postings/", name="postings", right="books.read")
@@ -271,22 +298,32 @@ def postings(request: HttpRequest) -> HttpResponse:
     return lists.listed(
         request,
         "office/ledger/postings.html",
-        columns=POSTING_COLUMNS,
-        page=found,
+        listing=POSTINGS,
+        page=_told(found),
         form=form,
+        export=reverse("office:postings-export"),
         sums=sums,
-        who=customers(row.customer_id for row in found.rows),
-        documents=documents_of(row.source for row in found.rows),
     )
 
 
 @page("ledger/postings/export/", name="postings-export", right="books.read")
 def postings_export(request: HttpRequest) -> HttpResponseBase:
-    heads = (
-        _("Date"), _("Document"), _("Customer"), _("Debit"), _("Credit"), _("Sum"), _("Currency"),
+    wanted = PostingsForm(request.GET).wanted()
+
+    def fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+        return _told(queries.postings_page(wanted, after=after, limit=limit)[0])
+
+    return lists.exported_all(request, POSTINGS, fetch, name="postings")
+
+
+def _told(found: Page[Any]) -> Page[dict[str, Any]]:
+    who = customers(row.customer_id for row in found.rows)
+    documents = documents_of(row.source for row in found.rows)
+    return found.of(
+        lambda row: {
+            "row": row, "who": who.get(row.customer_id), "document": documents[row.source]
+        }
     )  # fmt: skip
-    rows = _posting_rows(request.principal.tenant.id, PostingsForm(request.GET).wanted())
-    return lists.exported(request, "postings", heads, rows)
 
 
 def _owed(on: date, after: str, limit: int = 50) -> Any:
@@ -427,35 +464,4 @@ def _customer_rows(tenant: UUID, asked: Asked) -> Iterator[tuple[object, ...]]:
                 *((one.code, one.name) if one else ("", "")), row.currency,
                 *(lists.plain_sum(minor, row.currency) for minor in sums),
             )  # fmt: skip
-        after = found.next
-
-
-def _posting_rows(tenant: UUID, wanted: PostingsAsked) -> Iterator[tuple[object, ...]]:
-    after: str | None = ""
-    while after is not None:
-        with tenant_scope(tenant):
-            found, _sums = queries.postings_page(wanted, after=after, limit=EXPORTED)
-            who = customers(row.customer_id for row in found.rows)
-            documents = documents_of(row.source for row in found.rows)
-        for row in found.rows:
-            yield (
-                row.effective_on, documents[row.source].text,
-                who[row.customer_id].name if row.customer_id in who else "", row.debit, row.credit,
-                lists.plain_sum(row.amount_minor, row.currency), row.currency,
-            )  # fmt: skip
-        after = found.next
-
-
-def _receivable_rows(tenant: UUID, on: date) -> Iterator[tuple[object, ...]]:
-    after = ""
-    while True:
-        with tenant_scope(tenant):
-            found = _owed(on, after, EXPORTED)
-            who = customers(row.customer_id for row in found.rows)
-        for row in found.rows:
-            one = who.get(row.customer_id)
-            told = (one.code, one.name, one.inn) if one else ("", "", "")
-            yield (*told, lists.plain_sum(row.closing_minor, row.currency), row.currency)
-        if found.next is None:
-            return
         after = found.next

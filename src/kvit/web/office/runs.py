@@ -1,13 +1,15 @@
 """Bill runs: ordered, watched to the end, read in a screen, approved."""
 
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -15,29 +17,47 @@ from kvit.core.periods import Period, add_months, local_date
 from kvit.core.wording import period_text
 from kvit.invoicing import queries, services
 from kvit.invoicing.queries import InvoiceFilter, RunInfo
+from kvit.platform.paging import Page
 from kvit.web import lists
+from kvit.web.authorship import actor_text
+from kvit.web.columns import Column, Listing, Part, Sum
 from kvit.web.forms import DateField, OfficeForm
-from kvit.web.lists import Column
 from kvit.web.office.invoices import CAUSES
 from kvit.web.office.links import customers, people, subscription_address
 from kvit.web.routes import action, page
+from kvit.web.states import word as state_word
 from kvit.web.tags import lang
 
-COLUMNS = (
-    Column("run", gettext_lazy("Run")),
-    Column("period", gettext_lazy("Period")),
-    Column("issued", gettext_lazy("Issued"), kind="num"),
-    Column("drafts", gettext_lazy("Drafts"), kind="num"),
-    Column("total", gettext_lazy("Total"), kind="num"),
-    Column("difference", gettext_lazy("To the last period"), kind="num"),
-    Column("author", gettext_lazy("Who")),
-    Column("state", gettext_lazy("State")),
-)
 ACTIONS = {
     "bill": gettext_lazy("Bill run"),
     "dry": gettext_lazy("Dry run"),
     "approve": gettext_lazy("Approval"),
 }
+DAY = timedelta(days=1)
+LISTING = Listing(
+    "runs",
+    (
+        Column("run", gettext_lazy("Run"), of=lambda one: one["title"],
+               parts=(Part(gettext_lazy("Ordered"), lambda one: one["run"].ordered_at),)),
+        Column("period", gettext_lazy("Period"), parts=(
+            Part(gettext_lazy("Period from"), lambda one: one["run"].period_start),
+            Part(gettext_lazy("Period to"), lambda one: one["run"].period_end - DAY),
+        )),
+        Column("issued", gettext_lazy("Issued"), kind="num", of=lambda one: one["issued"]),
+        Column("drafts", gettext_lazy("Drafts"), kind="num", of=lambda one: one["drafts"]),
+        Column("total", gettext_lazy("Total"), kind="num", of=lambda one: _of_first(one, 0),
+               parts=(Part(gettext_lazy("Currency"),
+                           lambda one: one["sums"][0][2] if one["sums"] else ""),)),
+        Column("difference", gettext_lazy("To the last period"), kind="num",
+               of=lambda one: _of_first(one, 1)),
+        Column("author", gettext_lazy("Who"), of=lambda one: one["author"]),
+        Column("state", gettext_lazy("State"), of=lambda one: state_word(one["state"])),
+        Column("charges", gettext_lazy("Charges"), kind="num", is_usual=False,
+               of=lambda one: one["run"].charges),
+        Column("finished", gettext_lazy("Finished"), is_usual=False,
+               of=lambda one: one["run"].finished_at),
+    ),
+)  # fmt: skip
 STATES = {"queued": "waiting", "failed": "faulty"}  # others are called as they are
 STAGES = (
     ("rating", gettext_lazy("Charging")),
@@ -90,20 +110,41 @@ class StartForm(OfficeForm):
 
 @page("runs/", name="runs", right="runs.read")
 def runs(request: HttpRequest) -> HttpResponse:
-    found = queries.runs(after=request.GET.get("after", ""))
     by_command = queries.runs_by_command(BY_COMMAND)
-    authors = people(one.author for one in (*found.rows, *by_command))
     present = services.open_window(request.now).start
     form = StartForm(today=_today(request), initial={"period": present.isoformat()})
     return lists.listed(
         request,
         "office/runs/list.html",
-        columns=COLUMNS,
-        page=found.of(_row),
+        listing=LISTING,
+        page=_fetch(request.GET.get("after", ""), lists.SHOWN),
+        export=reverse("office:runs-export"),
         start=form,
-        people=authors,
+        people=people(one.author for one in by_command),
         by_command=[_row(one) for one in by_command],
     )
+
+
+@page("runs/export/", name="runs-export", right="runs.read")
+def export(request: HttpRequest) -> HttpResponseBase:
+    """All runs; what came out in each currency is a row."""
+    return lists.exported_all(request, LISTING, _fetch, name="runs", each=_each_currency)
+
+
+def _fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+    found = queries.runs(after=after, limit=limit)
+    names = people(one.author for one in found.rows)
+    return found.of(lambda one: _row(one) | {"author": actor_text(one.author, names, lang())})
+
+
+def _each_currency(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for sums in item["sums"] or [None]:
+        yield item | {"sums": [sums] if sums else []}
+
+
+def _of_first(item: dict[str, Any], place: int) -> Sum | None:
+    """The total, or the difference, of a row of the file."""
+    return Sum(item["sums"][0][place], item["sums"][0][2]) if item["sums"] else None
 
 
 @action("runs/start/", name="run-start", right="runs.start", operation="start_run")

@@ -6,30 +6,43 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kvit.parties import queries as parties
 from kvit.parties import services
 from kvit.parties.rights import RIGHTS
-from kvit.platform.paging import keyset
+from kvit.platform.paging import Page, keyset
 from kvit.web import lists
+from kvit.web.authorship import actor_text
+from kvit.web.columns import Column, Listing, Part
 from kvit.web.forms import OfficeForm
-from kvit.web.lists import Column
 from kvit.web.office.links import people
 from kvit.web.routes import action, page
+from kvit.web.states import word as state_word
 from kvit.web.tags import lang
 
-COLUMNS = (
-    Column("name", gettext_lazy("Name")),
-    Column("rights", gettext_lazy("Rights")),
-    Column("made", gettext_lazy("Made")),
-    Column("used", gettext_lazy("Used last")),
-    Column("state", gettext_lazy("State")),
-    Column("do", gettext_lazy("Actions")),
-)
+LISTING = Listing(
+    "keys",
+    (
+        Column("name", gettext_lazy("Name"), of=lambda one: one["key"].name,
+               parts=(Part(gettext_lazy("Key"), lambda one: one["key"].shown),)),
+        Column("rights", gettext_lazy("Rights"), of=lambda one: ", ".join(one["rights"])),
+        Column("made", gettext_lazy("Made"), of=lambda one: one["key"].made_at,
+               parts=(Part(gettext_lazy("Who"), lambda one: one["author"]),)),
+        Column("used", gettext_lazy("Used last"), of=lambda one: one["key"].used_at,
+               parts=(Part(gettext_lazy("From where"), lambda one: one["key"].used_from),)),
+        Column("state", gettext_lazy("State"), of=lambda one: state_word(one["state"])),
+        Column("do", gettext_lazy("Actions")),
+        Column("expires", gettext_lazy("Expires"), of=lambda one: one["key"].expires_at,
+               is_usual=False),
+        Column("certificate", gettext_lazy("Certificate"), is_usual=False,
+               of=lambda one: one["key"].certificate),
+    ),
+)  # fmt: skip
 OVERLAPS = (
     ("0", gettext_lazy("close the old one now")),
     ("1", gettext_lazy("an hour")),
@@ -119,21 +132,32 @@ def factors(request: HttpRequest) -> HttpResponse:
 
 
 def _keys(request: HttpRequest, form: KeyForm, *, status: int = 200) -> HttpResponse:
-    now = datetime.now(UTC)
-    found = keyset(parties.keys(), order=("-made_at", "-id"), after=request.GET.get("after", ""))
-    rows = [parties.key_row(one) for one in found.rows]
     answer = lists.listed(
         request,
         "office/settings/keys.html",
-        columns=COLUMNS,
-        page=found.of(lambda one: _row(parties.key_row(one), now)),
+        listing=LISTING,
+        page=_fetch(request.GET.get("after", ""), lists.SHOWN),
+        export=reverse("office:settings-keys-export"),
         key_form=form,
         overlaps=OVERLAPS,
         factors=parties.machine_factors(),
-        people=people(one.made_by for one in rows),
     )
     answer.status_code = status
     return answer
+
+
+@page("settings/keys/export/", name="settings-keys-export", right="keys.write")
+def export(request: HttpRequest) -> HttpResponseBase:
+    """All keys, as far as they may be shown."""
+    return lists.exported_all(request, LISTING, _fetch, name="keys")
+
+
+def _fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+    now = datetime.now(UTC)
+    order = ("-made_at", "-id")
+    found = keyset(parties.keys(), order=order, after=after, limit=limit).of(parties.key_row)
+    names = people(one.made_by for one in found.rows)
+    return found.of(lambda one: _row(one, now) | {"author": actor_text(one.made_by, names, lang())})
 
 
 def _row(key: Any, now: datetime) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Simulations: a billed month rated again with drafts; who pays more, who pays less."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -13,23 +14,56 @@ from kvit.catalog import queries
 from kvit.catalog.rows import Outcome, SimulationInfo
 from kvit.core.money import exponent
 from kvit.core.periods import BadPeriod, Period, parse_billing_period
-from kvit.platform.tenancy import tenant_scope
+from kvit.platform.paging import Page
 from kvit.rating import simulation as rating_simulation
 from kvit.web import composing, lists
 from kvit.web.authorship import actor_text
-from kvit.web.lists import Column
+from kvit.web.columns import Column, Listing, Part, Sum
 from kvit.web.office.links import customers, people
 from kvit.web.refusals import refused
 from kvit.web.routes import action, page
+from kvit.web.states import word as state_word
 from kvit.web.tags import lang
 
-COLUMNS = (
-    Column("customer", gettext_lazy("Customer")),
-    Column("charged", gettext_lazy("Was charged"), kind="num"),
-    Column("before", gettext_lazy("Before"), kind="num"),
-    Column("after", gettext_lazy("After"), kind="num"),
-    Column("difference", gettext_lazy("Difference"), kind="num", sort="difference",
-           falls_first=True),
+LISTING = Listing(
+    "simulations",
+    (
+        Column("period", gettext_lazy("Month"), of=lambda one: one["one"].period.start),
+        Column("drafts", gettext_lazy("Drafts"),
+               of=lambda one: "; ".join(draft.title for draft in one["one"].scenarios)),
+        Column("who", gettext_lazy("Who, when"), parts=(
+            Part(gettext_lazy("Who"), lambda one: one["who"]),
+            Part(gettext_lazy("When"), lambda one: one["one"].started_at),
+        )),
+        Column("state", gettext_lazy("State"), of=lambda one: state_word(
+            "done" if one["one"].status == "done" else "running")),
+    ),
+)  # fmt: skip
+
+
+def _sum(code: str) -> Callable[[dict[str, Any]], Sum]:
+    return lambda item: Sum(getattr(item["one"], f"{code}_minor"), item["one"].currency)
+
+
+PAYERS = Listing(
+    "simulation",
+    (
+        Column("customer", gettext_lazy("Customer"), parts=(
+            Part(gettext_lazy("Customer code"), lambda one: one["who"] and one["who"].code),
+            Part(gettext_lazy("Customer"), lambda one: one["who"] and one["who"].name),
+            Part(gettext_lazy("Currency"), lambda one: one["one"].currency),
+        )),
+        *(
+            Column(code, title, kind="num", sort="difference" if code == "difference" else "",
+                   falls_first=True,
+                   of=_sum(code))
+            for code, title in (
+                ("charged", gettext_lazy("Was charged")), ("before", gettext_lazy("Before")),
+                ("after", gettext_lazy("After")), ("difference", gettext_lazy("Difference")),
+            )
+        ),
+    ),
+    order="-difference",
 )  # fmt: skip
 SIDES = {
     "all": gettext_lazy("Everybody"),
@@ -37,7 +71,6 @@ SIDES = {
     "cheaper": gettext_lazy("Pay less"),
     "same": gettext_lazy("Pay the same"),
 }
-EXPORTED = 1_000
 
 
 @action(
@@ -75,18 +108,25 @@ def _period(request: HttpRequest) -> Period:
 
 @page("catalogue/simulations/", name="simulations", right="catalogue.read")
 def simulations(request: HttpRequest) -> HttpResponse:
-    found = queries.simulations(after=request.GET.get("after", ""))
-    names = people(one.author for one in found.rows)
-    columns = (
-        Column("period", _("Month")), Column("drafts", _("Drafts")), Column("who", _("Who, when")),
-        Column("state", _("State")),
-    )  # fmt: skip
     return lists.listed(
-        request, "office/catalogue/simulations.html", columns=columns,
-        page=found.of(lambda one: {"one": one, "who": actor_text(one.author, names, lang())}),
+        request, "office/catalogue/simulations.html", listing=LISTING,
+        page=_simulations(request.GET.get("after", ""), lists.SHOWN),
+        export=reverse("office:simulations-export"),
         drafts=queries.drafts().rows, month=composing.last_month(request.now),
         plans=sorted(queries.catalogue().plans),
     )  # fmt: skip
+
+
+@page("catalogue/simulations/export/", name="simulations-export", right="catalogue.read")
+def simulations_export(request: HttpRequest) -> HttpResponseBase:
+    """All simulations."""
+    return lists.exported_all(request, LISTING, _simulations, name="simulations")
+
+
+def _simulations(after: str, limit: int) -> Page[dict[str, Any]]:
+    found = queries.simulations(after=after, limit=limit)
+    names = people(one.author for one in found.rows)
+    return found.of(lambda one: {"one": one, "who": actor_text(one.author, names, lang())})
 
 
 @page("catalogue/simulations/<uuid:simulation>/", name="simulation", right="catalogue.read")
@@ -97,16 +137,14 @@ def simulation(request: HttpRequest, simulation: UUID) -> HttpResponse:
         template = "progress" if is_part else "waiting"
         return render(request, f"office/catalogue/simulation_{template}.html", {"simulation": info})
     scenario, side = _asked(request, info)
-    order = lists.order_of(request, COLUMNS, "-difference")
-    found = queries.simulated(
-        simulation, scenario, side=side, sort=order, after=request.GET.get("after", "")
-    )
-    who = customers(one.payer_id for one in found.rows)
+    order = lists.order_of(request, PAYERS)
+    fetch = _payers(info, scenario, side, order)
     outcomes = queries.outcomes(simulation)
     names = people([info.author])
     return lists.listed(
-        request, "office/catalogue/simulation.html", columns=COLUMNS,
-        page=found.of(lambda one: {"one": one, "who": who.get(one.payer_id)}),
+        request, "office/catalogue/simulation.html", listing=PAYERS,
+        page=fetch(request.GET.get("after", ""), lists.SHOWN),
+        export=reverse("office:simulation-export", args=[simulation]),
         order=order, simulation=info, scenario=scenario, side=side, sides=SIDES,
         outcomes=[{"one": one, "title": info.scenarios[one.scenario].title} for one in outcomes],
         totals=[one for one in outcomes if one.scenario == scenario],
@@ -159,25 +197,16 @@ def _chart(info: SimulationInfo, outcomes: list[Outcome]) -> dict[str, Any] | No
 def export(request: HttpRequest, simulation: UUID) -> HttpResponseBase:
     info = _info(simulation)
     scenario, side = _asked(request, info)
-    heads = [_("Customer code"), _("Customer"), _("Currency"), _("Was charged"), _("Before"),
-             _("After"), _("Difference")]  # fmt: skip
-    tenant = request.principal.tenant.id
+    fetch = _payers(info, scenario, side, lists.order_of(request, PAYERS))
+    return lists.exported_all(request, PAYERS, fetch, name=f"simulation-{scenario + 1}")
 
-    def rows() -> Iterator[tuple[Any, ...]]:
-        after: str | None = ""
-        while after is not None:
-            with tenant_scope(tenant, switch=True):  # the scope of the request is over by now
-                found = queries.simulated(
-                    simulation, scenario, side=side, after=after, limit=EXPORTED
-                )
-                who = customers(one.payer_id for one in found.rows)
-            for one in found.rows:
-                sums = (one.charged_minor, one.before_minor, one.after_minor, one.difference_minor)
-                known = who.get(one.payer_id)
-                yield (
-                    known.code if known else "", known.name if known else "", one.currency,
-                    *(lists.plain_sum(minor, one.currency) for minor in sums),
-                )  # fmt: skip
-            after = found.next
 
-    return lists.exported(request, f"simulation-{scenario + 1}", heads, rows())
+def _payers(info: SimulationInfo, scenario: int, side: str, order: str) -> lists.Fetch:
+    def fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+        found = queries.simulated(
+            info.id, scenario, side=side, sort=order, after=after, limit=limit
+        )
+        who = customers(one.payer_id for one in found.rows)
+        return found.of(lambda one: {"one": one, "who": who.get(one.payer_id)})
+
+    return fetch

@@ -10,42 +10,65 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kvit.catalog import queries as catalog
 from kvit.core.catalogue import Catalogue
-from kvit.core.periods import local_date
+from kvit.core.periods import Period, local_date
 from kvit.core.pricing.labels import FIELDS
 from kvit.core.terms import Terms
 from kvit.core.wording import say
 from kvit.invoicing import queries as invoicing
 from kvit.invoicing import services as invoicing_services
 from kvit.parties import queries as parties
-from kvit.platform.tenancy import tenant_scope
+from kvit.platform.paging import Page
 from kvit.rating import queries as rating
 from kvit.subscriptions import queries
 from kvit.subscriptions.queries import Asked, Standing
 from kvit.subscriptions.rows import SubscriptionInfo
 from kvit.web import lists, opening, states
 from kvit.web.authorship import actor_text
+from kvit.web.columns import Column, Listing, Part, Sum
 from kvit.web.forms import DateField, FilterForm, OfficeForm
-from kvit.web.lists import Column
 from kvit.web.office.catalogue import price_words
 from kvit.web.office.links import customers, people
 from kvit.web.routes import action, page
 from kvit.web.tags import lang
 from kvit.web.tags import number as written
 
-COLUMNS = (
-    Column("code", gettext_lazy("Subscription"), sort="code"),
-    Column("plan", gettext_lazy("Plan")),
-    Column("state", gettext_lazy("State")),
-    Column("charged", gettext_lazy("Charged last month"), kind="num"),
-    Column("change", gettext_lazy("Scheduled"), sort="change"),
-    Column("starts", gettext_lazy("Since"), sort="starts", falls_first=True),
-)
 STATES = {code: states.STATES[code].word for code in queries.STATES}
+LISTING = Listing(
+    "subscriptions",
+    (
+        Column("code", gettext_lazy("Subscription"), sort="code",
+               of=lambda one: one["one"].code,
+               parts=(Part(gettext_lazy("Customer"), lambda one: one["who"] and one["who"].name),)),
+        Column("plan", gettext_lazy("Plan"), of=lambda one: one["plan"],
+               parts=(Part(gettext_lazy("Quantity"), lambda one: one["one"].quantity),)),
+        Column("state", gettext_lazy("State"), of=lambda one: STATES[one["one"].state]),
+        Column("charged", gettext_lazy("Charged last month"), kind="num",
+               of=lambda one: one["charged"] and Sum(*one["charged"][0][::-1]),
+               parts=(Part(gettext_lazy("Currency"),
+                           lambda one: one["charged"] and one["charged"][0][0]),)),
+        Column("change", gettext_lazy("Scheduled"), sort="change",
+               of=lambda one: one["one"].changes_at,
+               parts=(Part(gettext_lazy("What changes"), lambda one: one["becomes"]),)),
+        Column("starts", gettext_lazy("Since"), sort="starts", falls_first=True,
+               of=lambda one: one["one"].starts_on),
+        Column("ends", gettext_lazy("Until"), of=lambda one: one["one"].ends_on, is_usual=False),
+        Column("customer", gettext_lazy("Customer"), is_usual=False,
+               of=lambda one: one["who"] and one["who"].name),
+        Column("customer-code", gettext_lazy("Customer code"), is_usual=False,
+               of=lambda one: one["who"] and one["who"].code),
+        Column("plan-code", gettext_lazy("Plan code"), of=lambda one: one["one"].plan,
+               is_usual=False),
+        Column("quantity", gettext_lazy("Quantity"), kind="num", is_usual=False,
+               of=lambda one: one["one"].quantity),
+    ),
+    order="code",
+)  # fmt: skip
 KINDS = {
     "restate": gettext_lazy("Restated"),
     "plan": gettext_lazy("Another plan"),
@@ -63,7 +86,6 @@ KINDS = {
     "cancel": gettext_lazy("Ended from then"),
     "withdraw": gettext_lazy("A change is taken back"),
 }
-EXPORTED = 1_000
 
 
 class SubscriptionsFilter(FilterForm):
@@ -109,27 +131,37 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
     known = catalog.catalogue()
     form = SubscriptionsFilter(request.GET, known=known)
     wanted = form.wanted()
-    order = lists.order_of(request, COLUMNS, "code")
-    found = queries.listed(wanted, now=request.now, sort=order, after=request.GET.get("after", ""))
+    order = lists.order_of(request, LISTING)
     last = invoicing.last_billed()
-    charged = {} if last is None else rating.charged_of(
-        [one.id for one in found.rows], billed_in=last.start
-    )  # fmt: skip
-    who = customers(one.customer_id for one in found.rows)
     whole = [] if last is None else rating.charged_in_all(
         queries.asked_ids(wanted, now=request.now), billed_in=last.start
     )  # fmt: skip
+    fetch = _fetch(known, wanted, order, last, now=request.now)
     return lists.listed(
-        request, "office/subscriptions/list.html", columns=COLUMNS,
-        page=found.of(
+        request, "office/subscriptions/list.html", listing=LISTING,
+        page=fetch(request.GET.get("after", ""), lists.SHOWN),
+        form=form, order=order, export=reverse("office:subscriptions-export"), whole=whole,
+        month=last,
+    )  # fmt: skip
+
+
+def _fetch(
+    known: Catalogue, wanted: Asked, order: str, last: Period | None, *, now: datetime
+) -> lists.Fetch:
+    def fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+        found = queries.listed(wanted, now=now, sort=order, after=after, limit=limit)
+        ids = [one.id for one in found.rows]
+        charged = {} if last is None else rating.charged_of(ids, billed_in=last.start)
+        who = customers(one.customer_id for one in found.rows)
+        return found.of(
             lambda one: {
                 "one": one, "who": who.get(one.customer_id), "plan": _plan_name(known, one.plan),
                 "charged": charged.get(one.id, []),
                 "becomes": _becomes(known, one),
             }
-        ),
-        form=form, order=order, whole=whole, month=last,
-    )  # fmt: skip
+        )  # fmt: skip
+
+    return fetch
 
 
 def _plan_name(known: Catalogue, code: str) -> str:
@@ -150,35 +182,17 @@ def _becomes(known: Catalogue, one: Standing) -> str:
 
 @page("subscriptions/export/", name="subscriptions-export", right="subscriptions.read")
 def export(request: HttpRequest) -> HttpResponseBase:
+    """The rows of the filter, all pages of it; what was charged in each currency is a row."""
     known = catalog.catalogue()
     wanted = SubscriptionsFilter(request.GET, known=known).wanted()
-    order = lists.order_of(request, COLUMNS, "code")
-    last, tenant, now = invoicing.last_billed(), request.principal.tenant.id, request.now
-    heads = [_("Subscription"), _("Customer"), _("Plan"), _("Quantity"), _("State"), _("Currency"),
-             _("Charged last month"), _("Next change"), _("Since"), _("Until")]  # fmt: skip
-    words = {code: str(title) for code, title in STATES.items()}
+    order = lists.order_of(request, LISTING)
+    fetch = _fetch(known, wanted, order, invoicing.last_billed(), now=request.now)
+    return lists.exported_all(request, LISTING, fetch, name="subscriptions", each=_each_currency)
 
-    def rows() -> Iterator[tuple[Any, ...]]:
-        after: str | None = ""
-        while after is not None:
-            with tenant_scope(tenant, switch=True):  # the scope of the request is over by now
-                found = queries.listed(wanted, now=now, sort=order, after=after, limit=EXPORTED)
-                who = customers(one.customer_id for one in found.rows)
-                ids = [one.id for one in found.rows]
-                sums = {} if last is None else rating.charged_of(ids, billed_in=last.start)
-            for one in found.rows:
-                known_as = who.get(one.customer_id)
-                told: list[tuple[str, int | None]] = [*sums.get(one.id, ())] or [("", None)]
-                for currency, minor in told:
-                    yield (
-                        one.code, known_as.name if known_as else "", one.plan, one.quantity,
-                        words[one.state], currency,
-                        None if minor is None else lists.plain_sum(minor, currency),
-                        one.changes_at and one.changes_at.date(), one.starts_on, one.ends_on,
-                    )  # fmt: skip
-            after = found.next
 
-    return lists.exported(request, "subscriptions", heads, rows())
+def _each_currency(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for pair in item["charged"] or [None]:
+        yield item | {"charged": [pair] if pair else None}
 
 
 class OpeningForm(OfficeForm):

@@ -1,11 +1,9 @@
 """Usage: where an event ended, lists of what came, waits, disputes and refusals; decisions."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
@@ -22,51 +20,103 @@ from kvit.integrations.port import REMEDIES
 from kvit.metering import queries, services
 from kvit.metering.queries import DaySum, EventFilter
 from kvit.platform.paging import Page, keyset
-from kvit.platform.tenancy import tenant_scope
 from kvit.rating import queries as rating
 from kvit.web import fates, lists
+from kvit.web.columns import Column, Listing, Part, field_of
 from kvit.web.forms import DateField, FilterForm
-from kvit.web.lists import Column
 from kvit.web.office.links import subscription_address
 from kvit.web.routes import action, page
 from kvit.web.tags import lang
 
-EVENTS = (
-    Column("time", gettext_lazy("Time of the event"), sort="time", falls_first=True),
-    Column("received", gettext_lazy("Received"), sort="received", falls_first=True),
-    Column("subject", gettext_lazy("Whose")),
-    Column("meter", gettext_lazy("Meter")),
-    Column("value", gettext_lazy("Value"), kind="num"),
-    Column("event", gettext_lazy("Event and source")),
-)
-WAITING = (
-    Column("reason", gettext_lazy("Why it waits")),
-    Column("subject", gettext_lazy("Whose")),
-    Column("meter", gettext_lazy("Meter")),
-    Column("events", gettext_lazy("Events"), kind="num"),
-    Column("period", gettext_lazy("From and to")),
-    Column("remedy", gettext_lazy("What to do")),
-)
-CONFLICTS = (
-    Column("event", gettext_lazy("Event and source")),
-    Column("accepted", gettext_lazy("Accepted")),
-    Column("disputed", gettext_lazy("In dispute")),
-    Column("decide", gettext_lazy("Decision")),
-)
-REJECTED = (
-    Column("row", gettext_lazy("Source and row")),
-    Column("fault", gettext_lazy("What is wrong")),
-    Column("remedy", gettext_lazy("What to do")),
-    Column("raw", gettext_lazy("How it began")),
-)
-INTAKES = (
-    Column("received", gettext_lazy("Received")),
-    Column("source", gettext_lazy("Source")),
-    Column("accepted", gettext_lazy("Accepted"), kind="num"),
-    Column("repeated", gettext_lazy("Repeats"), kind="num"),
-    Column("conflicting", gettext_lazy("In dispute"), kind="num"),
-    Column("rejected", gettext_lazy("Rejected"), kind="num"),
-)
+SUBJECTS = {
+    "subscription": gettext_lazy("Subscription"),
+    "customer": gettext_lazy("Customer"),
+}
+EVENTS = Listing(
+    "usage-events",
+    (
+        Column("time", gettext_lazy("Time of the event"), sort="time", falls_first=True,
+               of=lambda one: one["row"].time),
+        Column("received", gettext_lazy("Received"), sort="received", falls_first=True,
+               of=lambda one: one["row"].received_at),
+        Column("subject", gettext_lazy("Whose"), of=lambda one: one["row"].subject),
+        Column("meter", gettext_lazy("Meter"), of=lambda one: one["row"].meter),
+        Column("value", gettext_lazy("Value"), kind="num", of=lambda one: _value(one["row"])),
+        Column("event", gettext_lazy("Event and source"), parts=(
+            Part(gettext_lazy("Event"), lambda one: one["row"].event_id),
+            Part(gettext_lazy("Source"), lambda one: one["row"].source),
+        )),
+        Column("kind", gettext_lazy("Kind"), is_usual=False,
+               of=lambda one: SUBJECTS[one["row"].subject_kind]),
+        Column("origin", gettext_lazy("From where"), of=lambda one: one["row"].origin,
+               is_usual=False),
+        Column("undone", gettext_lazy("Undone because"), is_usual=False,
+               of=lambda one: one["row"].retraction_reason),
+    ),
+    order="-received",
+)  # fmt: skip
+WAITING = Listing(
+    "usage-waiting",
+    (
+        Column("reason", gettext_lazy("Why it waits"), of=lambda one: one["why"]),
+        Column("subject", gettext_lazy("Whose"), of=lambda one: one["row"].subject),
+        Column("meter", gettext_lazy("Meter"), of=lambda one: one["row"].meter),
+        Column("events", gettext_lazy("Events"), kind="num", of=lambda one: one["row"].events),
+        Column("period", gettext_lazy("From and to"), parts=(
+            Part(gettext_lazy("From day"), lambda one: one["first"]),
+            Part(gettext_lazy("To day"), lambda one: one["last"]),
+        )),
+        Column("remedy", gettext_lazy("What to do"), of=lambda one: one["remedy"]),
+    ),
+)  # fmt: skip
+CONFLICTS = Listing(
+    "usage-conflicts",
+    (
+        Column("event", gettext_lazy("Event and source"), parts=(
+            Part(gettext_lazy("Event"), lambda one: one["row"]["event_id"]),
+            Part(gettext_lazy("Source"), lambda one: one["row"]["source"]),
+        )),
+        Column("accepted", gettext_lazy("Accepted"),
+               of=lambda one: one["accepted"] and _value(one["accepted"])),
+        Column("disputed", gettext_lazy("In dispute"), parts=(
+            Part(gettext_lazy("In dispute"),
+                 lambda one: one["row"]["text"] if one["row"]["value"] is None
+                 else Fraction(one["row"]["value"])),
+            Part(gettext_lazy("Whose"), lambda one: one["row"]["subject"]),
+            Part(gettext_lazy("Meter"), lambda one: one["row"]["meter"]),
+            Part(gettext_lazy("Time of the event"), lambda one: one["row"]["time"]),
+        )),
+        Column("decide", gettext_lazy("Decision")),
+    ),
+)  # fmt: skip
+REJECTED = Listing(
+    "usage-rejected",
+    (
+        Column("row", gettext_lazy("Source and row"), parts=(
+            Part(gettext_lazy("Source"), lambda one: one["row"]["source"]),
+            Part(gettext_lazy("Row"), lambda one: one["row"]["row"]),
+            Part(gettext_lazy("Event"), lambda one: one["row"]["event_id"]),
+        )),
+        Column("fault", gettext_lazy("What is wrong"), of=lambda one: one["message"]),
+        Column("remedy", gettext_lazy("What to do"), of=lambda one: one["remedy"]),
+        Column("raw", gettext_lazy("How it began"), of=lambda one: one["row"]["raw"]),
+    ),
+)  # fmt: skip
+INTAKES = Listing(
+    "usage-intakes",
+    (
+        Column("received", gettext_lazy("Received"), of=lambda one: one["row"].received_at),
+        Column("source", gettext_lazy("Source"), of=lambda one: one["row"].source),
+        *(
+            Column(code, title, kind="num", of=field_of(code))
+            for code, title in (
+                ("accepted", gettext_lazy("Accepted")), ("repeated", gettext_lazy("Repeats")),
+                ("conflicting", gettext_lazy("In dispute")),
+                ("rejected", gettext_lazy("Rejected")),
+            )
+        ),
+    ),
+)  # fmt: skip
 TABS = {
     "events": gettext_lazy("Events"),
     "waiting": gettext_lazy("Waiting"),
@@ -76,7 +126,6 @@ TABS = {
     "intakes": gettext_lazy("Intakes"),
 }
 CHART_DAYS = 31
-EXPORTED = 1_000
 
 
 class UsageFilter(FilterForm):
@@ -132,17 +181,18 @@ def usage(request: HttpRequest) -> HttpResponse:
     tab = asked.get("tab", "events")
     tab = tab if tab in TABS else "events"
     zone = request.principal.tenant.row.zone
-    columns, found = _LISTS[tab](request, form, zone)
+    listing, fetch = _LISTS[tab](request, form, zone)
     counts = queries.counts()
     counters = {"events": counts.accepted - counts.retracted, "conflicts": counts.conflicts_open,
                 "rejected": counts.rejected_open, "retracted": counts.retracted}  # fmt: skip
     return lists.listed(
         request,
         "office/usage/list.html",
-        columns=columns,
-        page=found,
+        listing=listing,
+        page=fetch(request.GET.get("after", ""), lists.SHOWN),
         form=form,
-        order=_order(request) if tab in ("events", "retracted") else "",
+        order=lists.order_of(request, listing),
+        export=reverse("office:usage-export"),
         tab=tab,
         tabs=[
             {"code": code, "title": title, "count": counters.get(code), "here": code == tab}
@@ -157,14 +207,14 @@ def usage(request: HttpRequest) -> HttpResponse:
 
 @page("usage/export/", name="usage-export", right="usage.read")
 def export(request: HttpRequest) -> HttpResponseBase:
-    zone = request.principal.tenant.row.zone
-    wanted = UsageFilter(request.GET).filter(zone, retracted=False)
-    heads = (
-        _("Time"), _("Received"), _("Source"), _("Event"), _("Kind"), _("Whose"), _("Meter"),
-        _("Value"), _("Undone because"),
-    )  # fmt: skip
-    rows = _export_rows(request.principal.tenant.id, ZoneInfo(zone), wanted, _order(request))
-    return lists.exported(request, "usage", heads, rows)
+    """The rows of the tab and the filter."""
+    form = UsageFilter(request.GET)
+    tab = form.asked().get("tab", "events")
+    tab = tab if tab in TABS else "events"
+    listing, fetch = _LISTS[tab](request, form, request.principal.tenant.row.zone)
+    return lists.exported_all(
+        request, listing, fetch, name="usage" if tab == "events" else f"usage-{tab}"
+    )
 
 
 @action("usage/conflicts/<uuid:conflict>/", name="usage-decide", right="usage.write",
@@ -197,68 +247,76 @@ def retract(request: HttpRequest) -> HttpResponse:
     return redirect(f"{reverse('office:usage')}?{_query(event=event)}")
 
 
-def _events(
-    request: HttpRequest, form: UsageFilter, zone: str
-) -> tuple[tuple[Column, ...], Page[Any]]:
-    retracted = request.GET.get("tab") == "retracted"
-    wanted = form.filter(zone, retracted=retracted)
-    found = queries.events(wanted, order=_order(request), after=request.GET.get("after", ""))
-    return EVENTS, found.of(
-        lambda row: {
-            "row": row,
-            "url": subscription_address(row.subject) if row.subject_kind == "subscription" else "",
-        }
-    )
+_Tab = tuple[Listing, lists.Fetch]
 
 
-def _waiting(
-    request: HttpRequest, form: UsageFilter, zone: str
-) -> tuple[tuple[Column, ...], Page[Any]]:
-    rows = [
-        {
-            "row": one,
-            "why": fates.waiting_text(one, lang()),
-            "remedy": say(fates.WORDS, f"do_{one.reason}", lang())
-            if f"do_{one.reason}" in fates.WORDS else say(REMEDIES, one.reason, lang()),
-            "first": local_date(one.since, zone),
-            "last": local_date(one.until - timedelta(microseconds=1), zone),
-        }
-        for one in rating.waiting_by_reason()
-    ]  # fmt: skip
-    return WAITING, Page(tuple(rows), None, len(rows))
+def _events(request: HttpRequest, form: UsageFilter, zone: str) -> _Tab:
+    wanted = form.filter(zone, retracted=request.GET.get("tab") == "retracted")
+    order: Any = lists.order_of(request, EVENTS)
+
+    def fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+        found = queries.events(wanted, order=order, after=after, limit=limit)
+        return found.of(
+            lambda row: {
+                "row": row,
+                "url": subscription_address(row.subject)
+                if row.subject_kind == "subscription" else "",
+            }
+        )  # fmt: skip
+
+    return EVENTS, fetch
 
 
-def _conflicts(
-    request: HttpRequest, form: UsageFilter, zone: str
-) -> tuple[tuple[Column, ...], Page[Any]]:
-    rows = queries.conflicts()
-    found: Page[dict[str, Any]] = keyset(rows, order=("-id",), after=request.GET.get("after", ""))
-    known = queries.last_views([row["event_id"] for row in found.rows])
-    return CONFLICTS, found.of(
-        lambda row: {"row": row, "accepted": known.get((row["source"], row["event_id"]))}
-    )
+def _waiting(request: HttpRequest, form: UsageFilter, zone: str) -> _Tab:
+    def fetch(_after: str, _limit: int) -> Page[dict[str, Any]]:
+        rows = [
+            {
+                "row": one,
+                "why": fates.waiting_text(one, lang()),
+                "remedy": say(fates.WORDS, f"do_{one.reason}", lang())
+                if f"do_{one.reason}" in fates.WORDS else say(REMEDIES, one.reason, lang()),
+                "first": local_date(one.since, zone),
+                "last": local_date(one.until - timedelta(microseconds=1), zone),
+            }
+            for one in rating.waiting_by_reason()
+        ]  # fmt: skip
+        return Page(tuple(rows), None, len(rows))
+
+    return WAITING, fetch
 
 
-def _rejected(
-    request: HttpRequest, form: UsageFilter, zone: str
-) -> tuple[tuple[Column, ...], Page[Any]]:
-    found: Page[dict[str, Any]] = keyset(
-        queries.rejections(), order=("-id",), after=request.GET.get("after", "")
-    )
+def _conflicts(request: HttpRequest, form: UsageFilter, zone: str) -> _Tab:
+    def fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+        found: Page[dict[str, Any]] = keyset(
+            queries.conflicts(), order=("-id",), after=after, limit=limit
+        )
+        known = queries.last_views([row["event_id"] for row in found.rows])
+        return found.of(
+            lambda row: {"row": row, "accepted": known.get((row["source"], row["event_id"]))}
+        )
 
+    return CONFLICTS, fetch
+
+
+def _rejected(request: HttpRequest, form: UsageFilter, zone: str) -> _Tab:
     def shown(row: dict[str, Any]) -> dict[str, Any]:
         fault = fates.fault_of(row)
         return {"row": row, "message": fault.message(lang()), "remedy": fault.remedy(lang())}
 
-    return REJECTED, found.of(shown)
+    def fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+        return keyset(queries.rejections(), order=("-id",), after=after, limit=limit).of(shown)
+
+    return REJECTED, fetch
 
 
-def _intakes(
-    request: HttpRequest, form: UsageFilter, zone: str
-) -> tuple[tuple[Column, ...], Page[Any]]:
+def _intakes(request: HttpRequest, form: UsageFilter, zone: str) -> _Tab:
     source = form.asked().get("source", "")
-    found = queries.listed_batches(source=source, after=request.GET.get("after", ""))
-    return INTAKES, found.of(lambda row: {"row": row})
+
+    def fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+        found = queries.listed_batches(source=source, after=after, limit=limit)
+        return found.of(lambda row: {"row": row})
+
+    return INTAKES, fetch
 
 
 _LISTS = {
@@ -269,10 +327,6 @@ _LISTS = {
     "retracted": _events,
     "intakes": _intakes,
 }
-
-
-def _order(request: HttpRequest) -> Any:
-    return "-time" if request.GET.get("sort", "").lstrip("-") == "time" else "-received"
 
 
 def _fates(event_id: str, zone: str) -> dict[str, Any]:
@@ -331,19 +385,5 @@ def _query(**given: str) -> str:
     return urlencode(given)
 
 
-def _export_rows(
-    tenant: UUID, zone: ZoneInfo, wanted: EventFilter, order: Any
-) -> Iterator[tuple[Any, ...]]:
-    after: str | None = ""
-    while after is not None:
-        # A streamed body is made after the middleware has left the scope.
-        with tenant_scope(tenant, switch=True):
-            found = queries.events(wanted, order=order, after=after, limit=EXPORTED)
-        for row in found.rows:
-            value = row.text if row.value is None else Fraction(row.value)
-            yield (
-                row.time.astimezone(zone), row.received_at.astimezone(zone), row.source,
-                row.event_id, row.subject_kind, row.subject, row.meter, value,
-                row.retraction_reason,
-            )  # fmt: skip
-        after = found.next
+def _value(row: Any) -> Any:
+    return row.text if row.value is None else Fraction(row.value)

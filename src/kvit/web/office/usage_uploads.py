@@ -4,29 +4,43 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kvit.integrations import queries, services
 from kvit.integrations.queries import UploadRowInfo
+from kvit.platform.paging import Page
 from kvit.web import lists, uploads
-from kvit.web.lists import Column
+from kvit.web.authorship import actor_text
+from kvit.web.columns import Column, Listing, Part, field_of
 from kvit.web.office.links import people
 from kvit.web.routes import action, page
 from kvit.web.tags import lang
 
-COLUMNS = (
-    Column("uploaded", gettext_lazy("Uploaded")),
-    Column("file", gettext_lazy("File and source")),
-    Column("accepted", gettext_lazy("Accepted"), kind="num"),
-    Column("repeated", gettext_lazy("Repeats"), kind="num"),
-    Column("conflicting", gettext_lazy("In dispute"), kind="num"),
-    Column("rejected", gettext_lazy("Rejected"), kind="num"),
-    Column("open", gettext_lazy("Still to mend"), kind="num"),
-    Column("author", gettext_lazy("Who")),
-)
+LISTING = Listing(
+    "uploads",
+    (
+        Column("uploaded", gettext_lazy("Uploaded"), of=lambda one: one["row"].uploaded_at),
+        Column("file", gettext_lazy("File and source"), parts=(
+            Part(gettext_lazy("File"), lambda one: one["row"].file_name),
+            Part(gettext_lazy("Source"), lambda one: one["row"].source),
+        )),
+        *(
+            Column(code, title, kind="num", of=field_of(code))
+            for code, title in (
+                ("accepted", gettext_lazy("Accepted")), ("repeated", gettext_lazy("Repeats")),
+                ("conflicting", gettext_lazy("In dispute")),
+                ("rejected", gettext_lazy("Rejected")), ("open", gettext_lazy("Still to mend")),
+            )
+        ),
+        Column("author", gettext_lazy("Who"), of=lambda one: one["author"]),
+        Column("offered", gettext_lazy("Rows"), kind="num", is_usual=False,
+               of=lambda one: one["row"].offered),
+    ),
+)  # fmt: skip
 CELL = "cell-"
 
 
@@ -43,15 +57,26 @@ def files(request: HttpRequest) -> HttpResponse:
             now=request.now,
         )
         return redirect("office:usage-upload", upload=key)
-    found = queries.uploads(after=request.GET.get("after", ""))
     return lists.listed(
         request,
         "office/usage/uploads.html",
-        columns=COLUMNS,
-        page=found,
-        people=people(one.author for one in found.rows),
+        listing=LISTING,
+        page=_fetch(request.GET.get("after", ""), lists.SHOWN),
+        export=reverse("office:usage-uploads-export"),
         limit=uploads.LARGEST // 2**20,
     )
+
+
+@page("usage/uploads/export/", name="usage-uploads-export", right="usage.read")
+def export(request: HttpRequest) -> HttpResponseBase:
+    """All uploads."""
+    return lists.exported_all(request, LISTING, _fetch, name="uploads")
+
+
+def _fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+    found = queries.uploads(after=after, limit=limit)
+    names = people(one.author for one in found.rows)
+    return found.of(lambda one: {"row": one, "author": actor_text(one.author, names, lang())})
 
 
 @page("usage/uploads/<uuid:upload>/", name="usage-upload", right="usage.read")

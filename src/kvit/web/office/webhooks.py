@@ -8,8 +8,9 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -17,28 +18,45 @@ from kvit.integrations import queries, services
 from kvit.integrations.rows import NewEndpoint
 from kvit.platform import events, settings
 from kvit.platform.failures import Failure
-from kvit.platform.paging import keyset
+from kvit.platform.paging import Page, keyset
 from kvit.web import lists
+from kvit.web.authorship import actor_text
+from kvit.web.columns import Column, Listing, Part
 from kvit.web.forms import FilterForm, OfficeForm
-from kvit.web.lists import Column
 from kvit.web.office.links import people
 from kvit.web.routes import action, page
+from kvit.web.states import word as state_word
 from kvit.web.tags import lang
 
 RIGHT = "webhooks.write"
-COLUMNS = (
-    Column("url", gettext_lazy("Address")),
-    Column("topics", gettext_lazy("Hears")),
-    Column("made", gettext_lazy("Made")),
-    Column("state", gettext_lazy("State")),
-)
-SENT = (
-    Column("made", gettext_lazy("Time")),
-    Column("topic", gettext_lazy("Event")),
-    Column("tries", gettext_lazy("Tries"), kind="num"),
-    Column("due", gettext_lazy("Sent next")),
-    Column("state", gettext_lazy("State")),
-)
+LISTING = Listing(
+    "webhooks",
+    (
+        Column("url", gettext_lazy("Address"), of=lambda one: one["row"].url,
+               parts=(Part(gettext_lazy("What for"), lambda one: one["row"].description),)),
+        Column("topics", gettext_lazy("Hears"),
+               of=lambda one: ", ".join(one["row"].topics) or gettext_lazy("all events")),
+        Column("made", gettext_lazy("Made"), of=lambda one: one["row"].made_at,
+               parts=(Part(gettext_lazy("Who"), lambda one: one["author"]),)),
+        Column("state", gettext_lazy("State"), of=lambda one: state_word(one["look"])),
+        Column("failures", gettext_lazy("Failures in a row"), kind="num", is_usual=False,
+               of=lambda one: one["row"].failures),
+    ),
+)  # fmt: skip
+SENT = Listing(
+    "deliveries",
+    (
+        Column("made", gettext_lazy("Time"), of=lambda one: one["row"].made_at,
+               parts=(Part(gettext_lazy("Message"), lambda one: one["row"].message),)),
+        Column("topic", gettext_lazy("Event"), of=lambda one: one["row"].topic),
+        Column("tries", gettext_lazy("Tries"), kind="num", of=lambda one: one["row"].tries),
+        Column("due", gettext_lazy("Sent next"), of=lambda one: one["row"].due_at),
+        Column("state", gettext_lazy("State"), of=lambda one: state_word(one["look"])),
+        Column("done", gettext_lazy("Answered"), of=lambda one: one["row"].done_at,
+               is_usual=False),
+    ),
+)  # fmt: skip
+ENDS = {"active": "listening", "paused": "paused-endpoint", "disabled": "failed"}
 LOOKS = {"waiting": "retry", "delivered": "delivered", "failed": "failed"}
 OVERLAP_H = (1, 24, 168)
 REPLAY_H = (1, 24, 168, 720)
@@ -202,15 +220,31 @@ def resend(request: HttpRequest, delivery: UUID) -> HttpResponse:
 
 
 def _listed(request: HttpRequest, form: WebhookForm, *, status: int = 200) -> HttpResponse:
-    found = keyset(
-        queries.webhooks(), order=("-made_at", "-id"), after=request.GET.get("after", "")
-    ).of(queries.webhook_row)
     answer = lists.listed(
-        request, "office/webhooks/list.html", columns=COLUMNS, page=found, webhook_form=form,
-        people=people(one.made_by for one in found.rows),
+        request, "office/webhooks/list.html", listing=LISTING,
+        page=_webhooks(request.GET.get("after", ""), lists.SHOWN),
+        export=reverse("office:webhooks-export"), webhook_form=form,
     )  # fmt: skip
     answer.status_code = status
     return answer
+
+
+@page("webhooks/export/", name="webhooks-export", right=RIGHT)
+def export(request: HttpRequest) -> HttpResponseBase:
+    """All addresses."""
+    return lists.exported_all(request, LISTING, _webhooks, name="webhooks")
+
+
+def _webhooks(after: str, limit: int) -> Page[dict[str, Any]]:
+    found = keyset(queries.webhooks(), order=("-made_at", "-id"), after=after, limit=limit).of(
+        queries.webhook_row
+    )
+    names = people(one.made_by for one in found.rows)
+    return found.of(
+        lambda one: {
+            "row": one, "author": actor_text(one.made_by, names, lang()), "look": ENDS[one.state]
+        }
+    )  # fmt: skip
 
 
 def _card(
@@ -219,20 +253,37 @@ def _card(
     with _known():
         row = queries.webhook_by_id(webhook)
     filters = SentFilter(request.GET)
-    asked = filters.asked()
-    found = keyset(
-        queries.deliveries(webhook, state=asked.get("state", ""), topic=asked.get("topic", "")),
-        order=("-made_at", "-id"), after=request.GET.get("after", ""),
-    ).of(queries.delivery_row)  # fmt: skip
     initial = {"url": row.url, "description": row.description, "topics": row.topics}
     answer = lists.listed(
-        request, "office/webhooks/card.html", columns=SENT, form=filters, row=row,
-        page=found.of(lambda one: {"row": one, "look": LOOKS[one.state]}),
+        request, "office/webhooks/card.html", listing=SENT, form=filters, row=row,
+        page=_sent(webhook, filters)(request.GET.get("after", ""), lists.SHOWN),
+        export=reverse("office:webhook-sent-export", args=[webhook]),
         webhook_form=form or WebhookForm(initial=initial), people=people([row.made_by]),
         overlaps=OVERLAP_H, spans=REPLAY_H,
     )  # fmt: skip
     answer.status_code = status
     return answer
+
+
+@page("webhooks/<uuid:webhook>/export/", name="webhook-sent-export", right=RIGHT)
+def sent_export(request: HttpRequest, webhook: UUID) -> HttpResponseBase:
+    """The deliveries of the filter."""
+    with _known():
+        queries.webhook_by_id(webhook)
+    fetch = _sent(webhook, SentFilter(request.GET))
+    return lists.exported_all(request, SENT, fetch, name="deliveries")
+
+
+def _sent(webhook: UUID, filters: SentFilter) -> lists.Fetch:
+    asked = filters.asked()
+    state, topic = asked.get("state", ""), asked.get("topic", "")
+
+    def fetch(after: str, limit: int) -> Page[dict[str, Any]]:
+        rows = queries.deliveries(webhook, state=state, topic=topic)
+        found = keyset(rows, order=("-made_at", "-id"), after=after, limit=limit)
+        return found.of(queries.delivery_row).of(lambda one: {"row": one, "look": LOOKS[one.state]})
+
+    return fetch
 
 
 def _secret(request: HttpRequest, made: NewEndpoint) -> HttpResponse:

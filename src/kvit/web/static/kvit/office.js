@@ -70,12 +70,21 @@
   // Select rows
   document.addEventListener("change", (event) => {
     if (!event.target.matches("[data-select], [data-select-all]")) return;
-    const list = event.target.closest("form") || document;
+    const list = event.target.closest("[data-chosen-in], form") || document;
     if (event.target.matches("[data-select-all]")) all("[data-select]", list).forEach((box) => { box.checked = event.target.checked; });
     const chosen = all("[data-select]:checked", list);
     all("[data-select]", list).forEach((box) => box.closest("tr").setAttribute("aria-selected", box.checked));
     const bar = one(".bulk-bar", list);
     if (bar) { bar.hidden = !chosen.length; one("[data-selected-count]", bar).textContent = chosen.length; }
+  });
+
+  // Columns are moved where they stand; without script the server does it
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-moves]"); if (!button) return;
+    event.preventDefault();
+    const item = button.closest("li");
+    if (button.dataset.moves < 0) item.previousElementSibling?.before(item); else item.nextElementSibling?.after(item);
+    button.focus();
   });
 
   // Keys by place on the keyboard, so that they work in the Russian layout

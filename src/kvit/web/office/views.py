@@ -1,0 +1,136 @@
+"""What a person makes of a list: its columns, and views saved under a name."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import redirect, render
+from django.urls import Resolver404, resolve
+from django.utils.translation import gettext as _
+
+from kvit.parties import queries, services
+from kvit.web.columns import codes_of
+from kvit.web.listings import columns_of, listing_of
+from kvit.web.routes import SIGNED_IN, action
+
+KEEPER = "settings.write"  # may change what others share
+
+
+@action("lists/columns/", name="columns-choose", right=SIGNED_IN, operation="choose_list_columns")
+def columns(request: HttpRequest) -> HttpResponse:
+    """Show these columns from now on; an arrow moves one and leaves the chooser open."""
+    listing = listing_of(request.POST.get("list", ""))
+    order, moved = request.POST.getlist("order"), ""
+    wanted = set(request.POST.getlist("col"))
+    for name, by in (("up", -1), ("down", 1)):
+        if (moved := request.POST.get(name, "")) in order:
+            at = order.index(moved)
+            to = max(0, min(len(order) - 1, at + by))
+            order.insert(to, order.pop(at))
+            break
+    if request.POST.get("way") == "usual":
+        kept = ""
+    else:
+        kept = columns_of(listing.code, [one for one in order if one in wanted])
+    services.choose_columns(list_code=listing.code, columns=kept, **_by(request))
+    shown = kept or codes_of(listing.usual())
+    return _back(request, cols=shown, choosing="1" if moved else "")
+
+
+@action("lists/views/", name="view-save", right=SIGNED_IN, operation="save_list_view")
+def save(request: HttpRequest) -> HttpResponse:
+    """Keep the list as it stands under a name."""
+    listing = listing_of(request.POST.get("list", ""))
+    made = services.save_view(
+        list_code=listing.code, name=request.POST.get("name", ""),
+        query=request.POST.get("query", ""), is_shared="is_shared" in request.POST,
+        **_by(request),
+    )  # fmt: skip
+    if "opens" in request.POST:
+        services.open_list_with(list_code=listing.code, view=made.id, **_by(request))
+    messages.success(request, _("The view “%(name)s” is kept.") % {"name": made.name})
+    return _back(request)
+
+
+@action("lists/views/<uuid:view>/", name="view-change", right=SIGNED_IN,
+        operation="change_list_view", form=True)  # fmt: skip
+def change(request: HttpRequest, view: UUID) -> HttpResponse:
+    """Rename a view, share it, let it have the filter that stands."""
+    with _known():
+        row = queries.view_by_id(view, request.principal.actor)
+        kept = queries.list_kept(row.list, request.principal.actor)
+        if request.method != "POST":
+            path = request.GET.get("path", "")
+            told = {"view": row, "opens": kept.opens == view, "path": path,
+                    "is_mine": _may_change(request, row)}  # fmt: skip
+            return render(request, "office/views/change.html", told)
+        if _may_change(request, row):
+            row = services.change_view(
+                view, name=request.POST.get("name", row.name), query=row.query,
+                is_shared="is_shared" in request.POST, keeper=_is_keeper(request), **_by(request),
+            )  # fmt: skip
+    opens = "opens" in request.POST
+    if opens or kept.opens == view:
+        services.open_list_with(
+            list_code=row.list, view=view if opens else None, **_by(request)
+        )  # fmt: skip
+    messages.success(request, _("The view “%(name)s” is kept.") % {"name": row.name})
+    return _back(request, query=row.query)
+
+
+@action("lists/views/<uuid:view>/remove/", name="view-remove", right=SIGNED_IN,
+        operation="remove_list_view")  # fmt: skip
+def remove(request: HttpRequest, view: UUID) -> HttpResponse:
+    """Take a view away; the page offers to bring it back."""
+    with _known():
+        row = services.remove_view(view, keeper=_is_keeper(request), **_by(request))
+    return _back(request, query=f"view=all&removed={row.id}")
+
+
+@action("lists/views/<uuid:view>/restore/", name="view-restore", right=SIGNED_IN,
+        operation="restore_list_view")  # fmt: skip
+def restore(request: HttpRequest, view: UUID) -> HttpResponse:
+    """Bring a removed view back."""
+    with _known():
+        row = services.restore_view(view, keeper=_is_keeper(request), **_by(request))
+    return _back(request, query=row.query)
+
+
+def _back(request: HttpRequest, *, query: str | None = None, **changes: str) -> HttpResponse:
+    """Go back to the list that the form was on: to a page of ours alone."""
+    path = request.POST.get("path", "")
+    try:
+        is_ours = path.startswith("/") and resolve(path).namespace == "office"
+    except Resolver404:
+        is_ours = False
+    if not is_ours or urlsplit(path).netloc:
+        return HttpResponseBadRequest(_("This form belongs to no list."))
+    told = dict(parse_qsl(request.POST.get("query", "") if query is None else query,
+                          keep_blank_values=True))  # fmt: skip
+    told = {name: text for name, text in told.items() if name not in ("after", "choosing")}
+    told |= {name: text for name, text in changes.items() if text}
+    return redirect(f"{path}?{urlencode(told)}")
+
+
+def _may_change(request: HttpRequest, row: queries.ListViewRow) -> bool:
+    return row.owner == request.principal.actor or _is_keeper(request)
+
+
+def _is_keeper(request: HttpRequest) -> bool:
+    return KEEPER in request.principal.rights
+
+
+def _by(request: HttpRequest) -> dict[str, Any]:
+    return {"actor": request.principal.actor, "now": request.now}
+
+
+@contextmanager
+def _known() -> Iterator[None]:
+    try:
+        yield
+    except queries.ViewNotFound:
+        raise Http404 from None
