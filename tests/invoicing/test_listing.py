@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from kvit.core.bridge import by_cause
-from kvit.invoicing import queries, services
+from kvit.invoicing import _bridge, queries, services
 from kvit.invoicing.models import Invoice
 from kvit.invoicing.queries import InvoiceFilter, TabTotal
 from tests.invoicing.company import (
@@ -163,10 +163,25 @@ def test_a_period_is_compared_payer_by_payer_with_the_one_before() -> None:
     assert queries.period_before(NOVEMBER.start) == OCTOBER.start
     assert queries.period_before(OCTOBER.start) is None
     found = {
-        one.customer_id: (one.before_minor, one.now_minor, dict(by_cause(one.steps)))
+        one.customer_id: (one.before_minor, one.now_minor, dict(one.causes))
         for one in queries.compared(NOVEMBER.start, OCTOBER.start)
     }
     assert found == {
         customer_id("north"): (244_000, 231_800, {"volume": -12_200}),
         customer_id("south"): (122_000, 0, {"gone": -122_000}),
+    }
+
+
+def test_who_is_wholly_new_is_told_as_if_every_line_were_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use("n-1", 9_000, date(2026, 10, 5), now=LATER)  # late: north's next bill puts October right
+    bill(NOVEMBER)
+    quickly = [list(queries.compared(month, None)) for month in (OCTOBER.start, NOVEMBER.start)]
+    monkeypatch.setattr(_bridge, "_wholly_new", lambda bills, before: set())
+    slowly = [list(queries.compared(month, None)) for month in (OCTOBER.start, NOVEMBER.start)]
+    assert quickly == slowly
+    assert {cause for many in slowly for one in many for cause in one.causes} == {
+        "new",
+        "recalculated",
     }

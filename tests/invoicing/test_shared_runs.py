@@ -54,15 +54,19 @@ def order() -> str:
     return str(services.order_run(OCTOBER.start, action="bill", author=ACTOR, now=LATER))
 
 
-def worker(*queues: str) -> int:
-    """Start a worker of its own process, and return its pid."""
+def worker(*queues: str, goes_on: bool = False) -> int:
+    """Start a worker of its own process, and return its pid. It ends when nothing is left, or, if
+    it goes on, when it is told to."""
     connections.close_all()
     child = os.fork()
     if child:
         return child
     status = 1
     try:
-        jobs.work_once(queues=queues)
+        if goes_on:
+            jobs.work(queues=queues, concurrency=1)
+        else:
+            jobs.work_once(queues=queues)
         status = 0
     finally:
         os._exit(status)
@@ -110,6 +114,30 @@ def test_workers_share_a_run_and_one_is_killed_in_the_middle(
     assert Charge.objects.values("price_key", "subscription_id").distinct().count() == (
         Charge.objects.count()
     )
+
+
+@pytest.mark.parametrize("stage", ROLES)
+def test_a_worker_that_is_upgraded_in_the_middle_puts_back_the_rest(
+    firm: list[Document], stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_shares, "LEAST", 10)
+    monkeypatch.setattr(_shares, "SPREAD", PAYERS)
+    monkeypatch.setattr(jobs, "POLL_S", 0.1)
+    order()
+    jobs.work_once(queues=["invoicing"])
+    if stage == "invoicing":
+        jobs.work_once(queues=["rating"])
+    parts = RunPart.objects.filter(stage=stage)
+    old = worker(stage, goes_on=True)
+    until(lambda: parts.filter(is_done=True).exists())
+    os.kill(old, signal.SIGTERM)
+    assert ended(old) == 0
+    assert parts.filter(is_done=False).exists()  # it went after the part that it was at
+    assert RunOrder.objects.get().status == "running"
+    new = worker(*ROLES)
+    assert ended(new) == 0
+    assert documents() == firm
+    assert RunOrder.objects.get().status == "done"
 
 
 def test_no_customer_is_the_business_of_two_workers(

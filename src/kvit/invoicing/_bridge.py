@@ -5,7 +5,7 @@ two stories. Voided invoices, drafts of other periods and corrections are compar
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
-from kvit.core.bridge import BillPart, BridgeStep, bridge
+from kvit.core.bridge import BillPart, BridgeStep, Cause, bridge, by_cause
 from kvit.invoicing.models import Invoice
 from kvit.platform.paging import key_chunks
 from kvit.platform.tenancy import current_tenant_id
@@ -43,8 +43,8 @@ class PayerBills(NamedTuple):
     currency: str
     before_minor: int
     now_minor: int
-    steps: tuple[BridgeStep, ...]
-    stopped: tuple[BridgeStep, ...]  # gone, of subscriptions that are billed for something still
+    causes: Mapping[Cause, int]  # they sum to now − before
+    has_stopped: bool  # something is gone of a subscription that is billed for something still
 
 
 class _Line(NamedTuple):
@@ -99,22 +99,36 @@ def compared(billed_in: date, previous: date | None) -> Iterator[PayerBills]:
     for payers in key_chunks(bills, "customer_id", size=PAYERS):
         chunk = bills.filter(customer_id__in=payers).order_by("customer_id", "currency")
         rows = list(chunk.values_list("pk", "customer_id", "currency", "billed_in", "total_minor"))
-        parts = _parts([row[0] for row in rows])
+        alone = _wholly_new([row[:2] for row in rows if row[3] == billed_in],
+                            {row[1] for row in rows if row[3] != billed_in})  # fmt: skip
+        parts = _parts([row[0] for row in rows if row[1] not in alone])
         found: dict[tuple[UUID, str], list[tuple[bool, int, list[BillPart]]]] = defaultdict(list)
         for key, customer, currency, month, total in rows:
-            found[customer, currency].append((month == billed_in, total, parts[key]))
+            found[customer, currency].append((month == billed_in, total, parts.get(key, [])))
         for (customer, currency), many in found.items():
-            now = [part for is_now, _, own in many if is_now for part in own]
-            before = [part for is_now, _, own in many if not is_now for part in own]
-            steps, billed = bridge(before, now), {part.key[0] for part in now}
-            yield PayerBills(
-                customer,
-                currency,
-                sum(total for is_now, total, _ in many if not is_now),
-                sum(total for is_now, total, _ in many if is_now),
-                steps,
-                tuple(one for one in steps if one.cause == "gone" and one.key[0] in billed),
-            )
+            before = sum(total for is_now, total, _ in many if not is_now)
+            now = sum(total for is_now, total, _ in many if is_now)
+            told: tuple[Mapping[Cause, int], bool] = {"new": now}, False
+            if customer not in alone:
+                told = _told(
+                    [part for is_now, _, own in many if not is_now for part in own],
+                    [part for is_now, _, own in many if is_now for part in own],
+                )
+            yield PayerBills(customer, currency, before, now, *told)
+
+
+def _wholly_new(bills: Sequence[tuple[UUID, UUID]], before: set[UUID]) -> set[UUID]:
+    """Return the payers without a bill before whose (bill, payer)s put nothing earlier right: each
+    line is new, and none needs to be looked at."""
+    owners = {bill: payer for bill, payer in bills if payer not in before}
+    lines = _charges(list(owners))
+    late = rating.recalculated([charge for _, charge in lines])
+    return set(owners.values()) - {owners[bill] for bill, charge in lines if charge in late}
+
+
+def _told(before: Sequence[BillPart], now: Sequence[BillPart]) -> tuple[Mapping[Cause, int], bool]:
+    steps, billed = bridge(before, now), {part.key[0] for part in now}
+    return by_cause(steps), any(one.cause == "gone" and one.key[0] in billed for one in steps)
 
 
 def period_before(billed_in: date) -> date | None:
@@ -127,6 +141,17 @@ def period_before(billed_in: date) -> date | None:
 def _standing(rows: "QuerySet[Any]") -> "QuerySet[Any]":
     voids = Invoice.objects.filter(kind="void", status="issued", corrects_id=OuterRef("pk"))
     return rows.filter(kind="invoice").exclude(Exists(voids))
+
+
+def _charges(ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
+    """Return (invoice, charge) of the lines of some invoices."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT invoice_id, charge_id FROM invoicing_invoiceline"
+            " WHERE tenant_id = %s AND invoice_id = ANY(%s) AND charge_id IS NOT NULL",
+            [current_tenant_id(), list(ids)],
+        )
+        return list(cursor.fetchall())
 
 
 def _parts(ids: Sequence[UUID]) -> dict[UUID, list[BillPart]]:

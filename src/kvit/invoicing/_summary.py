@@ -15,7 +15,7 @@ import msgspec
 from django.db import connection, transaction
 from django.db.models import Count
 
-from kvit.core.bridge import CAUSES, by_cause
+from kvit.core.bridge import CAUSES
 from kvit.core.money import exact_text
 from kvit.core.periods import Period
 from kvit.invoicing._bridge import PayerBills, compared, period_before
@@ -199,11 +199,11 @@ def _compared(
         before[one.currency] += one.before_minor
         now[one.currency] += one.now_minor
         payers[one.currency] += one.before_minor != 0
-        causes[one.currency].update(by_cause(one.steps))
+        causes[one.currency].update(one.causes)
         for cause in _exceptional(one):
             _group(groups, cause).add(_example(one))
         if one.now_minor:
-            asked.append(one._replace(steps=(), stopped=()))
+            asked.append(one)
         if len(asked) == TOGETHER:
             _requisites(asked, groups)
             asked = []
@@ -226,7 +226,7 @@ def _exceptional(one: PayerBills) -> Iterable[str]:
     if one.before_minor > 0 and one.now_minor == 0:
         yield "no_bill"
         return
-    if one.stopped:
+    if one.has_stopped:
         yield "no_usage"
 
 

@@ -8,6 +8,7 @@ is used, and a worker that lost its database is followed by another until a sign
 
 import asyncio
 import logging
+import threading
 from contextlib import suppress
 from copy import copy
 from typing import Any
@@ -23,10 +24,17 @@ from kvit.platform.leases import LeasedWorkers
 RETRY_S = 1.0  # after the database was lost
 
 _log = logging.getLogger("kvit.jobs")
+_stopping = threading.Event()
+
+
+def is_stopping() -> bool:
+    """Whether a signal came: a long job puts back at its next step what others can go on with."""
+    return _stopping.is_set()
 
 
 def work_until_signal(**options: Any) -> None:
-    """Work jobs off until SIGTERM or SIGINT; what is at work then is done to its end."""
+    """Work jobs off until SIGTERM or SIGINT; a job at work then ends, or puts back its rest."""
+    _stopping.clear()
     with suppress(asyncio.CancelledError):
         asyncio.run(_one_after_the_other(**options))
 
@@ -42,7 +50,12 @@ def work_off(**options: Any) -> None:
 
 async def _one_after_the_other(**options: Any) -> None:
     task: Any = asyncio.current_task()
-    with on_stop(task.cancel):
+
+    def stop() -> None:
+        _stopping.set()
+        task.cancel()
+
+    with on_stop(stop):
         while not task.cancelling():
             try:
                 await _work(**options)

@@ -1,6 +1,6 @@
 """Why usage waits: each thing that stands in its way, with the events behind it."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -56,9 +56,17 @@ def _reason(
 
 
 def _outside(keys: Sequence[Key], until: datetime) -> Iterator[Waiting]:
+    starts = subscriptions.serving_since(sorted({key.subject for key in keys}))
+    keys = [key for key in keys if not _is_within(key, starts)]
     for key, _, since, to, count in outside_spans(keys, until):
         span = max(since, key.first), min(to, key.last + _INSTANT)
         yield Waiting("usage_outside", *key[:3], count, *span)
+
+
+def _is_within(key: Key, starts: Mapping[str, datetime]) -> bool:
+    """Whether all events are of a subscription's own time: nearly always, and quickly seen."""
+    since = starts.get(key.subject) if key.subject_kind == "subscription" else None
+    return since is not None and key.first >= since
 
 
 def _unpriced(until: datetime) -> Iterator[Waiting]:

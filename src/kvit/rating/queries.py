@@ -59,6 +59,7 @@ __all__ = [
     "payers_among",
     "pins",
     "rated_until",
+    "recalculated",
     "sample",
     "siblings",
     "stage_due",
@@ -140,6 +141,17 @@ def origins(charge_ids: Iterable[UUID]) -> dict[UUID | None, tuple[str, str]]:
             [current_tenant_id(), list(charge_ids)],
         )
         return {key: (version, reason) for key, version, reason in cursor.fetchall()}
+
+
+def recalculated(charge_ids: Iterable[UUID]) -> set[UUID]:
+    """Return which of these charges put an earlier bill right."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM rating_charge"
+            " WHERE tenant_id = %s AND id = ANY(%s) AND reason <> 'period'",
+            [current_tenant_id(), list(charge_ids)],
+        )
+        return {key for (key,) in cursor.fetchall()}
 
 
 def siblings(pin: ChargePins) -> list[UUID]:

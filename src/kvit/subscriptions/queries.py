@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 import orjson
@@ -40,7 +40,8 @@ __all__ = [
     "SORTS", "STATES", "Asked", "Standing", "all_codes", "amended", "amendments_of_codes",
     "asked_ids", "by_codes", "by_ids", "contracts", "count_alive", "count_on_plans",
     "customer_shares", "due_chunks", "ever_of", "ever_paid_by_of", "listed", "of_customers",
-    "of_payers", "on_plans", "opened", "paying_ids", "plan_at", "standing", "stated", "taken",
+    "of_payers", "on_plans", "opened", "paying_ids", "plan_at", "serving_since", "standing",
+    "stated", "taken",
 ]  # fmt: skip
 
 
@@ -105,6 +106,17 @@ def _transferred_to(amendments: "QuerySet[Amendment]") -> set[UUID]:
 def all_codes() -> dict[str, UUID]:
     """Return code → customer id of every subscription of the tenant."""
     return dict(Subscription.objects.values_list("code", "customer_id"))
+
+
+def serving_since(codes: Sequence[str]) -> dict[str, datetime]:
+    """Return since when those of these codes serve that were never amended and have no end."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT code, starts_at FROM subscriptions_subscription WHERE tenant_id = %s"
+            " AND code = ANY(%s) AND amendments = 0 AND ends_on IS NULL",
+            [current_tenant_id(), list(codes)],
+        )
+        return dict(cursor.fetchall())
 
 
 def due_chunks(

@@ -175,7 +175,8 @@ def perform(order_id: UUID, *, now: datetime) -> None:
         _begin(order)
         _shares.do_parts(order.pk, "rating", progress)
         _shares.begin_invoicing(order.pk)
-        return _issue(order, progress)
+        _shares.do_parts(order.pk, "invoicing", progress)
+        return _sum_up(order, progress)
 
     _tell(order_id, bill, now)
 
@@ -197,7 +198,9 @@ def rate_order(*, order: str, now: datetime) -> None:
     """Rate parts of a run until none is left; the first to find so leaves the invoicing."""
 
     def rate(found: RunOrder, progress: Progress) -> None:
-        _shares.do_parts(found.pk, "rating", progress)
+        if not _shares.do_parts(found.pk, "rating", progress):
+            rate_order.defer(order=order)
+            return
         with transaction.atomic():
             if _shares.begin_invoicing(found.pk):
                 issue_order.defer_many([{"order": order}] * HELPERS)
@@ -208,7 +211,14 @@ def rate_order(*, order: str, now: datetime) -> None:
 @job(name="invoicing.order.issue", queue="invoicing")
 def issue_order(*, order: str, now: datetime) -> None:
     """Invoice parts of a run until none is left, and sum it up."""
-    _tell(UUID(order), _issue, now)
+
+    def issue(found: RunOrder, progress: Progress) -> RunSummary | None:
+        if not _shares.do_parts(found.pk, "invoicing", progress):
+            issue_order.defer(order=order)
+            return None
+        return _sum_up(found, progress)
+
+    _tell(UUID(order), issue, now)
 
 
 def _tell(
@@ -242,9 +252,8 @@ def _begin(order: RunOrder) -> bool:
     return _shares.begin(request, actor=order.author, now=request.clock)
 
 
-def _issue(order: RunOrder, progress: Progress) -> RunSummary | None:
-    """Invoice what is left; whoever finds that nothing is sums the run up."""
-    _shares.do_parts(order.pk, "invoicing", progress)
+def _sum_up(order: RunOrder, progress: Progress) -> RunSummary | None:
+    """Close the run and sum it up, where nothing of it is left."""
     totals = _shares.finished(order.pk)
     if totals is None:
         return None

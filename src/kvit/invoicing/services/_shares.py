@@ -33,6 +33,7 @@ from kvit.metering import queries as metering
 from kvit.platform.bulk import copy_in
 from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import current_tenant_id
+from kvit.platform.workers import is_stopping
 from kvit.rating import queries as rating
 from kvit.rating import services as rating_services
 from kvit.subscriptions import queries as subscriptions
@@ -107,15 +108,19 @@ def begin_invoicing(run_id: UUID) -> bool:
     return True
 
 
-def do_parts(run_id: UUID, stage: Stage, progress: Progress) -> None:
-    """Do parts of a stage until none is left, beside whoever else does."""
+def do_parts(run_id: UUID, stage: Stage, progress: Progress) -> bool:
+    """Do parts of a stage, beside whoever else does, until none is left: then return True; or
+    until this worker is to stop, after the part that it is at."""
     record = BillRun.objects.get(pk=run_id)
     if record.stage != stage or record.status == "done":
-        return
+        return True
     act = _rating(record) if stage == "rating" else _invoicing(record)
     progress(stage, *_progress(record))
     while _do_next(record, act):
         progress(stage, *_progress(record))
+        if is_stopping():
+            return False
+    return True
 
 
 @transaction.atomic
