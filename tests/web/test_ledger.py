@@ -64,6 +64,14 @@ def test_a_day_before_the_first_document_has_no_books(office: Office) -> None:
     assert "Проводок до этого дня нет" in page
 
 
+@pytest.mark.parametrize("page", ["osv/", "accounts/62.01/card/", "accounts/62.01/customers/"])
+def test_a_day_beyond_all_years_is_told_at_its_field(office: Office, page: str) -> None:
+    client = office("auditor", lang="en")
+    answer = client.get(f"/office/ledger/{page}?since=2026-10-01&to=9999-12-31")
+    assert answer.status_code == 200
+    assert "Enter a day of the years 1900 to 2199." in text(answer)
+
+
 def test_exports_are_numbers(office: Office) -> None:
     client = office("auditor")
     answer = client.get(f"/office/ledger/osv/export/?{OCTOBER}")

@@ -1,8 +1,13 @@
 """Forms with the house's looks: classes of the fields, and marks that a screen reader follows."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)  # a day beyond is a slip of the keys
 
 
 class OfficeForm(forms.Form):
@@ -51,6 +56,12 @@ class DateField(forms.DateField):
 
     widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
     input_formats = ("%Y-%m-%d", "%d.%m.%Y")
+
+    def validate(self, value: Any) -> None:
+        """Refuse years that no calendar of ours reaches."""
+        super().validate(value)
+        if value is not None and not EARLIEST <= value <= LATEST:
+            raise ValidationError(_("Enter a day of the years 1900 to 2199."))
 
 
 class SumField(forms.DecimalField):
