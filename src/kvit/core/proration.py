@@ -16,7 +16,6 @@ from fractions import Fraction
 from kvit.core.money import Rounding, to_minor
 from kvit.core.periods import BadPeriod, Cycle, Period, add_months
 
-DEFAULT_POLICY = "days"
 _FIXED = re.compile(r"fixed_([1-9]\d{0,2})", re.ASCII)
 
 

@@ -332,10 +332,3 @@ def fault_of(row: Mapping[str, Any]) -> Fault:
     """Return a rejected row's fault, which knows its words."""
     params = {name: str(value) for name, value in row["params"].items()}
     return Fault(row["code"], Place(row["source"], row["row"] or None, row["field"]), params)
-
-
-def value_text(value: Any, text: str | None, lang: str) -> str:
-    """Write what an event measured."""
-    from fractions import Fraction
-
-    return (text or "—") if value is None else number_text(Fraction(value), lang)

@@ -26,10 +26,6 @@ from kvit.web.journal_words import action_text
 
 register = template.Library()
 OF_THE_MOMENT = frozenset({"after", "choosing", "removed"})  # of an address; links leave them
-_FRAME = (
-    '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75"'
-    ' stroke-linecap="round" stroke-linejoin="round">'
-)
 
 
 def lang() -> str:

@@ -82,9 +82,6 @@ class Runs:
     def maxima(self, values: Rows) -> Rows:
         return np.maximum.reduceat(values, self.starts) if len(self.starts) else values[:0]
 
-    def minima(self, values: Rows) -> Rows:
-        return np.minimum.reduceat(values, self.starts) if len(self.starts) else values[:0]
-
     def uniques(self, codes: Rows) -> Rows:
         """Return how many different codes each run has."""
         if not len(self.starts):
