@@ -1,5 +1,6 @@
 """Backup and restore, on the embedded server and on the system's: all comes back, or nothing."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -197,25 +198,23 @@ def test_what_is_no_backup_is_called_so(tmp_path: Path, manifest: str) -> None:
     assert refusal.value.code == "no_backup"
 
 
-def test_a_manifest_cannot_reach_outside_its_folder(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text(
-        json.dumps(
-            {
-                "made_at": "",
-                "kvit": "",
-                "postgresql": "",
-                "epoch": 1,
-                "format": 1,
-                "items": {
-                    "database.dump": {"bytes": 0, "sha256": ""},
-                    "files/../../secrets.json": {"bytes": 0, "sha256": ""},
-                },
-            }
-        )
-    )
-    (tmp_path / "database.dump").touch()
-    with pytest.raises(BackupFailed):
-        backup.verify(tmp_path)
+@pytest.mark.parametrize(
+    "name", ["files/../../secrets.json", "files//{tmp_path}/x", "secrets.json"]
+)
+def test_a_manifest_cannot_reach_outside_its_folder(tmp_path: Path, name: str) -> None:
+    name = name.format(tmp_path=tmp_path)
+    source = tmp_path / "a" / "b"
+    empty = {"bytes": 0, "sha256": hashlib.sha256(b"").hexdigest()}
+    for item in ("database.dump", name):  # the hashes are right, and the file is there
+        place = source / item
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    said = {"made_at": "", "kvit": "", "postgresql": "", "epoch": 1, "format": 1}
+    said["items"] = {"database.dump": empty, name: empty}
+    (source / "manifest.json").write_text(json.dumps(said))
+    with pytest.raises(BackupFailed) as refusal:
+        backup.verify(source)
+    assert refusal.value.params == {"name": name}
 
 
 def test_no_password_stands_among_the_arguments_of_a_process(access: Access) -> None:

@@ -173,9 +173,8 @@ def verify(source: Path) -> Manifest:
     if manifest.format not in range(1, FORMAT + 1) or DUMP not in items:
         raise BackupFailed("no_backup", path=source, reason=f"format {manifest.format}")
     for name, item in items.items():
-        parts = Path(name).parts
-        inside = name == DUMP or (parts[0] in (FILES, LOG) and ".." not in parts)
-        if not inside or not (source / name).is_file() or _item(source / name) != item:
+        is_known = name == DUMP or _is_inside(name)
+        if not is_known or not (source / name).is_file() or _item(source / name) != item:
             raise BackupFailed("damaged", name=name)
     return manifest
 
@@ -186,6 +185,13 @@ def _bring_back(manifest: Manifest, kind: str, source: Path, folder: Path) -> No
         target = folder / name.removeprefix(f"{kind}/")
         if name.startswith(f"{kind}/") and not target.exists():
             _copy(source / name, target)
+
+
+def _is_inside(name: str) -> bool:
+    """Whether it names a file to be brought back: "files/ab/abc…", and nothing that a path makes
+    more of."""
+    kind, _, rest = name.partition("/")
+    return kind in (FILES, LOG) and not Path(rest).is_absolute() and ".." not in Path(rest).parts
 
 
 def _replace_database(access: Access, dump: Path, new_epoch: int, folder: Path) -> None:
