@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from kvit.core.periods import Period
-from kvit.core.wording import Words, money_text, number_text, period_text, say
+from kvit.core.wording import Words, money_text, period_text, say
 from kvit.integrations.port import Fault, Place
 from kvit.invoicing import queries as invoicing
 from kvit.metering import queries as metering

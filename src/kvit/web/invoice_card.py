@@ -3,12 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
 from kvit.core.bridge import BridgeStep, by_cause
-from kvit.documents import queries as documents
 from kvit.invoicing import queries, services
 from kvit.invoicing.queries import InvoiceBridge, InvoiceRow
 from kvit.invoicing.rows import InvoiceInfo, LineInfo
@@ -49,16 +47,9 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Paper:
-    """A printed form of a document: which, and whether its bytes are kept already."""
-
-    kind: str
-    is_kept: bool
-
-
-@dataclass(frozen=True, slots=True)
 class InvoiceCard:
-    """Everything the card shows. `standing` is None of what cannot be corrected."""
+    """Everything the card shows: `papers` are kinds of printed forms, `standing` is None of what
+    cannot be corrected."""
 
     row: InvoiceRow
     info: InvoiceInfo
@@ -71,10 +62,9 @@ class InvoiceCard:
     family: tuple[InvoiceRow, ...]
     postings: tuple[SourcePosting, ...]
     accounts: dict[str, str]
-    papers: tuple[Paper, ...]
+    papers: tuple[str, ...]
     brand: BrandRow | None
     standing: services.Standing | None
-    last_day: date
 
 
 def card_of(invoice_id: UUID) -> InvoiceCard | None:
@@ -102,7 +92,6 @@ def card_of(invoice_id: UUID) -> InvoiceCard | None:
         papers=_papers(row),
         brand=brands.brands([row.seller_id]).get(row.seller_id),
         standing=services.standing(invoice_id),
-        last_day=date.fromordinal(row.period_end.toordinal() - 1),
     )
 
 
@@ -134,10 +123,8 @@ def _causes(steps: Sequence[BridgeStep]) -> tuple[Cause, ...]:
     )
 
 
-def _papers(row: InvoiceRow) -> tuple[Paper, ...]:
+def _papers(row: InvoiceRow) -> tuple[str, ...]:
     if not row.number:
         return ()
-    kept = {kind for _, kind in documents.rendered_hashes([row.id])}
     first = {"void": "reversal"}.get(row.kind, row.kind)
-    kinds = [first, "act"] if row.kind == "invoice" and row.total_minor >= 0 else [first]
-    return tuple(Paper(kind, kind in kept) for kind in kinds)
+    return (first, "act") if row.kind == "invoice" and row.total_minor >= 0 else (first,)

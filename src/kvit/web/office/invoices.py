@@ -212,7 +212,7 @@ def invoice(request: HttpRequest, invoice: UUID) -> HttpResponse:
             ),
             "past": past,
             "causes": [{"cause": one, "title": CAUSES[one.code]} for one in card.causes],
-            "papers": [{"paper": one, "title": PAPERS[one.kind]} for one in card.papers],
+            "papers": [{"kind": one, "title": PAPERS[one]} for one in card.papers],
         },
     )
 
