@@ -39,6 +39,16 @@ def test_nobody_gives_more_than_they_have(api: Callers) -> None:
     assert models.ApiKey.objects.count() == 1
 
 
+def test_nobody_is_told_the_secret_of_a_key_that_may_more_than_they(api: Callers) -> None:
+    strong, weak = api("invoices.read", "usage.write"), api("keys.write", "usage.write")
+    answer = weak.post(f"/keys/{strong.key_id}/rotate", {})
+    assert (answer.status, answer.code) == (422, "key_right_beyond")
+    assert models.ApiKey.objects.count() == 2
+    assert models.ApiKey.objects.get(pk=strong.key_id).expires_at is None
+    own = weak.post(f"/keys/{weak.key_id}/rotate", {})
+    assert (own.status, own.json["rights"]) == (201, ["keys.write", "usage.write"])
+
+
 def test_a_right_must_exist(api: Callers) -> None:
     answer = api().post("/keys", {"name": "x", "rights": ["world.rule"]})
     assert (answer.status, answer.code) == (422, "key_right_unknown")

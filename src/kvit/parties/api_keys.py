@@ -19,6 +19,7 @@ from django.db.models import QuerySet
 
 from kvit.core.wording import Words
 from kvit.parties import models
+from kvit.parties.rights import ALL
 from kvit.parties.rows import ApiKeyRow, Tenant, TenantRow
 from kvit.platform import audit, sealed
 from kvit.platform.failures import Failure
@@ -124,16 +125,26 @@ def create_key(
 
 @transaction.atomic
 def rotate_key(
-    key_id: UUID, *, overlap: timedelta = OVERLAP, actor: str, now: datetime, reason: str = ""
+    key_id: UUID,
+    *,
+    granter: frozenset[str],
+    overlap: timedelta = OVERLAP,
+    actor: str,
+    now: datetime,
+    reason: str = "",
 ) -> NewKey:
     """Make a key in the place of another, which opens for a while yet: nothing stands still.
 
+    Args:
+        granter: as in `create_key`: who rotates a key is told its secret, and could use it.
+
     Raises:
-        KeyNotFound: no such key. KeyRefused: it is revoked.
+        KeyNotFound: no such key. KeyRefused: it is revoked, or has a right beyond the asker's own.
     """
     old = _lock(key_id)
     if old.revoked_at is not None:
         raise KeyRefused("key_revoked", shown=old.prefix)
+    _check_beyond(sorted(ALL.intersection(old.rights)), granter)
     until = now + overlap
     if old.expires_at is None or old.expires_at > until:
         models.ApiKey.objects.filter(pk=old.pk).update(expires_at=until)
@@ -272,6 +283,11 @@ def _check_rights(wanted: tuple[str, ...], granter: frozenset[str]) -> None:
     for right in wanted:
         if right not in known:
             raise KeyRefused("key_right_unknown", right=right)
+    _check_beyond(wanted, granter)
+
+
+def _check_beyond(rights: Sequence[str], granter: frozenset[str]) -> None:
+    for right in rights:
         if right not in granter:
             raise KeyRefused("key_right_beyond", right=right)
 

@@ -140,7 +140,9 @@ def test_a_key_that_opens_nothing_opens_no_operation(tenant: Tenant, kind: str) 
 
         from kvit.parties.services import rotate_key
 
-        rotate_key(made.row.id, overlap=timedelta(0), actor="cli:test", now=datetime.now(UTC))
+        rotate_key(
+            made.row.id, granter=ALL, overlap=timedelta(0), actor="cli:test", now=datetime.now(UTC)
+        )
     headers = {"Authorization": f"Bearer {text}"} if text else {}
     open_ = [
         one.path

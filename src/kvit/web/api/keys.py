@@ -102,9 +102,10 @@ def read_key(request: HttpRequest, key_id: UUID) -> KeyOut:
     recent=True, secrets=("key", "signing_secret"),
 )  # fmt: skip
 def rotate_key(request: HttpRequest, key_id: UUID, body: RotateIn) -> NewKeyOut:
-    """Make a key in its place; both open until the overlap has passed."""
+    """Make a key in its place; both open until the overlap has passed. Needs its rights too."""
     made = parties.rotate_key(
         key_id,
+        granter=request.principal.rights,
         overlap=timedelta(hours=body.overlap_hours),
         actor=request.principal.actor,
         now=datetime.now(UTC),

@@ -104,7 +104,9 @@ def create(request: HttpRequest) -> HttpResponse:
 def rotate(request: HttpRequest, key: UUID) -> HttpResponse:
     asked = request.POST.get("overlap", "168")
     hours = int(asked) if asked in dict(OVERLAPS) else 168
-    made = services.rotate_key(key, overlap=timedelta(hours=hours), **_asker(request))
+    made = services.rotate_key(
+        key, overlap=timedelta(hours=hours), granter=request.principal.rights, **_asker(request)
+    )
     return render(request, "office/settings/key_made.html", {"made": made})
 
 
