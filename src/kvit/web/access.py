@@ -79,6 +79,9 @@ class Access:
             if "Authorization" not in request.headers:
                 _person_of_api(request)
             return None
+        if any("\x00" in text for _name, texts in request.POST.lists() for text in texts):
+            text = _("A field holds a character that cannot be kept (NUL): remove it.")
+            return refusals.refused(request, text)
         answer = decide(request, route, kwargs)
         is_denied = answer is not None and answer.status_code == HTTPStatus.FORBIDDEN
         if is_denied and hasattr(request, "principal"):

@@ -74,3 +74,8 @@ class SumField(forms.DecimalField):
     def to_python(self, value: Any) -> Any:
         """Return the number; spaces say nothing."""
         return super().to_python("".join(value.split()) if isinstance(value, str) else value)
+
+
+def whole(text: str) -> int:
+    """Return a whole number that a page of ours wrote into its form; 0 for whatever else came."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0

@@ -296,3 +296,20 @@ def test_an_attempt_at_prices_is_kept_with_what_was_sent_and_alarms(
     assert "Support пытается сделать то, на что нет права «Готовить тарифы и цены»" in (
         mail.outbox[0].body
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "status"),
+    [
+        ("/office/settings/company/", {"name": "a\x00b"}, 422),
+        ("/office/catalogue/drafts/new/", {"kind": "\u0663"}, 404),
+        ("/office/catalogue/drafts/new/", {"kind": "coup/on"}, 404),
+    ],
+)
+def test_a_form_that_no_page_sent_is_refused_and_changes_nothing(
+    office: Office, path: str, sent: dict[str, str], status: int
+) -> None:
+    owner = office("owner")
+    before = AuditRow.objects.count()
+    assert owner.post(path, sent).status_code == status
+    assert AuditRow.objects.count() == before

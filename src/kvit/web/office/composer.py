@@ -23,6 +23,7 @@ from kvit.core.pricing.labels import choice_label
 from kvit.core.statements import Kind
 from kvit.parties import queries as parties
 from kvit.web import composing
+from kvit.web.forms import whole
 from kvit.web.office import _rows, _shapes
 from kvit.web.office._rows import columns_posted
 from kvit.web.office._shapes import Input, Making
@@ -73,7 +74,7 @@ def compose(request: HttpRequest, draft: UUID, kind: str) -> HttpResponse:
         if doing == "example":
             _keep_example(document, quantity)
         return _form(request, info, asked, document, quantity, pressed=pressed)
-    expected = int(request.POST.get("version") or info.version)
+    expected = whole(request.POST.get("version", "")) or info.version
     try:
         services.put(
             draft, asked, document,

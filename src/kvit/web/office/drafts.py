@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from kvit.catalog import queries, services
 from kvit.catalog.rows import DraftInfo
+from kvit.core import statements
 from kvit.core.periods import local_date
 from kvit.parties import queries as parties
 from kvit.platform.paging import Page
@@ -22,7 +23,7 @@ from kvit.subscriptions import queries as subscriptions
 from kvit.web import composing, lists
 from kvit.web.authorship import actor_text
 from kvit.web.columns import Column, Listing, Part
-from kvit.web.forms import DateField, OfficeForm
+from kvit.web.forms import DateField, OfficeForm, whole
 from kvit.web.office._diffs import differences
 from kvit.web.office.composer import TITLES
 from kvit.web.office.links import customers, people, subscription_address
@@ -109,13 +110,15 @@ def _tomorrow(request: HttpRequest) -> date:
 def new(request: HttpRequest) -> HttpResponse:
     """Begin a draft; of a price that stands, go on to its composer."""
     form = DraftForm(request.POST)
-    title = request.POST.get("title", "")
+    title, kind = request.POST.get("title", ""), request.POST.get("kind", "")
+    if kind and kind not in statements.KINDS:
+        raise Http404
     day = form.cleaned_data["effective_from"] if form.is_valid() else _tomorrow(request)
     info = services.open_draft(
         title or _("Change of the catalogue"), effective_from=day,
         actor=request.principal.actor, now=request.now,
     )  # fmt: skip
-    if kind := request.POST.get("kind", ""):
+    if kind:
         query = QueryDict(mutable=True)
         for name in ("key", "plan"):
             if value := request.POST.get(name):
@@ -321,5 +324,4 @@ def _staying(met: composing.Audience) -> Iterator[dict[str, Any]]:
 
 
 def _expected(request: HttpRequest) -> int:
-    text = request.POST.get("version", "")
-    return int(text) if text.isdecimal() else 0
+    return whole(request.POST.get("version", ""))

@@ -19,6 +19,7 @@ from kvit.rating import simulation as rating_simulation
 from kvit.web import composing, lists
 from kvit.web.authorship import actor_text
 from kvit.web.columns import Column, Listing, Part, Sum
+from kvit.web.forms import whole
 from kvit.web.office.links import customers, people
 from kvit.web.refusals import refused
 from kvit.web.routes import action, page
@@ -165,9 +166,8 @@ def _info(simulation: UUID) -> SimulationInfo:
 
 
 def _asked(request: HttpRequest, info: SimulationInfo) -> tuple[int, str]:
-    text, side = request.GET.get("scenario", "0"), request.GET.get("side", "all")
-    scenario = int(text) if text.isdecimal() and int(text) < len(info.scenarios) else 0
-    return scenario, side if side in SIDES else "all"
+    scenario, side = whole(request.GET.get("scenario", "")), request.GET.get("side", "all")
+    return scenario if scenario < len(info.scenarios) else 0, side if side in SIDES else "all"
 
 
 def _chart(info: SimulationInfo, outcomes: list[Outcome]) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from kvit.subscriptions import queries
 from kvit.subscriptions.rows import SubscriptionInfo
 from kvit.web import previewed
 from kvit.web.amending import Given, read_one
+from kvit.web.forms import whole
 from kvit.web.office import _rows, _shapes
 from kvit.web.office.catalogue import price_words
 from kvit.web.office.links import customers
@@ -318,5 +319,5 @@ def _discount(asked: QueryDict) -> str:
     given: dict[str, Any] = {asked.get("unit") or "percent": amount}
     for name in ("code", "price", "until", "periods"):
         if text := asked.get(name, "").strip():
-            given[name] = int(text) if name == "periods" and text.isdecimal() else text
+            given[name] = (whole(text) or text) if name == "periods" else text
     return json.dumps(given, ensure_ascii=False)
