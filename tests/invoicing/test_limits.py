@@ -34,6 +34,12 @@ def olga(billed: Tenant) -> str:
     return person("accountant", "Ольга")
 
 
+def key_of(maker: str, now: datetime) -> str:
+    rights = frozenset({"invoices.correct", "invoices.approve", "keys.write"})
+    made = create_key(name="crm", rights=sorted(rights), granter=rights, actor=maker, now=now)
+    return f"key:{made.row.id}"
+
+
 def credit(net: int, author: str) -> Invoice:
     key = services.credit(invoice().id, {1: net}, reason="Простой", author=author, now=LATER)
     return Invoice.objects.get(pk=key)
@@ -118,6 +124,27 @@ def test_a_limit_is_of_the_highest_role_and_a_key_has_its_makers(olga: str, now:
                 "personal.read", "catalogue.read", "subscriptions.read", "subscriptions.write",
                 "usage.read", "runs.read"}, actor="cli:t", now=LATER)  # fmt: skip
     assert limit_of(olga) == Limit(None)  # support has no limit
+
+
+def test_a_key_made_by_a_key_has_the_limit_of_the_person_behind_both(
+    olga: str, now: datetime
+) -> None:
+    first = key_of(olga, now)
+    assert limit_of(key_of(first, now)) == Limit({"RUB": LIMIT})
+    assert limit_of("key:01234567-89ab-7def-8123-456789abcdef") == Limit({})
+
+
+def test_a_person_and_their_keys_are_no_four_eyes(olga: str, now: datetime) -> None:
+    boss = person("owner", "Вера")
+    above = credit(30_001, olga)
+    for author, approver in ((boss, key_of(boss, now)), (key_of(key_of(boss, now), now), boss)):
+        Invoice.objects.filter(pk=above.pk).update(author=author)
+        with pytest.raises(services.OwnDraft):
+            services.approve([above.pk], approver=approver, now=LATER)
+        with pytest.raises(services.OrderRefused):
+            services.order_run(above.billed_in, action="approve", author=approver, now=LATER)
+    assert Invoice.objects.get(pk=above.pk).status == "draft"
+    assert services.approve([above.pk], approver=person("owner", "Анна"), now=LATER) == [above.pk]
 
 
 def test_other_currencies_of_a_limited_role_wait() -> None:

@@ -74,14 +74,34 @@ def limit_of(actor: str) -> Limit:
     limits = role_limits()
     if not limits:
         return Limit(None)
-    kind, _, key = actor.partition(":")
+    kind, _, key = _answers(actor, _makers()).partition(":")
     if kind == "key":
-        made_by = models.ApiKey.objects.filter(pk=_uuid(key)).values_list("made_by", flat=True)
-        kind, _, key = (made_by.first() or "user:").partition(":")
+        return Limit({})  # nobody knows it: nobody answers for it
     if kind != "user":
         return Limit(None)  # the command line, a schedule: who runs the machine
     held = models.Membership.objects.filter(user=_uuid(key), tenant=current_tenant_id())
     return _highest(held.values_list("role_id", flat=True), limits)
+
+
+def same_hand(actor: str) -> set[str]:
+    """Return every actor for whom the same person answers: the person and the keys that they made,
+    or that were made by these. Two of them are no four eyes."""
+    makers = _makers()
+    person = _answers(actor, makers)
+    return {actor, person, *(key for key in makers if _answers(key, makers) == person)}
+
+
+def _answers(actor: str, makers: Mapping[str, str]) -> str:
+    """Return who answers for an actor: for a key who made it, be that a key again."""
+    while actor in makers:
+        actor = makers[actor]
+    return actor
+
+
+def _makers() -> dict[str, str]:
+    """Return who made each key of the tenant in scope."""
+    rows = models.ApiKey.objects.filter(tenant=current_tenant_id()).values_list("id", "made_by")
+    return {f"key:{key}": made_by for key, made_by in rows}
 
 
 def role_limits() -> dict[str, dict[str, int]]:

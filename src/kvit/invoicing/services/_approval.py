@@ -21,7 +21,7 @@ from kvit.invoicing.services import _freed, _voiding
 from kvit.invoicing.services._corrections import CorrectionRefused
 from kvit.invoicing.services._issue import issue_many, locked_drafts
 from kvit.parties import queries as parties
-from kvit.parties.limits import limit_of, who_covers
+from kvit.parties.limits import limit_of, same_hand, who_covers
 from kvit.platform import audit, events
 from kvit.platform.failures import Failure
 
@@ -78,7 +78,8 @@ def approve(
     voided = corrected.filter(kind=Invoice.Kind.VOID).values_list("corrects_id", flat=True)
     _voiding.lock_subscriptions(list(voided))
     drafts = sorted(locked_drafts(ids), key=lambda one: (one.created_at, one.pk))
-    own = [one for one in drafts if one.four_eyes and one.author == approver]
+    hands = same_hand(approver)
+    own = [one for one in drafts if one.four_eyes and one.author in hands]
     if own:
         raise OwnDraft("own_draft", documents=", ".join(map(str, own)))
     for one in above_limit(drafts, approver):

@@ -27,6 +27,7 @@ from kvit.invoicing.services._approval import above_limit, approve
 from kvit.invoicing.services._preview import rolled_back
 from kvit.invoicing.services._runs import NoSeller, run
 from kvit.parties import queries as parties
+from kvit.parties.limits import same_hand
 from kvit.platform import audit, events
 from kvit.platform.failures import Failure
 from kvit.platform.ids import uuid7
@@ -276,7 +277,7 @@ def _approve(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:
     left_out = set(map(UUID, order.left_out))
     drafts = Invoice.objects.filter(billed_in=order.period_start, status="draft")
     # Where four eyes are wanted, one's own drafts wait for somebody else.
-    drafts = drafts.exclude(four_eyes=True, author=order.author)
+    drafts = drafts.exclude(four_eyes=True, author__in=same_hand(order.author))
     left_out |= {one.pk for one in above_limit(drafts.exclude(kind="invoice"), order.author)}
     ids = list(drafts.order_by("created_at", "pk").values_list("pk", flat=True))
     chosen = [key for key in ids if key not in left_out]
@@ -332,7 +333,7 @@ def _check(
         raise OrderRefused("issue_on_early", day=issue_on, last=last)
     if action == "approve":
         drafts = Invoice.objects.filter(billed_in=window.start, status="draft")
-        drafts = drafts.exclude(four_eyes=True, author=author)
+        drafts = drafts.exclude(four_eyes=True, author__in=same_hand(author))
         if not drafts.exclude(pk__in=list(left_out)).exists():
             raise OrderRefused("no_drafts", period=window)
 
