@@ -102,3 +102,16 @@ def test_without_a_folder_nothing_is_stored(
     monkeypatch.setattr(files, "_folder", [])
     with pytest.raises(files.NoStore):
         files.put(b"hello")
+
+
+def test_a_new_folder_is_named_on_the_disk_before_anything_is_in_it(
+    file_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[tuple[Path, list[str]]] = []
+    monkeypatch.setattr(
+        files, "sync", lambda folder: flushed.append((folder, sorted(os.listdir(folder))))
+    )
+    files.put(b"named")
+    digest = hashlib.sha256(b"named").hexdigest()
+    assert (file_store, [digest[:2]]) in flushed
+    assert flushed[-1] == (file_store / digest[:2], [digest])

@@ -186,11 +186,8 @@ class Writer:
 
     def _begin(self, name: str) -> _Open:
         folder = self._root / name
-        if not folder.is_dir():
-            folder.mkdir(parents=True, mode=0o700)
-            files.sync(self._root)
-            files.sync(self._root.parent)
-        elif sum(map(_size, folder.iterdir())) > MOST_KEPT:
+        files.make_folder(folder)
+        if sum(map(_size, folder.iterdir())) > MOST_KEPT:
             raise NotKept("log_behind", 30)
         path = folder / f"{time.time_ns():020}-{uuid4().hex[:8]}.open"
         new = path.with_suffix(".new")

@@ -41,6 +41,7 @@ class NoStore(Exception):
 
 
 _folder: list[Path] = []
+_made: set[Path] = set()  # folders whose names are on the disk
 
 
 def use(folder: Path) -> None:
@@ -52,11 +53,10 @@ def put(content: bytes) -> str:
     """Store the bytes and return their SHA-256 in hexadecimal; on return they are on the disk."""
     digest = hashlib.sha256(content).hexdigest()
     path = path_of(digest)
+    make_folder(path.parent)
     if _is_kept(path, digest):
+        sync(path.parent)  # whoever put it may have died before its name was safe
         return digest
-    if not path.parent.is_dir():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        sync(folder())
     part = path.with_name(f"{digest}.{uuid4().hex}.part")
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
@@ -139,6 +139,21 @@ def _drop(path: Path, before: datetime) -> bool:
         return False
     aside.unlink()
     return True
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder of the data folder, and those above it; their names are on the disk then.
+
+    A process sees to each of them once: one that stands may be of somebody who died before that.
+    """
+    root = _folder[0].parent
+    if folder in _made and folder.is_dir():
+        return
+    if root in folder.parent.parents:
+        make_folder(folder.parent)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sync(folder.parent)
+    _made.add(folder)
 
 
 def sync(folder: Path) -> None:

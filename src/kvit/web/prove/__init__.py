@@ -37,7 +37,7 @@ PROOFS = (
     Proof("race", 50, ("раундов каждой гонки", "rounds of each race"),
           "что случилось одновременно, случилось один раз",
           "what happens at one moment happens once", database=True),
-    Proof("crash", 5, ("процессов", "flows"),
+    Proof("crash", 7, ("процессов", "flows"),
           "убитое в любом месте заканчивается так же",
           "killed anywhere, it ends the same", database=True),
     Proof("kill", 200, ("убитых исполнителей", "workers killed"),

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from kvit.web.prove.company import ask
@@ -31,28 +31,20 @@ _TABLES = """
     SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"""
 
 
-def rows(known: frozenset[str]) -> Rows:
-    """Return the business rows, each with how often it stands; ids of `known` keep their names."""
-    found = [(table, row) for table in _tables() for row in _rows_of(table)]
+def rows(known: frozenset[str], *, without: Collection[str] = ()) -> Rows:
+    """Return the business rows, each with how often it stands; ids of `known` keep their names.
+
+    `without` are tables and columns that are not compared.
+    """
+    tables = [name for name in _tables() if name not in without]
+    found = [(table, row) for table in tables for row in _rows_of(table)]
     names: dict[str, str] = {}
-    for table, row in found:
+    for _, row in found:
         key = row.get("id")
         if isinstance(key, str) and key not in known:
-            names[key] = hashlib.sha256(_said(table, row, known, {}).encode()).hexdigest()[:12]
-    return Counter((table, _said(table, row, known, names)) for table, row in found)
-
-
-def fingerprint() -> str:
-    """Return a hash of everything that stands, runs' own records as well, but for recording times.
-
-    Two histories have it in common when they drew the same ids: see `killing.steady_ids`.
-    """
-    tables = [name for (name,) in ask(_TABLES)]
-    gone = ", ".join(f"'{name}'" for name in sorted(COLUMNS))
-    one = """SELECT '{0}', md5(coalesce(string_agg(said, '|' ORDER BY said), '')) FROM
-        (SELECT (to_jsonb(t) - ARRAY[{1}])::text AS said FROM "{0}" t) s"""
-    words = " UNION ALL ".join(one.format(name, gone) for name in tables)
-    return hashlib.sha256(repr(sorted(ask(words))).encode()).hexdigest()
+            said = _said(row, known, {}, without)
+            names[key] = hashlib.sha256(said.encode()).hexdigest()[:12]
+    return Counter((table, _said(row, known, names, without)) for table, row in found)
 
 
 def ids() -> frozenset[str]:
@@ -94,11 +86,15 @@ def _is_of_a_run(row: dict[str, Any]) -> bool:
     return isinstance(told, str) and told.startswith(RUN_TOLD)
 
 
-def _said(table: str, row: dict[str, Any], known: frozenset[str], names: dict[str, str]) -> str:
+def _said(
+    row: dict[str, Any], known: frozenset[str], names: dict[str, str], without: Collection[str]
+) -> str:
     kept = {
         key: value
         for key, value in row.items()
-        if key not in COLUMNS and not (key == "id" and isinstance(value, int))
+        if key not in COLUMNS
+        and key not in without
+        and not (key == "id" and isinstance(value, int))
     }
     text = json.dumps(kept, sort_keys=True, ensure_ascii=False)
     return _UUID.sub(lambda m: m[0] if m[0] in known else names.get(m[0], "#"), text)

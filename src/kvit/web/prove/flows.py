@@ -1,29 +1,41 @@
 """The flows that are killed everywhere: each may be begun again, and then ends as if never killed.
 
 A client who was not answered asks again under the same key (amendment, correction); a worker that
-was killed is started again (bill run, ordered run, approval); a file is sent again (intake).
+was killed is started again (bill run, shared run, approval); a file is sent again (intake).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
+import orjson
+from procrastinate.contrib.django import app
+
 from kvit.invoicing import services as invoicing
 from kvit.metering import services as metering
-from kvit.metering.rows import RejectedIn
-from kvit.platform import idempotency
+from kvit.metering.rows import BulkIn, EventIn, RejectedIn
+from kvit.platform import durable_log, files, idempotency
 from kvit.platform.tenancy import tenant_scope
 from kvit.subscriptions import services as subscriptions
+from kvit.web import sealing as usage
 from kvit.web.prove import company
 from kvit.web.prove.company import ACTOR, LATER, NOVEMBER, OCTOBER
 from kvit.web.prove.outcome import chance_of
+from kvit.web.prove.planted import attribute
 
 WHY = "Простой"
 FEW = 3  # customers: what is done for one at a time
 MANY, CHUNK = 30, 20  # customers and a chunk: one is billed as a set, the rest one by one
 SENT = 100  # events: more than are inserted row by row
+REQUESTS, A_REQUEST = 2, 8  # in bulk, and its events
+# Of requests that are sent again: which of them came together, and what was told of each.
+TOLD = (
+    "metering_batch", "metering_bulkverdict", "metering_usagecounter", "position",
+    "platform_auditrow", "platform_eventlog",
+)  # fmt: skip
 Act = Callable[[], None]
 
 
@@ -36,6 +48,8 @@ class Flow:
     prepare: Act | None = None
     approval: bool = False
     customers: int = FEW
+    writes_files: bool = False
+    apart: tuple[str, ...] = ()  # tables and columns that depend on how often it was tried
 
 
 def bill_run() -> None:
@@ -70,6 +84,20 @@ def sealing() -> None:
     metering.seal(now=LATER)
 
 
+def bulk() -> None:
+    """Two requests kept in the log, and looked into. A client that was not answered asks again."""
+    for part in range(REQUESTS):
+        told = files.folder().parent.parent / "client" / str(part)
+        if not told.exists():
+            places = range(200 + part * A_REQUEST, 200 + (part + 1) * A_REQUEST)
+            rows = [company.event(n % FEW, n // FEW, day=21) for n in places]
+            body = orjson.dumps([_said(row) for row in rows])
+            metering.keep_bulk([BulkIn(body, len(rows), "meter")], actor=ACTOR, now=LATER)
+            told.touch()
+    durable_log.writer().close()  # as each second
+    usage.take_up_tenant(now=LATER)
+
+
 def correction() -> None:
     """A credit of one invoice, then a void of another: two requests."""
     first, second = _invoices()[:2]
@@ -88,10 +116,13 @@ def approval() -> None:
         invoicing.approve(keys, approver=ACTOR, now=LATER, issue_on=OCTOBER.end - timedelta(1))
 
 
-def ordered_run() -> None:
-    """A run that somebody ordered: the job is taken up again when its worker dies."""
-    key = company.ask("SELECT id FROM invoicing_runorder")[0][0]
-    invoicing.perform(key, now=OCTOBER.end_instant(company.ZONE))
+def shared_run() -> None:
+    """A run that somebody ordered, by the three jobs in which workers share it, in several parts;
+    each of them is taken up again when its worker dies."""
+    [[key]] = company.ask("SELECT id::text FROM invoicing_runorder")
+    with attribute(import_module("kvit.invoicing.services._shares"), "LEAST", CHUNK):
+        for name in ("invoicing.order", "invoicing.order.rate", "invoicing.order.issue"):
+            app.tasks[name].func(tenant=str(company.tenant().id), order=key)
 
 
 def _order() -> None:
@@ -110,11 +141,16 @@ FLOWS = (
     Flow("amendment", amendment, bill_run),
     Flow("intake", intake),
     Flow("correction", correction, bill_run),
-    Flow("sealing", sealing, intake),
+    Flow("sealing", sealing, intake, writes_files=True),
+    Flow("bulk", bulk, writes_files=True, apart=TOLD),
     Flow("differences", differences, _billed_and_amended, customers=MANY),
     Flow("approval", approval, bill_run, approval=True, customers=MANY),
-    Flow("ordered run", ordered_run, _order, customers=MANY),
+    Flow("shared run", shared_run, _order, customers=MANY),
 )
+
+
+def named(name: str) -> Flow:
+    return next(one for one in FLOWS if one.name == name)
 
 
 def fill(flow: Flow, seed: int) -> None:
@@ -130,6 +166,17 @@ def run(flow: Flow) -> None:
     """Act in the company's scope."""
     with tenant_scope(company.tenant().id):
         flow.act()
+
+
+def _said(event: EventIn) -> dict[str, str]:
+    """Write an event as a client sends it."""
+    return {
+        "id": event.event_id,
+        "subscription": event.subject,
+        "meter": event.meter,
+        "time": event.time.isoformat(),
+        "value": str(event.value),
+    }
 
 
 def _asked(key: str, act: Callable[[], Any]) -> None:

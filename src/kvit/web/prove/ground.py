@@ -25,6 +25,7 @@ from psycopg.conninfo import conninfo_to_dict
 from kvit.platform.db import roles
 from kvit.platform.db.roles import Access
 from kvit.platform.provision import prepare
+from kvit.web.prove.disk import Tree
 
 PREFIX = "kvit_proof_"
 
@@ -38,6 +39,7 @@ class Ground:
     folder: Path | None = None  # of the embedded server
     made: dict[str, str] = field(default_factory=dict)
     base: str = ""  # a migrated database of somebody else's to begin with
+    stores: dict[str, Tree] = field(default_factory=dict)  # files that belong to a template
 
     def template(self, name: str, fill: Callable[[], None]) -> str:
         """Return a database with all migrations and what `fill` writes; made once a name."""
@@ -157,14 +159,18 @@ def close() -> None:
         connections.close_all()
 
 
-def forget() -> object:
-    """Leave the connection that a forked process shares to its parent; the next is its own.
+def reconnect() -> object:
+    """Give a forked process a connection of its own in the place of the one it shares.
 
     What is returned must be kept for as long as the process lives: its end would be the parent's.
     """
     from django.db import connection
 
-    shared, connection.connection = connection.connection, None
+    shared = connection.connection
+    own = connection.get_new_connection(connection.get_connection_params())
+    own.autocommit = shared.autocommit
+    connection.connection = own
+    connection.init_connection_state()
     return shared
 
 

@@ -6,6 +6,8 @@
 
 Everything goes through psycopg in the end, Django's statements and COPY as well, so it is caught
 there. Between two statements a process changes nothing in the database: these are all the places.
+What it does to files below a folder is caught in `os`: with a `Disk`, each of these calls is a
+boundary too, and what was not flushed by then may be lost with the process.
 """
 
 import hashlib
@@ -14,12 +16,17 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import psycopg
 
-STATEMENT, COMMIT, COMMITTED = "statement", "commit", "committed"
+from kvit.web.prove.disk import KILLED, Disk, Loss
+
+STATEMENT, COMMIT, COMMITTED, FLUSHED = "statement", "commit", "committed", "flushed"
+FLUSHES, CHANGES = ("fsync", "fdatasync"), ("write", "ftruncate")  # calls of `os` by descriptor
+MOVES, NAMES = ("rename", "replace"), ("unlink", "mkdir")  # and by path
 STRAYED = 3
 
 
@@ -61,6 +68,10 @@ class Boundaries(AbstractContextManager["Boundaries"]):
 
     at: int | None = None
     like: Sequence[str] = ()
+    disk: Disk | None = None
+    loss: Loss = KILLED
+    at_rest: Callable[[], None] | None = None  # called after each commit
+    dying: Callable[[], None] | None = None  # called at the place of death
     kinds: list[str] = field(default_factory=list)
     _undo: list[Callable[[], None]] = field(default_factory=list)
 
@@ -74,6 +85,8 @@ class Boundaries(AbstractContextManager["Boundaries"]):
             self._wrap(owner, name, self._statement)
         self._wrap(psycopg.Cursor, "copy", self._copy)
         self._wrap(psycopg.Connection, "commit", self._commit)
+        for name in (*FLUSHES, *CHANGES, *MOVES, *NAMES) if self.disk is not None else ():
+            self._wrap_file(name)
         return self
 
     def __exit__(
@@ -91,7 +104,16 @@ class Boundaries(AbstractContextManager["Boundaries"]):
         if self.like and [kind] != [*self.like[len(self.kinds) - 1 : len(self.kinds)]]:
             os._exit(STRAYED)
         if len(self.kinds) == self.at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.die()
+
+    def die(self) -> None:
+        """Die here, and lose what the disk loses."""
+        self.__exit__(None, None, None)
+        if self.dying is not None:
+            self.dying()
+        if self.disk is not None:
+            self.disk.cut(self.loss)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def _wrap(self, owner: Any, name: str, around: Callable[..., Any]) -> None:
         before = owner.__dict__.get(name)
@@ -105,6 +127,29 @@ class Boundaries(AbstractContextManager["Boundaries"]):
             self._undo.append(lambda: delattr(owner, name))
         else:
             self._undo.append(lambda: setattr(owner, name, before))
+
+    def _wrap_file(self, name: str) -> None:
+        inner, disk = getattr(os, name), self.disk
+        assert disk is not None
+
+        def wrapped(target: Any, *args: Any, **kwargs: Any) -> Any:
+            opened = name in FLUSHES or name in CHANGES
+            path = Path(os.readlink(f"/proc/self/fd/{target}") if opened else target)
+            if not disk.holds(path):
+                return inner(target, *args, **kwargs)
+            self.meet(name)
+            answer = inner(target, *args, **kwargs)
+            if name in FLUSHES:
+                disk.flushed(path)
+                self.meet(FLUSHED)  # safe, and nobody was told
+            elif name in MOVES:
+                disk.moved(path, Path(args[0]))
+            elif name == "unlink":
+                disk.gone(path)
+            return answer
+
+        setattr(os, name, wrapped)
+        self._undo.append(lambda: setattr(os, name, inner))
 
     def _statement(self, inner: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         self.meet(STATEMENT)
@@ -121,4 +166,6 @@ class Boundaries(AbstractContextManager["Boundaries"]):
         self.meet(COMMIT)
         answer = inner(*args, **kwargs)
         self.meet(COMMITTED)  # done, and nobody was told
+        if self.at_rest is not None:
+            self.at_rest()
         return answer

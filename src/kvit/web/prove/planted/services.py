@@ -1,17 +1,19 @@
 """Planted bugs of the services: locks left out, keys not asked, commits in the wrong place."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from kvit.platform import clock, idempotency
+from kvit.platform import clock, durable_log, files, idempotency
 from kvit.web.prove.planted import Planting, attribute, mutant, swapped
 
 
@@ -130,6 +132,39 @@ def posted_later() -> Planting:
         transaction.on_commit(lambda: right(kept, **kwargs))
 
     return swapped(right, post)
+
+
+@mutant("answered before the log is flushed", origin="acknowledged, and lost with the power",
+        caught_by="crash bulk")  # fmt: skip
+def log_unflushed() -> Planting:
+    class Hasty:
+        """`os` as the log sees it."""
+
+        def __getattr__(self, name: str) -> Any:
+            return (lambda descriptor: None) if name == "fdatasync" else getattr(os, name)
+
+    return attribute(durable_log, "os", Hasty())
+
+
+@mutant("the log forgotten before the commit", origin="lago#637: answered with 200, never billed",
+        caught_by="crash bulk")  # fmt: skip
+def log_forgotten() -> Planting:
+    right = durable_log.read
+
+    def read(path: Path) -> durable_log.Read:
+        found = right(path)
+        path.unlink()
+        return found
+
+    return attribute(durable_log, "read", read)
+
+
+@mutant("a folder's name is not flushed", origin="Kvit itself, found by its crash proof",
+        caught_by="crash sealing")  # fmt: skip
+def folder_unflushed() -> Planting:
+    return swapped(
+        files.make_folder, lambda folder: folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    )
 
 
 def _own(name: str) -> Any:
