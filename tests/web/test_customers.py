@@ -64,7 +64,7 @@ def test_the_card_opens_what_is_owed_and_what_happened(office: Office) -> None:
     key = company.customer_id("north")
     page = text(client.get(f"/office/customers/{key}/"))
     for said in ("ООО «Север»", "2 440,00 ₽", "Профи", "Счёт № 2026-00001 на 2 440,00 ₽",
-                 "Потребление за 10 октября 2026 г.: Вызовы — 10 000 вызов"):  # fmt: skip
+                 "Потребление за 10 октября 2026 г.: Вызовы — 10 000 вызовов"):  # fmt: skip
         assert said in page, said
     page = text(client.get(f"/office/customers/{key}/balance/"))
     assert "62.01 ↔ 90.01" in page and page.count("2 440,00 ₽") >= 3  # noqa: PT018

@@ -101,9 +101,9 @@ def test_a_sum_opens_to_its_events_in_four_levels(client: Client) -> None:
     assert "Computed as it was opened: it agrees" in line
     assert "10,000" in line
     days = text(client, f"{base}days/")
-    assert "Sum 10,000 вызов" in days
+    assert "Sum 10,000 вызовов" in days
     day = text(client, f"{base}days/2026-10-10/")
-    assert "Sum 10,000 вызов" in day
+    assert "Sum 10,000 вызовов" in day
     assert "n-1/2026-10-10/10000" in day
     record = text(client, f"{base}record/?source=test&event=n-1/2026-10-10/10000&day=2026-10-10")
     assert "Batch and place" in record

@@ -7,6 +7,7 @@ from fractions import Fraction
 from uuid import UUID
 
 from kvit.core.periods import Period
+from kvit.core.units import unit_name
 from kvit.core.wording import Words, amount_text, number_text, say
 from kvit.documents.document import (
     Discount,
@@ -172,7 +173,7 @@ def _line(line: LineInfo, info: InvoiceInfo, lang: str, gross: bool) -> Document
         name=name,
         # A difference of price alone, or a sum of a line: «0 шт.» would be none of it.
         units_text=number_text(units, lang) if units or not shown else "—",
-        unit_name=(line.unit or say(WORDS, "unit", lang)) if units or not shown else "",
+        unit_name=(unit_name(line.unit) or say(WORDS, "unit", lang)) if units or not shown else "",
         net_minor=line.net_minor,
         vat_minor=line.vat_minor,
         total_minor=line.total_minor,

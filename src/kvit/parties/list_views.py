@@ -19,6 +19,7 @@ from django.db.models import Q
 
 from kvit.core.wording import Words
 from kvit.parties import models
+from kvit.parties.masking import is_masking
 from kvit.platform import audit
 from kvit.platform.failures import Failure
 
@@ -93,7 +94,8 @@ def list_kept(list_code: str, owner: str) -> Kept:
     rows = models.ListView.objects.filter(mine | Q(is_shared=True), list=list_code, removed_at=None)
     found = list(rows.order_by("name", "id"))
     last = next((one for one in found if one.name == "" and one.owner == owner), None)
-    views = sorted(map(_row, filter(lambda one: one.name, found)), key=lambda one: one.is_shared)
+    named = [_row(one) for one in found if one.name and _is_open(one, owner)]
+    views = sorted(named, key=lambda one: one.is_shared)
     return Kept(tuple(views), last.query if last else "", last.opens_id if last else None)
 
 
@@ -213,9 +215,14 @@ def _remember(list_code: str, actor: str, now: datetime, **told: object) -> None
 def _find(key: UUID, owner: str, *, removed: bool = False) -> models.ListView:
     rows = models.ListView.objects.filter(Q(owner=owner) | Q(is_shared=True), pk=key)
     found = rows.exclude(name="").filter(removed_at__isnull=not removed).first()
-    if found is None:
+    if found is None or not _is_open(found, owner):
         raise ViewNotFound("view_not_found")
     return found
+
+
+def _is_open(found: models.ListView, owner: str) -> bool:
+    """Another's view that looks for a text may name a person: who sees masks does not see it."""
+    return found.owner == owner or not is_masking() or "q" not in dict(parse_qsl(found.query))
 
 
 def _own(key: UUID, actor: str, keeper: bool, *, removed: bool = False) -> models.ListView:

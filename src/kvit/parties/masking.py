@@ -62,4 +62,9 @@ def _end(text: str) -> str:
 
 def free_text(text: str) -> str:
     """Return a text of the staff's own, or nothing of it: nobody knows whom it speaks of."""
-    return DOTS if _is_masking.get() else text
+    return DOTS if is_masking() else text
+
+
+def is_masking() -> bool:
+    """Whether who asks sees masks."""
+    return _is_masking.get()

@@ -72,7 +72,7 @@ def listed(
     """
     kept = parties.list_kept(listing.code, request.principal.actor)
     first = kept.opening()
-    if first and request.method == "GET" and not request.GET:
+    if first and first.query and request.method == "GET" and not request.GET:
         return HttpResponseRedirect(f"{request.path}?{first.query}")
     columns = listing.chosen(request.GET.get("cols", ""), kept.columns)
     state = parties.normal_query(request.GET.urlencode())

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from kvit.core.periods import Period, local_date
+from kvit.core.units import unit_after
 from kvit.core.wording import Words, date_text, money_text, number_text, period_text, say
 from kvit.insight.timeline import Entry
 
@@ -133,7 +134,8 @@ def _metered(one: Mapping[str, Any], lang: str) -> str:
         return say(WORDS, "meter_events", lang, name=one["name"], n=one["events"])
     key = "meter_sum_unit" if one["unit"] else "meter_sum"
     text = number_text(Fraction(total), lang)
-    return say(WORDS, key, lang, name=one["name"], total=text, unit=one["unit"])
+    return say(WORDS, key, lang, name=one["name"], total=text,
+               unit=unit_after(Fraction(total), one["unit"]))  # fmt: skip
 
 
 def _charged(facts: Mapping[str, Any], lang: str, _: str) -> str:

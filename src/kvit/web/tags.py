@@ -17,6 +17,7 @@ from django.utils.translation import get_language
 
 from kvit.core.money import exact_text, exponent, round_fraction
 from kvit.core.periods import Period
+from kvit.core.units import unit_after, unit_name
 from kvit.core.wording import amount_text, date_text, money_text, number_text, period_text
 from kvit.parties import queries as parties
 from kvit.web import states
@@ -67,6 +68,21 @@ def number(value: Any) -> str:
     if isinstance(value, str):
         value = Decimal(value)
     return number_text(Fraction(value), lang())
+
+
+@register.filter
+def counted(unit: str, value: Any) -> str:
+    """The unit as it stands after the number: «320 000 вызовов»."""
+    try:
+        return unit_after(Fraction(value), unit)
+    except (TypeError, ValueError, ZeroDivisionError):  # no number: "—", or a text
+        return unit_name(unit)
+
+
+@register.filter
+def unit_one(unit: str) -> str:
+    """What one unit is called, where no number stands before it."""
+    return unit_name(unit)
 
 
 @register.filter

@@ -10,6 +10,7 @@ from kvit.parties.models import Customer
 from kvit.parties.queries import customers_by_code, masking
 from kvit.parties.rights import ALL
 from kvit.parties.rows import Tenant
+from kvit.parties.services import save_view
 from kvit.web.access import PERSONAL, is_in_clear
 from kvit.web.routes import PUBLIC
 from tests.api.conftest import Callers, api
@@ -69,6 +70,15 @@ def test_what_is_done_answers_in_masks(api: Callers, blind: Client) -> None:
     noted = crm.post("/customers/north/notes", {"text": "звонила Анна"})
     whole = taken.json["detail"].replace(ANNA["inn"], "what they sent") + noted.body.decode()
     assert [word for word in WORDS if word in whole] == []
+
+
+def test_a_shared_view_that_names_a_person_is_not_shown(blind: Client) -> None:
+    for name, query in (("Анна", "q=Иванова"), ("Долги", "owing=on")):
+        save_view(list_code="customers", name=name, query=query, is_shared=True, actor="user:x",
+                  now=company.LATER)  # fmt: skip
+    page = blind.get("/office/customers/")
+    assert [one.name for one in page.context["views"]] == ["Долги"]
+    assert told(page) == []
 
 
 def test_a_paper_made_by_who_sees_masks_bears_none(blind: Client) -> None:

@@ -20,6 +20,7 @@ from kvit.core.pricing.price import Price
 from kvit.core.pricing.stairstep import Stairstep
 from kvit.core.pricing.tiers import Tier
 from kvit.core.pricing.volume import Volume
+from kvit.core.units import of_units, per_unit, unit_after
 from kvit.core.wording import MINUS, Words, number_text, rate_text, say
 
 SHOWN_TIERS = 3
@@ -67,7 +68,7 @@ def _own(price: Price, unit: str, currency: str, lang: str) -> str:
         case Flat():
             return money(price.amount)
         case PerUnit():
-            named = unit or say(WORDS, "piece", lang)
+            named = per_unit(unit) or say(WORDS, "piece", lang)
             return say(WORDS, "per_unit", lang, rate=money(price.unit), unit=named)
         case Graduated():
             return _tiers([(one.up_to, _rate(one, money)) for one in price.tiers], lang)
@@ -78,14 +79,16 @@ def _own(price: Price, unit: str, currency: str, lang: str) -> str:
             return _tiers([(one.up_to, money(one.amount)) for one in price.tiers], lang)
         case Package():
             rate = money(price.amount)
-            return say(WORDS, "package", lang, rate=rate, size=price.size, unit=unit).strip()
+            named = of_units(price.size, unit)
+            return say(WORDS, "package", lang, rate=rate, size=price.size, unit=named).strip()
         case Percentage():
             key = "percent.fee" if price.fixed else "percent"
             return say(WORDS, key, lang, percent=price.rate, fee=money(price.fixed))
         case Allowance():
             inner = _own(price.price, unit, currency, lang)
+            named = unit_after(price.included, unit)
             return say(
-                WORDS, "allowance", lang, included=price.included, unit=unit, price=inner
+                WORDS, "allowance", lang, included=price.included, unit=named, price=inner
             ).replace("  ", " ")
         case Composed() if len(price.expression) <= SHOWN_FORMULA:
             formula = _formula(price.expression, lang)

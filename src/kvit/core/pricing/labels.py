@@ -111,7 +111,10 @@ FIELDS: Words = {
 }
 # The same word is another thing in another place.
 PLACES: Words = {
-    "StatedMeter.unit": ("единица", "unit"),
+    "StatedMeter.unit": (
+        "единица, формы через запятую: вызов, вызова, вызовов",
+        "unit; its two forms by a comma: call, calls",
+    ),
     "StatedMeter.expression": ("формула для события", "expression of an event"),
     "Percentage.rate": ("процент от суммы", "percent of the sum"),
     "PercentTier.rate": ("процент от суммы", "percent of the sum"),

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from kvit.core.money import parse_decimal, round_fraction
 from kvit.core.periods import Period
+from kvit.core.units import unit_after
 from kvit.core.wording import Words, date_text, money_text, number_text, period_text, say
 from kvit.web.called import typeable
 from kvit.web.cli.ground import ready
@@ -315,7 +316,7 @@ class _Text:
             meter=meter["meter"],
             kind=self.say(meter["kind"]) if meter["kind"] in WORDS else meter["kind"],
             units=self.exact(found["units"]),
-            unit=meter["unit"],
+            unit=unit_after(Fraction(found["units"]), meter["unit"]),
         ).rstrip()
         zone = ZoneInfo(found["stretch"]["zone"])
         yield from (self.event(one, zone) for one in events["first"])

@@ -21,6 +21,7 @@ from kvit.core.money import NotANumber, exact_text, exponent, parse_decimal
 from kvit.core.pricing import PriceError, parse_price
 from kvit.core.pricing.labels import choice_label
 from kvit.core.statements import Kind
+from kvit.core.units import unit_name
 from kvit.parties import queries as parties
 from kvit.web import composing
 from kvit.web.forms import whole
@@ -292,7 +293,7 @@ def _worked(
         price, currency=currency, quantities=[here, *(one.usual.units for one in real)]
     )
     meter = known.meters.get(str(document.get("meter", "")))
-    unit = meter.unit if meter else ""
+    unit = unit_name(meter.unit) if meter else ""
     context |= {
         "quantity": _shapes.number_shown(_typed_again(typed, quantity), speech),
         "in_each_row": "usage" in quantity and not typed.strip().startswith("{"),
