@@ -131,7 +131,7 @@ def save_view(
     made = models.ListView.objects.create(
         list=list_code, owner=actor, name=name, query=query, is_shared=is_shared, made_at=now
     )
-    _record("saved", made, actor=actor, now=now, before=None)
+    _record("list_view.saved", made, actor=actor, now=now, before=None)
     return _row(made)
 
 
@@ -154,7 +154,7 @@ def change_view(
     if len(found.query) > LONGEST_QUERY:
         raise ViewRefused("view_query_long", field="query")
     found.save(update_fields=["name", "query", "is_shared"])
-    _record("changed", found, actor=actor, now=now, before=before)
+    _record("list_view.changed", found, actor=actor, now=now, before=before)
     return _row(found)
 
 
@@ -168,7 +168,7 @@ def remove_view(key: UUID, *, actor: str, now: datetime, keeper: bool) -> ListVi
     found = _own(key, actor, keeper)
     found.removed_at = now
     found.save(update_fields=["removed_at"])
-    _record("removed", found, actor=actor, now=now, before=_image(found))
+    _record("list_view.removed", found, actor=actor, now=now, before=_image(found))
     return _row(found)
 
 
@@ -183,7 +183,7 @@ def restore_view(key: UUID, *, actor: str, now: datetime, keeper: bool) -> ListV
     _checked_name(found.name, found.list, found.owner, besides=key)
     found.removed_at = None
     found.save(update_fields=["removed_at"])
-    _record("restored", found, actor=actor, now=now, before=None)
+    _record("list_view.restored", found, actor=actor, now=now, before=None)
     return _row(found)
 
 
@@ -254,7 +254,7 @@ def _image(found: models.ListView) -> dict[str, object]:
 
 
 def _record(
-    done: str,
+    action: str,
     found: models.ListView,
     *,
     actor: str,
@@ -262,6 +262,6 @@ def _record(
     before: Mapping[str, object] | None,
 ) -> None:
     audit.record(
-        action=f"list_view.{done}", object_type="parties.list_view", object_id=str(found.pk),
+        action=action, object_type="parties.list_view", object_id=str(found.pk),
         actor=actor, now=now, before=before, after=_image(found),
     )  # fmt: skip
