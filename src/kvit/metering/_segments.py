@@ -49,6 +49,8 @@ INDEX = pa.schema(
     ]
 )
 
+_KEYS = ("kind", "subject", "meter", "rows")
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -145,8 +147,16 @@ class Segment:
         self._turn = threading.Lock()  # of who changes what is kept
 
     def _of_runs(self, name: str) -> pa.ChunkedArray:
+        return self._keys[name] if name in _KEYS else self._read_index([name])[name]
+
+    @cached_property
+    def _keys(self) -> pa.Table:
+        """Return what every reader asks of the index."""
+        return self._read_index(_KEYS)
+
+    def _read_index(self, columns: Sequence[str]) -> pa.Table:
         file = pq.ParquetFile(self._index, memory_map=True, read_dictionary=["subject"])
-        return file.read([name], use_threads=False)[name]
+        return file.read(list(columns), use_threads=False)
 
     @cached_property
     def counts(self) -> Rows:
@@ -266,12 +276,11 @@ class Segment:
         low = _place(self.subjects, subjects[0], first, last)
         high = _place(self.subjects, subjects[-1] + "\0", first, last)
         mine = self.subjects.slice(low, high - low)
-        wanted = pc.is_in(mine, value_set=pa.array(list(subjects), pa.string())).to_numpy(
-            zero_copy_only=False
-        )
         begin, end = self.subject_starts[low], self.subject_starts[high]
         runs: Rows = np.arange(begin, end)
-        if not wanted.all():
+        named = pa.array(subjects, pa.string())
+        if not mine.equals(named):
+            wanted = pc.is_in(mine, value_set=named).to_numpy(zero_copy_only=False)
             runs = runs[wanted[self.subject_of[begin:end] - low]]
         if meters is not None:
             codes, known = self.meters

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -23,10 +23,11 @@ from kvit.core.charges import LARGEST
 from kvit.core.columnar import Exact, NotColumnar, Sums, ready
 from kvit.core.columnar.dialled import Wall
 from kvit.core.columnar.exact import LIMIT, Ints, joined, largest
-from kvit.core.columnar.prices import book_of
+from kvit.core.columnar.prices import Ready, book_of
 from kvit.core.columnar.runs import Rows
 from kvit.core.columnar.tables import adjusted, read_tables
 from kvit.core.money import exponent
+from kvit.core.pricing.compiled import Compiled
 from kvit.core.pricing.price import compile_price
 from kvit.core.stretches import Charge as Pattern
 from kvit.metering.queries import DIMENSIONS, TEXTS, TIMES, UsageColumns
@@ -168,7 +169,13 @@ def _wall(column: Column, catalogue: Catalogue, zone: str) -> Wall:
 
 
 def _plan_s(one: Pattern, members: int) -> Own:
-    return Own([ready(compile_price(one.stretch.price))], np.zeros(members, np.int64))
+    return Own([_laid(compile_price(one.stretch.price))], np.zeros(members, np.int64))
+
+
+@lru_cache(maxsize=1024)
+def _laid(compiled: Compiled) -> Ready:
+    """Lay a plan's price out: once, not once a range."""
+    return ready(compiled)
 
 
 def _odd_usage(counted: Counted, meters: set[str], catalogue: Catalogue) -> Truths:

@@ -56,11 +56,16 @@ class Counted:
         self, usage: UsageColumns, codes: Sequence[str], levels: Levels | None = None
     ) -> None:
         self.usage, self.members, self.levels = usage, len(codes), levels
+        self.owners: Rows  # of each run
         has_before = levels is not None and levels.before.runs.rows > 0
         self._earlier = Counted(levels.before, codes) if levels and has_before else None
-        places = pc.index_in(usage.subject_codes, value_set=pa.array(codes, pa.string()))
-        # A subject that was not asked for has no runs: any place will do.
-        self.owners: Rows = pc.fill_null(places, 0).to_numpy().astype(np.int64)[usage.subjects]
+        mine = pa.array(codes, pa.string())
+        if usage.subject_codes.equals(mine):
+            self.owners = usage.subjects
+        else:
+            places = pc.index_in(usage.subject_codes, value_set=mine)
+            # A subject that was not asked for has no runs: any place will do.
+            self.owners = pc.fill_null(places, 0).to_numpy().astype(np.int64)[usage.subjects]
         self._cells = usage.meters * self.members + self.owners
         # The last row is that of meters which nobody used.
         self.meters = {code: place for place, code in enumerate(usage.meter_codes)}

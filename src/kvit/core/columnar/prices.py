@@ -42,11 +42,8 @@ class Ready:
 
     compiled: Compiled
     tables: tuple[Laid, ...]
-    tariff: Tariff | None = None  # of sessions
-
-    @property
-    def reads(self) -> str:
-        return self.compiled.aggregation if self.tariff is None else "sessions"
+    tariff: Tariff | None  # of sessions
+    reads: str  # see `Compiled.aggregation`; or "sessions"
 
 
 def ready(compiled: Compiled) -> Ready:
@@ -58,7 +55,8 @@ def ready(compiled: Compiled) -> Ready:
     if not is_columnar(compiled):
         raise NotColumnar(compiled.aggregation)
     tariff = tariff_of(compiled.event) if isinstance(compiled.event, SessionStep) else None
-    return Ready(compiled, tuple(map(lay, compiled.tables)), tariff)
+    reads = compiled.aggregation if tariff is None else "sessions"
+    return Ready(compiled, tuple(map(lay, compiled.tables)), tariff, reads)
 
 
 def is_columnar(compiled: Compiled) -> bool:
