@@ -141,8 +141,8 @@ def show(
 
     peer, slow = line("sets", "PostgreSQL, the same in sets"), line("loop", "a loop of Decimals")
     report.lines = [peer, slow]
-    for threads, named in zip(THREADS, ("one thread", "two threads"), strict=True):
-        bare = line(f"scan {threads}", f"DuckDB, a scan of the columns, {named}")
+    for threads, named in zip(THREADS, ("1 thread", "2 threads"), strict=True):
+        bare = line(f"scan {threads}", f"DuckDB, a bare scan, {named}")
         kvit = line(f"kvit {threads}", f"kvit, to totals, {named}")
         report.lines += [bare, kvit]
         report.notes |= {
