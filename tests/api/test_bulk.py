@@ -169,7 +169,7 @@ def test_a_revoked_key_opens_the_lane_for_seconds_at_most(
         await asyncio.to_thread(_revoke, tenant, caller.key_id)
         assert (await calls(lane.BULK, EVENT))[0] == 202
         monkeypatch.setattr(lane, "KEY_S", 0)
-        calls.lane._callers.clear()  # as when its time is over
+        calls.lane._open.clear()  # as when its time is over
         assert (await calls(lane.BULK, EVENT))[0] == 299
 
     asyncio.run(walk())

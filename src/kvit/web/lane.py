@@ -16,13 +16,12 @@ takes what it may ask some at a time, and what is beyond is refused by the opera
 
 import asyncio
 import hashlib
-import logging
 import time
-from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -39,6 +38,7 @@ from kvit.platform.tenancy import tenant_scope
 from kvit.web.api import events, intake, problems
 from kvit.web.api.auth import take_requests
 from kvit.web.arriving import told_again
+from kvit.web.turns import Asked, Turns
 
 ONE_BY_ONE, BULK = "/api/v1/events", "/api/v1/events/bulk"
 RIGHT = "usage.write"
@@ -46,10 +46,7 @@ KEY_S = 5.0
 MOST_KEYS = 1_000
 TAKEN_OF_BURST = 10  # a process takes a tenth of what a key may ask at once
 MOST_BYTES = 256 * 2**20  # of bodies that a process works on
-TOGETHER_BYTES = 256 * 2**10  # of bodies that share a transaction or a flush, if there are several
-ENOUGH_BYTES = 96 * 2**10  # for which one more transaction begins before the last has ended
 AT_ONCE = 4  # transactions of a caller
-LINGER_S = 0.003  # at most, until those who were answered together have come again
 THREADS = 8
 
 Scope = dict[str, Any]
@@ -57,8 +54,6 @@ Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-_log = logging.getLogger("kvit.lane")
 
 
 class Caller(NamedTuple):
@@ -70,18 +65,18 @@ class Caller(NamedTuple):
     address: str
 
 
-class _Asked(NamedTuple):
-    """A request on its way into a transaction; None is the answer of one that did not come in."""
+@dataclass(slots=True)
+class _Open:
+    """What a key opens, until it is looked up again.
 
-    body: bytes
-    encoding: str
-    query: Mapping[str, str]
-    language: str
-    answer: "asyncio.Future[bytes | None]"
+    `allowed`: requests that were taken from what the key may ask, and not used.
+    """
 
-
-_Work = Callable[[Caller, Sequence[_Asked]], list[bytes | None]]
-_Group = tuple[Caller, _Work]
+    caller: Caller
+    turns: Mapping[str, Turns]  # by the path
+    until: float = 0.0
+    allowed: int = 0
+    taking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Lane:
@@ -89,21 +84,15 @@ class Lane:
 
     def __init__(self, otherwise: App) -> None:
         self._otherwise = otherwise
-        self._callers: dict[bytes, tuple[float, Caller]] = {}
-        self._allowed: Counter[str] = Counter()  # requests of an actor that were taken, not used
-        self._allowing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._open: dict[bytes, _Open] = {}  # by what the request says of who it is
         self._threads = ThreadPoolExecutor(THREADS, "kvit-lane")
-        self._waiting: dict[_Group, list[_Asked]] = defaultdict(list)
-        self._working: Counter[_Group] = Counter()
-        self._gathering: dict[_Group, tuple[int, asyncio.Event]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds them weakly
         self._bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name: value for name, value in scope["headers"] if name in _READ}
         length = _length_of(scope, headers)
-        caller = await self._caller(scope, headers) if length else None
-        if caller is None or not await self._may_ask(caller.actor):
+        opened = await self._opened(scope, headers) if length else None
+        if opened is None or not await self._may_ask(opened):
             await self._otherwise(scope, receive, send)
             return
         if self._bytes + length > MOST_BYTES:
@@ -112,7 +101,8 @@ class Lane:
         self._bytes += length
         try:
             body = await _body_of(receive)
-            told = await self._take(scope, headers, caller, body)
+            asked = _asked(scope, headers, opened.caller, body)
+            told = await opened.turns[scope["path"]].answer(asked) if asked else None
         finally:
             self._bytes -= length
         if told is None:
@@ -120,112 +110,50 @@ class Lane:
         else:
             await _answer(send, 202 if scope["path"] == BULK else 200, told)
 
-    async def _caller(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller | None:
-        """Return whose key it is; None where Django has to look."""
+    async def _opened(self, scope: Scope, headers: Mapping[bytes, bytes]) -> _Open | None:
+        """Return what the request's key opens; None where Django has to look."""
         text = headers.get(b"authorization", b"")
         address = (scope.get("client") or ("",))[0]
         name = hashlib.sha256(text + address.encode()).digest()
-        until, caller = self._callers.get(name, (0.0, None))
-        if until > time.monotonic():
-            return caller
+        opened = self._open.get(name)
+        if opened is not None and opened.until > time.monotonic():
+            return opened
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _known, text.decode("latin-1"), address)
-        if found is None:
-            self._callers.pop(name, None)
+        caller = await loop.run_in_executor(self._threads, _known, text.decode("latin-1"), address)
+        opened = self._open.get(name)
+        if caller is None:
+            self._open.pop(name, None)
             return None
-        if len(self._callers) >= MOST_KEYS:
-            self._callers.clear()
-            self._allowed.clear()
-            self._allowing.clear()
-        self._callers[name] = (time.monotonic() + KEY_S, found)
-        return found
+        if opened is None or opened.caller != caller:
+            if len(self._open) >= MOST_KEYS:
+                self._open.clear()
+            opened = self._open[name] = _Open(caller, self._turns_of(caller))
+        opened.until = time.monotonic() + KEY_S
+        return opened
 
-    async def _may_ask(self, actor: str) -> bool:
-        """Use one of the requests that an actor may make."""
-        if not self._allowed[actor]:
-            async with self._allowing[actor]:
-                if not self._allowed[actor]:
-                    loop = asyncio.get_running_loop()
-                    taken = await loop.run_in_executor(self._threads, _take_requests, actor)
-                    self._allowed[actor] = taken
-        if not self._allowed[actor]:
+    def _turns_of(self, caller: Caller) -> Mapping[str, Turns]:
+        return {
+            ONE_BY_ONE: Turns(partial(_take_in, caller), self._threads, at_once=AT_ONCE),
+            BULK: Turns(partial(_keep, caller), self._threads, at_once=1),
+        }
+
+    async def _may_ask(self, opened: _Open) -> bool:
+        """Use one of the requests that a key may make."""
+        if not opened.allowed:
+            async with opened.taking:
+                if not opened.allowed:
+                    opened.allowed = await asyncio.get_running_loop().run_in_executor(
+                        self._threads, _take_requests, opened.caller.actor
+                    )
+        if not opened.allowed:
             return False
-        self._allowed[actor] -= 1
+        opened.allowed -= 1
         return True
-
-    async def _take(
-        self, scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, body: bytes
-    ) -> bytes | None:
-        query = _query_of(scope)
-        if query is None:
-            return None
-        loop = asyncio.get_running_loop()
-        language = problems.language_of(
-            headers.get(b"accept-language", b"").decode("latin-1"), caller.language
-        )
-        encoding = headers.get(b"content-encoding", b"").decode("latin-1").lower()
-        asked = _Asked(body, encoding, query, language, loop.create_future())
-        group = (caller, _keep if scope["path"] == BULK else _take_in)
-        waiting = self._waiting[group]
-        waiting.append(asked)
-        if group in self._gathering and len(waiting) >= self._gathering[group][0]:
-            self._gathering[group][1].set()
-        if not self._working[group] or self._is_worth_another(group):
-            self._working[group] += 1
-            task = loop.create_task(self._work(group))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        return await asked.answer
-
-    def _is_worth_another(self, group: _Group) -> bool:
-        """Whether so much waits that a further transaction begins beside those under way."""
-        if group[1] is _keep or self._working[group] >= AT_ONCE:
-            return False
-        return _bytes_of(self._waiting[group]) >= ENOUGH_BYTES
-
-    async def _work(self, group: _Group) -> None:
-        """Work on what a caller's requests bring, as much at a time as has come."""
-        loop = asyncio.get_running_loop()
-        caller, work = group
-        while waiting := self._next(group):
-            told = loop.run_in_executor(self._threads, work, caller, waiting)
-            await asyncio.wait([told])
-            if error := told.exception():
-                _log.warning("requests of %s are tried one by one: %s", caller.tenant, error)
-            answers = [None] * len(waiting) if error else told.result()
-            for one, answer in zip(waiting, answers, strict=True):
-                if not one.answer.done():  # its caller may have gone
-                    one.answer.set_result(answer)
-            if len(waiting) > 1 and _bytes_of(waiting) < ENOUGH_BYTES:
-                await self._gather(group, len(waiting))
-        self._working[group] -= 1
-
-    async def _gather(self, group: _Group, number: int) -> None:
-        """Wait a little for as many as were answered together: they may come again together."""
-        enough = asyncio.Event()
-        self._gathering[group] = number + len(self._waiting.get(group, ())), enough
-        with suppress(TimeoutError):
-            await asyncio.wait_for(enough.wait(), LINGER_S)
-        self._gathering.pop(group, None)
-
-    def _next(self, group: _Group) -> list[_Asked]:
-        """Return the requests of the next transaction or flush."""
-        waiting, size = self._waiting.pop(group, []), 0
-        for count, one in enumerate(waiting):
-            size += len(one.body)
-            if count and size > TOGETHER_BYTES:
-                self._waiting[group] = waiting[count:]
-                return waiting[:count]
-        return waiting
 
 
 def wants(scope: Scope) -> bool:
     """Whether a request is for the lane to look at."""
     return scope["path"] in (ONE_BY_ONE, BULK) and scope["method"] == "POST"
-
-
-def _bytes_of(waiting: Sequence[_Asked]) -> int:
-    return sum(len(one.body) for one in waiting)
 
 
 def _known(header: str, address: str) -> Caller | None:
@@ -249,7 +177,7 @@ def _take_requests(actor: str) -> int:
     return next((count for count in (some, 1) if not take_requests(actor, count)), 0)
 
 
-def _keep(caller: Caller, waiting: Sequence[_Asked]) -> list[bytes | None]:
+def _keep(caller: Caller, waiting: Sequence[Asked]) -> list[bytes | None]:
     """Put requests into the log by one flush; None for one that is to be refused."""
     counted = [_counted(one) for one in waiting]
     with tenant_scope(caller.tenant, switch=True):
@@ -261,7 +189,7 @@ def _keep(caller: Caller, waiting: Sequence[_Asked]) -> list[bytes | None]:
     return [one and events.told_kept(next(numbers), one.offered) for one in counted]
 
 
-def _counted(asked: _Asked) -> BulkIn | None:
+def _counted(asked: Asked) -> BulkIn | None:
     try:
         body = intake.unpacked(asked.body, asked.encoding)
         return BulkIn(body, intake.count(body), asked.query.get("source", intake.SOURCE))
@@ -269,7 +197,7 @@ def _counted(asked: _Asked) -> BulkIn | None:
         return None
 
 
-def _take_in(caller: Caller, waiting: Sequence[_Asked]) -> list[bytes | None]:
+def _take_in(caller: Caller, waiting: Sequence[Asked]) -> list[bytes | None]:
     """Take in what requests bring, in one transaction; None for one that is to be refused."""
     if connection.errors_occurred:  # it is looked at then, not before each transaction
         close_old_connections()
@@ -293,7 +221,7 @@ def _take_in(caller: Caller, waiting: Sequence[_Asked]) -> list[bytes | None]:
     ]
 
 
-def _read(asked: _Asked, part: int) -> intake.Batch | None:
+def _read(asked: Asked, part: int) -> intake.Batch | None:
     try:
         body = intake.unpacked(asked.body, asked.encoding)
         return intake.read(body, source=asked.query.get("source", intake.SOURCE), part=part)
@@ -333,6 +261,18 @@ def _query_of(scope: Scope) -> Mapping[str, str] | None:
         and 0 < len(query.get("source", "-")) <= 200
     )
     return query if is_plain else None
+
+
+def _asked(
+    scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, body: bytes
+) -> Asked | None:
+    """Return what a request brings; None where the operation would look closer at how it asks."""
+    query = _query_of(scope)
+    if query is None:
+        return None
+    accepted = headers.get(b"accept-language", b"").decode("latin-1")
+    encoding = headers.get(b"content-encoding", b"").decode("latin-1").lower()
+    return Asked(body, encoding, query, problems.language_of(accepted, caller.language))
 
 
 async def _body_of(receive: Receive) -> bytes:
