@@ -197,6 +197,21 @@ def test_a_key_asks_the_lane_and_the_api_no_oftener_than_it_may(
     assert int(refused.headers["Retry-After"]) > 0
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("lost", ["kvit.parties.queries.known_key", "kvit.web.lane.take_requests"])
+def test_a_database_that_is_away_is_told_by_the_operation(
+    api: Callers, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError("the server closed the connection")
+
+    calls = Calls(api("usage.write").key)
+    monkeypatch.setattr(lost, fail)
+    assert asyncio.run(calls(lane.BULK, EVENT))[0] == 299
+    monkeypatch.undo()
+    assert asyncio.run(calls(lane.BULK, EVENT))[0] == 202
+
+
 def _revoke(tenant: Tenant, key: str) -> None:
     from uuid import UUID
 

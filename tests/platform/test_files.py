@@ -37,11 +37,23 @@ def test_what_nothing_names_goes_after_its_time(file_store: Path) -> None:
     killed.write_bytes(b"ol")
     for path in (files.path_of(named), files.path_of(old), killed):
         os.utime(path, (NOW.timestamp() - 1,) * 2)
-    assert files.drop_unnamed({named}, before=NOW) == 2
+    named_all = {named, *"abc"}  # and three that lie elsewhere
+    assert files.drop_unnamed(named_all, before=NOW) == 2
     assert sorted(path.name for path in file_store.rglob("*") if path.is_file()) == sorted(
         [named, young]
     )
-    assert files.drop_unnamed({named}, before=NOW) == 0
+    assert files.drop_unnamed(named_all, before=NOW) == 0
+
+
+def test_a_store_that_another_database_names_is_left_alone(file_store: Path) -> None:
+    paths = [files.path_of(files.put(word)) for word in (b"a", b"b", b"c")]
+    for path in paths:
+        os.utime(path, (0, 0))
+    for named in (set(), {paths[0].name}):
+        with pytest.raises(files.ForeignStore):
+            files.drop_unnamed(named, before=NOW)
+    assert all(path.exists() for path in paths)
+    assert files.drop_unnamed({path.name for path in paths[:2]}, before=NOW) == 1
 
 
 def test_who_puts_it_just_then_keeps_it(file_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +68,7 @@ def test_who_puts_it_just_then_keeps_it(file_store: Path, monkeypatch: pytest.Mo
         return real(self, target)
 
     monkeypatch.setattr(Path, "rename", late)
-    assert files.drop_unnamed((), before=NOW) == 0
+    assert files.drop_unnamed({"another"}, before=NOW) == 0
     assert files.get(HELLO) == b"hello"
     assert list(path.parent.iterdir()) == [path]
 

@@ -16,6 +16,7 @@ from kvit.parties.rows import Tenant
 from kvit.platform.ids import uuid7
 from kvit.platform.models import AuditRow, IdempotencyKey
 from kvit.platform.tenancy import tenant_scope
+from kvit.web import retention
 from kvit.web.retention import UNNAMED, drop_old, drop_unnamed_files
 
 MOMENT = timedelta(microseconds=1)
@@ -81,3 +82,12 @@ def test_files_that_no_company_names_go_after_a_week(
 
 def _stored(store: Path) -> set[str]:
     return {path.name for path in store.rglob("*/*")}
+
+
+def test_whoever_puts_files_is_asked_which_they_name() -> None:
+    """A module that is added here has its rows read by `drop_unnamed_files`, or loses its files."""
+    source = Path(retention.__file__).parents[1]
+    putting = [path for path in source.rglob("*.py") if "files.put(" in path.read_text()]
+    assert sorted(path.relative_to(source).as_posix() for path in putting) == [
+        "documents/services.py", "metering/_segments.py",
+    ]  # fmt: skip

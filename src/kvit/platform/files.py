@@ -10,7 +10,7 @@ A file lies here before the row that names it is committed. One whose row never 
 import hashlib
 import os
 import re
-from collections.abc import Container
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
@@ -34,6 +34,10 @@ class FileUnusable(Failure):
     """The store does not have the file, or not as it was put."""
 
     words = WORDS
+
+
+class ForeignStore(Exception):
+    """So many files have no row that the rows are hardly those of this store."""
 
 
 class NoStore(Exception):
@@ -85,14 +89,19 @@ def get(digest: str) -> bytes:
     return content
 
 
-def drop_unnamed(named: Container[str], *, before: datetime) -> int:
+def drop_unnamed(named: Collection[str], *, before: datetime) -> int:
     """Drop files that nothing names and nobody has put since a moment; return how many.
 
     Args:
         named: the hashes that any row names, of whatever tenant.
         before: so long ago that whoever put a file then has committed its row, or never will.
+
+    Raises:
+        ForeignStore: there are more of them than are named; none is dropped.
     """
-    found = (path for path in folder().glob("??/*") if path.name not in named)
+    found = [path for path in folder().glob("??/*") if path.name not in named]
+    if len(found) > len(named):
+        raise ForeignStore(f"{len(found)} files of {folder()} have no row, {len(named)} have one")
     return sum(_drop(path, before) for path in found)
 
 

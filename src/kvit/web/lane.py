@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from django.db import close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection
 
 from kvit.metering import services as metering
 from kvit.metering.rows import BulkIn
@@ -157,6 +157,13 @@ def wants(scope: Scope) -> bool:
 
 
 def _known(header: str, address: str) -> Caller | None:
+    try:
+        return _looked_up(header, address)
+    except DatabaseError:  # in words, the operation says so
+        return None
+
+
+def _looked_up(header: str, address: str) -> Caller | None:
     close_old_connections()
     scheme, _, text = header.partition(" ")
     now = datetime.now(UTC)
@@ -172,9 +179,12 @@ def _known(header: str, address: str) -> Caller | None:
 
 def _take_requests(actor: str) -> int:
     """Return how many requests an actor may make now, of those that it may make at once."""
-    close_old_connections()
     some = max(1, settings.load().api_burst // TAKEN_OF_BURST)
-    return next((count for count in (some, 1) if not take_requests(actor, count)), 0)
+    try:
+        close_old_connections()
+        return next((count for count in (some, 1) if not take_requests(actor, count)), 0)
+    except DatabaseError:
+        return 0
 
 
 def _keep(caller: Caller, waiting: Sequence[Asked]) -> list[bytes | None]:

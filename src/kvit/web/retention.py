@@ -62,9 +62,15 @@ def drop_unnamed_files() -> None:
     """Drop files of the store that no row of any company names, and that nobody has put lately."""
     named: set[str] = set()
     for one in parties.tenants():
-        with tenant_scope(one.id):
+        with tenant_scope(one.id), transaction.atomic():
             named.update(documents.digests())
             named.update(metering.segment_digests())
-    dropped = files.drop_unnamed(named, before=datetime.now(UTC) - UNNAMED)
+    try:
+        dropped = files.drop_unnamed(named, before=datetime.now(UTC) - UNNAMED)
+    except (
+        files.ForeignStore
+    ) as error:  # another database's, or one that was restored from long ago
+        _log.error("no files are dropped: %s", error)
+        return
     if dropped:
         _log.info("dropped %s files of the store that no row names", dropped)
