@@ -25,7 +25,7 @@ ROOT = HERE.parent
 FIGURES = HERE / "figures" / "proofs"
 PAGE = ROOT / "docs" / "explanation" / "reliability.md"
 BEGIN, END = "<!-- figures: made by bench/proofs.py -->", "<!-- end of figures -->"
-NAMES = ("dates", "rounding", "simulate", "race", "crash", "kill", "tamper", "mutants")
+NAMES = ("dates", "rounding", "simulate", "race", "crash", "kill", "failover", "tamper", "mutants")
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ A client who was not answered asks again under the same key (amendment, correcti
 was killed is started again (bill run, shared run, approval); a file is sent again (intake).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from importlib import import_module
@@ -91,8 +91,8 @@ def bulk() -> None:
         if not told.exists():
             places = range(200 + part * A_REQUEST, 200 + (part + 1) * A_REQUEST)
             rows = [company.event(n % FEW, n // FEW, day=21) for n in places]
-            body = orjson.dumps([_said(row) for row in rows])
-            metering.keep_bulk([BulkIn(body, len(rows), "meter")], actor=ACTOR, now=LATER)
+            asked = [BulkIn(body_of(rows), len(rows), "meter")]
+            metering.keep_bulk(asked, actor=ACTOR, now=LATER)
             told.touch()
     durable_log.writer().close()  # as each second
     usage.take_up_tenant(now=LATER)
@@ -149,6 +149,22 @@ FLOWS = (
 )
 
 
+def body_of(events: Iterable[EventIn]) -> bytes:
+    """Write events as a client sends them."""
+    return orjson.dumps(
+        [
+            {
+                "id": one.event_id,
+                "subscription": one.subject,
+                "meter": one.meter,
+                "time": one.time.isoformat(),
+                "value": str(one.value),
+            }
+            for one in events
+        ]
+    )
+
+
 def named(name: str) -> Flow:
     return next(one for one in FLOWS if one.name == name)
 
@@ -166,17 +182,6 @@ def run(flow: Flow) -> None:
     """Act in the company's scope."""
     with tenant_scope(company.tenant().id):
         flow.act()
-
-
-def _said(event: EventIn) -> dict[str, str]:
-    """Write an event as a client sends it."""
-    return {
-        "id": event.event_id,
-        "subscription": event.subject,
-        "meter": event.meter,
-        "time": event.time.isoformat(),
-        "value": str(event.value),
-    }
 
 
 def _asked(key: str, act: Callable[[], Any]) -> None:

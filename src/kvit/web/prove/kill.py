@@ -3,9 +3,11 @@
 Workers: a month of 2 000 payers is billed by jobs of ten payers, a tenth of the jobs left twice.
 Six workers at a time are killed two hundred times: most of them soon after they began a job, by
 the time that a job takes, some before. What the dead held is taken up by the next worker that
-starts, as in production (`platform.leases`). Then one worker finishes in peace. Each worker tells
-when it begins and ends a job, so it is known how many kills met it at work; a worker that ended by
-itself was not killed. The server: see `power`. Both at the same time, each on a core.
+starts, as in production (`platform.leases`). Then workers finish in peace. Each worker tells when
+it begins and ends a job, so it is known how many kills met it at work; a worker that ended by
+itself was not killed.
+Afterwards the next month is billed as people order it: one run that workers share, each of its
+parts a transaction, with an eighth as many kills. The server: see `power`. Both at the same time.
 """
 
 import os
@@ -16,6 +18,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from statistics import median
 from typing import Any
 from uuid import UUID
@@ -23,11 +26,13 @@ from uuid import UUID
 from kvit.platform.jobs import Job, job
 from kvit.web.prove.ground import Ground, close
 from kvit.web.prove.outcome import Outcome, Part, chance_of, gathered, spread
+from kvit.web.prove.planted import attribute
 
 PAYERS = 10  # a payer's invoice each, for a kill
 A_JOB = 10  # payers
 TWICE = 10  # one job of so many is left twice
 WORKERS = 6
+FINISHERS = 2
 IDLE = 0.2  # of the workers die at a moment of their own, at work or not
 IDLE_S = 0.6  # at the latest after their start
 JOBS_LONG = 2.0  # the others die within so many times what a job takes, after they began one
@@ -35,6 +40,8 @@ A_JOB_S = 0.1  # what a job takes, as long as none was seen
 AT_WORK = 0.5  # of the kills at least must meet a worker at work
 MANY_KILLS = 50
 SERVER_KILLS = 8  # one kill of the server for so many of workers
+SHARED_KILLS = 8  # and one of a worker at a shared run
+PARTS = 40  # of a shared run, about
 BEGUN, ENDED = b"b", b"e"
 _pipe: list[int] = []  # of a worker: where it tells what it is at
 UNDONE = "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
@@ -102,17 +109,20 @@ def kill_workers(ground: Ground, *, seed: int, kills: int) -> Part:
     work = _job()
     template = ground.template(f"payers_{payers}", lambda: company.make(payers, events=1))
     with ground.copy(template):
+        _finish()  # nothing; what workers ask for is loaded before they are forked
         with tenant_scope(company.tenant().id):
             _leave_jobs(work, chance, part)
         _kill_them(chance, kills, part)
         with tenant_scope(company.tenant().id):
-            part.figures["invoices before the last worker"] = company.number(
+            part.figures["invoices before the last workers"] = company.number(
                 "SELECT count(*) FROM invoicing_invoice"
             )
         _finish()
         part.violations += _left_undone()
         with tenant_scope(company.tenant().id):
             part.violations += _lost_or_doubled(payers)
+        _share(chance, kills, part)
+        with tenant_scope(company.tenant().id):
             part.violations += company.gaps()
         part.violations += company.broken()
         part.figures["invoices"] = payers
@@ -120,6 +130,39 @@ def kill_workers(ground: Ground, *, seed: int, kills: int) -> Part:
     if kills >= MANY_KILLS and met < kills * AT_WORK:
         part.violations.append(f"{met} kills of {kills} met a worker at work: that proves little")
     return part
+
+
+def _share(chance: random.Random, kills: int, part: Part) -> None:
+    """Bill November by one run that workers share, and kill some of them at its parts."""
+    from kvit.invoicing import services as invoicing
+    from kvit.platform.tenancy import tenant_scope
+    from kvit.web.prove import company
+
+    shares = import_module("kvit.invoicing.services._shares")
+    own, right, payers = Part(), shares._do_next, kills * PAYERS
+
+    def do_next(*given: object) -> object:
+        _tell(BEGUN)
+        answer = right(*given)
+        _tell(ENDED)
+        return answer
+
+    now = company.NOVEMBER.end_instant(company.ZONE)
+    with (
+        attribute(shares, "_do_next", do_next),
+        attribute(shares, "LEAST", max(PAYERS, payers // PARTS)),
+        attribute(shares, "SPREAD", PARTS),
+    ):
+        with tenant_scope(company.tenant().id):
+            invoicing.order_run(
+                company.NOVEMBER.start, action="bill", author=company.ACTOR, now=now
+            )
+        _kill_them(chance, max(1, kills // SHARED_KILLS), own, may_end=True)
+        _finish()
+    part.figures["killed at a shared run"] = own.figures["workers killed"]
+    part.violations += _left_undone()
+    with tenant_scope(company.tenant().id):
+        part.violations += _lost_or_doubled(2 * payers)
 
 
 def _job() -> Job:
@@ -156,7 +199,8 @@ def _leave_jobs(work: Job, chance: random.Random, part: Part) -> None:
     part.figures["jobs"], part.figures["of them twice"] = len(jobs), len(twice)
 
 
-def _kill_them(chance: random.Random, kills: int, part: Part) -> None:
+def _kill_them(chance: random.Random, kills: int, part: Part, *, may_end: bool = False) -> None:
+    """Kill so many workers; `may_end`: fewer, where the work is done before."""
     lives = _Lives(chance)
     try:
         while part.figures["workers killed"] < kills:
@@ -171,7 +215,8 @@ def _kill_them(chance: random.Random, kills: int, part: Part) -> None:
                     part.figures["of them at work"] += 1
                     lives.guessed_s = max(lives.guessed_s, 2 * (time.monotonic() - life.began_at))
             if part.figures["ended by themselves"] >= kills:
-                part.violations.append("the work was done before all workers were killed")
+                if not may_end:
+                    part.violations.append("the work was done before all workers were killed")
                 return
     finally:
         for life in list(lives.alive.values()):
@@ -185,7 +230,8 @@ def _start(lives: _Lives) -> None:
     told, telling = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _work(telling)
+        _pipe.append(telling)
+        _work()
     os.close(telling)
     early = lives.chance.random() < IDLE
     share = lives.chance.random()
@@ -193,10 +239,9 @@ def _start(lives: _Lives) -> None:
     lives.alive[told] = _Life(pid, told, dies_at, share)
 
 
-def _work(telling: int) -> None:
+def _work() -> None:
     """Work in a child that does not come back."""
     status = 1
-    _pipe.append(telling)
     try:
         from kvit.platform import jobs
 
@@ -250,9 +295,20 @@ def _bury(lives: _Lives, life: _Life) -> None:
 
 
 def _finish() -> None:
+    """Let some workers do what is left, as long as there is anything."""
+    close()
+    pids = []
+    for _ in range(FINISHERS):
+        pid = os.fork()
+        if pid == 0:
+            _pipe.clear()
+            _work()
+        pids.append(pid)
+    for pid in pids:
+        os.waitpid(pid, 0)
     from kvit.platform import jobs
 
-    jobs.work_once()
+    jobs.work_once()  # what the last of them left
 
 
 def _left_undone() -> Sequence[str]:
@@ -263,13 +319,14 @@ def _left_undone() -> Sequence[str]:
     return [f"{undone} jobs are left undone, {failed} failed"] if undone or failed else []
 
 
-def _lost_or_doubled(payers: int) -> Sequence[str]:
+def _lost_or_doubled(wanted: int) -> Sequence[str]:
     from kvit.web.prove import company
 
     figures: dict[str, Any] = {
         "invoices": company.number("SELECT count(*) FROM invoicing_invoice"),
         "payers billed": company.number(
-            "SELECT count(DISTINCT customer_id) FROM invoicing_invoice WHERE status = 'issued'"
+            "SELECT count(*) FROM (SELECT DISTINCT customer_id, billed_in FROM invoicing_invoice"
+            " WHERE status = 'issued') s"
         ),
         "invoices told": company.number(
             "SELECT count(DISTINCT key) FROM platform_eventlog"
@@ -280,4 +337,4 @@ def _lost_or_doubled(payers: int) -> Sequence[str]:
         ),
         "the last number": company.number("SELECT sum(last) FROM invoicing_numberseries"),
     }
-    return [f"{name}: {n}, not {payers}" for name, n in figures.items() if n != payers]
+    return [f"{name}: {n}, not {wanted}" for name, n in figures.items() if n != wanted]

@@ -37,7 +37,7 @@ def prove(*, seed: int, size: int, ground: Ground, only: Sequence[str] = ()) -> 
         for proof in dict.fromkeys(one.caught_by for one in planted)
     ]
     # Those that need a database take longest: they come first.
-    jobs.sort(key=lambda one: " " not in one.caught_by)
+    jobs.sort(key=lambda one: one.caught_by in SIZES)
     return gathered("mutants", spread(_try, jobs), seed=seed, size=size)
 
 
@@ -73,7 +73,7 @@ def _is_caught(mutant: Mutant, seed: int, ground: Ground) -> bool:
 
 
 def _violations(caught_by: str, seed: int, ground: Ground) -> Sequence[str]:
-    from kvit.web.prove import crash, race
+    from kvit.web.prove import crash, failover, race
 
     name, _, what = caught_by.partition(" ")
     if name == "race":
@@ -81,6 +81,8 @@ def _violations(caught_by: str, seed: int, ground: Ground) -> Sequence[str]:
     if name == "crash":
         tried = crash.prove(seed=seed, size=0, ground=ground, only=[what], last=BOUNDARIES)
         return tried.violations
+    if name == "failover":
+        return failover.prove(seed=seed, size=1, ground=ground).violations
     proof = import_module(f"kvit.web.prove.{name}")
     found: Outcome = proof.prove(seed=seed, size=SIZES[name])
     return found.violations

@@ -1,8 +1,10 @@
 """R5: PostgreSQL and all its processes are killed by SIGKILL under four writers.
 
-Two writers take usage in, two approve drafts, each writing down what was acknowledged. A writer
-whose connection breaks tries the same again until it is answered. Afterwards everything that was
-acknowledged stands, once, and what was not stands whole or not at all. A cluster of our own, with
+One writer takes usage in, one keeps usage in the log of bulk intake and takes it up, two approve
+drafts, each writing down what was acknowledged. A writer whose connection breaks tries the same
+again until it is answered; the one of bulk intake dies with the server, as on one machine, and is
+started anew. Afterwards everything that was acknowledged stands, once, and what was not stands
+whole or not at all. A cluster of our own, with
 fsync as in production and no guard, so that recovery can be timed: from the start of the server to
 the first answer.
 """
@@ -23,6 +25,8 @@ from uuid import UUID
 
 import psycopg
 
+from kvit.metering.rows import BulkIn
+from kvit.platform import durable_log, files
 from kvit.platform.connection import conninfo
 from kvit.platform.db import roles
 from kvit.platform.db.roles import APP_ROLE, Access
@@ -36,6 +40,8 @@ from kvit.web.prove.outcome import Part, chance_of
 
 DRAFTS = 60  # for a kill; a writer that finds none goes on to look
 INTAKES, APPROVERS = 2, 2
+BULK = 1  # the place of the writer that keeps its events in the log
+TAKEN_UP = 5  # batches, at once
 A_BATCH = 5  # events
 PAUSE_S = 0.05
 PATIENCE_S = 120.0
@@ -44,6 +50,7 @@ PATIENCE_S = 120.0
 def kill_servers(*, seed: int, kills: int) -> Part:
     """Kill the server so many times; the moments are drawn by the seed."""
     part, chance, before = Part(), chance_of(seed, "servers"), roles.access()
+    store = files.folder()
     root = Path(tempfile.mkdtemp(prefix="kvit-power-"))
     folder = DataFolder(root / "data")
     access = server.ensure(folder)
@@ -51,25 +58,30 @@ def kill_servers(*, seed: int, kills: int) -> Part:
     recoveries: list[int] = []
     running: subprocess.Popen[bytes] | None = None
     try:
-        _fill(access, kills * DRAFTS)
+        fill(access, kills * DRAFTS)
         server.stop(folder)
-        running, _ = _started(folder, access)
-        writers = [_writer(access, root / f"acks-{n}", n) for n in range(INTAKES + APPROVERS)]
+        running, _ = started(folder, access)
+        files.use(root / "files")
+        writers = [writer(access, root / f"acks-{n}", n) for n in range(INTAKES + APPROVERS)]
         for _ in range(kills):
             time.sleep(chance.uniform(0.1, 0.5))
-            _kill_all(running)
-            running, took = _started(folder, access)
+            kill_all(running)
+            os.kill(writers[BULK], signal.SIGKILL)
+            os.waitpid(writers[BULK], 0)
+            running, took = started(folder, access)
             recoveries.append(round(took * 1000))
+            writers[BULK] = writer(access, root / f"acks-{BULK}", BULK)
         part.figures["server kills"] = len(recoveries)
         part.figures["median recovery, ms"] = sorted(recoveries)[len(recoveries) // 2]
         part.figures["longest recovery, ms"] = max(recoveries)
         time.sleep(PAUSE_S)
-        _end(writers)
+        end(writers)
         writers = []
-        part.violations += _lost(root, part)
+        part.violations += lost(root, part)
     finally:
-        _end(writers)
+        end(writers)
         point(before)
+        files.use(store)
         if running is not None:
             running.send_signal(signal.SIGINT)
             running.wait()
@@ -77,7 +89,7 @@ def kill_servers(*, seed: int, kills: int) -> Part:
     return part
 
 
-def _fill(access: Access, drafts: int) -> None:
+def fill(access: Access, drafts: int) -> None:
     from kvit.platform.migrate import migrate_as_owner
     from kvit.platform.tenancy import tenant_scope
     from kvit.web.prove import company
@@ -90,19 +102,11 @@ def _fill(access: Access, drafts: int) -> None:
     close()
 
 
-def _started(folder: DataFolder, access: Access) -> "tuple[subprocess.Popen[bytes], float]":
+def started(folder: DataFolder, access: Access) -> "tuple[subprocess.Popen[bytes], float]":
     """Start the server and wait for its first answer; return how long that took."""
-    words: list[str | Path] = [
-        program("postgres"), "-D", folder.cluster, "-c", "listen_addresses=",
-        "-c", f"unix_socket_directories={folder.new_socket_folder()}",
-        "-c", "unix_socket_permissions=0700",
-    ]  # fmt: skip
     began = time.monotonic()
     while True:
-        (folder.cluster / "postmaster.pid").unlink(missing_ok=True)
-        running = account_of(folder).popen(
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        running = launched(folder)
         # It ends at once while a child of the killed one still holds its memory.
         while running.poll() is None:
             if is_ready(folder) and _answers(access):
@@ -113,6 +117,19 @@ def _started(folder: DataFolder, access: Access) -> "tuple[subprocess.Popen[byte
         time.sleep(PAUSE_S)
 
 
+def launched(folder: DataFolder) -> "subprocess.Popen[bytes]":
+    """Start the server, and wait for nothing."""
+    words: list[str | Path] = [
+        program("postgres"), "-D", folder.cluster, "-c", "listen_addresses=",
+        "-c", f"unix_socket_directories={folder.new_socket_folder()}",
+        "-c", "unix_socket_permissions=0700",
+    ]  # fmt: skip
+    (folder.cluster / "postmaster.pid").unlink(missing_ok=True)
+    return account_of(folder).popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
 def _answers(access: Access) -> bool:
     try:
         psycopg.connect(conninfo(access, APP_ROLE), connect_timeout=5).close()
@@ -121,7 +138,7 @@ def _answers(access: Access) -> bool:
     return True
 
 
-def _kill_all(running: "subprocess.Popen[bytes]") -> None:
+def kill_all(running: "subprocess.Popen[bytes]") -> None:
     """Kill the server and each of its processes, as a power cut does."""
     children = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
                 if _parent(pid) == running.pid]  # fmt: skip
@@ -141,7 +158,7 @@ def _parent(pid: int) -> int:
     return int(said.rpartition(")")[2].split()[1])
 
 
-def _writer(access: Access, acks: Path, place: int) -> int:
+def writer(access: Access, acks: Path, place: int) -> int:
     """Start a writer that goes on until it is told to end; return its pid."""
     close()
     child = os.fork()
@@ -151,9 +168,10 @@ def _writer(access: Access, acks: Path, place: int) -> int:
     signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
     try:
         point(access)
+        acked = len(acks.read_text().split()) if acks.exists() else 0
         with acks.open("a", buffering=1) as told:
-            write = _take_in if place < INTAKES else _approve
-            write(place, lambda said: told.write(f"{said}\n"), lambda: bool(asked))
+            write = _keep if place == BULK else _take_in if place < INTAKES else _approve
+            write(place, lambda said: told.write(f"{said}\n"), lambda: bool(asked), acked)
         status = 0
     finally:
         if status:
@@ -165,13 +183,13 @@ Tell = Callable[[str], Any]
 Ended = Callable[[], bool]
 
 
-def _take_in(place: int, tell: Tell, ended: Ended) -> None:
+def _take_in(place: int, tell: Tell, ended: Ended, acked: int) -> None:
     from kvit.metering import services as metering
     from kvit.platform.tenancy import tenant_scope
     from kvit.web.prove import company
 
     tenant = _patiently(lambda: company.tenant().id)
-    batch = 0
+    batch = acked
     with tenant_scope(tenant):
         while not ended():
             first = batch * A_BATCH
@@ -182,7 +200,29 @@ def _take_in(place: int, tell: Tell, ended: Ended) -> None:
             batch += 1
 
 
-def _approve(place: int, tell: Tell, ended: Ended) -> None:
+def _keep(place: int, tell: Tell, ended: Ended, acked: int) -> None:
+    """Keep usage in the log, and look into it now and then; begin after what was acknowledged."""
+    from kvit.metering import services as metering
+    from kvit.platform.tenancy import tenant_scope
+    from kvit.web import sealing
+    from kvit.web.prove import company, flows
+
+    tenant = _patiently(lambda: company.tenant().id)
+    batch = acked
+    with tenant_scope(tenant):
+        while not ended():
+            first = batch * A_BATCH
+            rows = [company.event(place, n) for n in range(first, first + A_BATCH)]
+            asked = [BulkIn(flows.body_of(rows), len(rows), f"w-{place}")]
+            metering.keep_bulk(asked, actor=company.ACTOR, now=company.LATER)
+            tell(str(batch))
+            batch += 1
+            if batch % TAKEN_UP == 0:
+                durable_log.writer().close()
+                _patiently(partial(sealing.take_up_tenant, now=company.LATER))
+
+
+def _approve(place: int, tell: Tell, ended: Ended, acked: int) -> None:
     from kvit.invoicing import services as invoicing
     from kvit.platform.tenancy import tenant_scope
     from kvit.web.prove import company
@@ -213,20 +253,22 @@ def _patiently(act: Callable[[], Any]) -> Any:
             time.sleep(PAUSE_S)
 
 
-def _end(writers: Sequence[int]) -> None:
+def end(writers: Sequence[int]) -> None:
     for pid in writers:
         os.kill(pid, signal.SIGTERM)
     for pid in writers:
         os.waitpid(pid, 0)
 
 
-def _lost(root: Path, part: Part) -> list[str]:
+def lost(root: Path, part: Part) -> list[str]:
     """Compare what was acknowledged with what stands."""
     from kvit.platform.tenancy import tenant_scope
+    from kvit.web import sealing
     from kvit.web.prove import company
 
     found: list[str] = []
     with tenant_scope(company.tenant().id):
+        sealing.take_up_tenant(now=company.LATER)
         for place in range(INTAKES):
             acked = len((root / f"acks-{place}").read_text().split())
             kept = company.number(

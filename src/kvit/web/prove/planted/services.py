@@ -134,6 +134,13 @@ def posted_later() -> Planting:
     return swapped(right, post)
 
 
+@mutant("a commit that does not wait for the standby",
+        origin="asynchronous replication: 4 of 12 388 lost in a trial",
+        caught_by="failover")  # fmt: skip
+def standby_unasked() -> Planting:
+    return attribute(import_module("kvit.web.prove.failover"), "STANDBYS", "")
+
+
 @mutant("answered before the log is flushed", origin="acknowledged, and lost with the power",
         caught_by="crash bulk")  # fmt: skip
 def log_unflushed() -> Planting:

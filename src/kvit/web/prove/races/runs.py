@@ -13,7 +13,7 @@ from kvit.web.prove.races import HANDS, Round, among, race, same, told
 
 FEE = 100_000
 RUNS = 3  # at once: each is many statements, and two are enough to meet
-BESIDE = 2  # runs beside changes
+BESIDE = 2  # runs beside changes, or of two months
 PERCENTS = (5, 10, 20, 25)
 _MONTH = """
     SELECT count(*), coalesce(sum(total_minor), 0) FROM invoicing_invoice
@@ -77,19 +77,18 @@ def bonus_twice(place: int) -> Round:
     code = f"bonus-{place}"
     row = company.amendment(0, months[0].start, "discount", {"code": code, "bonus": "1500"})
     gone = company.amendment(0, months[0].start, "discount", {"remove": "all"})
-    subscriptions.amend_many([gone], actor=ACTOR, now=LATER)
-    subscriptions.amend_many([row], actor=ACTOR, now=LATER)
+    subscriptions.amend_many([gone, row], actor=ACTOR, now=LATER)
 
     def check(answers: Sequence[Any]) -> Iterable[str]:
-        yield from told(answers, done=RUNS)
+        yield from told(answers, done=BESIDE)
         company.bill(months[2])
         charged = sum(company.number(_CHARGED, month=one.start) for one in months)
         yield from same("three fees less the bonus", charged, 3 * FEE - 150_000)
 
-    return Round([partial(company.bill, months[n % 2]) for n in range(RUNS)], check)
+    return Round([partial(company.bill, one) for one in months[:BESIDE]], check)
 
 
-@race("order_twice", template="one", one_in=5)
+@race("order_twice", template="one")
 def order_twice(place: int) -> Round:
     """Three people order a run of one month: one order stands, and two workers at it bill once."""
     window = company.month(place + 1)
@@ -110,7 +109,7 @@ def order_twice(place: int) -> Round:
     return Round([order] * RUNS, check)
 
 
-@race("amendment_numbers", template="one", one_in=5)
+@race("amendment_numbers", template="one")
 def amendment_numbers(place: int) -> Round:
     """Eight amendments of one subscription take eight numbers in a row."""
     window = company.month(place + 1)

@@ -1,0 +1,62 @@
+"""Two versions at work on one database: what the former one left and writes, the newer one takes.
+
+A version that was not released cannot be run here. What can be held is what it relies on: jobs that
+it left in the queue, and rows that it writes without knowing the columns of a later migration.
+"""
+
+import inspect
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import AddField, CreateModel
+from django.db.models.fields import NOT_PROVIDED
+from procrastinate.contrib.django import app
+
+from kvit.web import nightly, retention, sealing  # noqa: F401 - with the jobs of workers
+
+# Names and arguments as they stand in queues: a line is added, none is changed or taken away.
+LEFT = {
+    "integrations.webhooks.replay": {"endpoint", "since", "until", "topics"},
+    "integrations.webhooks.send": {"endpoint"},
+    "invoicing.look": set(),
+    "invoicing.merge": set(),
+    "invoicing.order": {"order"},
+    "invoicing.order.issue": {"order"},
+    "invoicing.order.rate": {"order"},
+    "ledger.log": set(),
+    "ledger.merge": set(),
+    "parties.alarm": {"who", "right", "what", "origin"},
+    "rating.simulate": {"simulation"},
+    "web.forget_old": set(),
+    "web.seal": set(),
+    "web.verify": set(),
+}
+
+
+def test_a_job_that_a_former_version_left_is_done_by_this_one() -> None:
+    unknown = sorted(LEFT.keys() - app.tasks.keys())
+    assert unknown == []
+    for name, left in LEFT.items():
+        does: Any = inspect.getclosurevars(app.tasks[name].func).nonlocals["function"]
+        asked = inspect.signature(does).parameters
+        assert left <= asked.keys(), name
+        needed = {key for key, one in asked.items() if one.default is inspect.Parameter.empty}
+        assert needed - {"now"} <= left, name
+
+
+def test_a_row_of_a_former_version_stands_without_the_columns_of_a_later_one() -> None:
+    ours = {one.label for one in apps.get_app_configs() if one.name.startswith("kvit.")}
+    loader = MigrationLoader(None)
+    refused, added = [], 0
+    for (label, name), migration in loader.disk_migrations.items():
+        made = {one.name.lower() for one in migration.operations if isinstance(one, CreateModel)}
+        for one in migration.operations:
+            if label in ours and isinstance(one, AddField) and one.model_name.lower() not in made:
+                field: models.Field[Any, Any] = one.field
+                added += 1
+                if not field.null and field.db_default is NOT_PROVIDED:
+                    refused.append(f"{label}.{name}: {one.model_name}.{one.name}")
+    assert refused == []
+    assert added > 10
