@@ -9,6 +9,7 @@ joined with a hundred thousand in nested loops.
 """
 
 from collections.abc import Callable
+from datetime import date
 from time import perf_counter
 from typing import Any, LiteralString, cast
 from uuid import UUID
@@ -21,9 +22,9 @@ PART = 50_000  # documents a transaction
 
 TABLES = (
     "catalog_plan", "invoicing_invoice", "invoicing_invoiceline", "invoicing_tally", "ledger_claim",
-    "ledger_dayturnover", "ledger_posting", "parties_customer", "parties_customernote",
-    "parties_searchkey", "platform_auditrow", "rating_charge", "subscriptions_spell",
-    "subscriptions_subscription",
+    "ledger_dayturnover", "ledger_pastclaim", "ledger_posting", "parties_customer",
+    "parties_customernote", "parties_searchkey", "platform_auditrow", "rating_charge",
+    "subscriptions_spell", "subscriptions_subscription",
 )  # fmt: skip
 
 
@@ -61,12 +62,14 @@ def analyse() -> None:
     _as_owner("ANALYZE")
 
 
-def settle() -> None:
-    """Do what the night and autovacuum would."""
+def settle(on: date) -> None:
+    """Do what the night of a day and autovacuum would."""
     from kvit.invoicing import services as invoicing
     from kvit.ledger import services as ledger
+    from kvit.ledger.jobs import RESTS
 
     ledger.merge_turnovers()
+    ledger.keep_past(before=on - RESTS)
     invoicing.merge_tallies()
     _as_owner("VACUUM (ANALYZE)")
 
@@ -154,7 +157,8 @@ _DOCUMENTS = (
     CREATE TEMP TABLE made ON COMMIT DROP AS
     SELECT (lpad(to_hex(n), 8, '0') || substr(gen_random_uuid()::text, 9))::uuid AS id, n,
       c.id AS customer_id, s.id AS seller_id,
-      (date_trunc('month', %(now)s::timestamptz) - (1 + n %% %(months)s) * interval '1 month')::date
+      (date_trunc('month', %(now)s::timestamptz)
+        - (1 + (%(invoices)s - n)::bigint * %(months)s / %(invoices)s) * interval '1 month')::date
         AS day,
       gen_random_uuid() AS charge_id
     FROM generate_series(%(first)s::int, %(last)s::int) n
@@ -175,7 +179,7 @@ _DOCUMENTS = (
       n * 100, n * 100, '[]', '["arrears"]', 1, 1, 1, %(now)s
     FROM made m JOIN subscriptions_subscription s
       ON s.tenant_id = %(tenant)s AND s.customer_id = m.customer_id
-    WHERE n %% %(months)s = 0
+    WHERE day = (date_trunc('month', %(now)s::timestamptz) - interval '1 month')::date
     """,
     """
     INSERT INTO invoicing_invoiceline (id, tenant_id, invoice_id, position, charge_id, name, unit,

@@ -246,7 +246,7 @@ def _company(
             tenant.id, invoices=invoices, customers=customers, now=now,
             story=min(STORY, invoices), analyse=analyse, tell=tell,
         )  # fmt: skip
-        settle()
+        settle(now.date())
         filled = perf_counter() - begun
         user = User.objects.filter(email=f"{code}@example.com").first()
         user_id = user.pk if user else services.add_member(

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from kvit.ledger import queries, services
-from kvit.ledger.models import Claim, DayTurnover, Posting
+from kvit.ledger import _past, queries, services
+from kvit.ledger.models import Claim, DayTurnover, PastClaim, Posting
 from kvit.ledger.queries import Asked
 from kvit.ledger.rows import PostingsAsked
 from kvit.platform.ids import uuid7
@@ -42,6 +42,47 @@ def post(seller: UUID, now: datetime) -> None:
 
 def test_kept_sums_answer_as_the_postings_do(seller: UUID, now: datetime) -> None:
     post(seller, now)
+    answers_are_those_of_postings(seller)
+
+
+def test_a_day_long_past_is_asked_from_a_kept_one(
+    seller: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_past, "LEAST", 1)
+    post(seller, now)
+    assert services.keep_past(before=DAYS[5]) == 1  # four claims stand, four were posted before it
+    assert services.keep_past(before=DAYS[5]) == 0
+    kept = PastClaim.objects.order_by("balance_minor").values_list("day", "balance_minor")
+    assert list(kept) == [(DAYS[3], minor) for minor in (17, 55, 700, 1_220)]
+    assert _past.look().nearest(DAYS[2], DAYS[4]) == DAYS[3]
+    answers_are_those_of_postings(seller)
+    assert list(queries.problems()) == []
+
+    PastClaim.objects.filter(currency="USD").update(balance_minor=56)
+    [found] = queries.problems()
+    assert found == (
+        "ledger_past_not_its_postings", f"owed:2026-10-04 {BOB}", "55 USD, 56 kept"
+    )  # fmt: skip
+
+
+def test_a_kept_day_that_something_was_posted_before_is_passed_by_and_made_anew(
+    seller: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_past, "LEAST", 1)
+    post(seller, now)
+    services.keep_past(before=DAYS[5])
+    late = services.PostingIn(seller, "receivable", "revenue", ANN, 5, "RUB", "note:1", 1, DAYS[1])
+    services.post_many([late], now=now)
+    assert _past.look().nearest(DAYS[3], DAYS[3]) == _past.NOW
+    answers_are_those_of_postings(seller)
+    assert list(queries.problems()) == []
+    assert services.keep_past(before=DAYS[5]) == 1
+    assert _past.look().nearest(DAYS[3], DAYS[3]) == DAYS[3]
+    answers_are_those_of_postings(seller)
+    assert list(queries.problems()) == []
+
+
+def answers_are_those_of_postings(seller: UUID) -> None:
     for since, until in combinations(DAYS, 2):
         assert queries.trial_balance(seller, since=since, until=until) == queries.trial_balance(
             seller, since=since, until=until, as_recorded_by=LATE

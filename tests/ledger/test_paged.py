@@ -188,4 +188,4 @@ def test_a_page_takes_few_statements(books: UUID) -> None:
     with CaptureQueriesContext(connection) as seen:
         queries.card_page(Asked(books, OCTOBER, DECEMBER, account="62.01"))
         queries.customers_page(Asked(books, OCTOBER, DECEMBER, account="62.01"))
-    assert len(seen) == 6
+    assert len(seen) == 7

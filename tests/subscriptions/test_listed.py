@@ -124,7 +124,7 @@ def test_the_first_page_asks_the_same_number_of_queries_for_more_rows(
     more = [opened(f"x{n}", payers["alfa"], date(2026, 10, 1)) for n in range(40)]
     services.open_many(more, actor=ACTOR, now=NOW)
     assert Subscription.objects.count() == 45
-    with django_assert_num_queries(3):  # type: ignore[operator]
+    with django_assert_num_queries(2):  # type: ignore[operator]
         queries.listed(Asked(), now=NOW)
 
 

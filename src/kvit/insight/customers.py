@@ -64,22 +64,24 @@ def customers_page(
     """
     wanted = _asked(asked, now, on)
     if order.removeprefix("-") == BY_DEBT:
-        page = ledger.page_by_debt(
+        ids = ledger.page_by_debt(
             parties.asked_ids(wanted), currency=parties.tenant().row.currency, on=on,
             falls=order.startswith("-"), after=after, limit=limit,
         )  # fmt: skip
+        known = parties.customers_by_id(ids.rows)
+        page = ids.of(lambda key: known[key])
     else:
-        page = parties.page_of_ids(wanted, order=order, after=after, limit=limit)
-    known = parties.customers_by_id(page.rows)
-    owed = ledger.owed_by(page.rows, on=on)
-    taken = subscriptions.of_payers(page.rows, now=now)
-    issued = invoicing.last_issued(page.rows)
+        page = parties.customers_page(wanted, order=order, after=after, limit=limit)
+    keys = [one.id for one in page.rows]
+    owed = ledger.owed_by(keys, on=on)
+    taken = subscriptions.of_payers(keys, now=now)
+    issued = invoicing.last_issued(keys)
     return page.of(
-        lambda key: CustomerLine(
-            known[key],
-            owed.get(key, {}),
-            tuple(dict.fromkeys(s.plan for s in taken.get(key, []) if s.state != "ended")),
-            issued.get(key),
+        lambda one: CustomerLine(
+            one,
+            owed.get(one.id, {}),
+            tuple(dict.fromkeys(s.plan for s in taken.get(one.id, []) if s.state != "ended")),
+            issued.get(one.id),
         )
     )
 
@@ -95,10 +97,10 @@ def customer_card(customer: Customer, *, now: datetime, on: date) -> CustomerCar
     """Return what a person sees first of one customer."""
     key = customer.id
     others = parties.paid_for_by([key]) - {key}
-    near = parties.customers_by_id(others | {customer.payer_id})
+    near = parties.customers_by_id((others | {customer.payer_id}) - {key})
     return CustomerCard(
         customer,
-        near.get(customer.payer_id) if customer.payer_id != key else None,
+        near.get(customer.payer_id),
         tuple(sorted((near[one] for one in others), key=lambda one: one.row.code)),
         ledger.owed_by([key], on=on).get(key, {}),
         tuple(subscriptions.of_payers([key], now=now).get(key, ())),

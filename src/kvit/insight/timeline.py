@@ -21,6 +21,7 @@ from kvit.platform import audit
 from kvit.platform.paging import LIMIT, cursor_of, read_cursor
 from kvit.rating import queries as rating
 from kvit.subscriptions import queries as subscriptions
+from kvit.subscriptions.rows import SubscriptionInfo
 
 Kind = Literal["subscription", "amendment", "usage", "charge", "invoice", "note", "change"]
 KINDS: tuple[Kind, ...] = (
@@ -55,7 +56,7 @@ class Stream:
 @dataclass(frozen=True, slots=True)
 class _Whose:
     customer: Customer
-    subscriptions: Mapping[UUID, str]  # ids → codes
+    subscriptions: Mapping[UUID, SubscriptionInfo]
 
 
 def timeline(
@@ -94,13 +95,13 @@ def _before(kind: str, place: tuple[Any, ...] | None) -> Before | None:
     return at, _LAST if kind < last else _FIRST
 
 
-def _subscriptions(customer_id: UUID) -> dict[UUID, str]:
-    ids = subscriptions.ever_of([customer_id])
-    return {key: info.code for key, info in subscriptions.by_ids(ids).items()}
+def _subscriptions(customer_id: UUID) -> dict[UUID, SubscriptionInfo]:
+    return subscriptions.by_ids(subscriptions.ever_of([customer_id]))
 
 
 def _opened(whose: _Whose, before: Before | None, limit: int) -> list[Entry]:
-    rows = subscriptions.opened(list(whose.subscriptions), before=before, limit=limit)
+    every = sorted(whose.subscriptions.values(), key=_beginning, reverse=True)
+    rows = [one for one in every if before is None or _beginning(one) < before][:limit]
     plans = catalog.plan_names() if rows else {}
     return [
         Entry(row.starts_at, "subscription", row.id, facts={
@@ -112,8 +113,13 @@ def _opened(whose: _Whose, before: Before | None, limit: int) -> list[Entry]:
     ]  # fmt: skip
 
 
+def _beginning(one: SubscriptionInfo) -> Before:
+    return one.starts_at, one.id
+
+
 def _amended(whose: _Whose, before: Before | None, limit: int) -> list[Entry]:
-    rows = subscriptions.amended(list(whose.subscriptions), before=before, limit=limit)
+    changed = [key for key, one in whose.subscriptions.items() if one.amendments]
+    rows = subscriptions.amended(changed, before=before, limit=limit)
     plans = catalog.plan_names() if rows else {}
     return [
         Entry(row.recorded_at, "amendment", key, row.author, row.reason, {
@@ -126,11 +132,11 @@ def _amended(whose: _Whose, before: Before | None, limit: int) -> list[Entry]:
 
 
 def _used(whose: _Whose, before: Before | None, limit: int) -> list[Entry]:
-    subjects = [("subscription", code) for code in whose.subscriptions.values()]
+    subjects = [("subscription", one.code) for one in whose.subscriptions.values()]
     subjects.append(("customer", whose.customer.row.code))
     moment = before[0] if before else FAR
     rows = metering.days_of(subjects, zone=whose.customer.zone, before=moment, days=limit)
-    meters = catalog.meters()
+    meters = catalog.meters() if rows else {}
     entries = []
     for day, group in groupby(rows, key=lambda row: row.day):
         of_day = list(group)

@@ -9,6 +9,8 @@ from django.db.models import F, Max, Q, Value
 from django.db.models.functions import Coalesce
 
 from kvit.invoicing.models import Invoice
+from kvit.platform.paging import LIMIT
+from kvit.platform.reading import asked_once
 
 Before = tuple[datetime, UUID]
 
@@ -41,6 +43,11 @@ _FIELDS = (
 
 def told_to(customer_id: UUID, *, before: Before | None = None, limit: int) -> list[Told]:
     """Return the documents of a customer, the newest first, older than a (moment, id)."""
+    return _told(customer_id, before, max(limit, LIMIT + 1))[:limit]
+
+
+@asked_once
+def _told(customer_id: UUID, before: Before | None, limit: int) -> list[Told]:
     rows = Invoice.objects.filter(customer_id=customer_id).annotate(
         at=Coalesce(F("issued_at"), F("created_at"))
     )

@@ -198,7 +198,12 @@ def family_of(invoice_id: UUID) -> list[InvoiceRow]:
         F("corrects_id").asc(nulls_first=True), "created_at", "pk"
     )
     rows = list(family.values(*_COLUMNS))
-    return list(map(_made(rows), rows))
+    corrections = [
+        (one["corrects_id"], one["kind"], one["total_minor"])
+        for one in rows
+        if one["corrects_id"] is not None and one["status"] == "issued"
+    ]
+    return list(map(_maker(corrections, {one["id"]: one["number_text"] for one in rows}), rows))
 
 
 def correctors() -> list[str]:
@@ -304,15 +309,30 @@ def _on_tab(rows: "QuerySet[Any]", tab: Tab) -> "QuerySet[Any]":
 
 def _made(many: Sequence[Mapping[str, Any]]) -> Callable[[Mapping[str, Any]], InvoiceRow]:
     """Return how a row is made, with what corrects these and what they correct asked for once."""
+    ids = {row["id"] for row in many}
+    originals = {row["corrects_id"] for row in many} - {None}
+    near = Invoice.objects.filter(
+        Q(corrects_id__in=ids, status="issued") | Q(pk__in=originals)
+    ).values_list("pk", "number_text", "corrects_id", "kind", "total_minor", "status")
+    corrections: list[tuple[UUID, str, int]] = []
+    numbers: dict[UUID | None, str] = {}
+    for key, number, corrects, kind, minor, status in near:
+        numbers[key] = number
+        if corrects in ids and status == "issued":
+            corrections.append((corrects, kind, minor))
+    return _maker(corrections, numbers)
+
+
+def _maker(
+    corrections: Iterable[tuple[UUID, str, int]], numbers: Mapping[UUID | None, str]
+) -> Callable[[Mapping[str, Any]], InvoiceRow]:
+    """Return how a row is made: with the issued corrections of these documents, and the numbers of
+    what they correct themselves."""
     taken: dict[UUID, int] = defaultdict(int)
     kinds: dict[UUID, set[str]] = defaultdict(set)
-    rows = Invoice.objects.filter(corrects_id__in=[row["id"] for row in many], status="issued")
-    for key, kind, minor in rows.values_list("corrects_id", "kind", "total_minor"):
+    for key, kind, minor in corrections:
         taken[key] += minor
         kinds[key].add(kind)
-    originals = {row["corrects_id"] for row in many} - {None}
-    named = Invoice.objects.filter(pk__in=originals).values_list("pk", "number_text")
-    numbers: dict[UUID | None, str] = dict(named)
 
     def make(row: Mapping[str, Any]) -> InvoiceRow:
         key = row["id"]

@@ -38,6 +38,10 @@ WORDS: Words = {
         "долг клиента, который ведётся отдельно, не равен его проводкам",
         "the debt kept of a customer is not what the postings add up to",
     ),
+    "ledger_past_not_its_postings": (
+        "долг на прошлый день, который ведётся отдельно, не равен проводкам до него",
+        "the debt kept of a past day is not what the postings before it add up to",
+    ),
 }
 
 
@@ -123,5 +127,33 @@ _INVARIANTS = {
               SELECT customer_id, currency, balance_minor, 0
               FROM ledger_claim WHERE tenant_id = %(tenant)s) u
         GROUP BY customer_id, currency HAVING sum(posted) <> sum(kept) ORDER BY 1
+    """,
+    # Of the days that stand: what one has more than the one before it was posted between.
+    "ledger_past_not_its_postings": f"""
+        WITH moved AS MATERIALIZED (
+            SELECT coalesce(p.customer_id, '{NOBODY}') AS customer_id, p.currency, p.effective_on,
+                   CASE a.code WHEN p.debit THEN p.amount_minor ELSE -p.amount_minor END AS minor
+            FROM ledger_posting p
+            JOIN ledger_account a ON a.tenant_id = p.tenant_id AND a.seller_id = p.seller_id
+              AND a.code IN (p.debit, p.credit) AND a.role IN ('receivable', 'advance')
+            WHERE p.tenant_id = %(tenant)s),
+        standing AS MATERIALIZED (
+            SELECT d.day, lead(d.day) OVER (ORDER BY d.day) AS following
+            FROM ledger_pastday d WHERE d.tenant_id = %(tenant)s
+              AND d.postings = (SELECT count(*) FROM moved m WHERE m.effective_on < d.day)),
+        kept AS (
+            SELECT c.customer_id, c.currency, c.balance_minor, c.day, d.following
+            FROM ledger_pastclaim c JOIN standing d ON d.day = c.day
+            WHERE c.tenant_id = %(tenant)s)
+        SELECT format('owed:%%s %%s', day, customer_id),
+               format('%%s %%s, %%s kept', sum(posted), currency, sum(kept))
+        FROM (SELECT (SELECT min(d.day) FROM standing d WHERE d.day > m.effective_on) AS day,
+                     m.customer_id, m.currency, m.minor AS posted, 0 AS kept FROM moved m
+              UNION ALL
+              SELECT day, customer_id, currency, 0, balance_minor FROM kept
+              UNION ALL
+              SELECT following, customer_id, currency, 0, -balance_minor FROM kept) u
+        WHERE day IS NOT NULL
+        GROUP BY day, customer_id, currency HAVING sum(posted) <> sum(kept) ORDER BY 1
     """,
 }

@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
-from kvit.ledger.models import Claim
+from kvit.ledger.models import Account, Claim
 from kvit.platform.paging import LIMIT, Page, count_of, cursor_of, read_cursor
 from kvit.platform.reading import asked_once
 from kvit.platform.tenancy import current_tenant_id
@@ -37,28 +37,14 @@ CLAIM_ACCOUNTS = """
     SELECT a.seller_id, a.code FROM ledger_account a
     WHERE a.tenant_id = %(tenant)s AND a.role IN ('receivable', 'advance')
 """
-# Postings to claim accounts on some days: who asks has found these days (`claim_days`).
-CLAIMS_MOVED = f"""
-    SELECT coalesce(s.customer_id, '{NOBODY}') AS customer_id, s.currency, s.effective_on,
-           s.debit_minor, s.credit_minor
-    FROM (SELECT p.customer_id, p.seller_id, a.code AS account, p.currency, p.effective_on,
-                 CASE a.code WHEN p.debit THEN p.amount_minor ELSE 0 END AS debit_minor,
-                 CASE a.code WHEN p.credit THEN p.amount_minor ELSE 0 END AS credit_minor
-          FROM ledger_posting p
-          JOIN ledger_account a ON a.tenant_id = p.tenant_id AND a.seller_id = p.seller_id
-            AND a.code IN (p.debit, p.credit) AND a.role IN ('receivable', 'advance')
-          WHERE p.tenant_id = %(tenant)s AND p.effective_on = ANY (%({{days}})s)) s
-    WHERE {{which}}
-"""
 # What each customer owes on a day: by all that is posted, less what is posted on later days.
-_LATER = CLAIMS_MOVED.format(days="days", which="{which}")
-_OWED = f"""
+_OWED = """
     SELECT customer_id, currency, sum(minor) AS minor FROM (
         SELECT customer_id, currency, balance_minor AS minor FROM ledger_claim
         WHERE tenant_id = %(tenant)s
         UNION ALL
-        SELECT customer_id, currency, credit_minor - debit_minor FROM ({_LATER}) t
-    ) u WHERE {{which}} GROUP BY 1, 2
+        SELECT customer_id, currency, credit_minor - debit_minor FROM ({later}) t
+    ) u WHERE {which} GROUP BY 1, 2
 """
 _STANDING = """
     SELECT customer_id, currency, balance_minor AS minor FROM ledger_claim
@@ -68,16 +54,60 @@ _NAME = re.compile(r"%\((\w+)\)s")
 LAST = date.max - timedelta(days=1)
 
 
-def claim_days(since: date, *, which: str = "true", **given: Any) -> list[date]:
-    """Return the days from one on which claim accounts moved; `which` narrows the accounts: a
-    condition on `s`, with the parameters given."""
+def claims_moved(
+    accounts: Mapping[UUID, Sequence[str]], *, days: str, given: dict[str, Any]
+) -> str:
+    """Return the question what was posted to some accounts (of sellers, by code) on some days.
+
+    Args:
+        days: the parameter that holds these days (`claim_days`).
+        given: parameters; those of the accounts are put there.
+
+    Accounts are told and not joined: the planner knows then how many postings there will be.
+    """
+    together: dict[tuple[str, ...], list[UUID]] = {}
+    for seller, codes in accounts.items():
+        together.setdefault(tuple(sorted(codes)), []).append(seller)
+    for n, (told, sellers) in enumerate(together.items()):
+        given |= {f"{days}_codes{n}": list(told), f"{days}_sellers{n}": sellers}
+    debit, credit = (
+        " OR ".join(
+            f"(p.{side} = ANY (%({days}_codes{n})s) AND p.seller_id = ANY (%({days}_sellers{n})s))"
+            for n in range(len(together))
+        )
+        or "false"
+        for side in ("debit", "credit")
+    )
+    return f"""
+        SELECT coalesce(p.customer_id, '{NOBODY}') AS customer_id, p.currency, p.effective_on,
+               CASE WHEN {debit} THEN p.amount_minor ELSE 0 END AS debit_minor,
+               CASE WHEN {credit} THEN p.amount_minor ELSE 0 END AS credit_minor,
+               ({debit})::int + ({credit})::int AS sides
+        FROM ledger_posting p
+        WHERE p.tenant_id = %(tenant)s AND p.effective_on = ANY (%({days})s)
+          AND ({debit} OR {credit})
+    """
+
+
+@asked_once
+def claim_accounts() -> dict[UUID, list[str]]:
+    """Return the codes of the claim accounts of each seller."""
+    found: dict[UUID, list[str]] = {}
+    rows = Account.objects.filter(role__in=CLAIM_ROLES).order_by("seller_id", "code")
+    for seller, code in rows.values_list("seller_id", "code"):
+        found.setdefault(seller, []).append(code)
+    return found
+
+
+def claim_days(since: date, until: date = date.max) -> list[date]:
+    """Return the days from one to another on which claim accounts moved."""
     rows = read(
         f"""
         SELECT DISTINCT s.effective_on FROM ({DAY_SIDES}) s
-        WHERE s.effective_on >= %(since)s AND (s.seller_id, s.account) IN ({CLAIM_ACCOUNTS})
-          AND {which}
+        WHERE s.effective_on >= %(since)s AND s.effective_on < %(until)s
+          AND (s.seller_id, s.account) IN ({CLAIM_ACCOUNTS})
         """,
-        {"tenant": current_tenant_id(), "since": since, **given},
+        {"tenant": current_tenant_id(), "since": since, "until": until},
     )
     return [day for (day,) in rows]
 
@@ -85,9 +115,19 @@ def claim_days(since: date, *, which: str = "true", **given: Any) -> list[date]:
 def owed_by(customers: Iterable[UUID], *, on: date) -> dict[UUID, dict[str, int]]:
     """Return what each of these customers owes at the end of a day, by currency; zeroes left
     out."""
-    sql, given = _owed(on, which="customer_id = ANY (%(ids)s)", ids=list(customers))
+    which, ids = "customer_id = ANY (%(ids)s)", list(customers)
+    rows = read(
+        f"""{_STANDING.format(which=which)}
+        UNION ALL SELECT NULL, NULL, NULL WHERE EXISTS (
+            SELECT FROM ({DAY_SIDES}) s WHERE s.effective_on >= %(later)s
+              AND (s.seller_id, s.account) IN ({CLAIM_ACCOUNTS}))
+        """,
+        {"tenant": current_tenant_id(), "ids": ids, "later": _next(on)},
+    )
+    if any(key is None for key, *_ in rows):  # to days after that something is posted already
+        rows = read(*_owed(on, which=which, ids=ids))
     found: dict[UUID, dict[str, int]] = {}
-    for key, currency, minor in read(sql, given):
+    for key, currency, minor in rows:
         if minor:
             found.setdefault(key, {})[currency] = int(minor)
     return found
@@ -199,8 +239,11 @@ def read(sql: str, parameters: Mapping[str, Any] | Sequence[Any]) -> list[tuple[
 def _owed(on: date, *, which: str = "true", **given: Any) -> tuple[str, dict[str, Any]]:
     """Return the question what customers owe at the end of a day, with its parameters."""
     days = later_claim_days(on)
-    sql = _OWED if days else _STANDING
-    return sql.format(which=which), {"tenant": current_tenant_id(), "days": days, **given}
+    given |= {"tenant": current_tenant_id(), "days": days}
+    if not days:
+        return _STANDING.format(which=which), given
+    later = claims_moved(claim_accounts(), days="days", given=given)
+    return _OWED.format(which=which, later=later), given
 
 
 def _next(day: date) -> date:

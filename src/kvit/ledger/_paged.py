@@ -18,13 +18,14 @@ from uuid import UUID
 from kvit.ledger._kept import (
     CLAIM_ACCOUNTS,
     CLAIM_ROLES,
-    CLAIMS_MOVED,
     DAY_SIDES,
     NOBODY,
-    claim_days,
+    claim_accounts,
+    claims_moved,
     later_claim_days,
     read,
 )
+from kvit.ledger._past import NOW, known
 from kvit.ledger.models import Account
 from kvit.ledger.rows import Card, CustomerPage, CustomerTurnover, Movement, Turnover
 from kvit.platform.paging import LIMIT, MOST, cursor_of, read_cursor
@@ -91,15 +92,16 @@ def customers_page(asked: Asked, *, after: str = "", limit: int = LIMIT) -> Cust
         parameters |= {"closing": closing, "key": key, "currency": currency}
         beyond = """WHERE closing <= %(closing)s
                     AND (-closing, key, currency) > (-%(closing)s, %(key)s, %(currency)s)"""
-    # The rows of the page, and the sums of all.
+    is_kept = _is_of_claims(asked)
+    sums_of_all = "0, 0, 0, 0" if is_kept else "sum(opening), sum(debit), sum(credit), sum(closing)"
+    # The rows of the page, and how many there are in all, with their sums.
     told = read(
         f"""
-        WITH c AS {_of_customers(asked, parameters)}
+        WITH c AS {_of_customers(asked, parameters, is_kept=is_kept)}
         (SELECT key, currency, 0, opening, debit, credit, closing FROM c
          {beyond} ORDER BY closing DESC, key, currency LIMIT %(limit)s)
         UNION ALL
-        (SELECT NULL, currency, count(*), sum(opening), sum(debit), sum(credit), sum(closing)
-         FROM c GROUP BY currency ORDER BY currency)
+        (SELECT NULL, currency, count(*), {sums_of_all} FROM c GROUP BY currency ORDER BY currency)
         """,
         parameters,
     )
@@ -115,6 +117,9 @@ def customers_page(asked: Asked, *, after: str = "", limit: int = LIMIT) -> Cust
         key, currency, *_, closing = found[limit - 1]
         following = cursor_of("customers", int(closing), key, currency)
     totals = {currency: Turnover(*map(int, sums)) for _, currency, _, *sums in whole}
+    if is_kept:
+        of_days = _kept_sums(asked, asked.since, 0)[1]
+        totals = {currency: of_days[currency] for currency in totals}
     return CustomerPage(rows, following, sum(row[2] for row in whole), totals)
 
 
@@ -131,17 +136,14 @@ def _by_customer(asked: Asked) -> str:
     """
 
 
-def _of_customers(asked: Asked, parameters: dict[str, Any]) -> str:
+def _of_customers(asked: Asked, parameters: dict[str, Any], *, is_kept: bool) -> str:
     """Return how customers are asked for: read off the index of debts, made of what is kept, or
     summed up from postings. What is made is made once for rows and sums."""
-    if not _is_of_claims(asked):
+    if not is_kept:
         return f"MATERIALIZED ({_by_customer(asked)})"
     is_of_all = not asked.account and asked.seller is None and asked.since == asked.until
     if is_of_all and not later_claim_days(asked.until - timedelta(days=1)):
-        return """NOT MATERIALIZED (
-            SELECT customer_id AS key, currency, balance_minor AS opening, 0::bigint AS debit,
-                   0::bigint AS credit, balance_minor AS closing
-            FROM ledger_claim WHERE tenant_id = %(tenant)s AND balance_minor <> 0)"""
+        return f"NOT MATERIALIZED ({_STANDING})"
     return f"MATERIALIZED ({_kept_by_customer(asked, parameters)})"
 
 
@@ -151,49 +153,80 @@ def _is_of_claims(asked: Asked) -> bool:
         return False
     if not asked.account:
         return True
+    if asked.seller is not None:
+        return asked.account in claim_accounts().get(asked.seller, ())
     roles = Account.objects.filter(code=asked.account).values_list("role", flat=True)
     return set(roles) <= set(CLAIM_ROLES)
 
 
 def _kept_by_customer(asked: Asked, parameters: dict[str, Any]) -> str:
-    """The same from what each customer owes by all that is posted: what was posted later is taken
-    back, and so is all that is of other accounts than the one asked about. The days on which these
-    moved are found first, and put among the parameters."""
-    which = ["true"]
-    if asked.seller is not None:
-        which.append("s.seller_id = %(seller)s")
-    if asked.account:
-        which.append("s.account = %(account)s")
-    mine = " AND ".join(which)
-    others = f"NOT ({mine})"
-    given = {"seller": asked.seller, "account": asked.account}
-    parameters["days"] = claim_days(asked.since, which=mine, **given)
-    parameters["days_of_others"] = claim_days(date.min, which=others, **given)
-    parts = [
-        """
-        SELECT customer_id, currency, balance_minor AS opening, 0 AS debit, 0 AS credit,
-               balance_minor AS closing
-        FROM ledger_claim WHERE tenant_id = %(tenant)s"""
-    ]
-    if parameters["days"]:
-        moved = CLAIMS_MOVED.format(days="days", which=mine)
-        parts.append(f"""
-        SELECT customer_id, currency, credit_minor - debit_minor,
-               CASE WHEN effective_on < %(until)s THEN debit_minor ELSE 0 END,
-               CASE WHEN effective_on < %(until)s THEN credit_minor ELSE 0 END,
-               CASE WHEN effective_on < %(until)s THEN 0 ELSE credit_minor - debit_minor END
-        FROM ({moved}) t""")
-    if parameters["days_of_others"]:
-        moved = CLAIMS_MOVED.format(days="days_of_others", which=others)
-        parts.append(f"""
-        SELECT customer_id, currency, credit_minor - debit_minor, 0, 0, credit_minor - debit_minor
-        FROM ({moved}) t""")
-    return f"""
-        SELECT customer_id AS key, currency, sum(opening) AS opening, sum(debit) AS debit,
-               sum(credit) AS credit, sum(closing) AS closing
-        FROM ({" UNION ALL ".join(parts)}) u
-        GROUP BY 1, 2 HAVING sum(closing) <> 0 OR sum(debit) > 0 OR sum(credit) > 0
-    """
+    """The same from what each customer owed on the nearest day that is kept: what was posted
+    between is added or taken back, and taken back is all that is of other accounts than the one
+    asked about. The days on which these moved are found first, and put among the parameters."""
+    mine, others = _accounts(asked)
+    by_day = known()
+    base = parameters["base"] = by_day.nearest(asked.since, asked.until)
+    first, last = min(base, asked.since), max(base, asked.until)
+    parts = []
+    for name, accounts, span in (
+        ("days", mine, (first, last)),
+        ("days_of_others", others, (date.min, base)),
+    ):
+        parameters[name] = by_day.moved(*span, accounts)
+        if parameters[name]:
+            moved = claims_moved(accounts, days=name, given=parameters)
+            parts.append(_MOVED[name].format(moved=moved))
+    kept = _STANDING if base == NOW else _PAST
+    return _WITH_MOVED.format(kept=kept, moved=" UNION ALL ".join(parts)) if parts else kept
+
+
+def _accounts(asked: Asked) -> tuple[dict[UUID, list[str]], dict[UUID, list[str]]]:
+    """Return the claim accounts asked about, and the others."""
+    mine: dict[UUID, list[str]] = {}
+    others: dict[UUID, list[str]] = {}
+    for seller, codes in claim_accounts().items():
+        for code in codes:
+            is_mine = asked.seller in (None, seller) and asked.account in ("", code)
+            (mine if is_mine else others).setdefault(seller, []).append(code)
+    return mine, others
+
+
+_STANDING = """
+    SELECT customer_id AS key, currency, balance_minor AS opening, 0::bigint AS debit,
+           0::bigint AS credit, balance_minor AS closing
+    FROM ledger_claim WHERE tenant_id = %(tenant)s AND balance_minor <> 0"""
+_PAST = """
+    SELECT customer_id AS key, currency, balance_minor AS opening, 0::bigint AS debit,
+           0::bigint AS credit, balance_minor AS closing
+    FROM ledger_pastclaim WHERE tenant_id = %(tenant)s AND day = %(base)s"""
+_MOVED = {
+    "days": """
+        SELECT customer_id, currency,
+               CASE WHEN effective_on < %(since)s THEN debit_minor - credit_minor
+                    WHEN effective_on < %(base)s THEN credit_minor - debit_minor
+                    ELSE 0 END AS opening,
+               CASE WHEN effective_on >= %(since)s AND effective_on < %(until)s
+                    THEN debit_minor ELSE 0 END AS debit,
+               CASE WHEN effective_on >= %(since)s AND effective_on < %(until)s
+                    THEN credit_minor ELSE 0 END AS credit
+        FROM ({moved}) d""",
+    "days_of_others": """
+        SELECT customer_id, currency, credit_minor - debit_minor AS opening, 0 AS debit,
+               0 AS credit
+        FROM ({moved}) o""",
+}
+# Few move and many stand: the few are summed up first, and the many looked up in them.
+_WITH_MOVED = """
+    SELECT key, currency, opening, debit, credit, opening + debit - credit AS closing FROM (
+        SELECT key, currency, coalesce(k.opening, 0) + coalesce(m.opening, 0) AS opening,
+               coalesce(m.debit, 0) AS debit, coalesce(m.credit, 0) AS credit
+        FROM ({kept}) k
+        FULL JOIN (
+            SELECT customer_id AS key, currency, sum(opening)::bigint AS opening,
+                   sum(debit)::bigint AS debit, sum(credit)::bigint AS credit
+            FROM ({moved}) u GROUP BY 1, 2) m USING (key, currency)) c
+    WHERE opening + debit - credit <> 0 OR debit > 0 OR credit > 0
+"""
 
 
 def _kept_sums(

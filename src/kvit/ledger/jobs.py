@@ -1,6 +1,6 @@
 """Every night the kept sums of days are brought together; every minute postings are logged."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kvit.ledger import queries, services
 from kvit.parties import queries as parties
@@ -8,10 +8,13 @@ from kvit.platform import settings
 from kvit.platform.jobs import every_minute, every_night, job
 from kvit.platform.tenancy import tenant_scope
 
+RESTS = timedelta(days=31)  # days that something is still posted to
+
 
 @job(name="ledger.merge")
 def merge(*, now: datetime) -> None:
     services.merge_turnovers()
+    services.keep_past(before=now.date() - RESTS)
 
 
 @every_night(name="ledger.merge_all")

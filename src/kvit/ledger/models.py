@@ -139,3 +139,41 @@ class Claim(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.customer_id} {self.balance_minor} {self.currency}"
+
+
+class PastDay(TenantModel):
+    """A day at whose beginning it is kept what customers owed, and of how many postings that is.
+
+    It stands as long as there are so many before it (`_past`).
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    day = models.DateField()
+    postings = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant_id", "day"], name="pastday_once")]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.postings} postings"
+
+
+class PastClaim(TenantModel):
+    """What a customer owed on all claim accounts at the beginning of a kept day; never zero."""
+
+    reached_by = "customer_id"
+    id = models.BigAutoField(primary_key=True)
+    day = models.DateField()
+    customer_id = models.UUIDField()
+    currency = models.CharField(max_length=3)
+    balance_minor = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "day", "customer_id", "currency"], name="pastclaim_of_customer"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.customer_id} {self.balance_minor} {self.currency}"

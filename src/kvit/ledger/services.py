@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from kvit.core.bookkeeping import Entry
 from kvit.core.wording import Words
-from kvit.ledger import _log
+from kvit.ledger import _log, _past
 from kvit.ledger.chart import RUSSIAN_CHART, AccountIn
 from kvit.ledger.models import Account, Posting
 from kvit.platform import audit
@@ -175,6 +175,13 @@ def merge_turnovers() -> int:
         cursor.execute(_MERGE, {"tenant": current_tenant_id()})
         [[before, after]] = cursor.fetchall()
     return int(before - after)
+
+
+@transaction.atomic
+def keep_past(*, before: date) -> int:
+    """Keep what customers owed at the beginning of days earlier than one; return how many days
+    were made (`_past`)."""
+    return _past.keep(before=before)
 
 
 _MERGE = """

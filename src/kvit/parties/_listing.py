@@ -1,16 +1,17 @@
 """The list of customers: filtered, sorted by name, paged by key; found by what people type."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 from django.db.models.functions import Length
 
 from kvit.core.searching import asked_for, folded, other_layout
 from kvit.parties import models
 from kvit.parties.rows import CustomerAsked
-from kvit.platform.paging import LIMIT, Page, keyset
+from kvit.platform.reading import asked_once
+from kvit.platform.tenancy import current_tenant_id
 
 ORDERS = {
     "name": ("sort_name", "id"),
@@ -46,22 +47,6 @@ def asked_ids(wanted: CustomerAsked) -> "QuerySet[Any]":
     return asked(wanted).values("pk")
 
 
-def page_of_ids(
-    wanted: CustomerAsked, *, order: str = "name", after: str = "", limit: int = LIMIT
-) -> Page[UUID]:
-    """Return a page of the ids of customers.
-
-    Raises:
-        kvit.platform.paging.CursorUnreadable: see there.
-    """
-    names = ORDERS[order]
-    fields = {name.lstrip("-") for name in names}
-    page: Page[dict[str, Any]] = keyset(
-        asked(wanted).values(*fields), order=names, after=after, limit=limit
-    )
-    return page.of(lambda row: row["id"])
-
-
 def looked_up(text: str, *, limit: int, branches: Sequence[str] | None = None) -> list[UUID]:
     """Return the customers that a few letters mean, the nearest first."""
     rows = asked(CustomerAsked(text=text, branches=branches))
@@ -85,17 +70,21 @@ def segments() -> list[str]:
 
 def _found(rows: "QuerySet[Any]", text: str) -> "QuerySet[Any]":
     """Narrow to what the text means; typed in the other layout, to what was meant."""
-    words = asked_for(text)
+    words = tuple(asked_for(text))
     if words and not _is_known(words):
-        meant = asked_for(folded(other_layout(text)))
+        meant = tuple(asked_for(folded(other_layout(text))))
         words = meant if meant and _is_known(meant) else words
     for word in words:
         rows = rows.filter(pk__in=_with_key(word).values("customer_id"))
     return rows if words else rows.none()
 
 
-def _is_known(words: Iterable[str]) -> bool:
-    return all(_with_key(word).exists() for word in words)
+@asked_once
+def _is_known(words: Sequence[str]) -> bool:
+    """Whether somebody has each of the words: one question, once."""
+    told = [Exists(_with_key(word)) for word in words]
+    whole = models.Tenant.objects.filter(*told, pk=current_tenant_id())
+    return bool(whole.exists())
 
 
 def _with_key(word: str) -> "QuerySet[Any]":

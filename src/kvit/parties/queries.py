@@ -1,6 +1,6 @@
 """Reads about the parties. Codes are what people use; ids are what other contexts keep."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 from uuid import UUID
@@ -10,10 +10,10 @@ from django.db import connection
 from kvit.parties import models
 from kvit.parties._listing import (
     ORDERS,
+    asked,
     asked_ids,
     looked_up,
     of_inn,
-    page_of_ids,
     segments,
 )
 from kvit.parties._people import actor_names, notes_of
@@ -47,7 +47,8 @@ from kvit.parties.standing import (
     standings,
     who_gives,
 )
-from kvit.platform.reading import asked_once
+from kvit.platform.paging import LIMIT, Page, keyset
+from kvit.platform.reading import asked_once, steady
 from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "customers",
     "customers_by_code",
     "customers_by_id",
+    "customers_page",
     "in_clear",
     "key_by_id",
     "key_row",
@@ -81,7 +83,6 @@ __all__ = [
     "normal_query",
     "notes_of",
     "of_inn",
-    "page_of_ids",
     "paid_for_by",
     "payers",
     "personal_images",
@@ -116,13 +117,13 @@ def tenants() -> list[Tenant]:
     return [_tenant(found) for found in models.Tenant.objects.order_by("code")]
 
 
-@asked_once
+@steady
 def tenant() -> Tenant:
     """Return the tenant in scope."""
     return _tenant(models.Tenant.objects.get(pk=current_tenant_id()))
 
 
-@asked_once
+@steady
 def sellers() -> dict[str, Seller]:
     """Return all sellers by code."""
     own = tenant().row.vat_rounding
@@ -147,6 +148,21 @@ def customers_by_code(codes: Iterable[str]) -> dict[str, Customer]:
 def customers_by_id(ids: Iterable[UUID]) -> dict[UUID, Customer]:
     """Return the customers of those ids."""
     return {one.id: one for one in _customers(id__in=list(ids))}
+
+
+def customers_page(
+    wanted: CustomerAsked, *, order: str = "name", after: str = "", limit: int = LIMIT
+) -> Page[Customer]:
+    """Return a page of customers.
+
+    Args:
+        order: a key of `ORDERS`.
+
+    Raises:
+        kvit.platform.paging.CursorUnreadable: see there.
+    """
+    page = keyset(asked(wanted), order=ORDERS[order], after=after, limit=limit)
+    return Page(tuple(_made(page.rows)), page.next, page.count)
 
 
 def payers(ids: Iterable[UUID]) -> dict[UUID, Payer]:
@@ -243,8 +259,11 @@ def user_by_email(email: str) -> UUID | None:
 
 
 def _customers(**conditions: Any) -> list[Customer]:
+    return _made(list(models.Customer.objects.filter(**conditions).order_by("code")))
+
+
+def _made(rows: Sequence[models.Customer]) -> list[Customer]:
     own = tenant().row
-    rows = list(models.Customer.objects.filter(**conditions).order_by("code"))
     # Asked for apart: of a table just filled, without statistics, a join to itself is planned as
     # every row with every row.
     payers = models.Customer.objects.filter(id__in={row.payer_id for row in rows} - {None})

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 from django.core.exceptions import ValidationError
-from django.db.models import Field, Q, QuerySet
+from django.db.models import Field, IntegerField, Q, QuerySet, Subquery
 
 from kvit.platform.failures import Failure
 
@@ -79,11 +79,18 @@ def keyset(
     page = rows.order_by(*order)
     if after:
         page = page.filter(_beyond(order, _decode(rows, order, after)))
+    if counted:
+        page = page.annotate(**{_COUNTED: _CountOf(rows.order_by().values("pk")[: COUNTED + 1])})
     found = list(page[: limit + 1])
+    count = None
+    if counted:
+        counts = [_taken(row, _COUNTED) for row in found]
+        # No row tells how many there are where none is left of them.
+        count = counts[0] if counts else count_of(rows) if after else 0
     more = len(found) > limit
     found = found[:limit]
     following = _encode(order, [_value(found[-1], name) for name in names]) if more else None
-    return Page(tuple(found), following, count_of(rows) if counted else None)
+    return Page(tuple(found), following, count)
 
 
 def count_of(rows: "QuerySet[Any]") -> int:
@@ -141,6 +148,20 @@ def _beyond(order: Sequence[str], values: Sequence[Any]) -> Q:
         condition |= equal & beyond
     outer = f"{first.lstrip('-')}__{'lte' if first[0] == '-' else 'gte'}"
     return Q(**{outer: bound}) & condition
+
+
+_COUNTED = "kvit_counted"
+
+
+class _CountOf(Subquery):
+    """How many rows a query has, asked beside the rows of another."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
+
+
+def _taken(row: Any, name: str) -> Any:
+    return row.pop(name) if isinstance(row, dict) else row.__dict__.pop(name)
 
 
 def _value(row: Any, name: str) -> Any:

@@ -8,8 +8,9 @@
 
 Without it every statement would be a transaction of its own, which hears its tenant anew: four
 round trips for one. What `asked_once` keeps ends with the reading; outside of one, and in a dry run
-within one, nothing is kept. Answers are shared by all who ask within a reading: they are looked at
-and never changed. It is for what does not depend on who looks (their branches, masks).
+within one, nothing is kept, but for what no dry run changes (`steady`). Answers are shared by all
+who ask within a reading: they are looked at and never changed. It is for what does not depend on
+who looks (their branches, masks).
 """
 
 from collections.abc import Callable, Iterator
@@ -55,11 +56,19 @@ def is_plain() -> bool:
 
 def asked_once(ask: Callable[Given, Answer]) -> Callable[Given, Answer]:
     """Let a query answer from memory when it is asked again in one reading for the same tenant."""
+    return _once(ask, is_steady=False)
 
+
+def steady(ask: Callable[Given, Answer]) -> Callable[Given, Answer]:
+    """The same of what no dry run changes: it answers from memory within one too."""
+    return _once(ask, is_steady=True)
+
+
+def _once(ask: Callable[Given, Answer], *, is_steady: bool) -> Callable[Given, Answer]:
     @wraps(ask)
     def answer(*args: Given.args, **kwargs: Given.kwargs) -> Answer:
         now = _reading.get()
-        if now is None or not is_plain():
+        if now is None or not (is_steady or is_plain()):
             return ask(*args, **kwargs)
         key = (current_tenant.get(), answer, args, *sorted(kwargs.items()))
         if key not in now.answers:

@@ -6,35 +6,10 @@ from uuid import UUID
 
 from django.db.models import F, Q
 
-from kvit.subscriptions.models import Amendment, Subscription
-from kvit.subscriptions.rows import AmendmentInfo, SubscriptionInfo
+from kvit.subscriptions.models import Amendment
+from kvit.subscriptions.rows import AmendmentInfo
 
 Before = tuple[datetime, UUID]
-
-
-def opened(
-    ids: Collection[UUID], *, before: Before | None = None, limit: int
-) -> list[SubscriptionInfo]:
-    """Return subscriptions by the moment that they begin, older than a (moment, id)."""
-    rows = Subscription.objects.filter(pk__in=ids)
-    if before is not None:
-        at, key = before
-        rows = rows.filter(Q(starts_at__lt=at) | Q(starts_at=at, pk__lt=key))
-    return [
-        SubscriptionInfo(
-            id=row.pk,
-            code=row.code,
-            customer_id=row.customer_id,
-            zone=row.zone,
-            starts_at=row.starts_at,
-            starts_on=row.starts_on,
-            ends_at=row.ends_at,
-            ends_on=row.ends_on,
-            first=row.first,
-            amendments=row.amendments,
-        )
-        for row in rows.order_by("-starts_at", "-pk")[:limit]
-    ]
 
 
 def amended(

@@ -15,7 +15,7 @@ from kvit.core.terms import counts_from, milestones, timeline
 from kvit.platform.paging import key_chunks
 from kvit.platform.tenancy import current_tenant_id
 from kvit.subscriptions import _invariants
-from kvit.subscriptions._history import amended, opened
+from kvit.subscriptions._history import amended
 from kvit.subscriptions._listed import (
     SORTS,
     STATES,
@@ -40,7 +40,7 @@ __all__ = [
     "SORTS", "STATES", "Asked", "Standing", "all_codes", "amended", "amendments_of_codes",
     "asked_ids", "by_codes", "by_ids", "contracts", "count_alive", "count_on_plans",
     "customer_shares", "due_chunks", "ever_of", "ever_paid_by_of", "listed", "of_customers",
-    "of_payers", "on_plans", "opened", "paying_ids", "plan_at", "serving_since", "standing",
+    "of_payers", "on_plans", "paying_ids", "plan_at", "serving_since", "standing",
     "stated", "taken",
 ]  # fmt: skip
 
@@ -86,15 +86,13 @@ def ever_of(customer_ids: Iterable[UUID]) -> set[UUID]:
     """Return the subscriptions that these customers pay for, did, or will."""
     ids = list(customer_ids)
     told = [str(key) for key in ids]
-    found = set(
-        Subscription.objects.filter(
-            Q(customer_id__in=ids) | Q(first__customer__in=told)
-        ).values_list("pk", flat=True)
-    )
-    rows = Amendment.objects.filter(
+    own = Subscription.objects.filter(Q(customer_id__in=ids) | Q(first__customer__in=told))
+    moved = Amendment.objects.filter(
         Q(change="transfer", value__in=told) | Q(change="restate", value__customer__in=told)
     )
-    return found | set(rows.values_list("subscription_id", flat=True))
+    return set(
+        own.values_list("pk", flat=True).union(moved.values_list("subscription_id", flat=True))
+    )
 
 
 def _transferred_to(amendments: "QuerySet[Amendment]") -> set[UUID]:

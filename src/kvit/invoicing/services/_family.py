@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import Q
+
 from kvit.core.tax import NOTHING, TaxedLine
 from kvit.invoicing.models import Invoice, InvoiceLine
 
@@ -45,11 +47,16 @@ def families(ids: Iterable[UUID], *, lock: bool = False) -> dict[UUID, Family]:
     Args:
         lock: hold the originals' rows, in order of id, until the transaction ends.
     """
-    rows = Invoice.objects.filter(pk__in=list(ids)).order_by("pk")
-    originals = list(rows.select_for_update(of=("self",)) if lock else rows)
+    wanted = set(ids)
+    if lock:
+        rows = Invoice.objects.filter(pk__in=wanted).order_by("pk").select_for_update(of=("self",))
+        wanted = {one.pk for one in rows}
+    # After the lock was waited for: what corrects them may have been issued meanwhile.
+    family = Invoice.objects.filter(Q(pk__in=wanted) | Q(corrects_id__in=wanted)).order_by("pk")
+    originals = [one for one in family if one.pk in wanted]
     keys = [one.pk for one in originals]
     corrections: dict[UUID, list[Invoice]] = defaultdict(list)
-    for one in Invoice.objects.filter(corrects_id__in=keys):
+    for one in family:
         corrections[one.corrects_id].append(one)
     lines: dict[UUID, list[InvoiceLine]] = defaultdict(list)
     for line in InvoiceLine.objects.filter(invoice_id__in=keys).order_by("position"):

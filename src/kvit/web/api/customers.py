@@ -133,9 +133,8 @@ class CustomerQuery(Paging):
 def list_customers(request: HttpRequest, query: Query[CustomerQuery]) -> Any:
     """Found by what people type."""
     asked = CustomerAsked(text=query.text, kind=query.kind, segment=query.segment)
-    page = queries.page_of_ids(asked, order=query.order, after=query.after, limit=query.limit)
-    known = queries.customers_by_id(page.rows)
-    rows = [_shown(known[key]) for key in page.rows]
+    page = queries.customers_page(asked, order=query.order, after=query.after, limit=query.limit)
+    rows = [_shown(one) for one in page.rows]
     return {"data": rows, "next": page.next, "count": page.count}
 
 

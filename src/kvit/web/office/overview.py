@@ -259,7 +259,7 @@ def _door(name: str, asked: Mapping[str, str], *, key: str = "") -> str:
 def _first_steps() -> list[dict[str, Any]]:
     """What a new company does first, with what is done already."""
     has_plans = bool(catalog.catalogue().plans)
-    has_customers = bool(parties.page_of_ids(CustomerAsked(), limit=1).rows)
+    has_customers = bool(parties.customers_page(CustomerAsked(), limit=1).rows)
     return [
         {"title": _("Compose a plan"), "done": has_plans, "url": _door("catalogue", {})},
         {"title": _("Add a customer"), "done": has_customers, "url": _door("customers", {})},
