@@ -1,6 +1,7 @@
 """Open pages hear that something changed, of their own company alone, once it is committed."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,8 @@ from kvit.parties.services import create_tenant
 from kvit.platform import events
 from kvit.platform.tenancy import tenant_scope
 from kvit.web import live
+from kvit.web.access import tenant_of_scope
+from tests.web.conftest import Office
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -165,3 +168,17 @@ def test_a_withdrawn_membership_ends_the_stream(
         assert (page.status, live.PAGES.count) == (200, 0)
 
     run(story, monkeypatch)
+
+
+def test_a_page_is_let_in_again_after_the_database_was_away(office: Office, tenant: Tenant) -> None:
+    session = office("owner").cookies["sessionid"].value
+
+    def lose() -> None:
+        connections["default"].connection.close()
+
+    scope = {**SCOPE, "headers": [(b"cookie", f"sessionid={session}".encode())]}
+    with ThreadPoolExecutor(1) as threads:  # the same thread, and so the same connection
+        assert threads.submit(tenant_of_scope, scope).result() == tenant.id
+        threads.submit(lose).result()
+        assert threads.submit(tenant_of_scope, scope).result() == tenant.id
+        threads.submit(connections.close_all).result()

@@ -23,6 +23,7 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import get_user, logout
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -228,6 +229,7 @@ def _chosen(request: HttpRequest, places: list[parties.Standing]) -> parties.Sta
 def tenant_of_scope(scope: dict[str, Any]) -> UUID | None:
     """Return the company of an ASGI request's session, for what runs beside Django; None where
     the person may not look (any longer)."""
+    close_old_connections()  # no request of Django's begins here, and the server may have been away
     jar = SimpleCookie()
     for name, value in scope["headers"]:
         if name == b"cookie":
