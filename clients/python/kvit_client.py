@@ -405,6 +405,8 @@ CatalogueOut = TypedDict("CatalogueOut", {
     'plans': 'list[dict[str, Any]]',
     'prices': 'list[dict[str, Any]]',
     'discounts': 'list[dict[str, Any]]',
+    'coupons': 'list[dict[str, Any]]',
+    'calendars': 'list[dict[str, Any]]',
 })
 
 
@@ -418,6 +420,8 @@ CatalogueIn = TypedDict("CatalogueIn", {
     'plans': 'NotRequired[list[dict[str, Any]]]',
     'prices': 'NotRequired[list[dict[str, Any]]]',
     'discounts': 'NotRequired[list[dict[str, Any]]]',
+    'coupons': 'NotRequired[list[dict[str, Any]]]',
+    'calendars': 'NotRequired[list[dict[str, Any]]]',
     'effective_from': 'NotRequired[str | None]',
     'reason': 'str',
 })
@@ -529,7 +533,7 @@ DraftReasonIn = TypedDict("DraftReasonIn", {
 
 
 StatedSchemaOut = TypedDict("StatedSchemaOut", {
-    'kind': 'Literal["meter", "plan", "price", "discount"]',
+    'kind': 'Literal["meter", "plan", "price", "discount", "coupon", "calendar"]',
     'document': 'dict[str, Any]',
 })
 
@@ -2155,6 +2159,10 @@ class Kvit(Caller):
     def read_plan_history(self, code: str) -> list[PublishedVersionOut]:
         """Read plan history."""
         return self.call("GET", f"/api/v1/catalogue/plans/{_part(code)}/history")
+
+    def read_object_history(self, kind: str, key: str) -> list[PublishedVersionOut]:
+        """Read object history."""
+        return self.call("GET", f"/api/v1/catalogue/objects/{_part(kind)}/{_part(key)}/history")
 
     def list_drafts(self, *, after: str | None = None, limit: int | None = None, status: Literal["open", "published", "discarded", "all"] | None = None) -> ListedDraftOut:
         """List drafts."""

@@ -216,6 +216,8 @@ export interface CatalogueOut {
   "plans": Array<Record<string, unknown>>;
   "prices": Array<Record<string, unknown>>;
   "discounts": Array<Record<string, unknown>>;
+  "coupons": Array<Record<string, unknown>>;
+  "calendars": Array<Record<string, unknown>>;
 }
 export interface PublishedOut {
   "revision": number;
@@ -225,6 +227,8 @@ export interface CatalogueIn {
   "plans"?: Array<Record<string, unknown>>;
   "prices"?: Array<Record<string, unknown>>;
   "discounts"?: Array<Record<string, unknown>>;
+  "coupons"?: Array<Record<string, unknown>>;
+  "calendars"?: Array<Record<string, unknown>>;
   "effective_from"?: string | null;
   "reason": string;
 }
@@ -310,7 +314,7 @@ export interface DraftReasonIn {
   "reason": string;
 }
 export interface StatedSchemaOut {
-  "kind": "meter" | "plan" | "price" | "discount";
+  "kind": "meter" | "plan" | "price" | "discount" | "coupon" | "calendar";
   "document": Record<string, unknown>;
 }
 export interface CurveOut {
@@ -1565,6 +1569,8 @@ export class Kvit extends Caller {
   publishCatalogue(body: CatalogueIn, options?: Options): Promise<PublishedOut>;
   /** Read plan history. */
   readPlanHistory(code: string, options?: Options): Promise<Array<PublishedVersionOut>>;
+  /** Read object history. */
+  readObjectHistory(kind: string, key: string, options?: Options): Promise<Array<PublishedVersionOut>>;
   /** List drafts. */
   listDrafts(options?: Options & { "after"?: string; "limit"?: number; "status"?: "open" | "published" | "discarded" | "all" }): Promise<ListedDraftOut>;
   /** Open draft. */

@@ -161,6 +161,10 @@ export class Kvit extends Caller {
   readPlanHistory(code, options = {}) {
     return this.call("GET", `/api/v1/catalogue/plans/${part(code)}/history`, [], { ...options });
   }
+  /** Read object history. */
+  readObjectHistory(kind, key, options = {}) {
+    return this.call("GET", `/api/v1/catalogue/objects/${part(kind)}/${part(key)}/history`, [], { ...options });
+  }
   /** List drafts. */
   listDrafts(options = {}) {
     return this.call("GET", `/api/v1/catalogue/drafts`, ["after", "limit", "status"], { ...options });

@@ -1,7 +1,7 @@
 """Pages of the catalogue and of subscriptions: composed, simulated, published; shown, then done."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +11,12 @@ from django.test import Client
 
 from kvit.catalog import queries as catalog
 from kvit.catalog.rows import Outcome, Scenario, SimulationInfo
+from kvit.catalog.services import CouponRefused, redeem
 from kvit.core.periods import parse_billing_period
 from kvit.core.pricing import MODELS
 from kvit.core.pricing.shape import shape_of
 from kvit.core.quote import answer
+from kvit.core.statements import supposing
 from kvit.parties.rows import Tenant
 from kvit.platform.ids import uuid7
 from kvit.platform.models import AuditRow
@@ -25,7 +27,9 @@ from tests.web.conftest import Office
 
 PAGES = (
     "catalogue/", "catalogue/?q=pro&meter=calls", "catalogue/plans/pro/", "catalogue/meters/",
-    "catalogue/discounts/", "catalogue/taxes/", "catalogue/drafts/", "catalogue/simulations/",
+    "catalogue/discounts/", "catalogue/calendars/",
+    "catalogue/taxes/", "catalogue/stated/meter/calls/",
+    "catalogue/drafts/", "catalogue/simulations/",
     "subscriptions/", "subscriptions/?q=север&state=active&scheduled=on", "subscriptions/n-1/",
     "subscriptions/n-1/next/", "subscriptions/n-1/change/", "subscriptions/new/",
     "subscriptions/bulk/", "subscriptions/export/",
@@ -310,6 +314,85 @@ def test_without_the_right_nobody_publishes_and_the_attempt_is_kept(
         {"model": "per_unit", "unit": "0.1"}, DOCUMENT["price"],
     )  # fmt: skip
     assert kept.actor.startswith("user:")
+
+
+# --- coupons and calendars ------------------------------------------------------------------------
+
+
+def stated(denis: Client, kind: str, day: str, **fields: str) -> UUID:
+    """Draft one object that holds from a day; return the draft."""
+    sent = {"title": "Праздники", "kind": kind, "effective_from": day}
+    place = denis.post("/office/catalogue/drafts/new/", sent)["Location"]
+    named = {f"{kind}.{name}": value for name, value in fields.items()}
+    assert denis.post(place, {"version": "1", **named}).status_code == 302
+    return UUID(place.split("/")[4])
+
+
+def published(denis: Client, draft: UUID) -> int:
+    fields = {"version": "2", "reason": "к Новому году"}
+    return int(denis.post(f"/office/catalogue/drafts/{draft}/publish/", fields).status_code)
+
+
+def test_a_coupon_is_drafted_published_and_changed(denis: Client, office: Office) -> None:
+    ten = {"code": "NY", "name": "Новый год", "percent": "10", "limit": "5"}
+    draft = stated(denis, "coupon", "2099-12-01", **ten)
+    assert catalog.coupons() == {}
+    assert published(denis, draft) == 302
+    [info] = catalog.coupon_infos().values()
+    assert (info.terms.periods, info.starts) == (1, date(2099, 12, 1))
+    with pytest.raises(CouponRefused, match="early"):
+        redeem("NY", on=date(2099, 11, 30))
+    assert redeem("NY", on=date(2099, 12, 1)).percent == 10
+
+    later = stated(denis, "coupon", "2099-12-01", **ten | {"percent": "15"})
+    page = denis.get(f"/office/catalogue/drafts/{later}/").content.decode()
+    assert "Купон «NY» уже принимают" in page
+    assert published(denis, later) == 422
+    assert catalog.coupons()["NY"].percent == 10
+    none_left = stated(denis, "coupon", "2026-01-01", **ten | {"limit": "1", "periods": "0"})
+    assert published(denis, none_left) == 302
+    info = catalog.coupon_infos()["NY"]
+    assert (info.terms.limit, info.terms.periods, info.redeemed) == (1, None, 1)
+    assert info.starts == date(2099, 12, 1)
+    [latest, first] = catalog.stated_history("coupon", "NY")
+    assert (latest.document["limit"], first.document["limit"], first.before) == (1, 5, None)
+    card = denis.get("/office/catalogue/stated/coupon/NY/").content.decode()
+    assert "погашен 1 раз" in card
+    assert "к Новому году" in card
+
+    nobody = stated(denis, "coupon", "2026-01-01", code="VIP", name="VIP", fixed="50")
+    writer = office("product_manager", without={"catalogue.publish"})
+    assert published(writer, nobody) == 403
+    refused = AuditRow.objects.get(action="catalog.coupon.publication_refused")
+    assert (refused.object_id, refused.after["fixed"]) == ("VIP", "50")
+    assert "VIP" not in catalog.coupons()
+
+
+def test_a_calendar_keeps_its_past_and_is_simulated(denis: Client) -> None:
+    draft = stated(
+        denis, "calendar", "2026-12-01", code="office", holidays="31.12.2026, 07.03.2026"
+    )
+    assert published(denis, draft) == 302
+    march, december = date(2026, 3, 7), date(2026, 12, 31)
+    assert catalog.days_of_calendars()["office"] == {march: "holiday", december: "holiday"}
+    gone = stated(denis, "calendar", "2026-12-01", code="office", holidays="2026-12-31")
+    page = denis.get(f"/office/catalogue/drafts/{gone}/").content.decode()
+    assert "изменены дни раньше 2026-12-01: 2026-03-07" in page
+    assert published(denis, gone) == 422
+    works = stated(denis, "calendar", "2026-12-01", code="office", holidays="2026-03-07",
+                   working="31.12.2026")  # fmt: skip
+    supposed = supposing(catalog.catalogue(), catalog.terms_in(catalog.draft(works).content))  # type: ignore[union-attr]
+    assert supposed.calendars["office"].is_workday(december)
+    assert not catalog.catalogue().calendars["office"].is_workday(december)
+    assert (
+        denis.post("/office/catalogue/simulations/new/", {"draft": str(works)}).status_code == 302
+    )
+    assert published(denis, works) == 302
+    assert catalog.days_of_calendars()["office"] == {march: "holiday", december: "working"}
+    twice = {"calendar.code": "office", "calendar.holidays": "2026-01-01", "version": "1",
+             "calendar.working": "2026-01-01"}  # fmt: skip
+    place = denis.post("/office/catalogue/drafts/new/", {"kind": "calendar"})["Location"]
+    assert denis.post(place, twice).status_code == 422
 
 
 # --- subscriptions --------------------------------------------------------------------------------

@@ -6,7 +6,14 @@ from typing import Any, cast
 from uuid import UUID
 
 from kvit.catalog.models import Draft, PlanVersion, PriceVersion, Publication, Status
-from kvit.catalog.rows import CatalogueIn, DraftInfo, PriceIn, StatedChange, VersionInfo
+from kvit.catalog.rows import (
+    CatalogueIn,
+    CouponTerms,
+    DraftInfo,
+    PriceIn,
+    StatedChange,
+    VersionInfo,
+)
 from kvit.core import catalogue as core
 from kvit.core import statements
 from kvit.core.statements import Kind
@@ -86,7 +93,52 @@ def stated_in(content: Documents, effective_from: date) -> CatalogueIn:
             PriceIn(one, terms.examples[f"{one.plan}/{one.code}"]) for one in terms.prices
         ),
         discounts=terms.discounts,
+        coupons=tuple(coupon_terms(one) for one in terms.coupons),
+        calendars={one.code: _days(one) for one in terms.calendars},
+        holds_from=effective_from,
     )
+
+
+def coupon_terms(stated: statements.StatedCoupon) -> CouponTerms:
+    """Return a coupon as it is published: 0 periods are for ever."""
+    return CouponTerms(
+        stated.code, stated.name, stated.percent, stated.fixed, stated.limit, stated.expires,
+        stated.periods or None,
+    )  # fmt: skip
+
+
+def coupon_statement(terms: CouponTerms) -> statements.StatedCoupon:
+    """Return the statement that would make a coupon."""
+    return statements.StatedCoupon(
+        code=terms.code, name=terms.name, percent=terms.percent, fixed=terms.fixed,
+        limit=terms.limit, expires=terms.expires, periods=terms.periods or 0,
+    )  # fmt: skip
+
+
+def calendar_statement(code: str, days: Mapping[date, str]) -> statements.StatedCalendar:
+    """Return the statement that would make a calendar; its days rise."""
+    kinds = sorted(days.items())
+    return statements.StatedCalendar(
+        code=code,
+        holidays=tuple(day for day, kind in kinds if kind == "holiday"),
+        working=tuple(day for day, kind in kinds if kind == "working"),
+    )
+
+
+def _days(stated: statements.StatedCalendar) -> dict[date, str]:
+    holidays = dict.fromkeys(stated.holidays, "holiday")
+    return dict(sorted((holidays | dict.fromkeys(stated.working, "working")).items()))
+
+
+def documents_of(stated: CatalogueIn) -> dict[tuple[Kind, str], Mapping[str, object]]:
+    """Return the documents of what keeps no versions: meters, discounts, coupons, calendars."""
+    made: list[tuple[Kind, statements.Stated]] = [
+        *(("meter", statements.statement_of(one)) for one in stated.meters),
+        *(("discount", statements.statement_of(one)) for one in stated.discounts),
+        *(("coupon", coupon_statement(one)) for one in stated.coupons),
+        *(("calendar", calendar_statement(*one)) for one in stated.calendars.items()),
+    ]
+    return {(kind, statements.key_of(one)): statements.write(one) for kind, one in made}
 
 
 def stands(names: Collection[tuple[Kind, str]], day: date) -> dict[tuple[Kind, str], Any]:
@@ -94,31 +146,42 @@ def stands(names: Collection[tuple[Kind, str]], day: date) -> dict[tuple[Kind, s
     from kvit.catalog import queries
 
     known = queries.catalogue()
-    found: dict[tuple[Kind, str], Any] = {}
+    found: dict[tuple[Kind, str], Any] = _undated(names, known)
     priced: dict[str, tuple[Kind, core.PriceTerms]] = {}
-    discounts = {one.code: one for one in known.discounts}
     for kind, key in names:
-        match kind:
-            case "meter":
-                if meter := known.meters.get(key):
-                    found[kind, key] = statements.write(statements.statement_of(meter))
-            case "discount":
-                if discount := discounts.get(key):
-                    found[kind, key] = statements.write(statements.statement_of(discount))
-            case "plan":
-                if plan := known.plan_on(key, day):
-                    found[kind, key] = statements.write(statements.statement_of(plan))
-            case "price":
-                owner, _, code = key.partition("/")
-                for one in known.prices_on(owner, day):
-                    if one.code == code:
-                        priced[key] = (kind, one)
+        if kind == "plan" and (plan := known.plan_on(key, day)):
+            found[kind, key] = statements.write(statements.statement_of(plan))
+        elif kind == "price":
+            owner, _, code = key.partition("/")
+            for one in known.prices_on(owner, day):
+                if one.code == code:
+                    priced[key] = (kind, one)
     examples = _examples(one.version_id for _, one in priced.values())
     for key, (kind, one) in priced.items():
         found[kind, key] = statements.write(
             statements.statement_of(one, tuple(examples[one.version_id]))
         )
     return found
+
+
+def _undated(names: Collection[tuple[Kind, str]], known: core.Catalogue) -> dict[Any, Any]:
+    """Return the documents of the objects named that keep no versions."""
+    from kvit.catalog import queries
+
+    kinds = {kind for kind, _ in names}
+    coupons = queries.coupons() if "coupon" in kinds else {}
+    calendars = queries.days_of_calendars() if "calendar" in kinds else {}
+    standing: Mapping[str, Mapping[str, statements.Stated]] = {
+        "meter": {code: statements.statement_of(one) for code, one in known.meters.items()},
+        "discount": {one.code: statements.statement_of(one) for one in known.discounts},
+        "coupon": {code: coupon_statement(one) for code, one in coupons.items()},
+        "calendar": {code: calendar_statement(code, one) for code, one in calendars.items()},
+    }
+    return {
+        (kind, key): statements.write(one)
+        for kind, key in names
+        if (one := standing.get(kind, {}).get(key)) is not None
+    }
 
 
 def _examples(version_ids: Iterable[str]) -> dict[str, list[Mapping[str, object]]]:
@@ -165,6 +228,32 @@ def history(plan: str) -> list[VersionInfo]:
         )
         last[kind, key] = document
     return found[::-1]
+
+
+def stated_history(kind: Kind, key: str) -> list[VersionInfo]:
+    """Return what was published of an object that keeps no versions, the latest first.
+
+    What was stated before publications kept documents is not among it.
+    """
+    name = f"{kind}:{key}"
+    rows = Publication.objects.filter(stated__contains=[name]).order_by("-revision")
+    told = [row for row in rows if name in row.documents]
+    return [
+        VersionInfo(
+            id=row.pk,
+            kind=kind,
+            key=key,
+            status="published" if place == 0 else "obsolete",
+            effective_from=row.effective_from or core.ALWAYS,
+            revision=row.revision,
+            author=row.author,
+            at=row.at,
+            reason=row.reason,
+            document=row.documents[name]["after"],
+            before=row.documents[name]["before"],
+        )
+        for place, row in enumerate(told)
+    ]
 
 
 def _version(kind: Kind, row: Any) -> tuple[Any, Kind, str, Mapping[str, object]]:

@@ -41,6 +41,9 @@ class Publication(AppendOnly, TenantModel):
     reason = models.TextField(blank=True)
     draft_id = models.UUIDField(null=True)  # the draft that was published, if it was one
     stated = models.JSONField(default=list)  # "price:pro/fee", "meter:calls", …
+    # What was stated of objects that keep no versions: {"coupon:NY": {"before": …, "after": …}}.
+    documents = models.JSONField(default=dict, db_default={})
+    effective_from = models.DateField(null=True)
 
     class Meta:
         constraints = [
@@ -362,6 +365,7 @@ class Coupon(TenantModel):
     percent = models.DecimalField(max_digits=15, decimal_places=12, null=True)
     fixed = models.DecimalField(max_digits=38, decimal_places=12, null=True)
     limit = models.IntegerField(null=True)
+    starts_on = models.DateField(null=True)  # the first day on which it is taken
     expires_on = models.DateField(null=True)  # the first day on which it is refused
     periods = models.IntegerField(null=True)  # how many service periods it lasts; null: for ever
     redeemed = models.IntegerField(default=0)

@@ -14,12 +14,14 @@ from kvit.catalog import _invariants
 from kvit.catalog._drafted import (
     changes_in,
     changes_of,
+    documents_of,
     draft,
     drafts,
     history,
     info_of,
     names_in,
     stands,
+    stated_history,
     stated_in,
     terms_in,
 )
@@ -43,7 +45,7 @@ from kvit.catalog.models import (
     Revision,
     Status,
 )
-from kvit.catalog.rows import CouponTerms
+from kvit.catalog.rows import CouponInfo, CouponTerms
 from kvit.core import catalogue as core
 from kvit.core.calendars import RUSSIAN, Calendar
 from kvit.core.pricing import parse_price
@@ -54,11 +56,39 @@ PROBLEM_WORDS = _invariants.WORDS
 problems = _invariants.problems
 
 __all__ = [
-    "SIDES", "SIMULATED_SORTS", "calendar_days", "calendars", "catalogue", "changes_in",
-    "changes_of", "coupons", "discounts", "draft", "drafts", "history", "info_of",
-    "latest_revision", "meters", "names_in", "outcomes", "plan_names", "plan_terms", "price_terms",
-    "price_version", "simulated", "simulated_with", "simulation", "simulation_of",
-    "simulations", "stands", "stated_in", "terms_in",
+    "SIDES",
+    "SIMULATED_SORTS",
+    "calendar_days",
+    "calendars",
+    "catalogue",
+    "changes_in",
+    "changes_of",
+    "coupon_infos",
+    "coupons",
+    "days_of_calendars",
+    "discounts",
+    "documents_of",
+    "draft",
+    "drafts",
+    "history",
+    "info_of",
+    "latest_revision",
+    "meters",
+    "names_in",
+    "outcomes",
+    "plan_names",
+    "plan_terms",
+    "price_terms",
+    "price_version",
+    "simulated",
+    "simulated_with",
+    "simulation",
+    "simulation_of",
+    "simulations",
+    "stands",
+    "stated_history",
+    "stated_in",
+    "terms_in",
 ]  # fmt: skip
 
 Terms = TypeVar("Terms", core.PlanTerms, core.PriceTerms)
@@ -164,15 +194,24 @@ def discounts(*, as_of: int | None = None) -> list[core.StandingDiscount]:
 
 def coupons() -> dict[str, CouponTerms]:
     """Return the coupons by code."""
+    return {code: one.terms for code, one in coupon_infos().items()}
+
+
+def coupon_infos() -> dict[str, CouponInfo]:
+    """Return the coupons by code, with how often each was redeemed."""
     return {
-        row.code: CouponTerms(
-            code=row.code,
-            name=row.name,
-            percent=_fraction(row.percent),
-            fixed=_fraction(row.fixed),
-            limit=row.limit,
-            expires=row.expires_on,
-            periods=row.periods,
+        row.code: CouponInfo(
+            CouponTerms(
+                code=row.code,
+                name=row.name,
+                percent=_fraction(row.percent),
+                fixed=_fraction(row.fixed),
+                limit=row.limit,
+                expires=row.expires_on,
+                periods=row.periods,
+            ),
+            starts=row.starts_on,
+            redeemed=row.redeemed,
         )
         for row in Coupon.objects.order_by("code")
     }
@@ -232,6 +271,14 @@ def plan_terms(row: PlanVersion) -> core.PlanTerms:
 def calendar_days() -> dict[str, Mapping[str, str]]:
     """Return the days of each calendar, as stated."""
     return dict(HolidayCalendar.objects.values_list("code", "days"))
+
+
+def days_of_calendars() -> dict[str, dict[date, str]]:
+    """Return the days of each calendar: "holiday" or "working"."""
+    return {
+        code: {date.fromisoformat(day): kind for day, kind in days.items()}
+        for code, days in calendar_days().items()
+    }
 
 
 def _known(model: Any, as_of: int | None) -> Any:

@@ -34,8 +34,21 @@ class CouponTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class CouponInfo:
+    """A coupon as it stands: its terms, from which day it is taken, how often it was."""
+
+    terms: CouponTerms
+    starts: date | None
+    redeemed: int
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogueIn:
-    """What to state about the catalogue; what is not named stays as it is."""
+    """What to state about the catalogue; what is not named stays as it is.
+
+    `holds_from`: the day of a draft, for what keeps no versions of its own: the first on which a
+    new coupon is taken.
+    """
 
     meters: tuple[core.Meter, ...] = ()
     calendars: Mapping[str, Mapping[date, str]] = field(default_factory=dict)
@@ -43,6 +56,7 @@ class CatalogueIn:
     prices: tuple[PriceIn, ...] = ()
     discounts: tuple[core.StandingDiscount, ...] = ()
     coupons: tuple[CouponTerms, ...] = ()
+    holds_from: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +96,7 @@ class DraftInfo:
 
 @dataclass(frozen=True, slots=True)
 class VersionInfo:
-    """A published version of a plan or a price, with what it replaced and who published it.
+    """A published version of an object, with what it replaced and who published it.
 
     `author`, `at` and `reason` are empty for what was published before publications were kept.
     """

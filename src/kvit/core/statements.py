@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from kvit.core import catalogue as core
+from kvit.core.calendars import Calendar
 from kvit.core.expression import ExpressionError
 from kvit.core.money import FloatRefused, NotANumber, exact_text, parse_decimal
 from kvit.core.periods import UnknownCycle, parse_cycle
@@ -33,7 +34,7 @@ from kvit.core.proration import UnknownPolicy, check_policy
 from kvit.core.usage import aggregation
 
 Made = TypeVar("Made")
-Kind = Literal["meter", "plan", "price", "discount"]
+Kind = Literal["meter", "plan", "price", "discount", "coupon", "calendar"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Document = Mapping[str, object]
 POLICIES = ("days", "days_inclusive", "seconds", "fixed_30", "none")
@@ -131,6 +132,8 @@ Kept = Annotated[Fraction, Reader(_read_kept, exact_text)]
 Share = Annotated[Fraction, Reader(_read_percent, exact_text)]
 Days = Annotated[int, Reader(lambda v, p: read_whole(v, p, high=3_660), int)]
 Cycles = Annotated[int, Reader(lambda v, p: read_whole(v, p, low=1, high=1_200), int)]
+Times = Annotated[int, Reader(lambda v, p: read_whole(v, p, low=1, high=10**9), int)]
+Periods = Annotated[int, Reader(lambda v, p: read_whole(v, p, high=1_200), int)]
 Order = Annotated[int, Reader(lambda v, p: read_whole(v, p, high=10_000), int)]
 Code = Annotated[str, Reader(read_code, str)]
 AnyCode = Annotated[str, Reader(_read_code_or_none, str)]
@@ -259,12 +262,58 @@ class StatedDiscount:
             raise PriceError("missing_field", f"{path}.percent", name="percent / fixed")
 
 
-Stated = StatedMeter | StatedPlan | StatedPrice | StatedDiscount
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedCoupon:
+    """A code that gives a discount when it is redeemed. `periods` 0: for ever."""
+
+    code: Code
+    name: Name
+    percent: Share | None = None
+    fixed: Kept | None = None
+    limit: Times | None = None
+    expires: date | None = None  # the first day on which it is refused
+    periods: Periods = 1
+
+    def check(self, path: str) -> None:
+        """Exactly one of percent and fixed."""
+        if (self.percent is None) == (self.fixed is None):
+            raise PriceError("missing_field", f"{path}.percent", name="percent / fixed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedCalendar:
+    """Days that are holidays, and days that are worked although they look free."""
+
+    code: Code
+    holidays: tuple[date, ...] = ()
+    working: tuple[date, ...] = ()
+
+    def check(self, path: str) -> None:
+        """A day is named once, and some day is."""
+        days = [*self.holidays, *self.working]
+        if not days:
+            raise PriceError("missing_field", f"{path}.holidays", name="holidays / working")
+        twice = next((day for day in days if days.count(day) > 1), None)
+        if twice is not None:
+            field = "working" if twice in self.working else "holidays"
+            raise PriceError(
+                "bad_tiers", f"{path}.{field}", reason="repeated", value=twice.isoformat()
+            )
+
+    @property
+    def calendar(self) -> Calendar:
+        """The days as prices ask about them."""
+        return Calendar(frozenset(self.holidays), frozenset(self.working))
+
+
+Stated = StatedMeter | StatedPlan | StatedPrice | StatedDiscount | StatedCoupon | StatedCalendar
 ROWS: Mapping[Kind, type[Stated]] = {
     "meter": StatedMeter,
     "plan": StatedPlan,
     "price": StatedPrice,
     "discount": StatedDiscount,
+    "coupon": StatedCoupon,
+    "calendar": StatedCalendar,
 }
 
 
@@ -296,12 +345,16 @@ class Terms:
     plans: tuple[core.PlanTerms, ...] = ()
     prices: tuple[core.PriceTerms, ...] = ()
     discounts: tuple[core.StandingDiscount, ...] = ()
+    coupons: tuple[StatedCoupon, ...] = ()
+    calendars: tuple[StatedCalendar, ...] = ()
     examples: Mapping[str, tuple[Document, ...]] = field(default_factory=dict)  # "plan/price"
 
 
 def terms_of(stated: list[Stated], *, effective_from: date = core.ALWAYS) -> Terms:
     """Turn statements into terms that hold from a day on."""
     meters, plans, prices, discounts = [], [], [], []
+    coupons = tuple(one for one in stated if isinstance(one, StatedCoupon))
+    calendars = tuple(one for one in stated if isinstance(one, StatedCalendar))
     examples = {}
     for one in stated:
         match one:
@@ -317,7 +370,9 @@ def terms_of(stated: list[Stated], *, effective_from: date = core.ALWAYS) -> Ter
                 examples[key_of(one)] = one.examples
             case StatedDiscount():
                 discounts.append(_same(core.StandingDiscount, one))
-    return Terms(tuple(meters), tuple(plans), tuple(prices), tuple(discounts), examples)
+    return Terms(
+        tuple(meters), tuple(plans), tuple(prices), tuple(discounts), coupons, calendars, examples
+    )
 
 
 def statement_of(
@@ -357,7 +412,7 @@ def supposing(known: core.Catalogue, terms: Terms) -> core.Catalogue:
             ),
             *terms.prices,
         ],
-        calendars=known.calendars,
+        calendars={**known.calendars, **{one.code: one.calendar for one in terms.calendars}},
         revision=known.revision,
         discounts=[*(one for one in known.discounts if one.code not in named), *terms.discounts],
         default_calendar=known.default_calendar,

@@ -13,6 +13,7 @@ ACTIONS: Words = {
     "attempt.refused": ("Попытка без права отклонена", "An attempt without the right refused"),
     "branch.changed": ("Филиал изменён", "Branch changed"),
     "branch.created": ("Филиал заведён", "Branch created"),
+    "catalog.calendar.stated": ("Календарь записан", "Calendar stated"),
     "catalog.coupon.stated": ("Купон записан", "Coupon stated"),
     "catalog.discount.stated": ("Скидка записана", "Discount stated"),
     "catalog.draft": ("Черновик каталога", "Draft of the catalogue"),

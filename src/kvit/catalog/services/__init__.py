@@ -5,6 +5,7 @@ from kvit.catalog.services._coupons import CouponRefused, redeem
 from kvit.catalog.services._drafts import (
     DraftRefused,
     discard,
+    misdated_in,
     missing_in,
     open_draft,
     publish_draft,
@@ -35,6 +36,7 @@ __all__ = [
     "example_failures",
     "finish_simulation",
     "hold_simulation",
+    "misdated_in",
     "missing_in",
     "open_draft",
     "open_simulation",

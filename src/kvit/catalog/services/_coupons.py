@@ -10,7 +10,7 @@ from kvit.catalog.rows import CouponTerms
 
 
 class CouponRefused(Exception):
-    """The coupon is unknown, expired, or was redeemed as often as it may be: see `code`."""
+    """The coupon is unknown, not taken yet, expired or used up: see `code`."""
 
     def __init__(self, code: str, coupon: str) -> None:
         super().__init__(f"{coupon}: {code}")
@@ -22,11 +22,13 @@ def redeem(code: str, *, on: date) -> CouponTerms:
     """Use a coupon once and return what it gives. Its row is held until commit.
 
     Raises:
-        CouponRefused: "unknown", "expired" or "used_up"; nothing was redeemed.
+        CouponRefused: "unknown", "early", "expired" or "used_up"; nothing was redeemed.
     """
     coupon = Coupon.objects.select_for_update().filter(code=code).first()
     if coupon is None:
         raise CouponRefused("unknown", code)
+    if coupon.starts_on is not None and on < coupon.starts_on:
+        raise CouponRefused("early", code)
     if coupon.expires_on is not None and on >= coupon.expires_on:
         raise CouponRefused("expired", code)
     if coupon.limit is not None and coupon.redeemed >= coupon.limit:

@@ -15,12 +15,14 @@ from kvit.catalog.services._publish import hold_revision, publish
 from kvit.core import statements
 from kvit.core.catalogue import Catalogue
 from kvit.core.measured import meters_of
+from kvit.core.periods import local_date
 from kvit.core.statements import Kind
 from kvit.core.wording import Words
 from kvit.parties import queries as parties
 from kvit.platform import audit, events
 from kvit.platform.failures import Failure
 
+_SHOWN_DAYS = 5
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200  # 1900-01-01 is "from the beginning"
 WORDS: Words = {
     "draft_unknown": (
@@ -42,8 +44,9 @@ WORDS: Words = {
         "The day {day} is too far away. Choose one between 1900 and 2199.",
     ),
     "draft_empty": (
-        "В черновике ничего нет. Добавьте цену, тариф, счётчик или скидку.",
-        "There is nothing in the draft. Add a price, a plan, a meter or a discount.",
+        "В черновике ничего нет. Добавьте цену, тариф, счётчик, скидку, купон или календарь.",
+        "There is nothing in the draft. Add a price, a plan, a meter, a discount, a coupon or a"
+        " calendar.",
     ),
     "draft_conflict": (
         "Пока черновик правили, опубликовано другое: {objects}. Сравните и подтвердите, что новое"
@@ -72,6 +75,22 @@ WORDS: Words = {
     "phase_missing": (
         "Цена {price} действует на этапе «{code}», а в тарифе такого этапа нет.",
         "Price {price} holds in the phase “{code}”, and its plan has no such phase.",
+    ),
+    "calendar_past": (
+        "В календаре «{code}» изменены дни раньше {day}: {days}. По ним уже начислено: верните их"
+        " или поставьте в черновике день раньше.",
+        "Calendar “{code}” changes days before {day}: {days}. They were charged by: put them back,"
+        " or give the draft an earlier day.",
+    ),
+    "coupon_day": (
+        "Купон «{code}» уже принимают, и правка вступит сразу. Поставьте в черновике день не позже"
+        " {day} или заведите новый код.",
+        "Coupon “{code}” is taken already, and a change holds at once. Give the draft a day no"
+        " later than {day}, or make a new code.",
+    ),
+    "coupon_used": (
+        "Купон «{code}» уже погашен {count} раз. Поставьте предел не меньше.",
+        "Coupon “{code}” was redeemed {count} times already. Set a limit no lower.",
     ),
     "reason_missing": (
         "Напишите, почему цена меняется: причина останется в истории.",
@@ -224,6 +243,8 @@ def publish_draft(
     stated = queries.stated_in(row.content, row.effective_from)
     for missing in missing_in(stated, queries.catalogue()):
         raise missing
+    for misdated in misdated_in(stated, row.effective_from, now):
+        raise misdated
     revision = publish(stated, actor=actor, now=now, reason=reason, draft_id=row.pk)
     row.status, row.published_revision = "published", revision
     _edited(row, "published", None, {"revision": revision}, actor=actor, now=now, reason=reason)
@@ -256,6 +277,29 @@ def missing_in(stated: CatalogueIn, known: Catalogue) -> Iterator[DraftRefused]:
         for code in meters_of(terms.price, terms):
             if code not in meters:
                 yield DraftRefused("meter_missing", price=named, code=code)
+
+
+def misdated_in(stated: CatalogueIn, day: date, now: datetime) -> Iterator[DraftRefused]:
+    """Say what cannot hold from that day: a calendar's past stays, a coupon changes at once."""
+    today = local_date(now, parties.tenant().row.zone)
+    standing = queries.days_of_calendars() if stated.calendars else {}
+    for code, days in stated.calendars.items():
+        stood = standing.get(code, {})
+        changed = [
+            one for one in sorted({*stood, *days}) if one < day and stood.get(one) != days.get(one)
+        ]
+        if stood and changed:
+            named = ", ".join(one.isoformat() for one in changed[:_SHOWN_DAYS])
+            yield DraftRefused("calendar_past", code=code, day=day.isoformat(), days=named)
+    infos = queries.coupon_infos() if stated.coupons else {}
+    for coupon in stated.coupons:
+        info = infos.get(coupon.code)
+        if info is None:
+            continue
+        if day > today:
+            yield DraftRefused("coupon_day", code=coupon.code, day=today.isoformat())
+        if coupon.limit is not None and coupon.limit < info.redeemed:
+            yield DraftRefused("coupon_used", code=coupon.code, count=info.redeemed)
 
 
 @transaction.atomic

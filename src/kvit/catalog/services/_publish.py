@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from fractions import Fraction
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -73,10 +74,11 @@ def publish(
         _hold_examples(price)
     revision = take_revision()
     before = _stood(stated)
+    documents = _documents(stated)
     _put_meters(stated.meters)
     _put_calendars(stated.calendars)
     _put_discounts(stated.discounts, revision)
-    _put_coupons(stated.coupons)
+    _put_coupons(stated.coupons, stated.holds_from)
     _put_versions(stated, revision)
     Publication.objects.create(
         revision=revision,
@@ -85,8 +87,10 @@ def publish(
         reason=reason,
         draft_id=draft_id,
         stated=[*_named(stated)],
+        documents=documents,
+        effective_from=stated.holds_from,
     )
-    _tell(stated, before, revision, actor=actor, now=now, reason=reason)
+    _tell(stated, before, documents, revision, actor=actor, now=now, reason=reason)
     return revision
 
 
@@ -166,18 +170,19 @@ def _put_discounts(discounts: Iterable[core.StandingDiscount], revision: int) ->
         )
 
 
-def _put_coupons(coupons: Iterable[CouponTerms]) -> None:
+def _put_coupons(coupons: Iterable[CouponTerms], starts: date | None) -> None:
+    """A coupon that is there already goes on being taken."""
     for one in coupons:
+        columns = {
+            "name": one.name,
+            "percent": _decimal(one.percent),
+            "fixed": _decimal(one.fixed),
+            "limit": one.limit,
+            "expires_on": one.expires,
+            "periods": one.periods,
+        }
         Coupon.objects.update_or_create(
-            code=one.code,
-            defaults={
-                "name": one.name,
-                "percent": _decimal(one.percent),
-                "fixed": _decimal(one.fixed),
-                "limit": one.limit,
-                "expires_on": one.expires,
-                "periods": one.periods,
-            },
+            code=one.code, defaults=columns, create_defaults=columns | {"starts_on": starts}
         )
 
 
@@ -306,16 +311,27 @@ def _stood(stated: CatalogueIn) -> dict[str, dict[str, object]]:
     return found
 
 
+def _documents(stated: CatalogueIn) -> dict[str, dict[str, Any]]:
+    """Return what stood and what is stated of objects that keep no versions."""
+    stating = queries.documents_of(stated)
+    stood = queries.stands(list(stating), stated.holds_from or core.ALWAYS) if stating else {}
+    return {
+        f"{kind}:{key}": {"before": stood.get((kind, key)), "after": document}
+        for (kind, key), document in stating.items()
+    }
+
+
 def _tell(
     stated: CatalogueIn,
     before: Mapping[str, Mapping[str, object]],
+    documents: Mapping[str, Mapping[str, Any]],
     revision: int,
     *,
     actor: str,
     now: datetime,
     reason: str,
 ) -> None:
-    changes = [*_changes_beside_prices(stated)]
+    changes = [*_changes_beside_prices(documents)]
     changes += [
         audit.Change(
             "catalog.plan.published",
@@ -347,27 +363,7 @@ def _tell(
     )
 
 
-def _changes_beside_prices(stated: CatalogueIn) -> Iterator[audit.Change]:
-    for meter in stated.meters:
-        yield audit.Change(
-            "catalog.meter.stated",
-            "catalog.meter",
-            meter.code,
-            after={"aggregation": meter.aggregation, "expression": meter.expression},
-        )
-    for discount in stated.discounts:
-        yield audit.Change(
-            "catalog.discount.stated",
-            "catalog.discount",
-            discount.code,
-            after={"percent": _decimal(discount.percent), "fixed": _decimal(discount.fixed),
-                   "scope": discount.scope, "from_units": _decimal(discount.from_units)},
-        )  # fmt: skip
-    for coupon in stated.coupons:
-        yield audit.Change(
-            "catalog.coupon.stated",
-            "catalog.coupon",
-            coupon.code,
-            after={"percent": _decimal(coupon.percent), "fixed": _decimal(coupon.fixed),
-                   "limit": coupon.limit, "periods": coupon.periods},
-        )  # fmt: skip
+def _changes_beside_prices(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[audit.Change]:
+    for name, one in documents.items():
+        kind, _, key = name.partition(":")
+        yield audit.Change(f"catalog.{kind}.stated", f"catalog.{kind}", key, **one)

@@ -24,6 +24,10 @@ IMPORT_WORDS: Words = {
         "Срок купона «{value}» истёк: подписке «{code}» он не дан.",
         "Coupon “{value}” has expired: subscription “{code}” does not get it.",
     ),
+    "coupon_early": (
+        "Купон «{value}» ещё не принимают: подписке «{code}» он не дан.",
+        "Coupon “{value}” is not taken yet: subscription “{code}” does not get it.",
+    ),
     "coupon_used_up": (
         "Купон «{value}» использован столько раз, сколько разрешено; подписке «{code}» он не дан.",
         "Coupon “{value}” was redeemed as often as it may be; subscription “{code}” gets none.",
@@ -113,6 +117,10 @@ IMPORT_REMEDIES: Words = {
     "coupon_expired": (
         "Продлите expires или уберите строку.",
         "Move `expires`, or remove the row.",
+    ),
+    "coupon_early": (
+        "Поставьте день, с которого купон принимают, или позже.",
+        "Use the day from which the coupon is taken, or a later one.",
     ),
     "coupon_used_up": (
         "Увеличьте limit или уберите строку.",

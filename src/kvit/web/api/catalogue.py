@@ -25,7 +25,8 @@ from kvit.web.api.schemas import Day, Input, Int, Listed, Moment, Paging, Schema
 TAG = ("Каталог", "The catalogue")
 router = Router()
 Document = dict[str, Any]
-Kind = Literal["meter", "plan", "price", "discount"]
+Kind = Literal["meter", "plan", "price", "discount", "coupon", "calendar"]
+StatedKind = Literal["meter", "discount", "coupon", "calendar"]
 WHY = Field(min_length=1, max_length=500, examples=["новый тариф с ноября"])
 
 
@@ -38,6 +39,8 @@ class CatalogueOut(Schema):
     plans: list[Document]
     prices: list[Document]
     discounts: list[Document]
+    coupons: list[Document]
+    calendars: list[Document]
 
 
 class CatalogueIn(Input):
@@ -52,6 +55,12 @@ class CatalogueIn(Input):
          "price": {"model": "per_unit", "unit": "2.00"}}
     ]])  # fmt: skip
     discounts: list[Document] = Field([], max_length=1000)
+    coupons: list[Document] = Field([], max_length=1000, examples=[[
+        {"code": "NY2027", "name": "Новый год", "percent": "10", "limit": "100"}
+    ]])  # fmt: skip
+    calendars: list[Document] = Field([], max_length=100, examples=[[
+        {"code": "office", "holidays": ["2026-12-31"]}
+    ]])  # fmt: skip
     effective_from: Day | None = Field(None, description="None: it has always held.")
     reason: Text = WHY
 
@@ -63,7 +72,7 @@ class PublishedOut(Schema):
 
 
 class PublishedVersionOut(Schema):
-    """A published version of a plan or of one of its prices, and what it replaced."""
+    """A published version of an object of the catalogue, and what it replaced."""
 
     id: UUID
     kind: str
@@ -169,7 +178,11 @@ def read_catalogue(request: HttpRequest, query: Query[DayQuery]) -> CatalogueOut
     plans = [plan for code in known.plans if (plan := known.plan_on(code, day))]
     prices = [one for code in known.plans for one in known.prices_on(code, day)]
     names: list[tuple[Kind, str]] = [("price", f"{one.plan}/{one.code}") for one in prices]
-    documents = queries.stands(names, day)
+    dated: list[tuple[Kind, str]] = [
+        *(("coupon", code) for code in queries.coupons()),
+        *(("calendar", code) for code in sorted(queries.calendar_days())),
+    ]
+    documents = queries.stands([*names, *dated], day)
     return CatalogueOut(
         revision=known.revision,
         day=day,
@@ -177,6 +190,8 @@ def read_catalogue(request: HttpRequest, query: Query[DayQuery]) -> CatalogueOut
         plans=[_written(one) for one in plans],
         prices=[documents[name] for name in names],
         discounts=[_written(one) for one in known.discounts],
+        coupons=[documents[name] for name in dated if name[0] == "coupon"],
+        calendars=[documents[name] for name in dated if name[0] == "calendar"],
     )
 
 
@@ -193,6 +208,8 @@ def publish_catalogue(request: HttpRequest, body: CatalogueIn) -> PublishedOut:
         ("plan", "plans", body.plans),
         ("price", "prices", body.prices),
         ("discount", "discounts", body.discounts),
+        ("coupon", "coupons", body.coupons),
+        ("calendar", "calendars", body.calendars),
     ]
     for kind, name, documents in stated:
         for place, document in enumerate(documents):
@@ -210,6 +227,15 @@ def publish_catalogue(request: HttpRequest, body: CatalogueIn) -> PublishedOut:
 def read_plan_history(request: HttpRequest, code: str) -> Any:
     """Every published version of a plan and its prices, the latest first."""
     return queries.history(code)
+
+
+@operation(
+    router, "GET", "/catalogue/objects/{kind}/{key}/history", right="catalogue.read",
+    response=list[PublishedVersionOut],
+)  # fmt: skip
+def read_object_history(request: HttpRequest, kind: StatedKind, key: str) -> Any:
+    """What was published of a meter, a discount, a coupon or a calendar, the latest first."""
+    return queries.stated_history(kind, key)
 
 
 @operation(router, "GET", "/catalogue/drafts", right="catalogue.read", response=Listed[DraftOut])

@@ -24,7 +24,7 @@ from kvit.web.api.schemas import Input, Money, Schema, number_text
 
 TAG = ("Конструктор цен", "Price composer")
 router = Router()
-Kind = Literal["meter", "plan", "price", "discount"]
+Kind = Literal["meter", "plan", "price", "discount", "coupon", "calendar"]
 PRICE = {"model": "graduated", "tiers": [{"up_to": "100", "unit": "0.10"}, {"unit": "0.05"}]}
 DECIMALS = 6
 

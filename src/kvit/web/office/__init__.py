@@ -24,6 +24,7 @@ MODULES: tuple[str, ...] = (
     "catalogue",
     "drafts",
     "composer",
+    "stated",
     "simulations",
     "subscription_changes",
     "subscriptions",

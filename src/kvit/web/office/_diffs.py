@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from kvit.core.pricing.labels import CHOICES, FIELDS, choice_label, model_label
-from kvit.core.wording import say
+from kvit.core.wording import date_text, say
 from kvit.web.office._shapes import number_shown
 
 SEPARATOR = " › "
@@ -52,7 +53,7 @@ def _text(value: Any, where: str, lang: str) -> str:
     if isinstance(value, bool):
         return "✓" if value else "✗"
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(_day(str(one), lang) for one in value)
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
     text = str(value)
@@ -60,5 +61,14 @@ def _text(value: Any, where: str, lang: str) -> str:
         return model_label(text, lang)
     if text in CHOICES:
         return choice_label(text, lang)
+    text = _day(text, lang)
     plain = text.removeprefix("-").replace(".", "", 1)
     return number_shown(text, lang) if plain.isdecimal() else text
+
+
+def _day(text: str, lang: str) -> str:
+    """A day as people read it; anything else as it is."""
+    try:
+        return date_text(date.fromisoformat(text), lang)
+    except ValueError:
+        return text

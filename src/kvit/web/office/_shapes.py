@@ -311,7 +311,9 @@ def _shown(shape: Shape, value: Any, lang: str) -> str:
         case "number":
             text = exact_text(value) if isinstance(value, Fraction) else str(value)
             return number_shown(text, lang)
-        case "texts" | "dates":
+        case "dates":
+            return ", ".join(_day_shown(str(one), lang) for one in value)
+        case "texts":
             return ", ".join(str(one) for one in value)
         case "document":
             return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -351,6 +353,17 @@ def _words(text: str) -> list[str]:
     return [one.strip() for one in re.split(r"[,;\n]", text) if one.strip()]
 
 
+def _day_typed(text: str) -> str:
+    """A day as documents have it: people write 31.12.2026."""
+    found = re.fullmatch(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", text)
+    return f"{found[3]}-{found[2]:0>2}-{found[1]:0>2}" if found else text
+
+
+def _day_shown(text: str, lang: str) -> str:
+    parts = text.split("-")
+    return ".".join(reversed(parts)) if lang == "ru" and len(parts) == 3 else text
+
+
 def _json_or_text(text: str) -> Any:
     """A document typed as JSON; what is none is taken as a text: 08:00, 60/1."""
     try:
@@ -363,6 +376,6 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "number": number_typed,
     "whole": number_typed,
     "texts": _words,
-    "dates": _words,
+    "dates": lambda text: [_day_typed(one) for one in _words(text)],
     "document": _json_or_text,
 }

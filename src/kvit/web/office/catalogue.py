@@ -302,7 +302,7 @@ def discounts(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "office/catalogue/discounts.html",
-        {"discounts": queries.discounts(), "coupons": queries.coupons().values(),
+        {"discounts": queries.discounts(), "coupons": queries.coupon_infos().values(),
          "currency": parties.tenant().row.currency},
     )  # fmt: skip
 

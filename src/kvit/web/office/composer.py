@@ -36,6 +36,8 @@ TITLES = {
     "plan": gettext_lazy("Plan"),
     "meter": gettext_lazy("Meter"),
     "discount": gettext_lazy("Discount"),
+    "coupon": gettext_lazy("Coupon"),
+    "calendar": gettext_lazy("Calendar"),
 }
 # The blocks of a price, in the order in which one thinks of it; what is not named goes to "more".
 BLOCKS = (

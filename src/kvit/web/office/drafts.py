@@ -1,7 +1,7 @@
 """Drafts: what is about to change, beside what stands; who is met; published or given up."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -100,6 +100,13 @@ def _new_form(request: HttpRequest) -> DraftForm:
     return DraftForm(initial={"effective_from": _tomorrow(request)}, auto_id="new_%s")
 
 
+def _first_day(request: HttpRequest) -> date:
+    """Tomorrow; today for a coupon that is taken already, for its change holds at once."""
+    asked = request.POST
+    is_taken = asked.get("kind") == "coupon" and asked.get("key", "") in queries.coupons()
+    return _tomorrow(request) - timedelta(days=int(is_taken))
+
+
 def _tomorrow(request: HttpRequest) -> date:
     return local_date(request.now, parties.tenant().row.zone) + timedelta(days=1)
 
@@ -113,7 +120,7 @@ def new(request: HttpRequest) -> HttpResponse:
     title, kind = request.POST.get("title", ""), request.POST.get("kind", "")
     if kind and kind not in statements.KINDS:
         raise Http404
-    day = form.cleaned_data["effective_from"] if form.is_valid() else _tomorrow(request)
+    day = form.cleaned_data["effective_from"] if form.is_valid() else _first_day(request)
     info = services.open_draft(
         title or _("Change of the catalogue"), effective_from=day,
         actor=request.principal.actor, now=request.now,
@@ -148,7 +155,7 @@ def draft(request: HttpRequest, draft: UUID) -> HttpResponse:
                 {"kind": kind, "title": title} for kind, title in TITLES.items()
             ],
             **_changes(draft),
-            "problems": list(_problems(info)) if info.status == "open" else [],
+            "problems": list(_problems(info, request.now)) if info.status == "open" else [],
             "simulation": simulation,
             "outcomes": queries.outcomes(simulation.id) if simulation else [],
             "scenario": _scenario(simulation, draft),
@@ -178,14 +185,17 @@ def _changes(draft: UUID) -> dict[str, Any]:
             for one in changes
         ],
         "conflict": any(one.conflict for one in changes),
+        "can_simulate": any(one.kind != "coupon" for one in changes),
     }
 
 
-def _problems(info: DraftInfo) -> Iterator[str]:
+def _problems(info: DraftInfo, now: datetime) -> Iterator[str]:
     """Say what would keep the draft from being published, before anybody tries."""
     stated = queries.stated_in(info.content, info.effective_from)
     for missing in services.missing_in(stated, queries.catalogue()):
         yield missing.text(lang())
+    for misdated in services.misdated_in(stated, info.effective_from, now):
+        yield misdated.text(lang())
     currency = parties.tenant().row.currency
     for price in stated.prices:
         for failure in services.example_failures(price, currency):
@@ -295,7 +305,7 @@ def publish(request: HttpRequest, draft: UUID) -> HttpResponse:
         {
             "draft": info,
             **_changes(draft),
-            "problems": list(_problems(info)) if info.status == "open" else [],
+            "problems": list(_problems(info, request.now)) if info.status == "open" else [],
             "met": met,
             "staying": list(_staying(met)),
             "more_staying": max(0, len(met.stays) - SHOWN_STAYING),
