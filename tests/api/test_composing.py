@@ -91,3 +91,12 @@ def test_a_stale_preview_changes_nothing(api: Callers) -> None:
     assert (answer.status, answer.code) == (409, "preview_stale")
     assert "1\N{NO-BREAK SPACE}220,00" in answer.json["detail"]
     assert not Amendment.objects.exists()
+
+
+@pytest.mark.usefixtures("company")
+def test_a_quote_names_a_plan_by_its_code(api: Callers) -> None:
+    asked = {"id": "q", "currency": "RUB", "plan": "pro", "quantities": {"calls": "340"}}
+    told = api("catalogue.read").post("/quotes", [asked, {**asked, "plan": "nobody"}]).json
+    assert (told[0]["amount"], told[1]["error"]["field"]) == ("1034.00", "plan")  # 1 000 + 34
+    hidden = api("invoices.read").post("/quotes", asked).json
+    assert hidden["error"]["field"] == "plan"

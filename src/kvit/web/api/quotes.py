@@ -1,10 +1,13 @@
 """Prices without a database: the contract of `kvit quote` over HTTP."""
 
+from datetime import date
 from typing import Any
 
 from django.http import HttpRequest
 from pydantic import RootModel
 
+from kvit.catalog import queries
+from kvit.core.catalogue import Catalogue
 from kvit.core.quote import answer
 from kvit.web import routes
 from kvit.web.api.core import Router, operation
@@ -41,8 +44,32 @@ class Answers(RootModel[dict[str, Any] | list[dict[str, Any]]]):
     extra={"requestBody": {"content": {"application/json": {"example": EXAMPLE}}}},
 )
 def quote(request: HttpRequest, body: Quotes) -> Any:
-    """Nothing is stored. The contract: docs/reference/quote.md."""
+    """Nothing is stored. The contract: docs/reference/quote.md. A plan may be named by the code of
+    the company's catalogue, where the caller may see it."""
     asked = body.root
+    may_name = "catalogue.read" in request.principal.rights
+    known = queries.catalogue() if may_name else Catalogue()
     if isinstance(asked, list):
-        return Answers([answer(one) for one in asked])
-    return Answers(answer(asked))
+        return Answers([answer(one, _plan(one, known)) for one in asked])
+    return Answers(answer(asked, _plan(asked, known)))
+
+
+def _plan(asked: dict[str, Any], known: Catalogue) -> dict[str, dict[str, Any]]:
+    """Return the plan that a request names by its code, with its prices on the day it names."""
+    code = asked.get("plan")
+    if not isinstance(code, str) or code not in known.plans:
+        return {}
+    try:
+        day = date.fromisoformat(str(asked.get("date") or date.max))
+    except ValueError:  # the answer says so
+        day = date.max
+    prices = [
+        {
+            "code": one.code,
+            "name": one.name,
+            "price": one.price.document(),
+            **({"meter": one.meter} if one.meter else {}),
+        }
+        for one in known.prices_on(code, day)
+    ]
+    return {code: {"code": code, "price": prices}}
