@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from kvit.core.pricing.labels import CHOICES, FIELDS, choice_label, model_label
+from kvit.core.pricing.labels import CHOICES, FIELDS, choice_label, field_label, model_label
+from kvit.core.pricing.shape import shape_of
+from kvit.core.statements import ROWS
 from kvit.core.wording import date_text, say
 from kvit.web.office._shapes import number_shown
 
@@ -26,13 +28,24 @@ def differences(
     before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, kind: str, lang: str
 ) -> list[Difference]:
     """Return the fields that differ; of a new object, all of them."""
-    was = dict(_leaves(before or {}, "", lang))
-    becomes = dict(_leaves(after or {}, "", lang))
+    own = _own_labels(kind, lang)
+    was = {own.get(where, where): text for where, text in _leaves(before or {}, "", lang)}
+    becomes = {own.get(where, where): text for where, text in _leaves(after or {}, "", lang)}
     return [
         Difference(where, was.get(where, ""), becomes.get(where, ""))
         for where in dict.fromkeys([*was, *becomes])
         if was.get(where, "") != becomes.get(where, "")
     ]
+
+
+def _own_labels(kind: str, lang: str) -> dict[str, str]:
+    """What the object's own fields are called, where the same word is another thing elsewhere."""
+    row: type = ROWS[kind]  # type: ignore[index]
+    return {
+        say(FIELDS, one.name, lang): field_label(row, one.name, lang)
+        for one in shape_of(row)
+        if one.name in FIELDS
+    }
 
 
 def _leaves(value: Any, where: str, lang: str) -> Iterator[tuple[str, str]]:
