@@ -1,9 +1,12 @@
 """The overview names what is most urgent, and every figure has a door."""
 
+from datetime import date
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from kvit.core.periods import Period
 from kvit.parties.rows import SellerRow
 from tests.invoicing import company
 from tests.web.conftest import Office
@@ -77,3 +80,24 @@ def test_a_new_company_is_told_what_to_begin_with(office: Office) -> None:
     page = text(office("owner").get("/office/"))
     assert "Начните отсюда" in page
     assert "Добавить клиента" in page
+
+
+@pytest.mark.usefixtures("acme")
+def test_usage_that_came_after_its_bill_is_counted_and_listed(office: Office) -> None:
+    company.bill()
+    client = office("owner")
+    assert "после выставления" not in text(client.get("/office/overview/waiting/"))
+    company.use("n-1", 340, date(2026, 10, 20), now=company.LATER)
+    company.use("s-1", 2, date(2026, 10, 31), now=company.LATER)
+    company.use("s-1", 5, date(2026, 11, 2), now=company.LATER)  # a month that is not billed yet
+    row = text(client.get("/office/overview/waiting/"))
+    assert "2 события пришли после выставления их периода" in row
+    assert "342 вызов" in row
+    assert "Следующий запуск добавит разницу в ближайший счёт." in row
+    assert "/office/usage/?tab=late" in row
+    late = text(client.get("/office/usage/?tab=late"))
+    assert [f"-{calls}" in late for calls in ("10-20/340", "10-31/2", "11-02/5")] == [
+        True, True, False,
+    ]  # fmt: skip
+    company.bill(Period(date(2026, 11, 1), date(2026, 12, 1)))
+    assert "после выставления" not in text(client.get("/office/overview/waiting/"))

@@ -6,6 +6,7 @@ Each figure comes with what the list behind its door is narrowed by, so that the
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Literal
 
 from kvit.core.periods import Period, add_months
@@ -14,12 +15,13 @@ from kvit.invoicing import services as invoicing_services
 from kvit.invoicing.queries import Issued, MonthIssued, PlanIssued
 from kvit.ledger import queries as ledger
 from kvit.metering import queries as metering
+from kvit.parties import queries as parties
 from kvit.rating import queries as rating
 from kvit.subscriptions import queries as subscriptions
 
 MONTHS = 13
 DAY = timedelta(days=1)
-Cause = Literal["drafts", "failed_run", "conflicts", "rejected", "waiting"]
+Cause = Literal["drafts", "failed_run", "conflicts", "rejected", "waiting", "late"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Attention:
     oldest: datetime | None = None
     detail: Mapping[str, int] = field(default_factory=dict)
     key: str = ""  # of the one object to open, where there is one
+    quantities: Mapping[str, Decimal] = field(default_factory=dict)  # by meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,37 @@ def usage_that_waits(now: datetime) -> Attention | None:
     for row in rows:
         detail[row.reason] = detail.get(row.reason, 0) + row.events
     return Attention("waiting", len(rows), {}, min(row.since for row in rows), detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """Up to where usage is billed: what came after `version` for a time before `until` is late."""
+
+    version: int
+    until: datetime
+
+
+def billed_up_to() -> Billed | None:
+    """Return up to where usage is billed; None before the first run."""
+    last = invoicing.last_billed()
+    if last is None:
+        return None
+    return Billed(invoicing.looked_from(), last.end_instant(parties.tenant().row.zone))
+
+
+def late_usage() -> Attention | None:
+    """Return the usage that came after its period was billed, with its quantity by meter."""
+    billed = billed_up_to()
+    rows = metering.late_usage(billed.version, before=billed.until) if billed else []
+    if not rows:
+        return None
+    return Attention(
+        "late",
+        sum(row.events for row in rows),
+        oldest=min(row.received_at for row in rows),
+        detail={row.meter: row.events for row in rows},
+        quantities={row.meter: row.value for row in rows},
+    )
 
 
 def agreement() -> list[Agreement]:

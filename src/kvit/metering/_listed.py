@@ -41,6 +41,7 @@ class EventFilter:
     since: datetime | None = None
     until: datetime | None = None
     retracted: bool = False  # only those that were undone
+    after_version: int | None = None  # only those taken in later, and not undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ def events(
     """Return a page of accepted events."""
     rows = _filtered(wanted)
     names = ("-time", "-id") if order == "-time" and wanted.subject else ("-id",)
-    is_narrow = bool(wanted.subject or wanted.source or wanted.retracted)
+    is_late = wanted.after_version is not None
+    is_narrow = bool(wanted.subject or wanted.source or wanted.retracted or is_late)
     # Of all events nobody counts rows: `intake_sums` knows, from what each intake brought.
     page: Page[UsageEvent] = keyset(rows, order=names, after=after, limit=limit, counted=is_narrow)
     batches = {
@@ -229,6 +231,10 @@ def _filtered(wanted: EventFilter) -> "QuerySet[Any]":
     rows = UsageEvent.objects.filter(
         **{name: bound for name, bound in bounds.items() if bound not in (None, "")}
     )
+    if wanted.after_version is not None:
+        later = Batch.objects.filter(version__gt=wanted.after_version)
+        rows = rows.filter(batch_id__in=later.values("pk"))
+        return rows.exclude(pk__in=Retraction.objects.values("event"))
     return rows.filter(pk__in=Retraction.objects.values("event")) if wanted.retracted else rows
 
 

@@ -29,6 +29,7 @@ from kvit.metering._bulk import (
 from kvit.metering._columns import DIMENSIONS, TEXTS, TIMES, UsageColumns
 from kvit.metering._days import MeterDay, days_of
 from kvit.metering._invariants import Problem, problems
+from kvit.metering._late import LateUsage, late_usage
 from kvit.metering._listed import (
     BatchRow,
     DaySum,
@@ -62,11 +63,13 @@ from kvit.platform.tenancy import current_tenant_id
 __all__ = [
     "DIMENSIONS", "TEXTS", "TIMES",
     "BatchRow", "BulkRequest", "Counts", "DaySum", "EventFilter", "EventRow", "EventView",
-    "IntakeSums", "Key", "MeterDay", "Problem", "ToDecide", "Traces", "Unread", "UsageBatch",
+    "IntakeSums", "Key", "LateUsage", "MeterDay", "Problem", "ToDecide", "Traces", "Unread",
+    "UsageBatch",
     "UsageColumns", "UsageRange", "UsageRow",
     "batches", "bulk_request", "by_day",
     "changed_since", "conflicts", "conflicts_to_decide", "counts", "days_of", "distinct_keys",
-    "event", "events", "intake_sums", "key_batches", "last_views", "latest_version",
+    "event", "events", "intake_sums", "key_batches", "last_views", "late_usage",
+    "latest_version",
     "listed_batches", "problems", "rejections", "rejections_to_mend", "rows", "segment_digests",
     "sources", "sources_of", "standing",
     "subject_batches", "subjects_in_use", "traces", "undone_since", "unread", "unread_requests",

@@ -81,7 +81,8 @@ def read_overview(request: HttpRequest) -> OverviewOut:
     """What waits, with count, sum and the oldest; the month beside the same days of the last."""
     today = local_date(request.now, request.principal.tenant.row.zone)
     found = insight.figures(today=today, now=request.now)
-    waits: list[Any] = insight.attention(request.now)
+    late = insight.late_usage()
+    waits: list[Any] = [*insight.attention(request.now), *([late] if late else [])]
     return OverviewOut(
         at=request.now,
         attention=[

@@ -4,8 +4,9 @@ Tiles that are dear to count come by requests of their own, and each is counted 
 change (`kvit.web.live`); without JavaScript a tile is a page.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,6 +19,7 @@ from django.utils.translation import ngettext
 from kvit.catalog import queries as catalog
 from kvit.core.money import exponent
 from kvit.core.periods import Period, add_months
+from kvit.core.units import unit_after
 from kvit.core.wording import period_text
 from kvit.insight import overview as insight
 from kvit.insight.overview import DAY, Attention, Figures
@@ -29,15 +31,15 @@ from kvit.web.tags import lang
 
 VERBS = {
     "drafts": "invoices", "failed_run": "run", "conflicts": "usage", "rejected": "usage",
-    "waiting": "usage",
+    "waiting": "usage", "late": "usage",
 }  # fmt: skip
 ICONS = {
     "drafts": "hourglass", "failed_run": "alert-triangle", "conflicts": "alert-triangle",
-    "rejected": "file-alert", "waiting": "clock-pause",
+    "rejected": "file-alert", "waiting": "clock-pause", "late": "hourglass",
 }  # fmt: skip
 QUERIES = {
     "drafts": {"tab": "drafts"}, "conflicts": {"tab": "conflicts"}, "rejected": {"tab": "rejected"},
-    "waiting": {"tab": "waiting"},
+    "waiting": {"tab": "waiting"}, "late": {"tab": "late"},
 }  # fmt: skip
 
 
@@ -69,8 +71,8 @@ def _attention(request: HttpRequest) -> dict[str, Any]:
 
 
 def _waiting(request: HttpRequest) -> dict[str, Any]:
-    found = insight.usage_that_waits(request.now)
-    return {"waiting": _told(found, request.now) if found else None}
+    found = [insight.usage_that_waits(request.now), insight.late_usage()]
+    return {"waiting": [_told(one, request.now) for one in found if one]}
 
 
 def _figures(request: HttpRequest) -> dict[str, Any]:
@@ -168,7 +170,25 @@ def _told(one: Attention, now: datetime) -> dict[str, Any]:
         "age": _age(one.oldest, now),
         "url": _door(VERBS[one.cause], QUERIES.get(one.cause, {}), key=one.key),
         "is_bad": one.cause in ("failed_run",),
+        "quantities": list(_quantities(one)),
+        "hint": _late_hint() if one.cause == "late" else "",
     }
+
+
+def _quantities(one: Attention) -> Iterator[tuple[Fraction, str]]:
+    """The quantity of each meter, with its unit or name."""
+    known = catalog.meters() if one.quantities else {}
+    for meter, value in one.quantities.items():
+        named = known.get(meter)
+        exact = Fraction(value)
+        yield exact, (unit_after(exact, named.unit) or named.name) if named else meter
+
+
+def _late_hint() -> str:
+    """What becomes of late usage: the company's policy says."""
+    if parties.tenant().row.late_events == "correction":
+        return _("The next bill run makes a correcting document. Nothing is to be done.")
+    return _("The next bill run adds the difference to the next bill. Nothing is to be done.")
 
 
 def _title(one: Attention) -> str:
@@ -197,6 +217,12 @@ def _title(one: Attention) -> str:
         case "rejected":
             return ngettext(
                 "%(count)s row of usage rejected", "%(count)s rows of usage rejected", one.count
+            ) % count  # fmt: skip
+        case "late":
+            return ngettext(
+                "%(count)s event came after its period was billed",
+                "%(count)s events came after their period was billed",
+                one.count,
             ) % count  # fmt: skip
         case "waiting":
             events = sum(one.detail.values())

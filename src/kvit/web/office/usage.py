@@ -1,5 +1,6 @@
 """Usage: where an event ended, lists of what came, waits, disputes and refusals; decisions."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
@@ -16,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from kvit.catalog import queries as catalog
 from kvit.core.periods import instant_of, local_date
 from kvit.core.wording import say
+from kvit.insight import overview as insight
 from kvit.integrations.port import REMEDIES
 from kvit.metering import queries, services
 from kvit.metering.queries import DaySum, EventFilter
@@ -120,11 +122,13 @@ INTAKES = Listing(
 TABS = {
     "events": gettext_lazy("Events"),
     "waiting": gettext_lazy("Waiting"),
+    "late": gettext_lazy("Came late"),
     "conflicts": gettext_lazy("In dispute"),
     "rejected": gettext_lazy("Rejected"),
     "retracted": gettext_lazy("Undone"),
     "intakes": gettext_lazy("Intakes"),
 }
+EVENT_TABS = ("events", "retracted", "late")
 CHART_DAYS = 31
 
 
@@ -198,7 +202,7 @@ def usage(request: HttpRequest) -> HttpResponse:
             {"code": code, "title": title, "count": counters.get(code), "here": code == tab}
             for code, title in TABS.items()
         ],
-        row=f"office/usage/row_{'events' if tab == 'retracted' else tab}.html",
+        row=f"office/usage/row_{'events' if tab in EVENT_TABS else tab}.html",
         intakes=queries.intake_sums(),
         **_fates(asked.get("event", "").strip(), zone),
         **_chart(form, zone),
@@ -251,7 +255,9 @@ _Tab = tuple[Listing, lists.Fetch]
 
 
 def _events(request: HttpRequest, form: UsageFilter, zone: str) -> _Tab:
-    wanted = form.filter(zone, retracted=request.GET.get("tab") == "retracted")
+    tab = request.GET.get("tab")
+    wanted = form.filter(zone, retracted=tab == "retracted")
+    wanted = _late(wanted) if tab == "late" else wanted
     order: Any = lists.order_of(request, EVENTS)
 
     def fetch(after: str, limit: int) -> Page[dict[str, Any]]:
@@ -265,6 +271,15 @@ def _events(request: HttpRequest, form: UsageFilter, zone: str) -> _Tab:
         )  # fmt: skip
 
     return EVENTS, fetch
+
+
+def _late(wanted: EventFilter) -> EventFilter:
+    """The same of what came after its period was billed; before the first run there is none."""
+    billed = insight.billed_up_to()
+    if billed is None:
+        return replace(wanted, after_version=queries.latest_version())
+    until = min(wanted.until, billed.until) if wanted.until else billed.until
+    return replace(wanted, until=until, after_version=billed.version)
 
 
 def _waiting(request: HttpRequest, form: UsageFilter, zone: str) -> _Tab:
@@ -325,6 +340,7 @@ _LISTS = {
     "conflicts": _conflicts,
     "rejected": _rejected,
     "retracted": _events,
+    "late": _events,
     "intakes": _intakes,
 }
 
