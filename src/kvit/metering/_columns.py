@@ -91,7 +91,7 @@ def of_segment(
     columns = [name for name in looked_at if not segment.is_empty(name)]
     places, runs, rows = piece(segment, asked, undone, columns)
     meters, names = segment.meters
-    subjects = segment.subject_of[places]
+    subjects = segment.subjects_of(places)
     first, last = (int(subjects[0]), int(subjects[-1]) + 1) if len(subjects) else (0, 0)
     nothing = np.zeros(runs.rows, np.int64)
     values, present = nothing, np.zeros(runs.rows, np.bool_)
@@ -105,7 +105,7 @@ def of_segment(
     return UsageColumns(
         subjects=subjects - first,
         subject_codes=segment.subjects.slice(first, last - first),
-        meters=meters[places],
+        meters=meters[places].astype(np.int64),
         meter_codes=names,
         runs=runs,
         values=values,

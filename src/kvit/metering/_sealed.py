@@ -120,7 +120,7 @@ def piece(
     needed = list(dict.fromkeys([*columns, *(["time"] if is_cut else []),
                                  *(["event"] if len(undone) else [])]))  # fmt: skip
     rows = segment.rows_of(runs, needed)
-    counts = segment.counts[runs]
+    counts = segment.counts_of(runs)
     if is_cut or len(undone):
         kept = np.ones(rows.num_rows, np.bool_)
         if is_cut:
@@ -140,7 +140,7 @@ def as_table(segment: Segment, asked: Asked, undone: NDArray[np.int64]) -> pa.Ta
     """Return what a segment has as rows with their keys, values as decimals."""
     columns = ["time", "value", "wide", "text", "dimensions", "event_id"]
     runs, found, rows = piece(segment, asked, undone, columns)
-    places = pa.array(np.repeat(segment.subject_of[runs], found.counts))
+    places = pa.array(np.repeat(segment.subjects_of(runs), found.counts))
     codes, names = segment.meters
     meters = pa.DictionaryArray.from_arrays(
         pa.array(np.repeat(codes[runs], found.counts).astype(np.int32)), pa.array(names)

@@ -15,12 +15,14 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from kvit.core.columnar.runs import Rows, borders
 from kvit.platform import files
@@ -48,8 +50,6 @@ INDEX = pa.schema(
         ("last", pa.int64()),
     ]
 )
-
-_KEYS = ("kind", "subject", "meter", "rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,50 @@ def nothing_of(columns: Sequence[str]) -> pa.Table:
     return EVENTS.empty_table().select(list(columns))
 
 
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Where the runs of a segment stand, in ten bytes a run: a process keeps several open."""
+
+    starts: NDArray[np.int32]  # of each run among the rows, and the end of the last
+    meters: NDArray[Any]  # a code of each run's
+    meter_names: list[str]
+    subjects: pa.Array  # in order, of each kind anew
+    subject_starts: NDArray[np.int32]  # of each subject among the runs, and the end of the last
+    kinds: NDArray[Any]  # a code of each subject's
+    kind_names: list[str]
+
+    @classmethod
+    def read(cls, path: Path) -> "Index":
+        """Read one column after the other, and keep of each what is needed."""
+        file = pq.ParquetFile(path, memory_map=True, read_dictionary=["subject"])
+
+        def column(name: str) -> pa.ChunkedArray:
+            return file.read([name], use_threads=False)[name]
+
+        counts = column("rows").to_numpy()
+        starts = np.append(0, np.cumsum(counts)).astype(np.int32)
+        meters, meter_names = _small(column("meter"))
+        kinds, kind_names = _small(column("kind"))
+        named = column("subject").unify_dictionaries().combine_chunks()
+        found = borders(kinds, named.indices.to_numpy())
+        return cls(
+            starts=starts,
+            meters=meters,
+            meter_names=meter_names,
+            subjects=named.take(pa.array(found.starts)).cast(pa.string()),
+            subject_starts=np.append(found.starts, found.rows).astype(np.int32),
+            kinds=kinds[found.starts],
+            kind_names=kind_names,
+        )
+
+
+def _small(column: pa.ChunkedArray) -> tuple[NDArray[Any], list[str]]:
+    """Return codes in as few bytes as they need, and what they stand for."""
+    coded = column.unify_dictionaries().combine_chunks()
+    names = coded.dictionary.to_pylist()
+    return coded.indices.to_numpy().astype(np.min_scalar_type(len(names))), names
+
+
 class Segment:
     """A segment of the store, read by several threads. Two row groups decoded last are kept.
 
@@ -146,28 +190,29 @@ class Segment:
         self._decoded: dict[tuple[int, tuple[str, ...]], pa.Table] = {}
         self._turn = threading.Lock()  # of who changes what is kept
 
-    def _of_runs(self, name: str) -> pa.ChunkedArray:
-        return self._keys[name] if name in _KEYS else self._read_index([name])[name]
-
     @cached_property
-    def _keys(self) -> pa.Table:
-        """Return what every reader asks of the index."""
-        return self._read_index(_KEYS)
+    def _runs(self) -> Index:
+        return Index.read(self._index)
 
-    def _read_index(self, columns: Sequence[str]) -> pa.Table:
-        file = pq.ParquetFile(self._index, memory_map=True, read_dictionary=["subject"])
-        return file.read(list(columns), use_threads=False)
+    @property
+    def subjects(self) -> pa.Array:
+        """Return the subjects in order, of each kind anew."""
+        return self._runs.subjects
 
-    @cached_property
-    def counts(self) -> Rows:
-        """Return how many rows each run has."""
-        found: Rows = self._of_runs("rows").to_numpy()
+    @property
+    def meters(self) -> tuple[NDArray[Any], list[str]]:
+        """Return a code of each run's meter, and what the codes stand for."""
+        return self._runs.meters, self._runs.meter_names
+
+    def counts_of(self, runs: Rows) -> Rows:
+        """Return how many rows each of these runs has."""
+        starts = self._runs.starts
+        return (starts[runs + 1] - starts[runs]).astype(np.int64)
+
+    def subjects_of(self, runs: Rows) -> Rows:
+        """Return the place of each of these runs' subject in `subjects`."""
+        found: Rows = np.searchsorted(self._runs.subject_starts, runs, side="right") - 1
         return found
-
-    @cached_property
-    def starts(self) -> Rows:
-        """Return where each run begins, and the end of the last."""
-        return np.append(0, np.cumsum(self.counts)).astype(np.int64)
 
     @cached_property
     def group_starts(self) -> Rows:
@@ -177,38 +222,10 @@ class Segment:
         return np.append(0, np.cumsum(counts)).astype(np.int64)
 
     @cached_property
-    def subjects(self) -> pa.Array:
-        """Return the subjects in order, of each kind anew."""
-        return self._named.take(pa.array(self.subject_starts[:-1])).cast(pa.string())
-
-    @cached_property
-    def _named(self) -> pa.DictionaryArray:
-        """Return the subject of each run."""
-        return self._of_runs("subject").unify_dictionaries().combine_chunks()
-
-    @cached_property
-    def subject_starts(self) -> Rows:
-        """Return at which run each subject begins, and the end of the last."""
-        found = borders(self._kind_codes[0], self._named.indices.to_numpy())
-        return np.append(found.starts, found.rows).astype(np.int64)
-
-    @cached_property
-    def subject_of(self) -> Rows:
-        """Return the place of each run's subject in `subjects`."""
-        starts = self.subject_starts
-        found: Rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-        return found
-
-    @cached_property
-    def meters(self) -> tuple[Rows, list[str]]:
-        """Return a code of each run's meter, and what the codes stand for."""
-        coded = self._of_runs("meter").unify_dictionaries().combine_chunks()
-        return coded.indices.to_numpy().astype(np.int64), coded.dictionary.to_pylist()
-
-    @cached_property
     def times(self) -> tuple[Rows, Rows]:
         """Return the first and the last moment of each run."""
-        return self._of_runs("first").to_numpy(), self._of_runs("last").to_numpy()
+        table = pq.ParquetFile(self._index, memory_map=True).read(["first", "last"])
+        return table["first"].to_numpy(), table["last"].to_numpy()
 
     @cached_property
     def first(self) -> int:
@@ -253,35 +270,29 @@ class Segment:
         is_short = size <= CODED_BYTES * self._meta.num_rows
         return ["text", "dimensions"] if is_short else ["text"]
 
-    @cached_property
-    def _kind_codes(self) -> tuple[Rows, list[str]]:
-        kinds = self._of_runs("kind").unify_dictionaries().combine_chunks()
-        return kinds.indices.to_numpy(), kinds.dictionary.to_pylist()
-
-    def _subjects_of(self, kind: str) -> tuple[int, int]:
+    def _subjects_of_kind(self, kind: str) -> tuple[int, int]:
         """Return the places [first, last) of the subjects of a kind: they stand side by side."""
-        codes, known = self._kind_codes
-        if kind not in known:
+        if kind not in self._runs.kind_names:
             return 0, 0
-        mine = codes[self.subject_starts[:-1]] == known.index(kind)
+        mine = self._runs.kinds == self._runs.kind_names.index(kind)
         first = int(mine.argmax())
         return first, first + int(mine.sum())
 
     def runs_of(self, kind: str, subjects: Sequence[str], meters: Sequence[str] | None) -> Rows:
         """Return the runs of these subjects, rising. `subjects` are in byte order."""
-        first, last = self._subjects_of(kind)
+        first, last = self._subjects_of_kind(kind)
         if first == last or not subjects:
             return np.zeros(0, np.int64)
         # The subjects of a run of the bill lie side by side: look between the first and the last.
         low = _place(self.subjects, subjects[0], first, last)
         high = _place(self.subjects, subjects[-1] + "\0", first, last)
         mine = self.subjects.slice(low, high - low)
-        begin, end = self.subject_starts[low], self.subject_starts[high]
-        runs: Rows = np.arange(begin, end)
+        starts = self._runs.subject_starts[low : high + 1]
+        runs: Rows = np.arange(starts[0], starts[-1], dtype=np.int64)
         named = pa.array(subjects, pa.string())
         if not mine.equals(named):
             wanted = pc.is_in(mine, value_set=named).to_numpy(zero_copy_only=False)
-            runs = runs[wanted[self.subject_of[begin:end] - low]]
+            runs = runs[np.repeat(wanted, np.diff(starts))]
         if meters is not None:
             codes, known = self.meters
             asked = np.array([code in meters for code in known], np.bool_)
@@ -290,7 +301,7 @@ class Segment:
 
     def first_of(self, kind: str) -> str | None:
         """Return the first subject of a kind; None where there is none."""
-        first, last = self._subjects_of(kind)
+        first, last = self._subjects_of_kind(kind)
         return None if first == last else str(self.subjects[first].as_py())
 
     def parts_of(self, kind: str, subjects: Sequence[str]) -> list[int]:
@@ -299,8 +310,8 @@ class Segment:
         Parts end where row groups do, so that each is decoded once; where few of a group's subjects
         are asked for, groups are read together.
         """
-        first, last = self._subjects_of(kind)
-        begun = self.subject_of[np.searchsorted(self.starts, self.group_starts[:-1])]
+        first, last = self._subjects_of_kind(kind)
+        begun = self.subjects_of(np.searchsorted(self._runs.starts, self.group_starts[:-1]))
         each = np.diff(self.group_starts) // np.diff(np.append(begun, len(self.subjects)))
         found, rows, before = [], 0, 0
         for place in np.flatnonzero((begun[1:] > first) & (begun[1:] < last)).tolist():
@@ -317,8 +328,9 @@ class Segment:
         if not len(runs):
             return nothing_of(columns)
         breaks = np.flatnonzero(np.diff(runs) != 1) + 1
+        starts = self._runs.starts
         parts = [
-            self._between(int(self.starts[part[0]]), int(self.starts[part[-1] + 1]), columns)
+            self._between(int(starts[part[0]]), int(starts[part[-1] + 1]), columns)
             for part in np.split(runs, breaks)
         ]
         return parts[0] if len(parts) == 1 else pa.concat_tables(parts)
