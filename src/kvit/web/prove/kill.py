@@ -7,7 +7,7 @@ starts, as in production (`platform.leases`). Then workers finish in peace. Each
 it begins and ends a job, so it is known how many kills met it at work; a worker that ended by
 itself was not killed.
 Afterwards the next month is billed as people order it: one run that workers share, each of its
-parts a transaction, with an eighth as many kills. The server: see `power`. Both at the same time.
+parts a transaction, with a few kills more. The server: see `power`. Both at the same time.
 """
 
 import os
@@ -40,8 +40,8 @@ A_JOB_S = 0.1  # what a job takes, as long as none was seen
 AT_WORK = 0.5  # of the kills at least must meet a worker at work
 MANY_KILLS = 50
 SERVER_KILLS = 8  # one kill of the server for so many of workers
-SHARED_KILLS = 8  # and one of a worker at a shared run
-PARTS = 40  # of a shared run, about
+SHARED_KILLS = 16  # and one of a worker at a shared run
+PARTS = 20  # of a shared run, about
 BEGUN, ENDED = b"b", b"e"
 _pipe: list[int] = []  # of a worker: where it tells what it is at
 UNDONE = "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
