@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -21,6 +22,11 @@ from kvit.web import translation
 from tests import database
 
 translation.ensure_compiled()
+# How long a machine under load takes for an example says nothing about the code.
+hypothesis.settings.register_profile(
+    "kvit", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("kvit")
 os.environ.pop("KVIT_CALLED_AS", None)  # `./kvit test`: texts are compared as they are written
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ LOOKS = (
     {"lang": "ru", "dark": True, "width": 1360},
     {"lang": "ru", "dark": False, "width": 360, "height": 740},
 )
-_FILE = re.compile(r"\.(pdf|csv|xlsx|json|zip)$|/pdf/|export", re.IGNORECASE)
+_FILE = re.compile(r"\.(pdf|csv|xlsx|json|zip|txt)$|/pdf/|export", re.IGNORECASE)
 # Parts of pages and ways to them: no page of their own.
 PARTS = {
     "logo", "overview-tile", "run-progress", "subscription-next", "usage-stand", "search", "go",
