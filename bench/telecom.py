@@ -12,6 +12,7 @@ the evaluator's, call by call, and the calls that were charged online.
 """
 
 import argparse
+import gc
 import json
 import tempfile
 from collections import defaultdict
@@ -254,7 +255,7 @@ def batch(args: argparse.Namespace) -> None:
     """Charge chunks of accounts from columns in memory; making them is not timed."""
     from kvit.core.columnar import ready
     from kvit.core.columnar.dialled import Dialled, Wall, charge_dialled
-    from kvit.core.columnar.digits import keys_of, padded
+    from kvit.core.columnar.digits import keys_of, with_room
     from kvit.core.columnar.runs import Runs
     from kvit.core.pricing import parse_price
     from kvit.core.pricing.price import compile_price
@@ -271,7 +272,8 @@ def batch(args: argparse.Namespace) -> None:
         begun, cpu = perf_counter(), process_time()
         _, offsets, data = found["number"].buffers()
         edges = np.frombuffer(offsets, np.int32)[: len(found["number"]) + 1].astype(np.int64)
-        keys = keys_of(padded(np.frombuffer(data, np.uint8)), edges[:-1], edges[1:])
+        whole = with_room(np.frombuffer(data, np.uint8), 0, int(edges[-1]))
+        keys = keys_of(whole, edges[:-1], edges[1:])
         dialled = Dialled(
             found["start"], found["seconds"] * 10**6, keys, [], runs, places, Wall(ZONE)
         )
@@ -323,6 +325,8 @@ def sealed(args: argparse.Namespace) -> None:
     [charge] = shape.charges
     ready(compile_price(charge.stretch.price))  # laid out before the clock starts, as on all sides
     key = uuid4()
+    gc.collect()
+    gc.freeze()  # what was imported is not walked through again
     total, taken, spent = 0, 0.0, 0.0
     for events, index, first, last in json.loads((args.folder / "manifest").read_text()):
         # Who they are comes from the database in a bill run: not timed here.

@@ -1,5 +1,6 @@
 """Sessions in columns, and one at a time online, cost what the evaluator's walk says of each."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from kvit.core.columnar import NotColumnar
 from kvit.core.columnar.destinations import Prefixes
-from kvit.core.columnar.digits import NOBODY, key_of, keys_of, padded
+from kvit.core.columnar.digits import NOBODY, key_of, keys_of, with_room
 from kvit.core.columnar.online import Online
 from kvit.core.columnar.sessions import LONGEST, Calls, Tariff, charge_calls, tariff_of
 from kvit.core.pricing import PriceError, Quantity, Session, evaluate, parse_price
@@ -172,11 +173,16 @@ def test_sessions_cost_what_each_costs_alone(
         )
 
 
+def bytes_of(said: Sequence[bytes]) -> Any:
+    whole = b"".join(said)
+    return with_room(np.frombuffer(whole, np.uint8), 0, len(whole))
+
+
 @given(st.lists(st.text("0189/:é\x00\x7f", max_size=24) | st.text("09", max_size=24), min_size=1))
 def test_a_key_is_the_same_of_one_and_of_many(numbers: list[str]) -> None:
     said = [one.encode() for one in numbers]
     ends = np.cumsum([len(one) for one in said])
-    data = padded(np.frombuffer(b"".join(said), np.uint8))
+    data = bytes_of(said)
     keys = keys_of(data, ends - [len(one) for one in said], ends)
     assert keys.tolist() == [key_of(one) for one in numbers]
 
@@ -202,7 +208,7 @@ def test_keys_sort_as_numbers_do() -> None:
 @given(st.lists(NUMBERS, min_size=1, max_size=12), st.lists(NUMBERS, max_size=12, unique=True))
 def test_the_longest_prefix_is_found_among_ranges(numbers: list[str], known: list[str]) -> None:
     prefixes = Prefixes.of([(one, place) for place, one in enumerate(known) if len(one) <= 18])
-    data = padded(np.frombuffer("".join(numbers).encode(), np.uint8))
+    data = bytes_of([one.encode() for one in numbers])
     ends = np.cumsum([len(one) for one in numbers])
     keys = keys_of(data, ends - [len(one) for one in numbers], ends)
     assert keys.tolist() == [key_of(one) for one in numbers]

@@ -125,9 +125,9 @@ def _codes_of(column: pa.ChunkedArray, absent: str) -> tuple[Rows, "pa.Array"]:
     if not len(column):
         return np.zeros(0, np.int64), pa.array([], pa.string())
     if not pa.types.is_dictionary(column.type):
-        texts = column.combine_chunks()
+        texts = _whole(column)
         return np.arange(len(texts)), pc.fill_null(texts, absent) if texts.null_count else texts
-    coded = column.unify_dictionaries().combine_chunks()
+    coded = _whole(column.unify_dictionaries())
     known, codes = coded.dictionary, coded.indices
     if coded.null_count:
         place = pc.index(known, absent).as_py()
@@ -141,10 +141,15 @@ def _present(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     """Return which values are there."""
     if column.null_count in (0, len(column)):
         return np.full(len(column), not column.null_count, np.bool_)
-    whole = column.combine_chunks()
+    whole = _whole(column)
     bits = np.frombuffer(whole.buffers()[0], np.uint8)
     found: NDArray[np.bool_] = np.unpackbits(bits, bitorder="little").view(np.bool_)
     return found[whole.offset : whole.offset + len(whole)]
+
+
+def _whole(column: pa.ChunkedArray) -> "pa.Array":
+    """Return a column in one piece; Arrow would copy even one that is."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _table(data: bytes) -> pa.Table:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kvit.core.catalogue import Meter
 from kvit.core.columnar.dialled import Dialled, Wall
-from kvit.core.columnar.digits import CHUNK, NOBODY, key_of, keys_of, padded, words
+from kvit.core.columnar.digits import CHUNK, NOBODY, key_of, keys_of, with_room, words
 from kvit.core.columnar.exact import split
 from kvit.core.columnar.runs import Rows
 from kvit.core.columnar.sessions import LONGEST
@@ -44,7 +44,7 @@ def numbers_of(dimensions: "pa.Array") -> tuple[Rows, list[str]]:
         edges = np.frombuffer(offsets, np.int32)[dimensions.offset :][: len(dimensions) + 1]
         for first in range(0, len(keys), CHUNK):
             some = edges[first : first + CHUNK + 1].astype(np.int64)
-            part = padded(np.frombuffer(data, np.uint8)[some[0] : some[-1]])
+            part = with_room(np.frombuffer(data, np.uint8), int(some[0]), int(some[-1]))
             _read_alone(part, some - some[0], keys[first : first + CHUNK])
     texts: list[str] = []
     for place in np.flatnonzero(keys == NOBODY).tolist():

@@ -21,6 +21,7 @@ NOBODY: Final = -1  # of what is not digits alone
 CHUNK: Final = 1 << 15  # numbers whose columns stay in the processor's cache
 _WEIGHTS: Final[tuple[int, ...]] = tuple(BASE ** (DIGITS - n) for n in range(DIGITS + 1))
 _WORD: Final = 8
+_ROOM: Final = 3 * _WORD
 _ZEROS: Final = 0x3030303030303030  # "00000000"
 _ONES: Final = 0x0101010101010101
 _ABOVE_NINE: Final = 0x7676767676767676  # carries into the highest bit of a byte above 9
@@ -48,7 +49,7 @@ def key_of(number: str) -> int:
 
 
 def keys_of(data: NDArray[np.uint8], starts: Rows, ends: Rows) -> Rows:
-    """Return the same of many, whose bytes stand in `padded` data from `starts` to `ends`."""
+    """Return the same of many: of `data` (see `with_room`), from `starts` to `ends`."""
     keys = np.empty(len(starts), np.int64)
     eights = words(data, np.dtype(np.uint64))
     for first in range(0, len(starts), CHUNK):
@@ -57,9 +58,12 @@ def keys_of(data: NDArray[np.uint8], starts: Rows, ends: Rows) -> Rows:
     return keys
 
 
-def padded(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the bytes and so many more that words may be read wherever a number stands."""
-    return np.append(data, np.zeros(3 * _WORD, np.uint8))
+def with_room(data: NDArray[np.uint8], begin: int, end: int) -> NDArray[np.uint8]:
+    """Return the bytes [begin, end) and so many more that words may be read wherever a number
+    stands; what they say does not matter."""
+    found = data[begin : end + _ROOM]
+    missing = end - begin + _ROOM - len(found)
+    return np.append(found, np.zeros(missing, np.uint8)) if missing else found
 
 
 def words(data: NDArray[np.uint8], kind: "np.dtype[Any]") -> NDArray[Any]:
