@@ -135,7 +135,7 @@ class Settings(BaseSettings):
     api_burst: int = _setting(
         "сколько запросов подряд один ключ API (или один человек) делает без ожидания",
         "requests that one key of the API, or one person, makes at once",
-        600,
+        5_000,
         ge=1,
     )
     api_per_second: float = _setting(
@@ -143,7 +143,7 @@ class Settings(BaseSettings):
         " ответ 429. События шлите партиями: партия — один запрос",
         "requests a second that one key of the API, or one person, goes on with; beyond, the answer"
         " is 429. Send events in batches: a batch is one request",
-        50.0,
+        500.0,
         gt=0,
     )
     keep_answers_days: int = _setting(
