@@ -152,6 +152,8 @@ def test_the_lane_answers_as_the_operation_does(api: Callers, tenant: Tenant) ->
             {"authorization": "Bearer kvit_nobody_x"}, {"authorization": f"Bearer {weak}"},
         ):  # fmt: skip
             assert (await calls(lane.ONE_BY_ONE, EVENT, **given))[0] == 299, given
+        bomb = gzip.compress(b" " * (lane.MOST_UNPACKED + 1))
+        assert (await calls(lane.BULK, bomb, content_encoding="gzip"))[0] == 299
 
     asyncio.run(walk())
     assert queries.unread().events == 6

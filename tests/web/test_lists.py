@@ -57,7 +57,23 @@ def test_an_english_one_gets_commas_and_points() -> None:
 
 @pytest.mark.parametrize(
     "evil",
-    ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "−5", '=HYPERLINK("x")', "-.", "-1-1"],
+    [
+        "=1+1",
+        "+cmd",
+        "-2+3",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "−5",
+        '=HYPERLINK("x")',
+        "-.",
+        "-1-1",
+        "\n=1",
+        "＝1+1",
+        "＋1",
+        "－1",
+        "＠A1",
+    ],
 )
 def test_no_cell_becomes_a_formula(evil: str) -> None:
     row = list(csv.reader(io.StringIO(text_of("en", [(evil,)]), newline="")))[1]

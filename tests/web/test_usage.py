@@ -92,6 +92,9 @@ def test_a_dispute_is_decided(client: Client) -> None:
     said = text(client, "/office/usage/?tab=conflicts")
     assert "The disputed is right" in said
     [row] = metering.conflicts()
+    for outcome in ({}, {"outcome": "x"}):
+        answer = client.post(f"/office/usage/conflicts/{row['id']}/", {**outcome, "reason": "r"})
+        assert (answer.status_code, metering.counts().conflicts_open) == (422, 1)
     sent = {"outcome": "replace", "reason": "Верно 401"}
     assert client.post(f"/office/usage/conflicts/{row['id']}/", sent).status_code == 302
     assert metering.last_views(["a1"])["s", "a1"].value == 401

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -64,6 +63,10 @@ WORDS: Words = {
         "О спорном событии {conflict} уже решено.",
         "The disputed event {conflict} is decided already.",
     ),
+    "metering_outcome_missing": (
+        "Выберите, какое из двух событий верно: принятое или спорное.",
+        "Choose which of the two events is right: the accepted or the disputed one.",
+    ),
     "metering_reason_missing": (
         "Укажите причину: отмена и замена событий остаются в истории.",
         "Give a reason: undone and replaced events stay in the history.",
@@ -89,8 +92,17 @@ class ConflictNotFound(Failure):
     words = WORDS
 
 
+OUTCOMES = ("keep", "replace")
+
+
 class ConflictDecided(Failure):
     """Somebody has decided this conflict."""
+
+    words = WORDS
+
+
+class OutcomeMissing(Failure):
+    """It is not said which of two contents is the event."""
 
     words = WORDS
 
@@ -297,7 +309,7 @@ def retract(found: Sequence[tuple[str, str]], *, reason: str, actor: str, now: d
 def resolve_conflict(
     conflict_id: UUID,
     *,
-    outcome: Literal["keep", "replace"],
+    outcome: str,
     reason: str,
     actor: str,
     now: datetime,
@@ -309,10 +321,13 @@ def resolve_conflict(
 
     Raises:
         ReasonMissing: no reason is given.
+        OutcomeMissing: the outcome is neither.
         ConflictDecided: it was decided before.
         ConflictNotFound: no such conflict.
     """
     _ask_reason(reason)
+    if outcome not in OUTCOMES:
+        raise OutcomeMissing("metering_outcome_missing")
     conflict = ConflictEvent.objects.filter(pk=conflict_id).first()
     if conflict is None:
         raise ConflictNotFound("metering_conflict_not_found", conflict=conflict_id)

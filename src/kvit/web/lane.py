@@ -46,6 +46,7 @@ KEY_S = 5.0
 MOST_KEYS = 1_000
 TAKEN_OF_BURST = 10  # a process takes a tenth of what a key may ask at once
 MOST_BYTES = 256 * 2**20  # of bodies that a process works on
+MOST_UNPACKED = events.BODY_LIMIT  # of a packed one; the operation takes what becomes larger
 AT_ONCE = 4  # transactions of a caller
 THREADS = 8
 
@@ -201,7 +202,7 @@ def _keep(caller: Caller, waiting: Sequence[Asked]) -> list[bytes | None]:
 
 def _counted(asked: Asked) -> BulkIn | None:
     try:
-        body = intake.unpacked(asked.body, asked.encoding)
+        body = intake.unpacked(asked.body, asked.encoding, most=MOST_UNPACKED)
         return BulkIn(body, intake.count(body), asked.query.get("source", intake.SOURCE))
     except Failure:
         return None
@@ -233,7 +234,7 @@ def _take_in(caller: Caller, waiting: Sequence[Asked]) -> list[bytes | None]:
 
 def _read(asked: Asked, part: int) -> intake.Batch | None:
     try:
-        body = intake.unpacked(asked.body, asked.encoding)
+        body = intake.unpacked(asked.body, asked.encoding, most=MOST_UNPACKED)
         return intake.read(body, source=asked.query.get("source", intake.SOURCE), part=part)
     except Failure:
         return None

@@ -38,7 +38,7 @@ from kvit.web import spreadsheets
 from kvit.web.columns import Column, Listing, Part, Sum, parts_of
 
 # A spreadsheet takes a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\N{MINUS SIGN}")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\N{MINUS SIGN}", *"\uff1d\uff0b\uff0d\uff20")
 _BOM = "\ufeff"
 
 

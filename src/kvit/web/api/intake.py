@@ -80,8 +80,8 @@ class Batch:
     offer: Offer
 
 
-def unpacked(body: bytes, encoding: str) -> bytes:
-    """Return the body, unpacked where it came by gzip.
+def unpacked(body: bytes, encoding: str, *, most: int = MOST_BYTES) -> bytes:
+    """Return the body, unpacked where it came by gzip, if it is no larger than `most` then.
 
     Raises:
         ApiRefused: it is no gzip, packed in another way, or larger than a batch may be.
@@ -92,11 +92,11 @@ def unpacked(body: bytes, encoding: str) -> bytes:
         raise ApiRefused("encoding_unsupported", status=415, given=encoding[:40])
     unpack = zlib.decompressobj(wbits=31)
     try:
-        out = unpack.decompress(body, MOST_BYTES)
+        out = unpack.decompress(body, most)
     except zlib.error:
         raise ApiRefused("bad_request", status=400) from None
     if not unpack.eof:
-        raise ApiRefused("body_too_large", status=413, limit=MOST_BYTES)
+        raise ApiRefused("body_too_large", status=413, limit=most)
     return out
 
 

@@ -227,7 +227,7 @@ def decide(request: HttpRequest, conflict: UUID) -> HttpResponse:
     """Say which of two contents is the event."""
     services.resolve_conflict(
         conflict,
-        outcome="replace" if request.POST.get("outcome") == "replace" else "keep",
+        outcome=request.POST.get("outcome", ""),
         reason=request.POST.get("reason", ""),
         actor=request.principal.actor,
         now=request.now,
