@@ -85,9 +85,10 @@ def test_the_file_of_a_dead_writer_is_found(file_store: Path) -> None:
         [
             sys.executable, "-c",
             "import os, sys; from pathlib import Path\n"
-            "from kvit.platform.durable_log import Writer\n"
-            "Writer(Path(sys.argv[1])).keep('a', [b'one']); os._exit(9)",
-            str(durable_log.folder()),
+            "from kvit.platform import durable_log, files\n"
+            "files.use(Path(sys.argv[1]))\n"
+            "durable_log.writer().keep('a', [b'one']); os._exit(9)",
+            str(file_store),
         ],
         check=False,
     )  # fmt: skip
