@@ -418,6 +418,7 @@ def test_a_sound_company_holds(billed: Billed, capsys: pytest.CaptureFixture[str
     assert tenant["asked_oracle"] > 5
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("code", "statements", "named"), BREAKS, ids=[f"{n}-{one[0]}" for n, one in enumerate(BREAKS)]
 )

@@ -199,6 +199,7 @@ def usage(chance: random.Random, month: int) -> str:
     return "\n".join(rows) + "\n"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("policy", ["open_period", "correction"])
 def test_every_charge_can_be_opened_and_agrees(company: Company, policy: str) -> None:
     chance = random.Random(11)
