@@ -84,13 +84,14 @@ def append(*, beside: Path | None) -> int:
     with log.writing():
         is_more = True
         while is_more:
-            held = Held(**log.grown().notes)
+            grown = log.grown()
+            frontier, held = grown.frontier, Held(**grown.notes)
             looked = _looked(held)
             rows = _next(held)
             if rows:
                 held = _held(held, looked, [row[0] for row in rows])
-                log.append([entry_of(row) for row in rows], notes=held._asdict())
-            if log.grown().frontier.size:
+                frontier = log.append([entry_of(row) for row in rows], notes=held._asdict())
+            if frontier.size:
                 log.publish(beside=beside)
             count += len(rows)
             is_more = len(rows) == BATCH

@@ -136,9 +136,9 @@ def _entries(log: Log, head: Checkpoint) -> Iterator[tuple[int, bytes, Problem |
 def _slipped_in(ids: "array[int]", settled: int) -> Iterator[Problem]:
     """Look for postings that came to stand where the log was complete."""
     below = Posting.objects.filter(id__lte=settled)
-    logged = {one for one in ids if one <= settled}
-    if below.count() == len(logged):
+    if below.count() == sum(one <= settled for one in ids):
         return
+    logged = set(ids)
     for row in below.order_by("id").values_list(*SIGNED).iterator():
         if row[0] not in logged:
             yield Problem("ledger_posting_slipped_in", f"posting:{row[0]}", entry_of(row).decode())
