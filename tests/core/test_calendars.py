@@ -1,4 +1,4 @@
-"""Holidays: the folder's rows, the Russian production calendar, and one laid over the other."""
+"""Holidays: the Russian production calendar by law and by decree."""
 
 import os
 import subprocess
@@ -6,30 +6,12 @@ import sys
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from kvit.core.calendars import (
-    NO_HOLIDAYS,
-    Calendar,
-    UnknownYear,
-    russian,
-)
-
-days = st.frozensets(st.dates(date(2026, 1, 1), date(2026, 1, 20)))
+from kvit.core.calendars import NO_HOLIDAYS, Calendar, RussianCalendar, UnknownYear, russian
 
 
-@st.composite
-def calendars(draw: st.DrawFn) -> Calendar:
-    holidays = draw(days)
-    return Calendar(holidays, draw(days) - holidays)
-
-
-def test_a_weekend_is_no_holiday_and_no_workday() -> None:
-    saturday = date(2026, 10, 17)
-    assert not NO_HOLIDAYS.is_holiday(saturday)
-    assert not NO_HOLIDAYS.is_workday(saturday)
-    assert NO_HOLIDAYS.is_workday(date(2026, 10, 16))
+def test_a_weekend_is_no_holiday_by_itself() -> None:
+    assert not NO_HOLIDAYS.is_holiday(date(2026, 10, 17))
 
 
 def test_the_russian_calendar_of_2026() -> None:
@@ -44,12 +26,12 @@ def test_the_russian_calendar_of_2026() -> None:
     ]  # fmt: skip
     assert calendar.working == frozenset()
     year = (date(2026, 1, 1) + timedelta(days=n) for n in range(365))
-    assert sum(calendar.is_workday(day) for day in year) == 247
+    assert sum(day.weekday() < 5 and not calendar.is_holiday(day) for day in year) == 247
 
 
-def test_a_worked_saturday_of_2025_is_a_workday() -> None:
+def test_a_saturday_of_2025_is_worked() -> None:
     calendar = russian(2024, 2026)
-    assert calendar.is_workday(date(2025, 11, 1))
+    assert date(2025, 11, 1) in calendar.working
     assert calendar.is_holiday(date(2025, 11, 3))
     assert calendar.is_holiday(date(2024, 12, 31))
     assert calendar.is_holiday(date(2026, 12, 31))
@@ -67,19 +49,9 @@ def test_the_package_is_loaded_only_when_asked() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False, env=where).returncode == 0
 
 
-def test_own_days_win() -> None:
-    own = Calendar(frozenset({date(2026, 10, 16)}), frozenset({date(2026, 1, 9)}))
-    calendar = russian(2026).overridden_by(own)
-    assert calendar.is_workday(date(2026, 1, 9))
-    assert calendar.is_holiday(date(2026, 10, 16))
-    assert calendar.is_holiday(date(2026, 1, 8))
-
-
-@given(calendars(), calendars())
-def test_an_override_is_final_and_the_rest_stays(under: Calendar, own: Calendar) -> None:
-    both = under.overridden_by(own)
-    assert not both.holidays & both.working
-    named = own.holidays | own.working
-    assert (both.holidays & named, both.working & named) == (own.holidays, own.working)
-    assert both.holidays - named == under.holidays - named
-    assert both.working - named == under.working - named
+def test_own_days_win_over_the_built_in_calendar() -> None:
+    own = Calendar(frozenset({date(2026, 10, 16), date(1990, 1, 5)}), frozenset({date(2026, 1, 9)}))
+    calendar = RussianCalendar(own)
+    days = (date(2026, 1, 8), date(2026, 1, 9), date(2026, 10, 16), date(2026, 10, 17))
+    assert [calendar.is_holiday(day) for day in days] == [True, False, True, False]
+    assert [calendar.is_holiday(date(1990, 1, day)) for day in (1, 5)] == [False, True]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from kvit.parties.list_views import MOST
 from kvit.parties.models import ListView
 from kvit.parties.rows import Tenant
 from kvit.platform.models import AuditRow
@@ -117,10 +118,24 @@ def test_a_name_is_used_once_and_nothing_changes_when_refused(olga: Client) -> N
     assert ListView.objects.exclude(name="").count() == 1
 
 
+def test_there_are_fifty_views_of_a_list_at_most(olga: Client) -> None:
+    save(olga, "№ 1")
+    choose(olga, "vat")  # what a person chose last is no view
+    one = ListView.objects.get(name="№ 1")
+    ListView.objects.bulk_create(
+        ListView(list=one.list, owner=one.owner, name=f"№ {n}", query="", made_at=one.made_at)
+        for n in range(2, MOST)
+    )
+    assert save(olga, "№ 50").status_code == 302
+    assert save(olga, "№ 51").status_code == 422
+    assert ListView.objects.exclude(name="").count() == MOST
+
+
 def test_a_form_leads_back_to_pages_of_ours_alone(olga: Client) -> None:
     for path in ("https://evil.example/", "//evil.example/office/", "/api/v1/", "/nowhere/"):
         told = {"list": "invoices", "path": path, "name": f"v{len(path)}"}
-        assert olga.post("/office/lists/views/", told).status_code == 400
+        assert olga.post("/office/lists/views/", told).status_code == 422
+    assert not ListView.objects.exists()
 
 
 def test_a_machine_keeps_views_of_its_own(api: Callers, olga: Client) -> None:

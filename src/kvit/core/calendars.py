@@ -24,17 +24,6 @@ class Calendar:
     def is_holiday(self, day: date) -> bool:
         return day in self.holidays
 
-    def is_workday(self, day: date) -> bool:
-        """A weekday that is no holiday, or a moved working day."""
-        return day in self.working or (day.weekday() < 5 and day not in self.holidays)
-
-    def overridden_by(self, own: "Calendar") -> "Calendar":
-        """This calendar where `own` is silent: a day named by `own` is what `own` says."""
-        return Calendar(
-            (self.holidays - own.working) | own.holidays,
-            (self.working - own.holidays) | own.working,
-        )
-
 
 NO_HOLIDAYS = Calendar()
 

@@ -11,11 +11,9 @@ Every boundary is computed from (anchor, k) alone, never from the boundary befor
 import re
 from bisect import bisect_right
 from calendar import monthrange
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import count as count_from
 from itertools import pairwise
 from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo
@@ -156,33 +154,6 @@ class Cycle:
         k = (_month_number(day) - _month_number(origin)) // self.months
         # The month alone may name the period that begins later in this same month.
         return k - 1 if add_months(origin, k * self.months) > day else k
-
-    def periods_ending_in(self, anchor_date: date, window: Period) -> tuple[Period, ...]:
-        """Periods from the 0th on that end in `window`; an end at its last midnight counts."""
-        if not window.days:
-            return ()
-        found = self._from(anchor_date, window.start)
-        return tuple(p for p in _until(found, window.end, "end") if window.start < p.end)
-
-    def periods_starting_in(self, anchor_date: date, window: Period) -> tuple[Period, ...]:
-        """Periods from the 0th on whose service starts in `window`.
-
-        The service of period 0 starts on the anchor date, be its calendar start earlier.
-        """
-        found = self._from(anchor_date, window.start)
-        return tuple(
-            p
-            for p in _until(found, window.end - timedelta(days=1), "start")
-            if max(p.start, anchor_date) in window
-        )
-
-    def _from(self, anchor_date: date, day: date) -> Iterator[Period]:
-        """Periods from the one that contains `day` on, but not before the 0th."""
-        if self.interval == "custom":
-            place = self._custom_place(anchor_date)
-            return (Period(*pair) for pair in pairwise(self.dates[place:]))
-        first = max(0, self.index_of(anchor_date, day))
-        return (self.period(anchor_date, k) for k in count_from(first))
 
     def _origin(self, anchor_date: date) -> date:
         """The day that boundaries are counted from."""
@@ -360,15 +331,6 @@ def _end_of_gap(early: datetime, late: datetime, wall: datetime, where: ZoneInfo
 @lru_cache(maxsize=65536)
 def _start_of_day(day: date, zone: str) -> datetime:
     return instant_of(datetime.combine(day, time()), zone)
-
-
-def _until(
-    periods: Iterator[Period], last: date, edge: Literal["start", "end"]
-) -> Iterator[Period]:
-    for period in periods:
-        if (period.start if edge == "start" else period.end) > last:
-            return
-        yield period
 
 
 def _month_number(day: date) -> int:

@@ -126,7 +126,8 @@ def save_view(
     name, query = _checked_name(name, list_code, actor, besides=None), normal_query(query)
     if len(query) > LONGEST_QUERY:
         raise ViewRefused("view_query_long", field="query")
-    if models.ListView.objects.filter(list=list_code, owner=actor, removed_at=None).count() > MOST:
+    mine = models.ListView.objects.filter(list=list_code, owner=actor, removed_at=None)
+    if mine.exclude(name="").count() >= MOST:
         raise ViewRefused("view_too_many", most=MOST)
     made = models.ListView.objects.create(
         list=list_code, owner=actor, name=name, query=query, is_shared=is_shared, made_at=now

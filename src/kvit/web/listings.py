@@ -2,7 +2,6 @@
 
 from functools import cache
 from importlib import import_module
-from urllib.parse import parse_qsl
 
 from kvit.core.wording import Words
 from kvit.platform.failures import Failure
@@ -11,6 +10,10 @@ from kvit.web.columns import Listing, codes_of
 
 WORDS: Words = {
     "list_unknown": ("Списка {list} нет.", "There is no list {list}."),
+    "list_elsewhere": (
+        "Эта форма не относится ни к одному списку: откройте список заново.",
+        "This form belongs to no list: open the list anew.",
+    ),
     "columns_none": (
         "Оставьте хотя бы один столбец.",
         "Leave one column at least.",
@@ -19,7 +22,7 @@ WORDS: Words = {
 
 
 class ListRefused(Failure):
-    """There is no such list, or it would have no column."""
+    """There is no such list, it would have no column, or a form is of none."""
 
     words = WORDS
 
@@ -57,8 +60,3 @@ def columns_of(code: str, chosen: list[str]) -> str:
         raise ListRefused("columns_none", field="columns")
     text = ",".join(columns)
     return "" if text == codes_of(listing.usual()) else text
-
-
-def columns_in(query: str) -> str:
-    """Return the columns that a view's query names."""
-    return dict(parse_qsl(query)).get("cols", "")

@@ -7,14 +7,14 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
 
 from kvit.parties import queries, services
 from kvit.web.columns import codes_of
-from kvit.web.listings import columns_of, listing_of
+from kvit.web.listings import ListRefused, columns_of, listing_of
 from kvit.web.routes import SIGNED_IN, action
 
 KEEPER = "settings.write"  # may change what others share
@@ -23,7 +23,7 @@ KEEPER = "settings.write"  # may change what others share
 @action("lists/columns/", name="columns-choose", right=SIGNED_IN, operation="choose_list_columns")
 def columns(request: HttpRequest) -> HttpResponse:
     """Show these columns from now on; an arrow moves one and leaves the chooser open."""
-    listing = listing_of(request.POST.get("list", ""))
+    listing, place = listing_of(request.POST.get("list", "")), _place(request)
     order, moved = request.POST.getlist("order"), ""
     wanted = set(request.POST.getlist("col"))
     for name, by in (("up", -1), ("down", 1)):
@@ -38,13 +38,13 @@ def columns(request: HttpRequest) -> HttpResponse:
         kept = columns_of(listing.code, [one for one in order if one in wanted])
     services.choose_columns(list_code=listing.code, columns=kept, **_by(request))
     shown = kept or codes_of(listing.usual())
-    return _back(request, cols=shown, choosing="1" if moved else "")
+    return _back(request, place, cols=shown, choosing="1" if moved else "")
 
 
 @action("lists/views/", name="view-save", right=SIGNED_IN, operation="save_list_view")
 def save(request: HttpRequest) -> HttpResponse:
     """Keep the list as it stands under a name."""
-    listing = listing_of(request.POST.get("list", ""))
+    listing, place = listing_of(request.POST.get("list", "")), _place(request)
     made = services.save_view(
         list_code=listing.code, name=request.POST.get("name", ""),
         query=request.POST.get("query", ""), is_shared="is_shared" in request.POST,
@@ -53,7 +53,7 @@ def save(request: HttpRequest) -> HttpResponse:
     if "opens" in request.POST:
         services.open_list_with(list_code=listing.code, view=made.id, **_by(request))
     messages.success(request, _("The view “%(name)s” is kept.") % {"name": made.name})
-    return _back(request)
+    return _back(request, place)
 
 
 @action("lists/views/<uuid:view>/", name="view-change", right=SIGNED_IN,
@@ -68,6 +68,7 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
             told = {"view": row, "opens": kept.opens == view, "path": path,
                     "is_mine": _may_change(request, row)}  # fmt: skip
             return render(request, "office/views/change.html", told)
+        place = _place(request)
         if _may_change(request, row):
             row = services.change_view(
                 view, name=request.POST.get("name", row.name), query=row.query,
@@ -79,36 +80,49 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
             list_code=row.list, view=view if opens else None, **_by(request)
         )  # fmt: skip
     messages.success(request, _("The view “%(name)s” is kept.") % {"name": row.name})
-    return _back(request, query=row.query)
+    return _back(request, place, query=row.query)
 
 
 @action("lists/views/<uuid:view>/remove/", name="view-remove", right=SIGNED_IN,
         operation="remove_list_view")  # fmt: skip
 def remove(request: HttpRequest, view: UUID) -> HttpResponse:
     """Take a view away; the page offers to bring it back."""
+    place = _place(request)
     with _known():
         row = services.remove_view(view, keeper=_is_keeper(request), **_by(request))
-    return _back(request, query=f"view=all&removed={row.id}")
+    return _back(request, place, query=f"view=all&removed={row.id}")
 
 
 @action("lists/views/<uuid:view>/restore/", name="view-restore", right=SIGNED_IN,
         operation="restore_list_view")  # fmt: skip
 def restore(request: HttpRequest, view: UUID) -> HttpResponse:
     """Bring a removed view back."""
+    place = _place(request)
     with _known():
         row = services.restore_view(view, keeper=_is_keeper(request), **_by(request))
-    return _back(request, query=row.query)
+    return _back(request, place, query=row.query)
 
 
-def _back(request: HttpRequest, *, query: str | None = None, **changes: str) -> HttpResponse:
-    """Go back to the list that the form was on: to a page of ours alone."""
+def _place(request: HttpRequest) -> str:
+    """Return the address of the list that the form was on: a page of ours alone.
+
+    Raises:
+        ListRefused: it is none.
+    """
     path = request.POST.get("path", "")
     try:
         is_ours = path.startswith("/") and resolve(path).namespace == "office"
     except Resolver404:
         is_ours = False
     if not is_ours or urlsplit(path).netloc:
-        return HttpResponseBadRequest(_("This form belongs to no list."))
+        raise ListRefused("list_elsewhere")
+    return path
+
+
+def _back(
+    request: HttpRequest, path: str, *, query: str | None = None, **changes: str
+) -> HttpResponse:
+    """Go back to the list."""
     told = dict(parse_qsl(request.POST.get("query", "") if query is None else query,
                           keep_blank_values=True))  # fmt: skip
     told = {name: text for name, text in told.items() if name not in ("after", "choosing")}
