@@ -5,7 +5,7 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
 from kvit.parties.models import Seller
 from kvit.parties.rows import Tenant
@@ -75,8 +75,6 @@ def test_a_failed_bulk_leaves_nothing_behind(tenant: Tenant, count: int) -> None
 
 def test_an_error_of_the_stage_is_djangos(tenant: Tenant) -> None:
     rows = [("not a uuid", *audit_row(n)[1:]) for n in range(FEW + 1)]
-    from django.db import DataError
-
     with pytest.raises(DataError), transaction.atomic():
         copy_in(AuditRow, COLUMNS, rows)
 
@@ -125,6 +123,18 @@ def test_update_sets_the_rows_named(tenant: Tenant, count: int) -> None:
     assert update_in(Seller, ("name", "approval"), wanted + stranger) == count
     found = Seller.objects.order_by("id").values_list("id", "name", "approval")
     assert list(found) == sorted(wanted)
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_update_sets_null_and_refuses_what_is_too_long(tenant: Tenant, count: int) -> None:
+    ids = [uuid7() for _ in range(count)]
+    columns = ("id", "scope", "key", "request_hash", "response")
+    copy_in(IdempotencyKey, columns, [(key, "s", str(key), "h", {"n": 1}) for key in ids])
+    with pytest.raises(DataError), transaction.atomic():
+        update_in(IdempotencyKey, ("request_hash",), [(key, "h" * 10_000) for key in ids])
+    assert update_in(IdempotencyKey, ("response",), [(key, None) for key in ids]) == count
+    found = IdempotencyKey.objects.filter(response__isnull=True, request_hash="h")
+    assert found.count() == count
 
 
 @pytest.mark.django_db(transaction=True)

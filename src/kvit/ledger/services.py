@@ -114,13 +114,18 @@ def ensure_chart(
 
     An account that stands under the same code, or bears the same role, is left as it is.
     """
+    standing = Account.objects.filter(seller_id=seller_id)
+    known = list(standing.values_list("code", "role"))
+    taken = {name for one in known for name in one}  # a code never looks like a role
+    lacking = [one for one in chart if not taken & {one.code, one.role} - {None}]
+    if not lacking:  # as at each bill run but the first
+        return 0
     # What another session adds in between is skipped by the constraint and counted by nobody.
-    before = Account.objects.filter(seller_id=seller_id).count()
     Account.objects.bulk_create(
-        [Account(seller_id=seller_id, **account._asdict()) for account in chart],
+        [Account(seller_id=seller_id, **account._asdict()) for account in lacking],
         ignore_conflicts=True,
     )
-    added = Account.objects.filter(seller_id=seller_id).count() - before
+    added = standing.count() - len(known)
     if added:
         audit.record(
             action="ledger.chart.opened",

@@ -90,20 +90,38 @@ def update_in(
     rows = list(map(convert, rows))
     if not rows:
         return 0
-    stage = _stage(_connection(), table, names, [], rows)
+    stage = None if len(rows) <= FEW else _stage(_connection(), table, names, [], rows)
+    source = _valued(target, names, rows) if stage is None else stage + sql.SQL(" s")
     pairs = [sql.SQL("{0} = s.{0}").format(sql.Identifier(c)) for c in names[1:]]
     where = sql.SQL("t.{0} = s.{0}").format(sql.Identifier(names[0]))
     if tenant:
         where += sql.SQL(" AND t.tenant_id = {}::uuid").format(sql.Literal(str(tenant[TENANT])))
     with connection.cursor() as cursor:
         cursor.execute(
-            sql.SQL("UPDATE {} t SET {} FROM {} s WHERE {}").format(
-                sql.Identifier(table), sql.SQL(", ").join(pairs), stage, where
+            sql.SQL("UPDATE {} t SET {} FROM {} WHERE {}").format(
+                sql.Identifier(table), sql.SQL(", ").join(pairs), source, where
             )
         )
         changed: int = cursor.rowcount
-        cursor.execute(sql.SQL("TRUNCATE {}").format(stage))
+        if stage is not None:
+            cursor.execute(sql.SQL("TRUNCATE {}").format(stage))
     return changed
+
+
+def _valued(target: type[models.Model], names: Sequence[str], rows: Sequence[Row]) -> sql.Composed:
+    """Return the rows as they stand in a statement, their types told by the first of them."""
+    _connection()
+    types = {one.column: one.db_type(connection) for one in target._meta.local_concrete_fields}
+    # A cast to varchar(n) would cut what is too long; the column itself refuses it.
+    told = ["text" if "char" in (kind := str(types[name])) else kind for name in names]
+    first = [
+        sql.Literal(value) + sql.SQL(cast(Any, f"::{kind}"))
+        for value, kind in zip(rows[0], told, strict=True)
+    ]
+    given: list[list[Any]] = [first, *([*map(sql.Literal, row)] for row in rows[1:])]
+    rows_sql = [sql.SQL("({})").format(sql.SQL(", ").join(row)) for row in given]
+    listed = sql.SQL(", ").join(rows_sql)
+    return sql.SQL("(VALUES {}) s ({})").format(listed, _names(names))
 
 
 def _target(

@@ -132,6 +132,8 @@ def key_chunks(rows: "QuerySet[Any]", column: str, *, size: int) -> Iterator[lis
         if not keys:
             return
         yield keys
+        if len(keys) < size:
+            return
         last = keys[-1]
 
 

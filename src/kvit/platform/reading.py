@@ -11,6 +11,11 @@ round trips for one. What `asked_once` keeps ends with the reading; outside of o
 within one, nothing is kept, but for what no dry run changes (`steady`). Answers are shared by all
 who ask within a reading: they are looked at and never changed. It is for what does not depend on
 who looks (their branches, masks).
+
+    with steadily():                # around a service that changes nothing of what is `steady`
+        ...
+
+There what is `steady` is asked once as well, and nothing else: a service reads what it writes.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,6 +39,7 @@ class _Reading:
     answers: dict[Any, Any] = field(default_factory=dict)
 
 
+_NEVER = -1  # of savepoints: what is asked there is no plain reading at any depth
 _reading: ContextVar[_Reading | None] = ContextVar("reading", default=None)
 
 
@@ -46,6 +52,19 @@ def reading() -> Iterator[None]:
             yield
         finally:
             _reading.reset(token)
+
+
+@contextmanager
+def steadily() -> Iterator[None]:
+    """Inside the caller's transaction, remember what is `steady`, as the reading around it does."""
+    if _reading.get() is not None:
+        yield
+        return
+    token = _reading.set(_Reading(_NEVER))
+    try:
+        yield
+    finally:
+        _reading.reset(token)
 
 
 def is_plain() -> bool:

@@ -16,6 +16,7 @@ from kvit.parties import queries as parties
 from kvit.parties.rows import Customer
 from kvit.platform import audit
 from kvit.platform.ids import uuid7
+from kvit.platform.reading import steadily
 from kvit.rating import _about, _load, _pools
 from kvit.rating._due import threshold, when_due
 from kvit.rating._plain import part
@@ -73,6 +74,7 @@ class _Chunk:
 
 
 @transaction.atomic
+@steadily()
 def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
     """Charge what is due of these subscriptions: one transaction, a few statements.
 
@@ -107,9 +109,8 @@ def _rate_each(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
     if not jobs:
         return result
     wanted = [(job.contract, job.service) for job in jobs]
-    customers = parties.customers_by_id(
-        {UUID(spell.terms.customer) for one in contracts for spell in one.spells}
-    )
+    served = {UUID(spell.terms.customer) for one in contracts for spell in one.spells}
+    customers = payers if served == owners else parties.customers_by_id(served)
     is_asked = _about.is_asked(contracts, run.catalogue)
     chunk = _Chunk(
         measured=_load.usage_of(wanted, infos, payers, run),

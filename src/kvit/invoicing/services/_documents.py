@@ -15,12 +15,14 @@ from kvit.invoicing.services._together import issue_together
 from kvit.parties import queries as parties
 from kvit.parties.rows import Seller
 from kvit.platform import events
+from kvit.platform.reading import steadily
 from kvit.platform.tenancy import current_tenant_id
 from kvit.rating import queries as rating
 from kvit.rating.rows import ChargeInfo
 
 
 @transaction.atomic
+@steadily()
 def invoice_chunk(
     request: RunRequest,
     payers: Sequence[UUID],

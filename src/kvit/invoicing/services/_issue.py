@@ -177,8 +177,11 @@ def number_documents(drafts: "Sequence[Invoice | Document]", *, issue_on: date) 
         waiting[draft.seller_id, series_of(pattern, on=issue_on, branch=branch)].append(draft)
     for seller_id, key in sorted(waiting, key=str):
         members = waiting[seller_id, key]
-        NumberSeries.objects.get_or_create(seller_id=seller_id, key=key)
-        row = NumberSeries.objects.select_for_update().get(seller_id=seller_id, key=key)
+        locked = NumberSeries.objects.select_for_update().filter(seller_id=seller_id, key=key)
+        row = locked.first()
+        if row is None:
+            NumberSeries.objects.get_or_create(seller_id=seller_id, key=key)
+            row = locked.get()
         for number, draft in enumerate(members, row.last + 1):
             draft.series, draft.number = key, number
             draft.number_text = number_text(key, number)

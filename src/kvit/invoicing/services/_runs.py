@@ -5,10 +5,12 @@ start finds both and goes on; two runs at once take turns chunk by chunk and the
 nothing left to do.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import chain
+from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -26,6 +28,7 @@ from kvit.parties import queries as parties
 from kvit.parties.rows import Seller
 from kvit.platform import audit, events
 from kvit.platform.ids import uuid7
+from kvit.platform.reading import steadily
 from kvit.rating import queries as rating
 from kvit.rating import services as rating_services
 from kvit.rating.rows import RatingResult, RatingRun, SellerTerms
@@ -48,11 +51,12 @@ def run(
     Raises:
         NoSeller: see the class.
     """
-    prepare(actor=actor, now=now)
-    record = new_record(request, metering.latest_version(), actor=actor, now=now)
-    rating_run = rating_run_of(record, request, catalog.catalogue())
-    BillRun.objects.filter(pk=record.pk).delete()  # its worker was killed, and this is another
-    record.save(force_insert=True)
+    with transaction.atomic(), steadily():
+        prepare(actor=actor, now=now)
+        record = new_record(request, metering.latest_version(), actor=actor, now=now)
+        rating_run = rating_run_of(record, request, catalog.catalogue())
+        BillRun.objects.filter(pk=record.pk).delete()  # its worker was killed, and this is another
+        record.save(force_insert=True)
     report = RunReport(record.pk, RatingResult())
     _rate(request, rating_run, report, progress)
     _invoice(request, report, actor=actor, now=now, progress=progress)
@@ -157,15 +161,16 @@ def _last_run() -> BillRun | None:
 def _rate(
     request: RunRequest, rating_run: RatingRun, report: RunReport, progress: Progress
 ) -> None:
-    since = reach_of_changes(request.window.start)
-    whole = subscriptions.count_alive(before=request.window.end, since=since)
-    progress("rating", 0, whole)
+    alive: Any = {
+        "before": request.window.end, "since": reach_of_changes(request.window.start),
+    }  # fmt: skip
     if request.only is None:
-        chunks = subscriptions.due_chunks(
-            before=request.window.end, since=since, size=request.chunk
-        )
+        whole = subscriptions.count_alive(**alive)
+        chunks = subscriptions.due_chunks(**alive, size=request.chunk)
     else:
+        whole = len(request.only.subscriptions)
         chunks = iter([sorted(request.only.subscriptions)])
+    progress("rating", 0, whole)
     for ids in chunks:
         report.rated.add(rating_services.rate_many(ids, rating_run))
         progress("rating", report.rated.subscriptions, whole)
@@ -175,14 +180,19 @@ def _invoice(
     request: RunRequest, report: RunReport, *, actor: str, now: datetime, progress: Progress
 ) -> None:
     billed_in = request.window.start
-    whole, done = rating.payer_count(billed_in), 0
+    chunks: Iterable[Sequence[UUID]]
+    if request.only is None:
+        whole = rating.payer_count(billed_in)
+        chunks = chain(
+            rating.payer_chunks(billed_in, size=request.chunk),
+            _freed.payer_chunks(billed_in, size=request.chunk),  # who has no charge of this period
+        )
+    else:
+        named, whole = sorted(request.only.payers), len(request.only.payers)
+        chunks = (named[at : at + request.chunk] for at in range(0, whole, request.chunk))
+    done = 0
     progress("invoicing", 0, whole)
-    only = None if request.only is None else request.only.payers
-    for payers in chain(
-        rating.payer_chunks(billed_in, size=request.chunk),
-        _freed.payer_chunks(billed_in, size=request.chunk),  # who has no charge of this period
-    ):
-        payers = [key for key in payers if only is None or key in only]
+    for payers in chunks:
         issued, drafts = _documents.invoice_chunk(request, payers, actor=actor, now=now)
         report.issued += issued
         report.drafts += drafts
