@@ -165,10 +165,10 @@ def test_verify_names_the_row_that_an_owner_changed(
         batch = ingest(now, event("e4")).batch_id
         assert list(queries.problems()) == []
         with owner.transaction():
-            owner.execute("ALTER TABLE metering_usageevent DISABLE TRIGGER append_only")
+            owner.execute("ALTER TABLE metering_usageevent DISABLE TRIGGER USER")
             owner.execute("UPDATE metering_usageevent SET value = 9 WHERE event_id = 'e1'")
             owner.execute("DELETE FROM metering_usageevent WHERE event_id = 'e4'")
-            owner.execute("ALTER TABLE metering_usageevent ENABLE TRIGGER append_only")
+            owner.execute("ALTER TABLE metering_usageevent ENABLE TRIGGER USER")
             owner.execute("UPDATE metering_usagecounter SET last = 1")
             owner.execute(
                 "INSERT INTO metering_retraction (id, tenant_id, event, version, reason, actor,"

@@ -7,9 +7,10 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from kvit.core.periods import instant_of, local_date
+from kvit.metering._released import Wanted, everything, spans, still_mark
 from kvit.metering._standing import STANDING, parameters_of
 from kvit.metering.models import UsageCounter
 from kvit.metering.rows import EARLIEST
@@ -41,14 +42,15 @@ def days_of(
     parameters = _parameters(subjects) | {"zone": zone}
     found: dict[date, list[MeterDay]] = {}
     span = FIRST_LOOK
-    bounds = _bounds(parameters)
+    bounds = _bounds(subjects, parameters)
     if bounds is None:
         return []
     first = local_date(bounds[0], zone)
     until = local_date(min(before, bounds[1]), zone) + timedelta(days=1)
     while len(found) < days and until > first:
         since = max(first, until - span)
-        rows = _between(parameters, since=instant_of(since, zone), until=instant_of(until, zone))
+        asked = Wanted(subjects, since=instant_of(since, zone), until=instant_of(until, zone))
+        rows = _between(parameters, asked)
         for day, group in groupby(rows, key=lambda row: row.day):
             of_day = list(group)
             if max(row.last for row in of_day) < before:
@@ -57,8 +59,12 @@ def days_of(
     return [row for day in sorted(found, reverse=True)[:days] for row in found[day]]
 
 
-def _bounds(parameters: Mapping[str, object]) -> tuple[datetime, datetime] | None:
+@transaction.atomic
+def _bounds(
+    subjects: Sequence[tuple[str, str]], parameters: Mapping[str, object]
+) -> tuple[datetime, datetime] | None:
     """Return the times of the first and the last event, read off the index of each subject."""
+    found = list(spans(Wanted(subjects))) if still_mark().version else []
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -71,24 +77,24 @@ def _bounds(parameters: Mapping[str, object]) -> tuple[datetime, datetime] | Non
             parameters,
         )
         first, last = cursor.fetchone()
-        return None if first is None else (first, last)
+    if first is not None:
+        found.append((first, last))
+    return (min(one for one, _ in found), max(one for _, one in found)) if found else None
 
 
-def _between(
-    parameters: Mapping[str, object], *, since: datetime, until: datetime
-) -> list[MeterDay]:
-    with connection.cursor() as cursor:
+def _between(parameters: Mapping[str, object], asked: Wanted) -> list[MeterDay]:
+    with everything(asked) as usage, connection.cursor() as cursor:
         cursor.execute(
             f"""
             SELECT ("time" AT TIME ZONE %(zone)s)::date, meter, count(*),
                    coalesce(sum(value), 0), max("time")
             FROM unnest(%(kinds)s::text[], %(codes)s::text[]) s (kind, code)
-            JOIN metering_usageevent e ON e.tenant_id = %(tenant)s AND e.subject_kind = s.kind
-                                      AND e.subject = s.code
+            JOIN {usage} e ON e.tenant_id = %(tenant)s AND e.subject_kind = s.kind
+                          AND e.subject = s.code
             WHERE "time" >= %(since)s AND "time" < %(until)s AND {STANDING}
             GROUP BY 1, 2 ORDER BY 1 DESC, 2
             """,
-            {**parameters, "since": since, "until": until},
+            {**parameters, "since": asked.since, "until": asked.until},
         )
         return [MeterDay(*row) for row in cursor.fetchall()]
 

@@ -15,6 +15,8 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
+from kvit.metering._released import KEY
+from kvit.metering._sealed import mark
 from kvit.metering.models import ConflictEvent, RejectedRow
 from kvit.metering.rows import (
     MAX_KEY,
@@ -45,9 +47,17 @@ _INSERT = f"""
     INSERT INTO metering_usageevent
         (tenant_id, source, batch_id, revision, position, {_COLUMNS})
     SELECT %(tenant)s, %(source)s, %(batch)s, 0, position, {_COLUMNS}
-    FROM {{offered}} ORDER BY event_id, position
+    FROM {{offered}} {{unknown}} ORDER BY event_id, position
     ON CONFLICT (tenant_id, source, event_id, revision) DO NOTHING
 """
+# Of events that have left the table, something is left that knows them again. It is looked for one
+# by one: a join may choose to read what is left of all events.
+_RELEASED = f"""
+    (SELECT r.id FROM metering_releasedevent r
+     WHERE r.tenant_id = %(tenant)s
+       AND r.key = {KEY.format(source="%(source)s", event_id="s.event_id")} {{that}} LIMIT 1)
+"""
+_NEW = f"WHERE {_RELEASED.format(that='')} IS NULL"
 # What was not inserted says the same as an event we have (or as a conflict already decided upon),
 # or is a conflict, new or known.
 _CLASSIFY = """
@@ -55,7 +65,7 @@ _CLASSIFY = """
            EXISTS (SELECT FROM metering_usageevent e
                    WHERE e.tenant_id = %(tenant)s AND e.source = %(source)s
                      AND e.event_id = s.event_id AND e.payload_hash = s.payload_hash)
-           OR d.id IS NOT NULL AS repeated,
+           OR {known} OR d.id IS NOT NULL AS repeated,
            c.id IS NOT NULL AS known
     FROM {offered}
     LEFT JOIN metering_conflictevent c ON c.tenant_id = %(tenant)s AND c.source = %(source)s
@@ -67,6 +77,8 @@ _CLASSIFY = """
                         AND e.batch_id = %(batch)s AND e.position = s.position)
     ORDER BY s.position
 """
+
+_KNOWN = f"{_RELEASED.format(that='AND r.payload_hash = s.payload_hash')} IS NOT NULL"
 
 Item = TypeVar("Item")
 
@@ -83,6 +95,7 @@ class Intake:
     repeated: int = 0
     conflicting: int = 0
     rejected: int = 0
+    released: bool | None = None
     new_facts: int = 0  # rows written of any kind: without them nothing happened
     repeats: list[EventIn] = field(default_factory=list)
     conflicts: list[EventIn] = field(default_factory=list)
@@ -112,14 +125,23 @@ class Intake:
         else:
             hashes = _stage(chunk, first)
             offered = f"{_STAGED} s"
-        inserted = _execute(_INSERT.format(offered=offered), names)
+        left = self._have_some_left()
+        inserted = _execute(_INSERT.format(offered=offered, unknown=_NEW if left else ""), names)
         self.accepted += inserted
         self.new_facts += inserted
         if inserted < len(chunk):
-            self._tell_apart(chunk, hashes, first, _CLASSIFY.format(offered=offered), names)
+            classify = _CLASSIFY.format(offered=offered, known=_KNOWN if left else "false")
+            self._tell_apart(chunk, hashes, first, classify, names)
         if offered is not _SENT:
             _execute(f"TRUNCATE {_STAGED}")
         self.take_rejected(faulty)
+
+    def _have_some_left(self) -> bool:
+        """Whether events have left the table. None of this source does as long as its lock is held:
+        what is asked once holds for the intake."""
+        if self.released is None:
+            self.released = mark().version > 0
+        return self.released
 
     def _tell_apart(
         self,

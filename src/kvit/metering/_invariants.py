@@ -8,6 +8,9 @@ import orjson
 from django.db import connection, transaction
 
 from kvit.core.wording import Words
+from kvit.metering._released_checks import WORDS as RELEASED_WORDS
+from kvit.metering._released_checks import released_problems
+from kvit.metering._sealed import mark
 from kvit.metering.models import Segment
 from kvit.metering.rows import EventIn, payload_of
 from kvit.platform import durable_log, files
@@ -58,6 +61,7 @@ WORDS: Words = {
         "спорное событие не с чем сравнить: принятого с этим номером нет",
         "a disputed event has no accepted one of its id beside it",
     ),
+    **RELEASED_WORDS,
 }
 
 _INVARIANTS = {
@@ -66,7 +70,8 @@ _INVARIANTS = {
         FROM metering_batch b
         LEFT JOIN (SELECT batch_id, count(*) AS n FROM metering_usageevent
                    WHERE tenant_id = %(tenant)s GROUP BY batch_id) e ON e.batch_id = b.id
-        WHERE b.tenant_id = %(tenant)s AND b.accepted <> coalesce(e.n, 0) ORDER BY b.version
+        WHERE b.tenant_id = %(tenant)s AND b.version > %(released)s
+          AND b.accepted <> coalesce(e.n, 0) ORDER BY b.version
     """,
     "metering_event_without_batch": """
         SELECT e.source || '/' || e.event_id, 'batch:' || e.batch_id
@@ -85,10 +90,13 @@ _INVARIANTS = {
         WITH n AS MATERIALIZED (
             SELECT source, event_id, revision FROM metering_usageevent
             WHERE tenant_id = %(tenant)s AND revision > 0)
-        SELECT e.source || '/' || e.event_id, format('revision %%s stands', e.revision)
+        SELECT n.source || '/' || n.event_id, format('revision %%s stands', e.revision)
         FROM n, LATERAL (
-            SELECT * FROM metering_usageevent e WHERE e.tenant_id = %(tenant)s
+            SELECT e.id, e.revision FROM metering_usageevent e WHERE e.tenant_id = %(tenant)s
               AND e.source = n.source AND e.event_id = n.event_id AND e.revision = n.revision - 1
+            UNION ALL
+            SELECT e.id, e.revision FROM metering_releasedevent e WHERE e.tenant_id = %(tenant)s
+              AND e.key = metering_event_key(n.source, n.event_id) AND e.revision = n.revision - 1
             LIMIT 1) e
         WHERE NOT EXISTS (
             SELECT FROM metering_retraction r WHERE r.tenant_id = %(tenant)s AND r.event = e.id)
@@ -107,6 +115,8 @@ _INVARIANTS = {
         SELECT 'retraction:' || r.id, format('event %%s', r.event)
         FROM metering_retraction r WHERE r.tenant_id = %(tenant)s AND NOT EXISTS (
             SELECT FROM metering_usageevent e WHERE e.tenant_id = r.tenant_id AND e.id = r.event)
+          AND NOT EXISTS (
+            SELECT FROM metering_releasedevent e WHERE e.tenant_id = r.tenant_id AND e.id = r.event)
         ORDER BY r.version
     """,
     "metering_segment_miscounted": """
@@ -124,6 +134,9 @@ _INVARIANTS = {
         FROM metering_conflictevent c WHERE c.tenant_id = %(tenant)s AND NOT EXISTS (
             SELECT FROM metering_usageevent e WHERE e.tenant_id = c.tenant_id
             AND e.source = c.source AND e.event_id = c.event_id)
+          AND NOT EXISTS (
+            SELECT FROM metering_releasedevent e WHERE e.tenant_id = c.tenant_id
+            AND e.key = metering_event_key(c.source, c.event_id))
         ORDER BY c.id
     """,
 }
@@ -139,13 +152,16 @@ class Problem(NamedTuple):
 
 def problems() -> Iterator[Problem]:
     """Recompute what must hold, what the constraints promise included: an owner can drop them."""
+    released = mark().version
     for code, sql in _INVARIANTS.items():
         with connection.cursor() as cursor:
-            cursor.execute(sql, {"tenant": current_tenant_id()})
+            cursor.execute(sql, {"tenant": current_tenant_id(), "released": released})
             for row, detail in cursor.fetchall():
                 yield Problem(code, row, detail)
     yield from _altered()
     yield from _damaged()
+    for one in released_problems() if released else ():
+        yield Problem(*one)
     for path in durable_log.damaged(str(current_tenant_id())):
         yield Problem("metering_log_damaged", f"file:{path.name}", str(path))
 
@@ -157,7 +173,7 @@ def _damaged() -> Iterator[Problem]:
     ):
         for digest in digests:
             try:
-                files.get(digest)
+                files.check(digest)
             except files.FileUnusable:
                 yield Problem("metering_segment_damaged", f"version:{version}", digest)
 

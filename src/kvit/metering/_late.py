@@ -7,12 +7,13 @@ from typing import Any
 
 from django.db import connection
 
+from kvit.metering._released import Wanted, everything
 from kvit.platform.tenancy import current_tenant_id
 
 _LATE = """
     SELECT e.meter, count(*), count(DISTINCT (e.subject_kind, e.subject)),
            coalesce(sum(e.value), 0), min(b.received_at)
-    FROM metering_batch b JOIN metering_usageevent e
+    FROM metering_batch b JOIN {usage} e
          ON e.tenant_id = b.tenant_id AND e.batch_id = b.id
     WHERE b.tenant_id = %(tenant)s AND b.version > %(version)s AND e."time" < %(before)s
       AND NOT EXISTS (SELECT 1 FROM metering_retraction r
@@ -40,6 +41,7 @@ def late_usage(version: int, *, before: datetime) -> list[LateUsage]:
     parameters: dict[str, Any] = {
         "tenant": current_tenant_id(), "version": version, "before": before,
     }  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_LATE, parameters)
+    asked = Wanted(until=before, after_version=version)
+    with everything(asked) as usage, connection.cursor() as cursor:
+        cursor.execute(_LATE.format(usage=usage), parameters)
         return [LateUsage(*row) for row in cursor.fetchall()]

@@ -10,6 +10,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet, Sum
 
+from kvit.metering._merged import with_released
+from kvit.metering._released import Wanted, everything, in_transaction, still_mark
 from kvit.metering._standing import STANDING, parameters_of
 from kvit.metering.models import (
     Batch,
@@ -20,7 +22,7 @@ from kvit.metering.models import (
     UsageCounter,
     UsageEvent,
 )
-from kvit.metering.rows import SUBJECT_KINDS
+from kvit.metering.rows import EARLIEST, LATEST, SUBJECT_KINDS
 from kvit.platform.paging import LIMIT, Page, keyset
 
 MOST_SUMMED = 2_000_000  # events; beyond, days are summed for one subject at a time
@@ -110,12 +112,27 @@ def events(
     wanted: EventFilter, *, order: ListOrder = "-received", after: str = "", limit: int = LIMIT
 ) -> Page[EventRow]:
     """Return a page of accepted events."""
+    with in_transaction():
+        return _events(wanted, order, after, limit)
+
+
+def _events(wanted: EventFilter, order: ListOrder, after: str, limit: int) -> Page[EventRow]:
+    told = still_mark()
     rows = _filtered(wanted)
+    if not told.is_settled and not wanted.retracted:  # what is on its way, segments tell of
+        rows = rows.exclude(
+            batch_id__in=Batch.objects.filter(version__lte=told.version).values("pk")
+        )
     names = ("-time", "-id") if order == "-time" and wanted.subject else ("-id",)
     is_late = wanted.after_version is not None
     is_narrow = bool(wanted.subject or wanted.source or wanted.retracted or is_late)
     # Of all events nobody counts rows: `intake_sums` knows, from what each intake brought.
     page: Page[UsageEvent] = keyset(rows, order=names, after=after, limit=limit, counted=is_narrow)
+    if told.version:
+        page = with_released(
+            page, _wanted(wanted), rows=rows, order=names, after=after, limit=limit,
+            retracted=wanted.retracted and not is_late, standing=is_late,
+        )  # fmt: skip
     batches = {
         one.pk: one for one in Batch.objects.filter(pk__in={row.batch_id for row in page.rows})
     }
@@ -203,11 +220,13 @@ def by_day(
         return None
     version = UsageCounter.objects.values_list("last", flat=True).first() or 0
     kind, code = subject or ("", "")
-    with connection.cursor() as cursor:
+    subjects = [(one, code) for one in _kinds(kind)] if code else None
+    asked = Wanted(subjects, [meter], since=since, until=until)
+    with everything(asked) as usage, connection.cursor() as cursor:
         cursor.execute(
             f"""
             SELECT ("time" AT TIME ZONE %(zone)s)::date, count(*), sum(value)
-            FROM metering_usageevent e
+            FROM {usage} e
             WHERE e.tenant_id = %(tenant)s AND meter = %(meter)s
               AND (%(code)s = '' OR (subject_kind = ANY(%(kinds)s) AND subject = %(code)s))
               AND "time" >= %(since)s AND "time" < %(until)s AND {STANDING}
@@ -236,6 +255,18 @@ def _filtered(wanted: EventFilter) -> "QuerySet[Any]":
         rows = rows.filter(batch_id__in=later.values("pk"))
         return rows.exclude(pk__in=Retraction.objects.values("event"))
     return rows.filter(pk__in=Retraction.objects.values("event")) if wanted.retracted else rows
+
+
+def _wanted(wanted: EventFilter) -> Wanted:
+    subjects = [(one, wanted.subject) for one in _kinds(wanted.subject_kind)]
+    return Wanted(
+        subjects if wanted.subject else None,
+        [wanted.meter] if wanted.meter else None,
+        wanted.source,
+        wanted.since or EARLIEST,
+        wanted.until or LATEST,
+        wanted.after_version or 0,
+    )
 
 
 def _kinds(kind: str) -> list[str]:

@@ -68,13 +68,14 @@ def usage_ranges(
     sealed = known(as_of)
     seals = sealed.within(since, until)
     if len(seals) == 1 and not sealed.has_tail:
-        return ranges_of(seals[0], kind, subjects, sealed.undone)
+        return ranges_of(seals[0], kind, subjects, sealed.undone, sealed.last_version)
     return [UsageRange(subjects, partial(_merged, kind, subjects, sealed, as_of))]
 
 
 def ranges_of(
-    segments: Sequence[Segment], kind: str, subjects: Sequence[str], undone: NDArray[np.int64]
-) -> list[UsageRange]:
+    segments: Sequence[Segment], kind: str, subjects: Sequence[str], undone: NDArray[np.int64],
+    last_version: int | None = None,
+) -> list[UsageRange]:  # fmt: skip
     """Part subjects by the segments of one seal, and by the row groups of each."""
     mine = [one for one in segments if one.first_of(kind) is not None] or segments[:1]
     begun = [bisect_left(subjects, one.first_of(kind) or "") for one in mine[1:]]
@@ -83,16 +84,19 @@ def ranges_of(
         some = subjects[first:end]
         for part in pairwise([0, *segment.parts_of(kind, some), len(some)]):
             range_ = some[slice(*part)]
-            found.append(UsageRange(range_, partial(_sealed, segment, kind, range_, undone)))
+            found.append(
+                UsageRange(range_, partial(_sealed, segment, kind, range_, undone, last_version))
+            )
     return [one for one in found if one.subjects]
 
 
 def _sealed(
     segment: Segment, kind: str, subjects: Sequence[str], undone: NDArray[np.int64],
-    since: datetime, until: datetime, *,
+    last_version: int | None, since: datetime, until: datetime, *,
     meters: Sequence[str] | None = None, reads: Collection[str] = EVERYTHING,
 ) -> UsageColumns:  # fmt: skip
-    return of_segment(segment, Asked(kind, subjects, since, until, meters), undone, reads)
+    asked = Asked(kind, subjects, since, until, meters, last_version)
+    return of_segment(segment, asked, undone, reads)
 
 
 def _merged(
@@ -100,5 +104,5 @@ def _merged(
     since: datetime, until: datetime, *,
     meters: Sequence[str] | None = None, reads: Collection[str] = EVERYTHING,
 ) -> UsageColumns:  # fmt: skip
-    asked = Asked(kind, subjects, since, until, meters)
+    asked = Asked(kind, subjects, since, until, meters, sealed.last_version)
     return columns_of(usage_table(asked, sealed, as_of))

@@ -17,7 +17,7 @@ from django.db.models import Min, Sum
 from pyarrow import csv
 
 from kvit.metering._columns import halves, reading
-from kvit.metering._sealed import chain
+from kvit.metering._sealed import chain, mark
 from kvit.metering._segments import GROUP_ROWS, Written, cut, write
 from kvit.metering.models import Batch, Segment
 from kvit.platform.tenancy import current_tenant_id
@@ -37,6 +37,10 @@ _COLUMNS = {
     "dimensions": pa.string(),
     "event_id": pa.string(),
     "event": pa.int64(),
+    "source": pa.string(),
+    "revision": pa.int16(),
+    "version": pa.int64(),
+    "position": pa.int32(),
 }
 _WITHIN = """
     FROM metering_batch b JOIN metering_usageevent e
@@ -47,7 +51,8 @@ _SCALE = f"SELECT max(scale(trim_scale(e.value))) {_WITHIN}"
 _EVENTS = f"""
     COPY (SELECT e.subject_kind, e.subject, e.meter,
                  (extract(epoch FROM e."time") * 1000000)::bigint, e.value, e.text,
-                 nullif(e.dimensions, '{{}}'), e.event_id, e.id
+                 nullif(e.dimensions, '{{}}'), e.event_id, e.id, e.source, e.revision,
+                 b.version, e.position
           {_WITHIN}
           ORDER BY e.subject_kind, e.subject, e.meter, e."time", e.event_id)
     TO STDOUT (FORMAT csv)
@@ -83,6 +88,7 @@ def seal_versions(since: int, until: int, *, now: datetime) -> int:
             events_digest=written.events_digest,
             index_digest=written.index_digest,
             sealed_at=now,
+            is_whole=True,
         )
         rows += written.rows
     batches = Batch.objects.filter(version__gt=since, version__lte=until)
@@ -97,7 +103,8 @@ def merge(*, now: datetime) -> int:
     Each event is sealed anew a few times in its life, however many seals there are. The merged
     ones stay for who reads as of an earlier version.
     """
-    last = chain(sealed_version())[-MERGED:]
+    released = mark().version
+    last = [one for one in chain(sealed_version())[-MERGED:] if one[0].from_version >= released]
     if len(last) < MERGED or any(sum(one.rows for one in seal) > PART_ROWS for seal in last):
         return 0
     return seal_versions(last[0][0].from_version, last[-1][0].until_version, now=now)

@@ -2,28 +2,58 @@
 
 A tenant's segments cover its usage versions one after the other, so those up to a version say what
 was known then. Each is sorted; where there is more than one piece, they are merged by one sort.
+
+Of the versions that were released nothing but segments tells: what is asked as of one of them is
+read from the seal that holds it, without what came later. Their files are compared with their
+hashes before a process reads them.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from django.db.models import Count, Exists, F, Max, OuterRef, Q
 from numpy.typing import NDArray
 
 from kvit.core.columnar.runs import Rows, Runs
+from kvit.core.wording import Words
 from kvit.metering._segments import Segment, nothing_of
-from kvit.metering.models import Batch, Retraction
+from kvit.metering.models import Batch, ReleasedSeal, Retraction
 from kvit.metering.models import Segment as Manifest
 from kvit.metering.rows import EARLIEST
+from kvit.platform import files
+from kvit.platform.failures import Failure
 
+WORDS: Words = {
+    "metering_sealed_missing": (
+        "Нет файла запечатанного потребления {digest} (версии {first}–{last}): без него потребление"
+        " было бы неполным. Верните файл из резервной копии на место {path} и повторите.",
+        "The file of sealed usage {digest} (versions {first} to {last}) is missing: without it"
+        " usage would not be whole. Put the file of a backup back to {path} and try again.",
+    ),
+    "metering_sealed_damaged": (
+        "Файл запечатанного потребления {digest} (версии {first}–{last}) повреждён: потребление"
+        " было бы неверным. Замените файл {path} тем, что в резервной копии, и повторите.",
+        "The file of sealed usage {digest} (versions {first} to {last}) is damaged: usage would be"
+        " wrong. Replace the file {path} by that of a backup and try again.",
+    ),
+}
 OPEN = 8  # segments that a process keeps open
 _ORDER = [("subject", "ascending"), ("meter", "ascending"), ("time", "ascending"),
           ("event_id", "ascending")]  # fmt: skip
+
+
+class SealedUnusable(Failure):
+    """A file of sealed usage is missing or damaged: nothing is computed without it."""
+
+    words = WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +65,7 @@ class Asked:
     since: datetime
     until: datetime
     meters: Sequence[str] | None
+    last_version: int | None = None  # what came later is left out; None: nothing did
 
     @property
     def span(self) -> tuple[int, int]:
@@ -52,6 +83,7 @@ class Known:
     version: int
     has_tail: bool
     undone: NDArray[np.int64]  # numbers of events that count no more
+    last_version: int | None = None  # see `Asked`
 
     @property
     def segments(self) -> list[Segment]:
@@ -69,37 +101,105 @@ def _opened(events_digest: str, index_digest: str, scale: int) -> Segment:
     return Segment(events_digest, index_digest, scale)
 
 
+@lru_cache(maxsize=10_000)
+def _check(digest: str, changed_ns: int, size: int) -> None:
+    """Compare a file with its hash; once, as long as it is as sound as it was."""
+    files.check(digest)
+
+
+def opened(manifest: Manifest, released: int) -> Segment:
+    """Return a segment to be read.
+
+    Args:
+        released: up to which version rows are not read: a damaged row of theirs nobody would see.
+
+    Raises:
+        SealedUnusable: a file of it is missing; or damaged, of what was released.
+    """
+    for digest in (manifest.events_digest, manifest.index_digest):
+        path = files.path_of(digest)
+        told = {"digest": digest, "first": manifest.from_version + 1,
+                "last": manifest.until_version, "path": path}  # fmt: skip
+        try:
+            state = path.stat()
+            if manifest.from_version < released:
+                _check(digest, state.st_mtime_ns, state.st_size)
+        except FileNotFoundError:
+            raise SealedUnusable("metering_sealed_missing", **told) from None
+        except files.FileUnusable:
+            raise SealedUnusable("metering_sealed_damaged", **told) from None
+    return _opened(manifest.events_digest, manifest.index_digest, manifest.scale)
+
+
+class Mark(NamedTuple):
+    """Up to which version events are read from segments alone; and whether all their rows are gone,
+    or some are still, or again, in the table."""
+
+    version: int
+    is_settled: bool
+
+
+def mark() -> Mark:
+    """Return how far usage was released. It holds until the end of the transaction: who moves rows
+    waits for all that had begun before."""
+    told = ReleasedSeal.objects.aggregate(
+        version=Max("until_version"),
+        moving=Count("id", filter=Q(is_returning=True) | Q(gone__lt=F("rows"))),
+    )
+    return Mark(told["version"] or 0, not told["moving"])
+
+
 def known(as_of: int) -> Known:
     """Return what is sealed of the usage known at a version."""
-    rows = chain(as_of)
-    version = rows[-1][-1].until_version if rows else 0
-    tail = Batch.objects.filter(version__gt=version, version__lte=as_of)
+    released = mark().version
+    if as_of < released:
+        seals = [one for one in released_seals() if one[0].from_version < as_of]
+        version, has_tail = as_of, False
+    else:
+        seals = chain(as_of)
+        version = seals[-1][-1].until_version if seals else 0
+        tail = Batch.objects.filter(version__gt=version, version__lte=as_of)
+        has_tail = tail.exists()
     undone = Retraction.objects.filter(version__lte=as_of).values_list("event", flat=True)
     return Known(
-        [
-            [_opened(one.events_digest, one.index_digest, one.scale) for one in many]
-            for many in rows
-        ],
+        [[opened(one, released) for one in many] for many in seals],
         version,
-        tail.exists(),
-        np.sort(np.fromiter(undone, np.int64)) if rows else np.zeros(0, np.int64),
+        has_tail,
+        np.sort(np.fromiter(undone, np.int64)) if seals else np.zeros(0, np.int64),
+        as_of if as_of < released else None,
     )
+
+
+def released_seals() -> list[list[Manifest]]:
+    """Return the seals that are read instead of rows, in order, each as its segments."""
+    found = Manifest.objects.filter(
+        Exists(
+            ReleasedSeal.objects.filter(
+                from_version=OuterRef("from_version"), until_version=OuterRef("until_version")
+            )
+        ),
+        is_whole=True,
+    ).order_by("until_version", "part")
+    return [list(many) for _, many in groupby(found, key=lambda one: one.until_version)]
 
 
 def chain(as_of: int) -> list[list[Manifest]]:
     """Return the seals that cover the versions up to the last sealed one of `as_of`, in order.
 
-    Of those that end at one version the widest: it was merged of others, and says the same.
+    Of those that end at one version the widest: it was merged of others, and says the same. Of two
+    as wide, the one that says more.
     """
-    seals: dict[int, dict[int, list[Manifest]]] = defaultdict(lambda: defaultdict(list))
+    seals: dict[int, dict[tuple[int, bool], list[Manifest]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for one in Manifest.objects.filter(until_version__lte=as_of).order_by("part"):
-        seals[one.until_version][one.from_version].append(one)
+        seals[one.until_version][one.from_version, not one.is_whole].append(one)
     found = []
     end = max(seals, default=0)
     while end:
-        start = min(seals[end])
-        found.append(seals[end][start])
-        end = start
+        widest = min(seals[end])
+        found.append(seals[end][widest])
+        end = widest[0]
     return found[::-1]
 
 
@@ -117,17 +217,21 @@ def piece(
         runs = runs[(last >= since) & (first < until)]
         first, last = (one[runs] for one in segment.times)
         is_cut = bool(((first < since) | (last >= until)).any())
+    latest = asked.last_version
     needed = list(dict.fromkeys([*columns, *(["time"] if is_cut else []),
-                                 *(["event"] if len(undone) else [])]))  # fmt: skip
+                                 *(["event"] if len(undone) else []),
+                                 *(["version"] if latest is not None else [])]))  # fmt: skip
     rows = segment.rows_of(runs, needed)
     counts = segment.counts_of(runs)
-    if is_cut or len(undone):
+    if is_cut or len(undone) or latest is not None:
         kept = np.ones(rows.num_rows, np.bool_)
         if is_cut:
             times = rows["time"].to_numpy()
             kept &= (times >= since) & (times < until)
         if len(undone):
             kept &= ~np.isin(rows["event"].to_numpy(), undone)
+        if latest is not None:
+            kept &= rows["version"].to_numpy() <= latest
         if not kept.all():
             rows = rows.filter(pa.array(kept))
             owner = np.repeat(np.arange(len(runs)), counts)[kept]
@@ -150,7 +254,7 @@ def as_table(segment: Segment, asked: Asked, undone: NDArray[np.int64]) -> pa.Ta
             "subject": segment.subjects.take(places),
             "meter": meters,
             "time": rows["time"],
-            "value": _decimals(rows["value"], rows["wide"], segment.scale),
+            "value": decimals_of(rows["value"], rows["wide"], segment.scale),
             "text": rows["text"].cast(pa.string()),
             "dimensions": rows["dimensions"].cast(pa.string()),
             "event_id": rows["event_id"],
@@ -164,7 +268,7 @@ def merged(tables: Sequence[pa.Table]) -> pa.Table:
     return whole.sort_by(_ORDER) if len(tables) > 1 else whole
 
 
-def _decimals(values: pa.ChunkedArray, wide: pa.ChunkedArray, scale: int) -> pa.ChunkedArray:
+def decimals_of(values: pa.ChunkedArray, wide: pa.ChunkedArray, scale: int) -> pa.ChunkedArray:
     whole = values.combine_chunks()
     numbers = pc.fill_null(whole, 0).to_numpy()
     halves = np.stack([numbers, numbers >> 63], axis=1).astype(np.int64)
@@ -180,3 +284,8 @@ def microseconds(moment: datetime) -> int:
     """Return microseconds since 1970."""
     passed = moment - EARLIEST
     return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
+
+
+def moment(passed: int) -> datetime:
+    """Return the moment so many microseconds after 1970 began."""
+    return EARLIEST + timedelta(microseconds=passed)

@@ -6,7 +6,8 @@ the runs before it. Its row groups end where a subject ends, so a reader of a ra
 decodes what it needs and no more.
 
 Values are whole numbers over one power of ten; one without room in 64 bits stands in `wide` as
-text. The number of PostgreSQL's row goes along, for what is undone later.
+text. The number of PostgreSQL's row goes along, for what is undone later; and, since that row may
+leave, all else that was known of the event. Earlier segments end with that number.
 """
 
 import io
@@ -38,8 +39,13 @@ EVENTS = pa.schema(
         ("dimensions", pa.string()),
         ("event_id", pa.string()),
         ("event", pa.int64()),
+        ("source", pa.string()),
+        ("revision", pa.int16()),
+        ("version", pa.int64()),
+        ("position", pa.int32()),
     ]
 )
+_SAID_OFTEN = ["text", "dimensions", "source", "revision", "version"]
 INDEX = pa.schema(
     [
         ("kind", pa.dictionary(pa.int32(), pa.string())),
@@ -74,7 +80,7 @@ def write(parts: Iterable[pa.Table], scale: int) -> Written:
     index: list[pa.Table] = []
     rows = 0
     with pq.ParquetWriter(out, EVENTS, compression="zstd", compression_level=1,
-                          use_dictionary=["text", "dimensions"]) as writer:  # fmt: skip
+                          use_dictionary=_SAID_OFTEN) as writer:  # fmt: skip
         for part in parts:
             writer.write_table(part.select(EVENTS.names).cast(EVENTS), row_group_size=part.num_rows)
             index.append(_index(part))
@@ -214,6 +220,25 @@ class Segment:
         found: Rows = np.searchsorted(self._runs.subject_starts, runs, side="right") - 1
         return found
 
+    def kinds_of(self, subjects: Rows) -> list[str]:
+        """Return the kind of each subject, named by its place in `subjects`."""
+        names = self._runs.kind_names
+        return [names[code] for code in self._runs.kinds[subjects].tolist()]
+
+    def runs_at(self, places: Rows) -> Rows:
+        """Return the run that each of these rows is in."""
+        found: Rows = np.searchsorted(self._runs.starts, places, side="right") - 1
+        return found
+
+    def places_of(self, runs: Rows) -> Rows:
+        """Return the places of the rows of these runs."""
+        starts, counts = self._runs.starts[runs].astype(np.int64), self.counts_of(runs)
+        return np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+
+    @property
+    def run_count(self) -> int:
+        return len(self._runs.starts) - 1
+
     @cached_property
     def group_starts(self) -> Rows:
         """Return where each row group begins, and the end of the last."""
@@ -236,6 +261,18 @@ class Segment:
     def last(self) -> int:
         return max(one.max for one in self._statistics("time"))
 
+    @property
+    def versions(self) -> pa.Table:
+        """Return how many events each usage version has here: `version`, `n`."""
+        file = pq.ParquetFile(self._events, memory_map=True)
+        found = file.read(["version"], use_threads=False)["version"].value_counts()
+        return pa.table({"version": found.field("values"), "n": found.field("counts")})
+
+    @cached_property
+    def last_number(self) -> int:
+        """Return the greatest number of an event."""
+        return max(one.max for one in self._statistics("event"))
+
     def overlaps(self, since: int, until: int) -> bool:
         """Whether any event may lie in [since, until)."""
         return self.first < until and since <= self.last
@@ -246,7 +283,8 @@ class Segment:
 
     def _chunks(self, name: str) -> list[Any]:
         """Return what is known of a column of the events, of each row group."""
-        meta, place = self._meta, EVENTS.get_field_index(name)
+        meta = self._meta
+        place = meta.schema.names.index(name)
         return [meta.row_group(one).column(place) for one in range(meta.num_row_groups)]
 
     def is_empty(self, name: str) -> bool:
@@ -258,7 +296,7 @@ class Segment:
         """Return the columns that need not be decoded."""
         return frozenset(
             name
-            for name in EVENTS.names
+            for name in self._meta.schema.names
             if sum(one.null_count for one in self._statistics(name)) == self._meta.num_rows
         )
 
@@ -334,6 +372,22 @@ class Segment:
             for part in np.split(runs, breaks)
         ]
         return parts[0] if len(parts) == 1 else pa.concat_tables(parts)
+
+    def rows_at(self, places: Rows, columns: Sequence[str]) -> pa.Table:
+        """Return some columns of single rows. `places` rise."""
+        groups = self._group_at(places)
+        schema = pa.schema([EVENTS.field(name) for name in columns])
+        parts = [
+            self._group(place, columns)
+            .take(pa.array(places[groups == place] - self.group_starts[place]))
+            .cast(schema)
+            for place in np.unique(groups).tolist()
+        ]
+        return pa.concat_tables(parts) if parts else schema.empty_table()
+
+    def _group_at(self, places: Rows) -> Rows:
+        found: Rows = np.searchsorted(self.group_starts, places, side="right") - 1
+        return found
 
     def _between(self, start: int, end: int, columns: Sequence[str]) -> pa.Table:
         first = int(np.searchsorted(self.group_starts, start, side="right")) - 1

@@ -76,7 +76,7 @@ def stream(
     sealed = known(as_of)
     if sealed.segments:
         for some in chunks(subjects, SUBJECTS):
-            asked = Asked(kind, some, since, until, meters)
+            asked = Asked(kind, some, since, until, meters, sealed.last_version)
             yield from _batches(kind, usage_table(asked, sealed, as_of))
         return
     parameters = parameters_of(since=since, until=until, as_of=as_of, meters=meters)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, Func, Min, OuterRef, Q, QuerySet, Subquery, UUIDField
 
-from kvit.metering.models import Batch, ConflictEvent, RejectedRow, UsageEvent
+from kvit.metering.models import Batch, ConflictEvent, RejectedRow, ReleasedEvent, UsageEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,16 @@ def conflicts_to_decide() -> ToDecide:
 
 def rejections_to_mend() -> ToDecide:
     """Rows that could not become events, and whose event has not come right since."""
-    came_right = UsageEvent.objects.filter(source=OuterRef("source"), event_id=OuterRef("event_id"))
-    return _figures(RejectedRow.objects.exclude(~Q(event_id=""), Exists(came_right)))
+    return _figures(still_rejected())
+
+
+def still_rejected() -> "QuerySet[Any]":
+    """Return rejected rows without those whose event has come right since, in the table or not."""
+    name = {"source": OuterRef("source"), "event_id": OuterRef("event_id")}
+    key = Func(*name.values(), function="metering_event_key", output_field=UUIDField())
+    return RejectedRow.objects.exclude(
+        ~Q(event_id=""), Exists(UsageEvent.objects.filter(**name))
+    ).exclude(~Q(event_id=""), Exists(ReleasedEvent.objects.filter(key=key)))
 
 
 def _figures(rows: "QuerySet[Any]") -> ToDecide:

@@ -1,8 +1,9 @@
 """Usage as it came: events, the batches that brought them, and what was refused or undone.
 
-Nothing here is ever changed, except the counter of versions. No foreign key leaves metering, and
-an event has none at all: a check a row is half the price of a bulk insert, and events come in
-with their batch in one transaction.
+Nothing here is ever changed, except the counter of versions; and sealed events may leave the table
+for their segments, row by row against a `ReleasedEvent`, and come back. No foreign key leaves
+metering, and an event has none at all: a check a row is half the price of a bulk insert, and events
+come in with their batch in one transaction.
 """
 
 from django.db import models
@@ -246,6 +247,8 @@ class Segment(AppendOnly, TenantModel):
     events_digest = models.CharField(max_length=64)
     index_digest = models.CharField(max_length=64)
     sealed_at = models.DateTimeField()
+    # It says all of an event: earlier ones knew neither source nor version.
+    is_whole = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
@@ -259,3 +262,64 @@ class Segment(AppendOnly, TenantModel):
 
     def __str__(self) -> str:
         return f"v{self.from_version}…v{self.until_version} part {self.part}"
+
+
+class ReleasedSeal(TenantModel):
+    """A seal that is read instead of rows: events of its versions leave the table, in its order.
+
+    From the first to the last of these the versions follow each other without a gap, from 0 on.
+    `gone` of its events have left; while they go or come back, neither all nor none.
+    """
+
+    from_version = models.BigIntegerField()
+    until_version = models.BigIntegerField()
+    rows = models.BigIntegerField()
+    gone = models.BigIntegerField(default=0)
+    is_returning = models.BooleanField(default=False)
+    released_at = models.DateTimeField()
+    actor = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "until_version"], name="released_seal_once"
+            ),
+            models.UniqueConstraint(
+                fields=["tenant_id", "from_version"], name="released_seal_follows_one"
+            ),
+            models.CheckConstraint(
+                condition=Q(until_version__gt=F("from_version")), name="released_versions_rise"
+            ),
+            models.CheckConstraint(
+                condition=Q(gone__gte=0, gone__lte=F("rows")), name="released_gone_of_rows"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"v{self.from_version}…v{self.until_version}: {self.gone} of {self.rows}"
+
+
+class ReleasedEvent(TenantModel):
+    """What the table keeps of an event that has left it: enough to know it again, and its place.
+
+    It is written in the transaction that deletes the event's row, and deleted in the one that
+    brings it back; the database allows neither without the other.
+    """
+
+    id = models.BigIntegerField(primary_key=True)  # UsageEvent.id
+    key = models.UUIDField()  # of source and id: `released.KEY`
+    revision = models.SmallIntegerField()
+    payload_hash = models.BinaryField()
+    until_version = models.BigIntegerField()  # of its seal
+    part = models.IntegerField()  # the segment of that seal
+    place = models.IntegerField()  # the row of that segment
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "key", "revision"], name="released_event_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"event {self.id}: v{self.until_version} part {self.part} row {self.place}"

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from itertools import groupby
-from typing import Any, NamedTuple, TypeAlias
+from itertools import groupby, product
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import orjson
 import pyarrow as pa
-from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db import connection
+from django.db.models import QuerySet
 
 from kvit.metering import _invariants
 from kvit.metering._bulk import (
@@ -29,6 +29,14 @@ from kvit.metering._bulk import (
 from kvit.metering._columns import DIMENSIONS, TEXTS, TIMES, UsageColumns
 from kvit.metering._days import MeterDay, days_of
 from kvit.metering._invariants import Problem, problems
+from kvit.metering._keys import (
+    Key,
+    changed_since,
+    distinct_keys,
+    key_batches,
+    subject_batches,
+    subjects_in_use,
+)
 from kvit.metering._late import LateUsage, late_usage
 from kvit.metering._listed import (
     BatchRow,
@@ -45,19 +53,31 @@ from kvit.metering._listed import (
 )
 from kvit.metering._listed import batches as listed_batches
 from kvit.metering._ranges import UsageRange, usage_ranges
+from kvit.metering._released import (
+    Wanted,
+    everything,
+    in_transaction,
+    key_of,
+    named,
+    still_mark,
+    these,
+)
 from kvit.metering._standing import STANDING, parameters_of
 from kvit.metering._stream import UsageRow, rows, stream
-from kvit.metering._to_decide import ToDecide, conflicts_to_decide, rejections_to_mend
+from kvit.metering._to_decide import (
+    ToDecide,
+    conflicts_to_decide,
+    rejections_to_mend,
+    still_rejected,
+)
 from kvit.metering.models import (
     Batch,
     ConflictEvent,
-    RejectedRow,
     Retraction,
     Segment,
     UsageCounter,
     UsageEvent,
 )
-from kvit.metering.rows import EARLIEST, LATEST
 from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
@@ -76,28 +96,9 @@ __all__ = [
     "usage", "usage_ranges",
 ]  # fmt: skip
 
-BATCH = 20_000  # keys read at a time
 PROBLEM_WORDS = _invariants.WORDS
-_KEYS = f"""
-    SELECT subject_kind, subject, meter, count(*), min("time"), max("time")
-    FROM metering_usageevent e
-    WHERE e.tenant_id = %(tenant)s AND "time" >= %(since)s AND "time" < %(until)s AND {STANDING}
-      AND (%(subjects)s::text[] IS NULL OR subject = ANY(%(subjects)s))
-    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-"""
 UsageBatch: TypeAlias = "pa.RecordBatch"
 """Columns: `_stream.SCHEMA`; `rows(batch)` gives the same as Python values."""
-
-
-class Key(NamedTuple):
-    """Events of one subject and meter, summed up."""
-
-    subject_kind: str
-    subject: str
-    meter: str
-    events: int
-    first: datetime
-    last: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,84 +174,6 @@ def latest_version() -> int:
     return UsageCounter.objects.values_list("last", flat=True).first() or 0
 
 
-def subjects_in_use(
-    kind: str, codes: Sequence[str], *, since: datetime, until: datetime
-) -> set[str]:
-    """Return which of these subjects have any event in [since, until), undone ones included."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT code FROM unnest(%s::text[]) code WHERE EXISTS (
-                SELECT FROM metering_usageevent
-                WHERE tenant_id = %s AND subject_kind = %s AND subject = code
-                  AND "time" >= %s AND "time" < %s)
-            """,
-            [list(codes), current_tenant_id(), kind, since, until],
-        )
-        return {code for (code,) in cursor.fetchall()}
-
-
-def distinct_keys(
-    since: datetime = EARLIEST,
-    until: datetime = LATEST,
-    *,
-    as_of: int | None = None,
-    subjects: Sequence[str] | None = None,
-) -> list[Key]:
-    """Return each (kind, subject, meter) with events in [since, until): to find what waits."""
-    return _keys(_KEYS, _bounds(since, until, as_of) | {"subjects": subjects})
-
-
-def key_batches(until: datetime, *, size: int = BATCH) -> Iterator[list[Key]]:
-    """Yield what `distinct_keys` would return, some at a time, inside the caller's transaction."""
-    for batch in _batches(_KEYS, _bounds(EARLIEST, until, None) | {"subjects": None}, size):
-        yield [Key(*row) for row in batch]
-
-
-def subject_batches(
-    until: datetime, *, size: int = BATCH
-) -> Iterator[list[tuple[str, str, list[str]]]]:
-    """Yield (kind, subject, meters) of all usage before `until`; see `key_batches`."""
-    yield from _batches(
-        f"""
-        SELECT subject_kind, subject, array_agg(DISTINCT meter) FROM metering_usageevent e
-        WHERE e.tenant_id = %(tenant)s AND "time" >= %(since)s AND "time" < %(until)s AND {STANDING}
-        GROUP BY 1, 2
-        """,
-        _bounds(EARLIEST, until, None),
-        size,
-    )
-
-
-def changed_since(
-    version: int, *, as_of: int | None = None, before: datetime = LATEST
-) -> list[Key]:
-    """Return the keys whose events of times before `before` were added or undone after `version`:
-    late usage among them.
-
-    `events` counts both kinds together, first and last are the times of those events.
-    """
-    latest = latest_version() if as_of is None else as_of
-    return _keys(
-        """
-        SELECT subject_kind, subject, meter, count(*), min("time"), max("time")
-        FROM (SELECT e.subject_kind, e.subject, e.meter, e."time"
-              FROM metering_batch b JOIN metering_usageevent e
-                   ON e.tenant_id = b.tenant_id AND e.batch_id = b.id
-              WHERE b.tenant_id = %(tenant)s AND b.version > %(version)s AND b.version <= %(as_of)s
-              UNION ALL
-              SELECT e.subject_kind, e.subject, e.meter, e."time"
-              FROM metering_retraction r JOIN metering_usageevent e
-                   ON e.tenant_id = r.tenant_id AND e.id = r.event
-              WHERE r.tenant_id = %(tenant)s AND r.version > %(version)s
-                AND r.version <= %(as_of)s) changed
-        WHERE "time" < %(before)s
-        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-        """,
-        {"tenant": current_tenant_id(), "version": version, "as_of": latest, "before": before},
-    )
-
-
 def undone_since(version: int) -> int:
     """Return how many events were undone after `version`."""
     return Retraction.objects.filter(version__gt=version).count()
@@ -294,10 +217,10 @@ def conflicts(*, decided: bool = False) -> QuerySet:
 
 def rejections() -> QuerySet:
     """Return rejected rows as dicts, newest first; one whose event came right since is left out."""
-    came_right = UsageEvent.objects.filter(source=OuterRef("source"), event_id=OuterRef("event_id"))
-    found = RejectedRow.objects.exclude(~Q(event_id=""), Exists(came_right))
-    return found.order_by("-id").values(
-        "id", "source", "row", "event_id", "batch_id", "field", "code", "params", "raw"
+    return (
+        still_rejected()
+        .order_by("-id")
+        .values("id", "source", "row", "event_id", "batch_id", "field", "code", "params", "raw")
     )
 
 
@@ -308,29 +231,35 @@ def batches() -> QuerySet:
 
 def event(source: str, event_id: str) -> list[EventView]:
     """Return the event of this id, then each that replaced it; empty if there is none."""
-    return _views(
-        f"{_VIEW} WHERE e.tenant_id = %(tenant)s AND e.source = %(source)s"
-        " AND e.event_id = %(id)s ORDER BY e.revision",
-        {"tenant": current_tenant_id(), "source": source, "id": event_id},
-    )
+    with these(named([(source, event_id)])) as usage:
+        return _views(
+            f"{_VIEW.format(usage=usage)} WHERE e.tenant_id = %(tenant)s AND e.source = %(source)s"
+            " AND e.event_id = %(id)s ORDER BY e.revision",
+            {"tenant": current_tenant_id(), "source": source, "id": event_id},
+        )
 
 
 def last_views(event_ids: Sequence[str]) -> dict[tuple[str, str], EventView]:
     """Return events by (source, id), of every source; of one that was replaced, what holds now."""
-    found = _views(
-        f"{_VIEW} WHERE e.tenant_id = %(tenant)s AND e.source = ANY(%(sources)s)"
-        " AND e.event_id = ANY(%(ids)s) ORDER BY e.revision",
-        {"tenant": current_tenant_id(), "sources": sources(), "ids": list(event_ids)},
-    )
+    known = sources()
+    with these(named(product(known, event_ids))) as usage:
+        found = _views(
+            f"{_VIEW.format(usage=usage)} WHERE e.tenant_id = %(tenant)s"
+            " AND e.source = ANY(%(sources)s) AND e.event_id = ANY(%(ids)s) ORDER BY e.revision",
+            {"tenant": current_tenant_id(), "sources": known, "ids": list(event_ids)},
+        )
     return {(one.source, one.event_id): one for one in found}
 
 
 def sources_of(event_id: str) -> list[str]:
     """Return the sources that have an event of this id."""
     # Every source has a batch: naming them lets the index find the event.
-    known = list(Batch.objects.order_by("source").values_list("source", flat=True).distinct())
-    found = UsageEvent.objects.filter(source__in=known, event_id=event_id, revision=0)
-    return sorted(found.values_list("source", flat=True))
+    known = sources()
+    keys = {key_of(source, event_id): source for source in known}
+    with in_transaction():
+        left = named((one, event_id) for one in known) if still_mark().version else ()
+        found = UsageEvent.objects.filter(source__in=known, event_id=event_id, revision=0)
+        return sorted({*found.values_list("source", flat=True), *(keys[one.key] for one in left)})
 
 
 def standing(
@@ -350,13 +279,16 @@ def standing(
         AND e.meter = %(meter)s AND e."time" >= %(since)s AND e."time" < %(until)s
         AND (%(source)s = '' OR e.source = %(source)s) AND {STANDING}
     """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM metering_usageevent e WHERE {which}", parameters)
-        count = int(cursor.fetchone()[0])
-    views = _views(
-        f'{_VIEW} WHERE {which} ORDER BY e."time", e.event_id, e.source LIMIT %(limit)s',
-        parameters | {"limit": limit},
-    )
+    asked = Wanted([(kind, subject)], [meter], source, since, until)
+    with everything(asked) as usage:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM {usage} e WHERE {which}", parameters)
+            count = int(cursor.fetchone()[0])
+        views = _views(
+            f"{_VIEW.format(usage=usage)} WHERE {which}"
+            ' ORDER BY e."time", e.event_id, e.source LIMIT %(limit)s',
+            parameters | {"limit": limit},
+        )
     return count, views
 
 
@@ -364,7 +296,7 @@ _VIEW = """
     SELECT e.source, e.event_id, e.revision, e.subject_kind, e.subject, e.meter, e."time",
            e.value, e.text, e.dimensions::text, e.batch_id, e.position, b.version,
            b.received_at, r.version, coalesce(r.reason, '')
-    FROM metering_usageevent e
+    FROM {usage} e
     JOIN metering_batch b ON b.tenant_id = e.tenant_id AND b.id = e.batch_id
     LEFT JOIN metering_retraction r ON r.tenant_id = e.tenant_id AND r.event = e.id
 """
@@ -377,23 +309,3 @@ def _views(sql: str, parameters: dict[str, Any]) -> list[EventView]:
     for row in found:
         row[9] = orjson.loads(row[9])
     return [EventView(*row) for row in found]
-
-
-def _bounds(since: datetime, until: datetime, as_of: int | None) -> dict[str, Any]:
-    version = latest_version() if as_of is None else as_of
-    return parameters_of(since=since, until=until, as_of=version)
-
-
-def _batches(sql: str, parameters: dict[str, Any], size: int) -> Iterator[list[Any]]:
-    if not connection.in_atomic_block:
-        raise transaction.TransactionManagementError("batches are read inside a transaction")
-    with connection.chunked_cursor() as cursor:
-        cursor.execute(sql, parameters)
-        while batch := cursor.fetchmany(size):
-            yield batch
-
-
-def _keys(sql: str, parameters: dict[str, Any]) -> list[Key]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return [Key(*row) for row in cursor.fetchall()]

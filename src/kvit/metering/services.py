@@ -15,8 +15,10 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from kvit.core.wording import Words
-from kvit.metering import _bulk, _seal, queries
+from kvit.metering import _bulk, _release, _seal, queries
 from kvit.metering._intake import FEW, Intake
+from kvit.metering._locks import hold, seal_lock, source_lock
+from kvit.metering._released import Last, last_of
 from kvit.metering.events import (
     USAGE_ACCEPTED,
     USAGE_RETRACTED,
@@ -72,6 +74,9 @@ WORDS: Words = {
         "Give a reason: undone and replaced events stay in the history.",
     ),
 }
+
+
+NotTheSame, Busy, Returning = _release.NotTheSame, _release.Busy, _release.Returning
 
 
 class InvalidSource(Failure):
@@ -271,15 +276,15 @@ def seal(*, now: datetime) -> int:
 
     Nothing that anybody asks for changes by it, so there is neither fact nor audit row.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"metering-seal:{current_tenant_id()}"],
-        )
+    hold(seal_lock())
     since, until = _seal.sealed_version(), queries.latest_version()
     sealed = _seal.seal_versions(since, until, now=now) if until > since else 0
     _seal.merge(now=now)
     return sealed
+
+
+release = _release.release
+bring_back = _release.bring_back
 
 
 @transaction.atomic
@@ -296,7 +301,7 @@ def retract(found: Sequence[tuple[str, str]], *, reason: str, actor: str, now: d
     wanted: dict[str, set[str]] = defaultdict(set)
     for source, event_id in found:
         wanted[source].add(event_id)
-    standing: list[UsageEvent] = []
+    standing: list[Last] = []
     for source in sorted(wanted):  # in one order, so that two callers cannot block each other
         _lock_source(source)
         standing += _standing(source, wanted[source])
@@ -352,8 +357,7 @@ def resolve_conflict(
 
 
 def _replace(conflict: ConflictEvent, *, reason: str, actor: str, now: datetime) -> int:
-    same_id = UsageEvent.objects.filter(source=conflict.source, event_id=conflict.event_id)
-    last = same_id.order_by("-revision")[0]
+    [last] = last_of(conflict.source, [conflict.event_id]).values()
     batch_id = uuid7()
     UsageEvent.objects.create(
         source=conflict.source,
@@ -376,18 +380,18 @@ def _replace(conflict: ConflictEvent, *, reason: str, actor: str, now: datetime)
         conflicting=0,
         rejected=0,
     )
-    if not Retraction.objects.filter(event=last.pk).exists():
+    if not Retraction.objects.filter(event=last.number).exists():
         _undo([last], version=version, reason=reason, actor=actor, now=now)
     return version
 
 
 def _undo(
-    standing: Sequence[UsageEvent], *, version: int, reason: str, actor: str, now: datetime
+    standing: Sequence[Last], *, version: int, reason: str, actor: str, now: datetime
 ) -> None:
     Retraction.objects.bulk_create(
         [
             Retraction(
-                event=event.pk, version=version, reason=reason, actor=actor, retracted_at=now
+                event=event.number, version=version, reason=reason, actor=actor, retracted_at=now
             )
             for event in standing
         ]
@@ -411,14 +415,13 @@ def _undo(
     )
 
 
-def _standing(source: str, event_ids: set[str]) -> list[UsageEvent]:
+def _standing(source: str, event_ids: set[str]) -> list[Last]:
     """Return the last revision of each event, all of them not undone."""
-    same_ids = UsageEvent.objects.filter(source=source, event_id__in=event_ids)
-    last = {event.event_id: event for event in same_ids.order_by("revision")}
-    undone = Retraction.objects.filter(event__in=[event.pk for event in last.values()])
+    last = last_of(source, event_ids)
+    undone = Retraction.objects.filter(event__in=[event.number for event in last.values()])
     gone = set(undone.values_list("event", flat=True))
     for event_id in sorted(event_ids):
-        if event_id not in last or last[event_id].pk in gone:
+        if event_id not in last or last[event_id].number in gone:
             raise EventNotFound("metering_event_not_found", source=source, event_id=event_id)
     return list(last.values())
 
@@ -474,12 +477,7 @@ def _lock_source(source: str, *, shared: bool = False) -> None:
 
     `shared`: beside others who take in few events, ordered by their ids.
     """
-    lock = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {lock}(hashtextextended(%s, 0))",
-            [f"metering:{current_tenant_id()}:{source}"],
-        )
+    hold(source_lock(source), shared=shared)
 
 
 def _take_version() -> int:

@@ -42,7 +42,7 @@ GLOBAL_TABLES = frozenset(
     }
 )
 # What runs with its owner's rights, on purpose: its migration says why that is harmless.
-OWNERS_FUNCTIONS = frozenset({"kvit_refresh_statistics"})
+OWNERS_FUNCTIONS = frozenset({"kvit_refresh_statistics", "metering_drop_released"})
 
 _FAULTS = {
     "{} has no forced row-level security and is not listed as global": """

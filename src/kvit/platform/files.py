@@ -89,6 +89,21 @@ def get(digest: str) -> bytes:
     return content
 
 
+def check(digest: str) -> None:
+    """Compare the bytes of a hash with it.
+
+    Raises:
+        FileUnusable: there is no such file, or its bytes have changed.
+    """
+    try:
+        with path_of(digest).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise FileUnusable("file_missing", digest=digest, folder=folder()) from None
+    if found != digest:
+        raise FileUnusable("file_damaged", digest=digest, folder=folder())
+
+
 def drop_unnamed(named: Collection[str], *, before: datetime) -> int:
     """Drop files that nothing names and nobody has put since a moment; return how many.
 

@@ -98,6 +98,32 @@ def count_of(rows: "QuerySet[Any]") -> int:
     return rows.order_by()[: COUNTED + 1].count()
 
 
+def cursor_values(rows: "QuerySet[Any]", order: Sequence[str], after: str) -> list[Any]:
+    """Return the values that a cursor of `keyset` stands for, one of each of `order`.
+
+    Raises:
+        CursorUnreadable: as `keyset`.
+    """
+    return _decode(rows, order, after)
+
+
+def page_of(
+    found: Sequence[Any], *, order: Sequence[str], limit: int, is_more: bool, count: int | None
+) -> Page[Any]:
+    """Return the page that `keyset` would, of rows that were put in order elsewhere.
+
+    Args:
+        found: at least `limit` of them, where there are so many.
+        is_more: whether there are rows beyond all of `found`.
+    """
+    limit = max(1, min(limit, MOST))
+    rows = found[:limit]
+    following = None
+    if is_more or len(found) > limit:
+        following = _encode(order, [_value(rows[-1], name.lstrip("-")) for name in order])
+    return Page(tuple(rows), following, count)
+
+
 def cursor_of(name: str, *values: Any) -> str:
     """Return a cursor of a list whose pages are made by hand: `name` says which."""
     texts = [v.isoformat() if isinstance(v, (date, datetime)) else str(v) for v in values]

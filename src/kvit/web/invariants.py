@@ -184,7 +184,8 @@ _COUNTS = {
     "charges": "SELECT count(*) FROM rating_charge WHERE tenant_id = %(tenant)s",
     "postings": "SELECT count(*) FROM ledger_posting WHERE tenant_id = %(tenant)s",
     "documents": "SELECT count(*) FROM documents_rendereddocument WHERE tenant_id = %(tenant)s",
-    "events": "SELECT count(*) FROM metering_usageevent WHERE tenant_id = %(tenant)s",
+    "events": """SELECT (SELECT count(*) FROM metering_usageevent WHERE tenant_id = %(tenant)s)
+        + (SELECT count(*) FROM metering_releasedevent WHERE tenant_id = %(tenant)s)""",
 }
 PROBLEM_WORDS: Words = {
     **WORDS,

@@ -53,6 +53,12 @@ ACTIONS: Words = {
     "metering.conflict.resolved": ("Спор о событии решён", "Conflict of events resolved"),
     "metering.event.retracted": ("Событие отменено", "Event retracted"),
     "metering.usage.accepted": ("Потребление принято", "Usage accepted"),
+    "metering.usage.released": (
+        "Запечатанные события ушли из базы", "Sealed events left the database"
+    ),
+    "metering.usage.returned": (
+        "Запечатанные события возвращаются в базу", "Sealed events come back to the database"
+    ),
     "personal.read": ("Личные данные прочитаны", "Personal data read"),
     "rating.charges.rated": ("Начисления рассчитаны", "Charges rated"),
     "rating.charges.taken_back": ("Начисления сняты", "Charges taken back"),

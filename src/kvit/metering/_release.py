@@ -1,0 +1,418 @@
+"""Events leave the table for a sealed, whole segment that says the same of each; and come back.
+
+    sealed, files flushed and hashed ── one transaction: the mark ── who had begun before has ended
+    ── chunk by chunk: what knows an event again is written, its row deleted, in one transaction
+
+From the mark on readers take the events of its versions from segments; before it from the table. So
+rows go only when nobody is left who read the mark as it was. Killed anywhere, the next call goes on
+where this one ended: the mark says how many have left, in the order of the segments.
+
+A row leaves only if the segment says what it says: its hash is made anew of what the file holds.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from time import monotonic, sleep
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.db import OperationalError, connection, transaction
+from django.db.models import F, Max, QuerySet, Sum
+
+from kvit.core.wording import Words
+from kvit.metering._locks import hold, moving_lock, releasing_lock, seal_lock, source_lock
+from kvit.metering._released import KEY, Part, hashes_of, stage, told
+from kvit.metering._seal import seal_versions
+from kvit.metering._sealed import mark, microseconds, opened
+from kvit.metering.models import Batch, ReleasedSeal, Segment
+from kvit.platform import audit, files
+from kvit.platform.failures import Failure
+from kvit.platform.tenancy import current_tenant_id
+
+CHUNK = 20_000  # rows of one transaction
+PATIENCE_S = 60.0  # for those who had begun before the mark
+BUSY_S = 0.5  # for who holds a source: less than it takes PostgreSQL to look for a deadlock
+TRIES = 20
+
+WORDS: Words = {
+    "metering_release_differs": (
+        "Запечатанный файл говорит не то, что строки базы: из {rows} строк совпали {same}. Ничего"
+        " из них не удалено; выполните kvit verify.",
+        "The sealed file does not say what the rows of the database say: {same} of {rows} agree."
+        " None of them was deleted; run kvit verify.",
+    ),
+    "metering_release_busy": (
+        "Сейчас потребление читает или принимает кто-то ещё: строки остались на месте, всё"
+        " сосчитано верно. Повторите позже: работа продолжится с этого места.",
+        "Somebody else reads usage or takes it in now: rows stayed where they are, and all is"
+        " counted. Try again later: it goes on from there.",
+    ),
+    "metering_release_returning": (
+        "События ещё возвращаются в базу: сначала закончите это, kvit usage seal --bring-back.",
+        "Events are still on their way back to the database: end that first,"
+        " kvit usage seal --bring-back.",
+    ),
+}
+_WITHIN = "b.tenant_id = %(tenant)s AND b.version > %(since)s"
+# The first version that stays: of what came or happened lately, is in dispute, or waits.
+_STAYS = f"""
+    SELECT min(version) FROM (
+        SELECT min(b.version) AS version FROM metering_batch b
+        WHERE {_WITHIN} AND b.received_at >= %(before)s
+        UNION ALL
+        SELECT min(b.version) FROM metering_batch b JOIN metering_usageevent e
+               ON e.tenant_id = b.tenant_id AND e.batch_id = b.id
+        WHERE {_WITHIN} AND e."time" >= %(before)s
+        UNION ALL
+        SELECT min(b.version) FROM metering_conflictevent c
+        JOIN metering_usageevent e ON e.tenant_id = c.tenant_id AND e.source = c.source
+             AND e.event_id = c.event_id
+        JOIN metering_batch b ON b.tenant_id = e.tenant_id AND b.id = e.batch_id
+        WHERE {_WITHIN} AND NOT EXISTS (
+            SELECT FROM metering_conflictresolution d
+            WHERE d.tenant_id = c.tenant_id AND d.conflict_id = c.id)
+        UNION ALL
+        SELECT min(b.version)
+        FROM unnest(%(kinds)s::text[], %(subjects)s::text[], %(meters)s::text[]) k
+             (kind, code, meter)
+        JOIN metering_usageevent e ON e.tenant_id = %(tenant)s AND e.subject_kind = k.kind
+             AND e.subject = k.code AND e.meter = k.meter
+        JOIN metering_batch b ON b.tenant_id = e.tenant_id AND b.id = e.batch_id
+        WHERE {_WITHIN}
+    ) stays
+"""
+_SAME = """
+    e.tenant_id = %(tenant)s AND e.id = s.id AND e.source = s.source AND e.event_id = s.event_id
+    AND e.revision = s.revision AND e."position" = s."position" AND e.payload_hash = h.hash
+"""
+_LEAVE = f"""
+    INSERT INTO metering_releasedevent
+        (id, tenant_id, key, revision, payload_hash, until_version, part, place)
+    SELECT e.id, e.tenant_id, {KEY.format(source="e.source", event_id="e.event_id")}, e.revision,
+           e.payload_hash, %(until)s, %(part)s, h.place
+    FROM pg_temp.released_usage s
+    JOIN unnest(%(ids)s::bigint[], %(hashes)s::bytea[], %(places)s::integer[])
+         h (id, hash, place) ON h.id = s.id
+    JOIN metering_usageevent e ON {_SAME}
+    JOIN metering_batch b ON b.tenant_id = e.tenant_id AND b.id = e.batch_id
+                         AND b.version = s.version
+    WHERE s.asked = 0
+"""
+_RETURN = f"""
+    INSERT INTO metering_usageevent
+        (id, tenant_id, source, event_id, revision, batch_id, "position", subject_kind, subject,
+         meter, "time", value, text, dimensions, payload_hash)
+    SELECT s.id, %(tenant)s, s.source, s.event_id, s.revision, b.id, s."position", s.subject_kind,
+           s.subject, s.meter, s."time", s.value, s.text, s.dimensions, r.payload_hash
+    FROM pg_temp.released_usage s
+    JOIN unnest(%(ids)s::bigint[], %(hashes)s::bytea[]) h (id, hash) ON h.id = s.id
+    JOIN metering_releasedevent r ON r.tenant_id = %(tenant)s AND r.id = s.id
+         AND r.payload_hash = h.hash AND r.revision = s.revision
+         AND r.key = {KEY.format(source="s.source", event_id="s.event_id")}
+    JOIN metering_batch b ON b.tenant_id = %(tenant)s AND b.version = s.version
+    WHERE s.asked = 0
+"""
+
+
+class NotTheSame(Failure):
+    """A segment and the database do not say the same of an event: neither is touched."""
+
+    words = WORDS
+
+
+class Busy(Failure):
+    """Somebody holds what rows are to be moved from; nothing is lost by waiting."""
+
+    words = WORDS
+
+
+class Returning(Failure):
+    """Events come back: they cannot leave meanwhile."""
+
+    words = WORDS
+
+
+def release(
+    *, before: datetime, held: Sequence[tuple[str, str, str]], actor: str, now: datetime
+) -> int:
+    """Let sealed events of times before a moment leave the database; return how many have left.
+
+    They are read from their segments from then on, and nothing that anybody asks for changes by it.
+    Leaves off before the first version that brought anything later, or of what is in dispute.
+    Killed, it goes on when it is called again.
+
+    Args:
+        held: (kind, subject, meter) of events that wait, and stay until they are settled.
+
+    Raises:
+        Returning: events are on their way back.
+        Busy: somebody holds what would leave; what has left by then has left.
+        NotTheSame: a segment does not say what the database says.
+    """
+    with transaction.atomic(durable=True):
+        hold(seal_lock())
+        until = last_to_leave(before, held)
+        if events_marked := begin(until, now=now, actor=actor):
+            audit.record(
+                action="metering.usage.released",
+                object_type="metering.version",
+                object_id=str(until),
+                after={"events": events_marked},
+                actor=actor,
+                now=now,
+            )
+    return leave()
+
+
+def bring_back(*, since: datetime, actor: str, now: datetime) -> int:
+    """Bring back from segments the events that were released, from the first seal on that has any
+    of a time not before `since`; return how many. Raises as `release`.
+    """
+    with transaction.atomic(durable=True):
+        hold(seal_lock())
+        if coming := turn_back(since):
+            audit.record(
+                action="metering.usage.returned",
+                object_type="metering.version",
+                object_id=str(mark().version),
+                after={"events": coming},
+                actor=actor,
+                now=now,
+            )
+    return come_back()
+
+
+def last_to_leave(before: datetime, held: Sequence[tuple[str, str, str]]) -> int:
+    """Return the last version of which nothing is to stay: see `_STAYS`."""
+    names = {
+        "tenant": current_tenant_id(),
+        "since": mark().version,
+        "before": before,
+        "kinds": [kind for kind, _, _ in held],
+        "subjects": [subject for _, subject, _ in held],
+        "meters": [meter for _, _, meter in held],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_STAYS, names)
+        first = cursor.fetchone()[0]
+    last = Batch.objects.aggregate(last=Max("version"))["last"] or 0
+    return last if first is None else first - 1
+
+
+def begin(until: int, *, now: datetime, actor: str) -> int:
+    """Seal what comes next up to a version, as one, and mark it; return how many events. The caller
+    has the lock of seals.
+
+    Raises:
+        Returning: events are on their way back.
+    """
+    if ReleasedSeal.objects.filter(is_returning=True).exists():
+        raise Returning("metering_release_returning")
+    since = mark().version
+    batches = Batch.objects.filter(version__gt=since, version__lte=until)
+    rows = batches.aggregate(n=Sum("accepted"))["n"] or 0
+    if not rows:
+        return 0
+    seal = _manifests(ReleasedSeal(from_version=since, until_version=until))
+    if not seal.exists():
+        seal_versions(since, until, now=now)
+    check_sealed(seal, rows)
+    ReleasedSeal.objects.create(
+        from_version=since, until_version=until, rows=rows, released_at=now, actor=actor
+    )
+    return int(rows)
+
+
+def check_sealed(seal: "QuerySet[Any]", rows: int) -> None:
+    """Read the files of a seal once more, and compare what it holds with what was accepted."""
+    for one in seal:
+        files.check(one.events_digest)
+        files.check(one.index_digest)
+    assert sum(one.rows for one in seal) == rows, "segment and batches differ"
+
+
+def leave() -> int:
+    """Delete the rows that are marked and have not left yet; return how many.
+
+    Raises:
+        Busy: somebody holds them; what has left by then has left.
+        NotTheSame: a segment does not say what they say.
+    """
+    seals = list(
+        ReleasedSeal.objects.filter(gone__lt=F("rows"), is_returning=False)
+        .order_by("until_version")
+        .values_list("pk", flat=True)
+    )
+    if not seals:
+        return 0
+    _await_readers()
+    return sum(_moved(one, _leave_chunk) for one in seals)
+
+
+def turn_back(since: datetime) -> int:
+    """Mark what is to come back: seals from the first on that has events of a time not before
+    `since`; return of how many events."""
+    first = None
+    for seal in ReleasedSeal.objects.order_by("from_version"):
+        segments = [opened(one, one.until_version) for one in _manifests(seal)]
+        if any(one.last >= microseconds(since) for one in segments):
+            first = seal.from_version
+            break
+    if first is None:
+        return 0
+    back = ReleasedSeal.objects.filter(from_version__gte=first)
+    back.update(is_returning=True)
+    return int(back.aggregate(n=Sum("gone"))["n"] or 0)
+
+
+def come_back() -> int:
+    """Bring back what is marked to; return how many events. Raises as `leave`."""
+    seals = list(
+        ReleasedSeal.objects.filter(is_returning=True)
+        .order_by("-until_version")
+        .values_list("pk", flat=True)
+    )
+    if not seals:
+        return 0
+    _await_readers()
+    return sum(_moved(one, _return_chunk) for one in seals)
+
+
+def _moved(seal: UUID, move: Callable[[UUID], int]) -> int:
+    moved = 0
+    while step := _patiently(lambda: move(seal)):
+        moved += step
+    return moved
+
+
+def _patiently(step: Callable[[], int]) -> int:
+    """Try a step again while others hold what it needs."""
+    for _ in range(TRIES):
+        try:
+            with transaction.atomic(durable=True):
+                with connection.cursor() as cursor:
+                    cursor.execute(f"SET LOCAL lock_timeout = '{int(BUSY_S * 1000)}ms'")
+                hold(releasing_lock())
+                return step()
+        except OperationalError:  # a lock that was not to be had, or a deadlock
+            sleep(BUSY_S)
+    raise Busy("metering_release_busy")
+
+
+def _await_readers() -> None:
+    """Wait until every transaction has ended that had begun before now: none that may have read an
+    earlier mark is left.
+
+    Raises:
+        Busy: one goes on and on.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        begun = cursor.fetchone()[0]
+    end = monotonic() + PATIENCE_S
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < %s
+                """,
+                [begun],
+            )
+            if not cursor.fetchone()[0]:
+                return
+        if monotonic() > end:
+            raise Busy("metering_release_busy")
+        sleep(0.1)
+
+
+def _leave_chunk(key: UUID) -> int:
+    seal = ReleasedSeal.objects.get(pk=key)
+    if seal.gone >= seal.rows:
+        return 0
+    part = _chunk(seal, forward=True)
+    with _staged(part) as (names, count):
+        with connection.cursor() as cursor:
+            cursor.execute(_LEAVE, names)
+            same = cursor.rowcount
+            if same == count:
+                cursor.execute("SELECT metering_drop_released(%(ids)s)", names)
+                same = cursor.fetchone()[0]
+        if same != count:
+            raise NotTheSame("metering_release_differs", rows=count, same=same)
+        ReleasedSeal.objects.filter(pk=key).update(gone=F("gone") + count)
+    return count
+
+
+def _return_chunk(key: UUID) -> int:
+    seal = ReleasedSeal.objects.filter(pk=key).first()
+    if seal is None:
+        return 0
+    if not seal.gone:  # nothing of it had left
+        seal.delete()
+        return 0
+    part = _chunk(seal, forward=False)
+    with _staged(part) as (names, count):
+        with connection.cursor() as cursor:
+            cursor.execute(_RETURN, names)
+            same = cursor.rowcount
+            if same == count:
+                cursor.execute(
+                    "DELETE FROM metering_releasedevent"
+                    " WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s)",
+                    names,
+                )
+        if same != count:
+            raise NotTheSame("metering_release_differs", rows=count, same=same)
+        ReleasedSeal.objects.filter(pk=key).update(gone=F("gone") - count)
+        if count == seal.gone:
+            seal.delete()
+    return count
+
+
+def _chunk(seal: ReleasedSeal, *, forward: bool) -> Part:
+    """Return the rows that go next, or those that went last, of one of the seal's segments."""
+    start = 0
+    for manifest in _manifests(seal):
+        end = start + manifest.rows
+        if forward and seal.gone < end:
+            first = seal.gone - start
+            places = np.arange(first, min(first + CHUNK, manifest.rows))
+            break
+        if not forward and seal.gone <= end:
+            last = seal.gone - start
+            places = np.arange(max(0, last - CHUNK), last)
+            break
+        start = end
+    return Part(manifest, opened(manifest, manifest.until_version), places)
+
+
+def _manifests(seal: ReleasedSeal) -> "QuerySet[Any]":
+    return Segment.objects.filter(
+        from_version=seal.from_version, until_version=seal.until_version, is_whole=True
+    ).order_by("part")
+
+
+@contextmanager
+def _staged(part: Part) -> Iterator[tuple[dict[str, Any], int]]:
+    """Stage rows of a segment, and hold who takes in events of their sources or asks for them."""
+    rows = told(part)
+    for source in sorted(set(rows["source"].to_pylist())):
+        hold(source_lock(source))
+    hold(moving_lock())
+    stage(rows, 0)
+    yield (
+        {
+            "tenant": current_tenant_id(),
+            "ids": rows["id"].to_pylist(),
+            "hashes": hashes_of(rows),
+            "places": part.places.tolist(),
+            "until": part.manifest.until_version,
+            "part": part.manifest.part,
+        },
+        rows.num_rows,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM pg_temp.released_usage WHERE asked = 0")

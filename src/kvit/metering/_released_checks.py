@@ -1,0 +1,161 @@
+"""What must hold of events that have left: the mark, the segments, what knows them again."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from django.db import connection
+
+from kvit.core.wording import Words
+from kvit.metering._released import (
+    Part,
+    Wanted,
+    copy_staged,
+    hashes_of,
+    in_transaction,
+    key_of,
+    next_number,
+    segments,
+    still_mark,
+    told,
+)
+from kvit.metering._sealed import SealedUnusable
+from kvit.metering.models import ReleasedEvent
+from kvit.platform.tenancy import current_tenant_id
+
+CHUNK = 20_000
+Found = tuple[str, str, str]  # a code, a row, the figures
+WORDS: Words = {
+    "metering_released_miscounted": (
+        "из базы в запечатанные файлы ушло не столько событий, сколько отмечено",
+        "another number of events has left the database for sealed files than is marked",
+    ),
+    "metering_released_gap": (
+        "версии, события которых ушли из базы, идут не подряд или не запечатаны",
+        "versions whose events have left the database do not follow each other, or are not sealed",
+    ),
+    "metering_released_twice": (
+        "событие и в базе, и среди ушедших из неё: оно считалось бы дважды",
+        "an event is in the database and among those that have left it: it would count twice",
+    ),
+    "metering_released_batch_miscounted": (
+        "в запечатанных файлах не столько событий партии, сколько принято",
+        "sealed files hold another number of events of a batch than it accepted",
+    ),
+    "metering_released_altered": (
+        "запечатанный файл говорит о событии не то, что было принято",
+        "a sealed file says of an event what was not accepted",
+    ),
+}
+_CHECKS = {
+    "metering_released_gap": """
+        SELECT 'version:' || r.until_version,
+               format('from %%s after %%s; %%s rows, %%s sealed', r.from_version, r.before, r.rows,
+                      r.sealed)
+        FROM (SELECT s.*, lag(until_version, 1, 0::bigint) OVER (ORDER BY until_version) AS before,
+                     (SELECT coalesce(sum(g.rows), 0) FROM metering_segment g
+                      WHERE g.tenant_id = s.tenant_id AND g.from_version = s.from_version
+                        AND g.until_version = s.until_version AND g.is_whole) AS sealed
+              FROM metering_releasedseal s WHERE s.tenant_id = %(tenant)s) r
+        WHERE r.from_version <> r.before OR r.rows <> r.sealed ORDER BY 1
+    """,
+    "metering_released_miscounted": """
+        SELECT 'version:' || s.until_version,
+               format('%%s of %%s have left; %%s are known, %%s are left', s.gone, s.rows,
+                      s.known, s.here)
+        FROM (SELECT r.*, coalesce(k.n, 0) AS known,
+                     (SELECT count(*) FROM metering_batch b JOIN metering_usageevent e
+                             ON e.tenant_id = b.tenant_id AND e.batch_id = b.id
+                      WHERE b.tenant_id = %(tenant)s AND b.version > r.from_version
+                        AND b.version <= r.until_version) AS here
+              FROM metering_releasedseal r
+              LEFT JOIN (SELECT until_version, count(*) AS n FROM metering_releasedevent
+                         WHERE tenant_id = %(tenant)s GROUP BY 1) k USING (until_version)
+              WHERE r.tenant_id = %(tenant)s) s
+        WHERE s.known <> s.gone OR s.here <> s.rows - s.gone ORDER BY s.until_version
+    """,
+    "metering_released_twice": """
+        SELECT e.source || '/' || e.event_id, format('revision %%s', e.revision)
+        FROM metering_usageevent e JOIN metering_releasedevent r ON r.tenant_id = e.tenant_id
+             AND r.key = metering_event_key(e.source, e.event_id) AND r.revision = e.revision
+        WHERE e.tenant_id = %(tenant)s ORDER BY e.id
+    """,
+    "metering_event_replaced_and_standing": """
+        SELECT 'event:' || e.id, format('revision %%s stands', e.revision)
+        FROM metering_releasedevent n JOIN metering_releasedevent e ON e.tenant_id = n.tenant_id
+             AND e.key = n.key AND e.revision = n.revision - 1
+        WHERE n.tenant_id = %(tenant)s AND n.revision > 0 AND NOT EXISTS (
+            SELECT FROM metering_retraction r WHERE r.tenant_id = %(tenant)s AND r.event = e.id)
+        ORDER BY e.id
+    """,
+}
+_OF_BATCHES = """
+    SELECT 'version:' || coalesce(s.version, b.version),
+           format('accepted %%s, sealed %%s', b.accepted, coalesce(s.n, 0))
+    FROM (SELECT version, sum(n) AS n FROM pg_temp.released_counts WHERE asked = %(asked)s
+          GROUP BY 1) s
+    FULL JOIN (SELECT version, accepted FROM metering_batch
+               WHERE tenant_id = %(tenant)s AND version <= %(released)s AND accepted > 0) b
+      ON b.version = s.version
+    WHERE coalesce(s.n, 0) <> coalesce(b.accepted, 0) ORDER BY 1
+"""
+
+
+def released_problems() -> Iterator[Found]:
+    """Recompute it, reading every event again; a file that is damaged is told of elsewhere."""
+    for code, sql in _CHECKS.items():
+        with connection.cursor() as cursor:
+            cursor.execute(sql, {"tenant": current_tenant_id()})
+            for row, detail in cursor.fetchall():
+                yield code, row, detail
+    try:
+        yield from _of_batches()
+        yield from _altered()
+    except SealedUnusable:
+        return
+
+
+def _of_batches() -> Iterator[Found]:
+    number = next_number()
+    with in_transaction():
+        released = still_mark().version
+        for _, segment in segments(Wanted()):
+            copy_staged(
+                "released_counts", {"version": "bigint", "n": "bigint"}, segment.versions, number
+            )
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _OF_BATCHES,
+                {"tenant": current_tenant_id(), "asked": number, "released": released},
+            )
+            found = cursor.fetchall()
+    for row, detail in found:
+        yield "metering_released_batch_miscounted", row, detail
+
+
+def _altered() -> Iterator[Found]:
+    """Hash what segments say of each event again, and compare with what knows it again."""
+    for manifest, segment in segments(Wanted()):
+        for start in range(0, manifest.rows, CHUNK):
+            places = np.arange(start, min(start + CHUNK, manifest.rows))
+            rows = told(Part(manifest, segment, places))
+            numbers = rows["id"].to_pylist()
+            known = {one.pk: one for one in ReleasedEvent.objects.filter(pk__in=numbers)}
+            names = zip(
+                numbers,
+                rows["source"].to_pylist(),
+                rows["event_id"].to_pylist(),
+                rows["revision"].to_pylist(),
+                hashes_of(rows),
+                places.tolist(),
+                strict=True,
+            )
+            for number, source, event_id, revision, digest, place in names:
+                one = known.get(number)
+                if one is not None and (
+                    one.key, one.revision, bytes(one.payload_hash), one.until_version, one.part,
+                    one.place,
+                ) != (
+                    key_of(source, event_id), revision, digest, manifest.until_version,
+                    manifest.part, place,
+                ):  # fmt: skip
+                    yield "metering_released_altered", f"{source}/{event_id}", f"event {number}"

@@ -1,0 +1,366 @@
+"""Usage says what it said when its rows have left the database, and when they have come back."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from kvit.metering import _intake, _release, _seal, _segments, queries, services
+from kvit.metering.models import ReleasedEvent, ReleasedSeal, Segment, UsageEvent
+from kvit.metering.queries import EventFilter
+from kvit.metering.rows import EventIn, RejectedIn
+from kvit.platform import files
+from kvit.platform.failures import Failure
+from tests.metering.test_sealed import KEYS, NOVEMBER, OCTOBER, SUBJECTS, columns, drawn, read, take
+
+LONG_AGO, FAR = OCTOBER - timedelta(days=100), OCTOBER + timedelta(days=100)
+WHO: dict[str, Any] = {"actor": "x"}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks, row groups and files of a few rows, so that there are many."""
+    for module, name, rows in (
+        (_segments, "GROUP_ROWS", 20), (_seal, "GROUP_ROWS", 20), (_seal, "PART_ROWS", 80),
+        (_release, "CHUNK", 35),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, rows)
+
+
+def story(now: datetime) -> list[int]:
+    """Two sources, an event undone, one replaced, one in dispute, a row that could not be read and
+    one that came right; return the versions."""
+    versions = [take(now, 1, 90), take(now, 2, 90)]
+    services.ingest(drawn(30, 3), source="b", now=now + timedelta(hours=1), **WHO)
+    names = sorted(UsageEvent.objects.filter(source="a").values_list("event_id", flat=True))
+    bad = [RejectedIn(1, "time", "bad_time", raw="x", event_id="later-right"),
+           RejectedIn(2, "time", "bad_time", raw="y", event_id="never")]  # fmt: skip
+    services.ingest((), source="a", now=now, rejected=bad, **WHO)
+    right = EventIn("later-right", "subscription", "s-1", "calls", OCTOBER, Decimal(5))
+    versions.append(services.ingest([right], source="a", now=now, **WHO).version)
+    versions.append(
+        services.retract([("a", names[0]), ("a", names[9])], reason="w", now=now, **WHO)
+    )
+    other = [
+        EventIn(name, "subscription", "s-2", "gib", OCTOBER, Decimal(1)) for name in names[3:5]
+    ]
+    services.ingest(other, source="a", now=now, **WHO)
+    conflict = queries.conflicts().get(event_id=names[3])["id"]
+    versions.append(
+        services.resolve_conflict(conflict, outcome="replace", reason="w", now=now, **WHO)
+    )
+    return versions
+
+
+def pages(wanted: EventFilter, order: Any = "-received") -> list[Any]:
+    """All pages of a list, their rows, cursors and counts."""
+    found, after = [], ""
+    while True:
+        page = queries.events(wanted, order=order, after=after, limit=30)
+        found.append(page)
+        if page.next is None:
+            return found
+        after = page.next
+
+
+def answers(versions: list[int]) -> dict[str, Any]:
+    """Everything that metering is asked."""
+    span: dict[str, Any] = {"since": OCTOBER, "until": NOVEMBER}
+    part: dict[str, Any] = {
+        "since": OCTOBER + timedelta(days=3),
+        "until": OCTOBER + timedelta(days=9),
+    }
+    names = ["1-0", "1-1", "2-7", "3-1", "later-right", "never", "nobody"]
+    undone = [row.event_id for row in pages(EventFilter(retracted=True))[0].rows]
+    filters = [
+        EventFilter(), EventFilter(subject="s-1"),
+        EventFilter(subject_kind="customer", subject="s-1"),
+        EventFilter(meter="gib"), EventFilter(source="b"), EventFilter(retracted=True),
+        EventFilter(retracted=True, source="a", subject="s-3"),
+        EventFilter(after_version=versions[0]), EventFilter(**part),
+        EventFilter(subject="Я", **part),
+    ]  # fmt: skip
+    with transaction.atomic():
+        batched = [
+            sorted(key for batch in queries.key_batches(NOVEMBER) for key in batch),
+            sorted((kind, code, sorted(meters)) for batch in queries.subject_batches(part["until"])
+                   for kind, code, meters in batch),
+        ]  # fmt: skip
+    subjects = [("subscription", code) for code in SUBJECTS[:4]]
+    return {
+        "usage": [read(version) for version in versions],
+        "columns": [columns(version, **part) for version in versions],
+        "keys": [queries.distinct_keys(as_of=version, **part) for version in [None, *versions]],
+        "some keys": queries.distinct_keys(subjects=["s-1", "Я"]),
+        "batches": batched,
+        "changed": [queries.changed_since(one, before=part["until"]) for one in [0, *versions]],
+        "in use": [queries.subjects_in_use(kind, [*SUBJECTS, "?"], **part)
+                   for kind in ("subscription", "customer")],
+        "nothing": queries.subjects_in_use("subscription", SUBJECTS, since=FAR, until=FAR),
+        "late": [queries.late_usage(one, before=NOVEMBER) for one in [0, *versions]],
+        "days": [queries.days_of(subjects, zone="Europe/Moscow", before=before, days=4)
+                 for before in (NOVEMBER, OCTOBER, OCTOBER + timedelta(days=7, hours=3))],
+        "by day": [queries.by_day("gib", zone="Asia/Tokyo", subject=who, **span)
+                   for who in (None, ("", "s-1"), ("subscription", "Я"))],
+        "lists": [pages(one) for one in filters],
+        "by time": pages(EventFilter(subject="s-1"), "-time"),
+        "cards": [queries.event(source, name) for name in [*names, *undone] for source in "ab"],
+        "last": queries.last_views([*names, *undone]),
+        "sources": [queries.sources_of(name) for name in names],
+        "standing": [queries.standing((*key, "gib"), limit=5, **part) for key in KEYS],
+        "traces": [queries.traces(name) for name in names],
+        "counts": queries.counts(),
+        "rejected": list(queries.rejections()),
+        "to mend": (queries.rejections_to_mend(), queries.conflicts_to_decide()),
+        "conflicts": [list(queries.conflicts(decided=told)) for told in (True, False)],
+    }  # fmt: skip
+
+
+def release(now: datetime, before: datetime = FAR, **more: Any) -> int:
+    return services.release(before=before, held=(), now=now, **WHO, **more)
+
+
+def decide_all(now: datetime) -> None:
+    for one in queries.conflicts():
+        services.resolve_conflict(one["id"], outcome="keep", reason="w", now=now, **WHO)
+
+
+def test_all_answers_are_the_same_when_rows_have_left_and_come_back(
+    tenant: UUID, now: datetime, file_store: Path, small: None
+) -> None:
+    versions = story(now)
+    decide_all(now)
+    services.seal(now=now)
+    rows = UsageEvent.objects.count()
+    before = answers(versions)
+    assert release(now) == rows == 212
+    assert (UsageEvent.objects.count(), ReleasedEvent.objects.count()) == (0, rows)
+    after = answers(versions)
+    for name, told in before.items():
+        assert after[name] == told, name
+    assert list(queries.problems()) == []
+    services.ingest(drawn(40, 8), source="a", now=now, **WHO)  # a tail in the table
+    mixed = answers(versions)
+    assert services.bring_back(since=LONG_AGO, now=now, **WHO) == rows
+    assert (ReleasedEvent.objects.exists(), ReleasedSeal.objects.exists()) == (False, False)
+    again = answers(versions)
+    for name, told in mixed.items():
+        assert again[name] == told, name
+    assert list(queries.problems()) == []
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def dying(function: Callable[..., Any], after: int) -> Callable[..., Any]:
+    """The function, which does not come back from its call after so many."""
+    calls = iter(range(after))
+
+    def run(*arguments: Any, **named: Any) -> Any:
+        if next(calls, None) is None:
+            raise Killed
+        return function(*arguments, **named)
+
+    return run
+
+
+def kill(
+    patching: pytest.MonkeyPatch, module: Any, name: str, after: int, act: Callable[[], Any]
+) -> None:
+    """Act until a function is called once more than so often; what was committed stands."""
+    with patching.context() as patch:
+        patch.setattr(module, name, dying(getattr(module, name), after))
+        with pytest.raises(Killed):
+            act()
+
+
+def test_killed_on_the_way_nothing_is_lost_or_doubled(
+    tenant: UUID, now: datetime, file_store: Path, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = story(now)
+    decide_all(now)
+    before = answers(versions)
+    for chunks, left in ((0, 0), (2, 70)):  # marked, and none of the rows has left; some have
+        kill(monkeypatch, _release, "_leave_chunk", chunks, lambda: release(now))
+        assert ReleasedEvent.objects.count() == left
+        assert answers(versions) == before
+    assert list(queries.problems()) == []
+    assert release(now) == 212 - 70
+    back = partial(services.bring_back, since=LONG_AGO, now=now, **WHO)
+    kill(monkeypatch, _release, "_return_chunk", 2, back)
+    assert answers(versions) == before
+    assert list(queries.problems()) == []
+    with pytest.raises(services.Returning):
+        release(now)
+    back()
+    assert (UsageEvent.objects.count(), ReleasedSeal.objects.exists()) == (212, False)
+
+
+def test_a_seal_that_was_not_marked_leaves_every_row(
+    tenant: UUID, now: datetime, file_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = story(now)
+    decide_all(now)
+    before = answers(versions)
+    kill(monkeypatch, files, "put", 1, lambda: release(now))  # one of two files
+    assert not Segment.objects.exists()
+    kill(monkeypatch, _release, "check_sealed", 0, lambda: release(now))  # no mark
+    assert (ReleasedSeal.objects.exists(), UsageEvent.objects.count()) == (False, 212)
+    assert answers(versions) == before
+    assert release(now) == 212
+
+
+def test_what_has_left_is_known_again(tenant: UUID, now: datetime, file_store: Path) -> None:
+    take(now, 1)
+    release(now)
+    again = list(drawn(300, 1))
+    verdict = services.ingest(again, source="a", now=now, **WHO)
+    assert (verdict.accepted, verdict.repeated, verdict.version) == (0, 300, 1)
+    other = [again[0]._replace(subject="else"), again[1], EventIn(*again[2])._replace(event_id="n")]
+    verdict = services.ingest(other, source="a", now=now, **WHO)
+    assert (verdict.accepted, verdict.repeated, verdict.conflicting) == (1, 1, 1)
+    verdict = services.ingest(again, source="b", now=now, **WHO)
+    assert verdict.accepted == 300
+    [conflict] = queries.conflicts()
+    services.resolve_conflict(conflict["id"], outcome="replace", reason="w", now=now, **WHO)
+    first, second = queries.event("a", again[0].event_id)
+    assert (first.retraction_reason, second.subject, second.revision) == ("w", "else", 1)
+    services.retract([("a", again[1].event_id)], reason="undone", now=now, **WHO)
+    assert queries.event("a", again[1].event_id)[0].retraction_reason == "undone"
+    with pytest.raises(services.EventNotFound):
+        services.retract([("a", again[1].event_id)], reason="undone", now=now, **WHO)
+    assert list(queries.problems()) == []
+    release(now)
+    assert [one.revision for one in queries.event("a", again[0].event_id)] == [0, 1]
+    assert list(queries.problems()) == []
+
+
+def test_what_is_young_in_dispute_or_waits_stays(
+    tenant: UUID, now: datetime, file_store: Path
+) -> None:
+    day = timedelta(days=1)
+    for n, at in enumerate((OCTOBER, OCTOBER, OCTOBER, OCTOBER + 9 * day, OCTOBER)):
+        event = EventIn(f"e{n}", "subscription", f"s-{n}", "calls", at, Decimal(1))
+        services.ingest([event], source="a", now=OCTOBER + n * day, **WHO)
+
+    def gone(before: datetime, *held: tuple[str, str, str]) -> list[str]:
+        services.release(before=before, held=held, now=now, **WHO)
+        here = set(UsageEvent.objects.values_list("event_id", flat=True))
+        return sorted({f"e{n}" for n in range(5)} - here)
+
+    waits = ("subscription", "s-1", "calls")
+    assert gone(OCTOBER) == []
+    assert gone(NOVEMBER, waits) == ["e0"]
+    changed = EventIn("e2", "subscription", "s-2", "calls", OCTOBER, Decimal(9))
+    services.ingest([changed], source="a", now=now, **WHO)
+    assert gone(NOVEMBER) == ["e0", "e1"]
+    decide_all(now)
+    assert gone(OCTOBER + 9 * day) == ["e0", "e1", "e2"]
+    assert gone(NOVEMBER) == ["e0", "e1", "e2", "e3", "e4"]
+    assert list(queries.problems()) == []
+
+
+def test_a_file_that_is_missing_or_altered_is_told_of_and_nothing_is_read_without_it(
+    tenant: UUID, now: datetime, file_store: Path
+) -> None:
+    version = take(now, 1)
+    release(now)
+    whole = read(version)
+    path = files.path_of(Segment.objects.get().events_digest)
+    bytes_ = path.read_bytes()
+    readers: list[Callable[[], Any]] = [
+        lambda: read(version), lambda: columns(version), lambda: queries.event("a", "1-1"),
+        queries.distinct_keys, lambda: pages(EventFilter()),
+    ]  # fmt: skip
+    flipped = bytes([*bytes_[:99], bytes_[99] ^ 1, *bytes_[100:]])
+    for content, code in ((None, "metering_sealed_missing"), (flipped, "metering_sealed_damaged")):
+        path.unlink() if content is None else path.write_bytes(content)
+        for one in readers:
+            with pytest.raises(Failure) as told, transaction.atomic():
+                one()
+            assert (told.value.code, told.value.params["path"]) == (code, path)
+        assert [(one.code, one.detail) for one in queries.problems()] == [
+            ("metering_segment_damaged", path.name)
+        ]
+    path.write_bytes(bytes_)
+    assert read(version) == whole
+    assert list(queries.problems()) == []
+
+
+def test_a_row_that_its_segment_does_not_say_is_not_deleted(
+    tenant: UUID, now: datetime, file_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(now, 1)
+    real = _release.hashes_of
+
+    def wrong(rows: Any) -> list[bytes]:
+        return [b"?" * 32, *real(rows)[1:]]
+
+    monkeypatch.setattr(_release, "hashes_of", wrong)
+    with pytest.raises(services.NotTheSame) as told:
+        release(now)
+    assert told.value.params == {"rows": 300, "same": 299}
+    assert (UsageEvent.objects.count(), ReleasedEvent.objects.count()) == (300, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_database_deletes_neither_an_event_nor_its_trace_without_the_other(
+    owner: psycopg.Connection[Any], now: datetime, file_store: Path, tenant: UUID
+) -> None:
+    take(now, 1)
+    with pytest.raises(psycopg.errors.RestrictViolation), owner.transaction():
+        owner.execute("DELETE FROM metering_usageevent")
+    with connection.cursor() as cursor, pytest.raises(DatabaseError):
+        cursor.execute("DELETE FROM metering_usageevent")
+    first = UsageEvent.objects.order_by("pk")[0].pk
+    with connection.cursor() as cursor, pytest.raises(DatabaseError, match="not proven"):
+        cursor.execute("SELECT metering_drop_released(%s)", [[first]])
+    release(now)
+    with pytest.raises(DatabaseError, match="are not back"):
+        ReleasedEvent.objects.filter(pk=first).delete()
+    assert (UsageEvent.objects.count(), ReleasedEvent.objects.count()) == (0, 300)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_go_when_no_transaction_is_left_that_began_before_the_mark(
+    now: datetime, file_store: Path, tenant: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(now, 1)
+    other = connection.copy()
+    monkeypatch.setattr(_release, "PATIENCE_S", 0.2)
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        with pytest.raises(services.Busy):
+            release(now)
+        assert (UsageEvent.objects.count(), ReleasedSeal.objects.get().gone) == (300, 0)
+        cursor.execute("COMMIT")
+    other.close()
+    assert release(now) == 300
+
+
+@pytest.mark.parametrize("offered", [_intake._SENT, f"{_intake._STAGED} s"])
+def test_events_that_left_are_known_again_by_their_index(
+    tenant: UUID, now: datetime, file_store: Path, offered: str
+) -> None:
+    take(now, 1)
+    release(now)
+    names = {"tenant": tenant, "source": "a", "batch": tenant, "events": "[]"}
+    statements = (
+        _intake._INSERT.format(offered=offered, unknown=_intake._NEW),
+        _intake._CLASSIFY.format(offered=offered, known=_intake._KNOWN),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_intake._STAGE)
+        for statement in statements:
+            cursor.execute(f"EXPLAIN {statement}", names)
+            plan = "\n".join(row for (row,) in cursor.fetchall())
+            assert "Scan using released_event_once on metering_releasedevent" in plan
+            assert "Seq Scan on metering_releasedevent" not in plan
