@@ -76,7 +76,9 @@ def test_everything_comes_back_with_its_rights_and_the_epoch_rises(
     assert execute(access, "SELECT word FROM account WHERE word ILIKE '%блок%'") == [("яблоко",)]
     assert (files / "ab/abcd").read_bytes() == b"%PDF-1.7 first"
     assert backup.epoch(access) == 2
+    (files / "ab/abcd").write_bytes(b"%PDF-1.7 flipped")
     assert backup.restore(access, files, tmp_path / "saved", force=True) == 3
+    assert (files / "ab/abcd").read_bytes() == b"%PDF-1.7 first"
 
 
 def test_what_was_taken_in_bulk_and_not_looked_into_comes_back(

@@ -1,4 +1,4 @@
-"""Three of the flows, killed at each of their boundaries, one of them with its disk."""
+"""Five of the flows, killed at each of their boundaries, one of them with its disk."""
 
 import pytest
 
@@ -8,7 +8,8 @@ from kvit.web.prove.ground import Ground
 
 @pytest.mark.slow
 def test_killed_at_any_boundary_a_flow_ends_as_if_never_killed(ground: Ground) -> None:
-    outcome = crash.prove(seed=1, size=0, ground=ground, only=("amendment", "intake", "sealing"))
+    flows = ("amendment", "intake", "sealing", "releasing", "returning")
+    outcome = crash.prove(seed=1, size=0, ground=ground, only=flows)
     assert outcome.violations == []
     boundaries = [n for name, n in outcome.figures.items() if name.startswith("boundaries")]
     powerless = outcome.figures["of them with a loss of power"]

@@ -30,6 +30,7 @@ LEFT = {
     "parties.alarm": {"who", "right", "what", "origin"},
     "rating.simulate": {"simulation"},
     "web.forget_old": set(),
+    "web.release": set(),
     "web.seal": set(),
     "web.verify": set(),
 }

@@ -135,7 +135,12 @@ class Returning(Failure):
 
 
 def release(
-    *, before: datetime, held: Sequence[tuple[str, str, str]], actor: str, now: datetime
+    *,
+    before: datetime,
+    held: Sequence[tuple[str, str, str]],
+    actor: str,
+    now: datetime,
+    least: int = 1,
 ) -> int:
     """Let sealed events of times before a moment leave the database; return how many have left.
 
@@ -145,6 +150,7 @@ def release(
 
     Args:
         held: (kind, subject, meter) of events that wait, and stay until they are settled.
+        least: fewer than so many are not worth a seal, and stay.
 
     Raises:
         Returning: events are on their way back.
@@ -154,7 +160,7 @@ def release(
     with transaction.atomic(durable=True):
         hold(seal_lock())
         until = last_to_leave(before, held)
-        if events_marked := begin(until, now=now, actor=actor):
+        if events_marked := begin(until, least=least, now=now, actor=actor):
             audit.record(
                 action="metering.usage.released",
                 object_type="metering.version",
@@ -201,7 +207,7 @@ def last_to_leave(before: datetime, held: Sequence[tuple[str, str, str]]) -> int
     return last if first is None else first - 1
 
 
-def begin(until: int, *, now: datetime, actor: str) -> int:
+def begin(until: int, *, least: int, now: datetime, actor: str) -> int:
     """Seal what comes next up to a version, as one, and mark it; return how many events. The caller
     has the lock of seals.
 
@@ -213,7 +219,7 @@ def begin(until: int, *, now: datetime, actor: str) -> int:
     since = mark().version
     batches = Batch.objects.filter(version__gt=since, version__lte=until)
     rows = batches.aggregate(n=Sum("accepted"))["n"] or 0
-    if not rows:
+    if rows < max(1, least):
         return 0
     seal = _manifests(ReleasedSeal(from_version=since, until_version=until))
     if not seal.exists():
@@ -253,7 +259,7 @@ def leave() -> int:
 
 def turn_back(since: datetime) -> int:
     """Mark what is to come back: seals from the first on that has events of a time not before
-    `since`; return of how many events."""
+    `since`; return of how many events. Those that are marked already are not counted again."""
     first = None
     for seal in ReleasedSeal.objects.order_by("from_version"):
         segments = [opened(one, one.until_version) for one in _manifests(seal)]
@@ -262,9 +268,10 @@ def turn_back(since: datetime) -> int:
             break
     if first is None:
         return 0
-    back = ReleasedSeal.objects.filter(from_version__gte=first)
+    back = ReleasedSeal.objects.filter(from_version__gte=first, is_returning=False)
+    coming = int(back.aggregate(n=Sum("gone"))["n"] or 0)
     back.update(is_returning=True)
-    return int(back.aggregate(n=Sum("gone"))["n"] or 0)
+    return coming
 
 
 def come_back() -> int:

@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 import pyarrow as pa
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
 from kvit.metering import _invariants
 from kvit.metering._bulk import (
@@ -73,6 +73,7 @@ from kvit.metering._to_decide import (
 from kvit.metering.models import (
     Batch,
     ConflictEvent,
+    ReleasedSeal,
     Retraction,
     Segment,
     UsageCounter,
@@ -83,7 +84,8 @@ from kvit.platform.tenancy import current_tenant_id
 __all__ = [
     "DIMENSIONS", "TEXTS", "TIMES",
     "BatchRow", "BulkRequest", "Counts", "DaySum", "EventFilter", "EventRow", "EventView",
-    "IntakeSums", "Key", "LateUsage", "MeterDay", "Problem", "ToDecide", "Traces", "Unread",
+    "IntakeSums", "Key", "LateUsage", "MeterDay", "Problem", "Stored", "ToDecide", "Traces",
+    "Unread",
     "UsageBatch",
     "UsageColumns", "UsageRange", "UsageRow",
     "batches", "bulk_request", "by_day",
@@ -91,7 +93,7 @@ __all__ = [
     "event", "events", "intake_sums", "key_batches", "last_views", "late_usage",
     "latest_version",
     "listed_batches", "problems", "rejections", "rejections_to_mend", "rows", "segment_digests",
-    "sources", "sources_of", "standing",
+    "sources", "sources_of", "standing", "stored",
     "subject_batches", "subjects_in_use", "traces", "undone_since", "unread", "unread_requests",
     "usage", "usage_ranges",
 ]  # fmt: skip
@@ -114,6 +116,14 @@ class Counts:
     rejected_open: int
     version: int
     unread: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where accepted events are: rows of the database, and those that are in segments alone."""
+
+    rows: int
+    released: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +182,13 @@ def segment_digests() -> Iterator[str]:
 def latest_version() -> int:
     """Return the tenant's usage version; 0 before the first event."""
     return UsageCounter.objects.values_list("last", flat=True).first() or 0
+
+
+def stored() -> Stored:
+    """Return where the accepted events are."""
+    seals = ReleasedSeal.objects.aggregate(gone=Sum("gone"))
+    released = int(seals["gone"] or 0)
+    return Stored(intake_sums().accepted - released, released)
 
 
 def undone_since(version: int) -> int:

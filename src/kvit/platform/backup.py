@@ -180,10 +180,13 @@ def verify(source: Path) -> Manifest:
 
 
 def _bring_back(manifest: Manifest, kind: str, source: Path, folder: Path) -> None:
-    """Copy a backup's items of a kind to where they belong; what is there stays as it is."""
-    for name in manifest.items:
+    """Copy a backup's items of a kind to where they belong. What is there stays as it is; but of a
+    document, whose name is its hash, a damaged copy is replaced."""
+    for name, item in manifest.items.items():
         target = folder / name.removeprefix(f"{kind}/")
-        if name.startswith(f"{kind}/") and not target.exists():
+        if not name.startswith(f"{kind}/"):
+            continue
+        if not target.exists() or (kind == FILES and _item(target) != item):
             _copy(source / name, target)
 
 

@@ -152,6 +152,14 @@ class Settings(BaseSettings):
         30,
         ge=1,
     )
+    keep_events_days: int = _setting(
+        "сколько дней после конца месяца рассчитанные события остаются строками базы; потом они"
+        " только в запечатанных файлах; 0 — остаются всегда",
+        "days after a month's end that billed events stay rows of the database; then they are in"
+        " sealed files alone; 0: they stay for ever",
+        90,
+        ge=0,
+    )
     keep_deliveries_days: int = _setting(
         "сколько дней хранить доставленные и недоставленные вебхуки с ответами на них",
         "days that webhooks, delivered or given up, are kept with what was answered",

@@ -3,8 +3,10 @@
 import argparse
 import json
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from kvit.core.periods import instant_of
 from kvit.core.wording import Words, say
 from kvit.platform.failures import Failure
 from kvit.web.called import typeable
@@ -53,6 +55,21 @@ WORDS: Words = {
         "{n} {n:plural:событие запечатано|события запечатаны|событий запечатано}.",
         "{n} {n:plural:event|events} sealed.",
     ),
+    "released": (
+        "{n} {n:plural:событие ушло|события ушли|событий ушло} из базы в запечатанные файлы;"
+        " в базе строками {left}.",
+        "{n} {n:plural:event|events} left the database for sealed files;"
+        " {left} rows are left in it.",
+    ),
+    "returned": (
+        "{n} {n:plural:событие вернулось|события вернулись|событий вернулось} в базу;"
+        " вне её {away}.",
+        "{n} {n:plural:event|events} came back to the database; {away} are outside it.",
+    ),
+    "never_billed": (
+        "Ни один месяц ещё не рассчитан: события остаются в базе.",
+        "No month is billed yet: events stay in the database.",
+    ),
     "replace": (
         "Споров решено: {n}. Принятые события заменены спорными строками: "
         "учтёт ближайший запуск kvit bill.",
@@ -90,8 +107,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--limit", type=int, default=LIMIT, metavar="N",
             help=either(f"сколько показать ({LIMIT})", f"how many to show ({LIMIT})"),
         )  # fmt: skip
-    add("seal", "запечатать новые события для быстрого расчёта",
-        "seal new events, for fast rating")  # fmt: skip
+    _add_seal(add("seal", "запечатать новые события для быстрого расчёта",
+                  "seal new events, for fast rating"))  # fmt: skip
     event = add("event", "история одного события", "the history of one event")
     event.add_argument("id", metavar="ID")
     retract = add("retract", "отменить события", "undo events")
@@ -109,6 +126,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--reason", required=True, help=either("причина", "why"))
 
 
+def _add_seal(seal: argparse.ArgumentParser) -> None:
+    way = seal.add_mutually_exclusive_group()
+    way.add_argument("--release", action="store_true",
+                     help=either("убрать из базы строки давно рассчитанных событий: они останутся в"
+                                 " запечатанных файлах",
+                                 "let rows of events that were billed long ago leave the database:"
+                                 " they stay in sealed files"))  # fmt: skip
+    way.add_argument("--bring-back", action="store_true",
+                     help=either("вернуть строки в базу", "bring the rows back to the database")
+                     )  # fmt: skip
+    seal.add_argument("--keep-days", type=int, metavar="N",
+                      help=either("сколько дней после конца месяца строки остаются"
+                                  " (KVIT_KEEP_EVENTS_DAYS)",
+                                  "days after a month's end that rows stay (KVIT_KEEP_EVENTS_DAYS)")
+                      )  # fmt: skip
+    seal.add_argument("--since", type=date.fromisoformat, metavar="DATE",
+                      help=either("вернуть события с этого дня (все)",
+                                  "bring back events from this day on (all)"))  # fmt: skip
+
+
 def run(args: argparse.Namespace) -> int:
     actions: dict[str, Callable[[argparse.Namespace, Tenant], tuple[dict[str, Any], str]]] = {
         "waiting": _show, "conflicts": _show, "rejected": _show, "event": _event,
@@ -117,7 +154,7 @@ def run(args: argparse.Namespace) -> int:
         if args.action in actions:
             document, text = actions[args.action](args, tenant)
         elif args.action == "seal":
-            document, text = _seal(now)
+            document, text = _seal(args, tenant, now)
         elif args.action == "retract":
             document, text = _retract(args, now)
         else:
@@ -142,11 +179,38 @@ def _event(args: argparse.Namespace, tenant: "Tenant") -> tuple[dict[str, Any], 
     return report.document, "\n".join(report.lines)
 
 
-def _seal(now: "datetime") -> tuple[dict[str, Any], str]:
+def _seal(
+    args: argparse.Namespace, tenant: "Tenant", now: "datetime"
+) -> tuple[dict[str, Any], str]:
+    from kvit.metering import queries
     from kvit.metering import services as metering
+    from kvit.metering.rows import EARLIEST
 
+    if args.release:
+        return _release(args, now)
+    if args.bring_back:
+        since = EARLIEST if args.since is None else instant_of(args.since, tenant.row.zone)
+        back = metering.bring_back(since=since, actor=os_actor(), now=now)
+        away = queries.stored().released
+        return {"returned": back, "released": away}, say(
+            WORDS, "returned", language(), n=back, away=away
+        )
     sealed = metering.seal(now=now)
     return {"sealed": sealed}, say(WORDS, "sealed", language(), n=sealed)
+
+
+def _release(args: argparse.Namespace, now: "datetime") -> tuple[dict[str, Any], str]:
+    from kvit.metering import queries
+    from kvit.platform import settings
+    from kvit.web import sealing
+
+    days = settings.load().keep_events_days if args.keep_days is None else max(0, args.keep_days)
+    before = sealing.settled_before(days, now=now)
+    gone = sealing.release_settled(days, actor=os_actor(), now=now)
+    stored = queries.stored()
+    code = "never_billed" if before is None else "released"
+    text = say(WORDS, code, language(), n=gone, left=stored.rows)
+    return {"released": gone, "rows": stored.rows}, text
 
 
 def _retract(args: argparse.Namespace, now: "datetime") -> tuple[dict[str, Any], str]:

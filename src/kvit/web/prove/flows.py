@@ -16,7 +16,7 @@ from procrastinate.contrib.django import app
 
 from kvit.invoicing import services as invoicing
 from kvit.metering import services as metering
-from kvit.metering.rows import BulkIn, EventIn, RejectedIn
+from kvit.metering.rows import EARLIEST, BulkIn, EventIn, RejectedIn
 from kvit.platform import durable_log, files, idempotency
 from kvit.platform.tenancy import tenant_scope
 from kvit.subscriptions import services as subscriptions
@@ -84,6 +84,18 @@ def sealing() -> None:
     metering.seal(now=LATER)
 
 
+def releasing() -> None:
+    """Rows of events leave for the sealed file, some at a time."""
+    with attribute(import_module("kvit.metering._release"), "CHUNK", A_REQUEST):
+        metering.release(before=LATER, held=(), actor=ACTOR, now=LATER)
+
+
+def returning() -> None:
+    """They come back."""
+    with attribute(import_module("kvit.metering._release"), "CHUNK", A_REQUEST):
+        metering.bring_back(since=EARLIEST, actor=ACTOR, now=LATER)
+
+
 def bulk() -> None:
     """Two requests kept in the log, and looked into. A client that was not answered asks again."""
     for part in range(REQUESTS):
@@ -146,6 +158,8 @@ FLOWS = (
     Flow("differences", differences, _billed_and_amended, customers=MANY),
     Flow("approval", approval, bill_run, approval=True, customers=MANY),
     Flow("shared run", shared_run, _order, customers=MANY),
+    Flow("releasing", releasing, writes_files=True),
+    Flow("returning", returning, releasing),
 )
 
 
