@@ -19,11 +19,12 @@ from kvit.invoicing.events import DRAFT_REFUSED, DraftRefused
 from kvit.invoicing.models import Invoice, InvoiceLine
 from kvit.invoicing.services import _freed, _voiding
 from kvit.invoicing.services._corrections import CorrectionRefused
-from kvit.invoicing.services._issue import issue_many, locked_drafts
+from kvit.invoicing.services._issue import issue_locked, locked_drafts
 from kvit.parties import queries as parties
 from kvit.parties.limits import limit_of, same_hand, who_covers
 from kvit.platform import audit, events
 from kvit.platform.failures import Failure
+from kvit.platform.reading import steadily
 
 WORDS: Words = {
     "own_draft": (
@@ -57,6 +58,7 @@ class OwnDraft(Failure):
 
 
 @transaction.atomic
+@steadily()
 def approve(
     ids: Sequence[UUID], *, approver: str, now: datetime, issue_on: date | None = None
 ) -> list[UUID]:
@@ -87,14 +89,8 @@ def approve(
     days = [issue_on or local_date(now, parties.tenant().row.zone)]
     days += corrected.values_list("corrects__issued_on", flat=True)
     before = {str(one.pk): {"status": "draft", "waits_for": one.waits_for} for one in drafts}
-    with _kind_word(drafts):
-        issued = issue_many(
-            [one.pk for one in drafts],
-            issue_on=max(days),
-            actor=approver,
-            now=now,
-            approver=approver,
-        )
+    with _kind_word(drafts), transaction.atomic():
+        issue_locked(drafts, issue_on=max(days), actor=approver, now=now, approver=approver)
     audit.record_many(
         (
             audit.Change(
@@ -104,12 +100,12 @@ def approve(
                 before=before[str(one.pk)],
                 after={"status": "issued", "number": one.number_text, "author": one.author},
             )
-            for one in Invoice.objects.filter(pk__in=issued).order_by("number")
+            for one in drafts
         ),
         actor=approver,
         now=now,
     )
-    return issued
+    return [one.pk for one in drafts]
 
 
 def above_limit(drafts: Iterable[Invoice], approver: str) -> list[Invoice]:

@@ -99,7 +99,23 @@ def issue_many(
     """
     if not invoice_ids:
         return []
-    drafts = locked_drafts(invoice_ids)
+    issue_locked(
+        locked_drafts(invoice_ids), issue_on=issue_on, actor=actor, now=now, approver=approver,
+        in_turn=in_turn,
+    )  # fmt: skip
+    return list(dict.fromkeys(invoice_ids))
+
+
+def issue_locked(
+    drafts: Sequence[Invoice],
+    *,
+    issue_on: date,
+    actor: str,
+    now: datetime,
+    approver: str,
+    in_turn: InTurn = at_once,
+) -> None:
+    """Issue drafts that the caller has locked, in the given order; they bear their numbers then."""
     voids = [draft for draft in drafts if draft.kind == Invoice.Kind.VOID]
     if voids:
         _voiding.take_charges_back(voids, actor=actor, now=now)
@@ -118,7 +134,6 @@ def issue_many(
         ),
     )
     tell_issued(drafts, issue_on=issue_on, actor=actor, now=now)
-    return [draft.pk for draft in drafts]
 
 
 def locked_drafts(invoice_ids: Sequence[UUID]) -> list[Invoice]:

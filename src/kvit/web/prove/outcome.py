@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -65,15 +65,30 @@ def gathered(proof: str, parts: Sequence[Part], *, seed: int, size: int) -> Outc
     return Outcome(proof, seed, size, dict(figures), list(islice(told, TOLD)), trace)
 
 
-def spread(work: Callable[[Job], Done], jobs: Sequence[Job]) -> list[Done]:
-    """Do the jobs, each in one of as many processes as there are cores; in order of the jobs."""
-    cores = min(len(os.sched_getaffinity(0)), len(jobs))
+def spread(work: Callable[[Job], Done], jobs: Sequence[Job], *, more: int = 0) -> list[Done]:
+    """Do the jobs, each in one of as many processes as there are cores; in order of the jobs.
+
+    What comes after a part in which so much is wrong that nothing more is learned is left out.
+
+    Args:
+        more: processes, where some of the jobs wait for something else than a core.
+    """
+    processes = min(len(os.sched_getaffinity(0)) + more, len(jobs))
     is_one_of_them = multiprocessing.current_process().daemon  # of an outer spread
-    if cores < 2 or is_one_of_them:
-        return [work(one) for one in jobs]
+    if processes < 2 or is_one_of_them:
+        return _until_enough(map(work, jobs))
     # Forked: what a mutant has changed in this process is changed in the children as well.
-    with multiprocessing.get_context("fork").Pool(cores, _collect_seldom) as pool:
-        return list(pool.imap(partial(_call, work), jobs, chunksize=1))
+    with multiprocessing.get_context("fork").Pool(processes, _collect_seldom) as pool:
+        return _until_enough(pool.imap(partial(_call, work), jobs, chunksize=1))
+
+
+def _until_enough(found: Iterable[Done]) -> list[Done]:
+    done = []
+    for one in found:
+        done.append(one)
+        if isinstance(one, Part) and one.is_enough:
+            break
+    return done
 
 
 def _collect_seldom() -> None:

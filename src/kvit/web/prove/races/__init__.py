@@ -33,19 +33,16 @@ class Race:
     name: str
     template: str  # of the company: one, drafts, issued
     begin: Callable[[int], Round]
-    one_in: int = 1  # of so many rounds one is run: of a race that is much like another, or dear
 
 
 RACES: dict[str, Race] = {}
 
 
-def race(
-    name: str, *, template: str, one_in: int = 1
-) -> Callable[[Callable[[int], Round]], Callable[[int], Round]]:
+def race(name: str, *, template: str) -> Callable[[Callable[[int], Round]], Callable[[int], Round]]:
     """Enter a race under its name."""
 
     def enter(begin: Callable[[int], Round]) -> Callable[[int], Round]:
-        RACES[name] = Race(name, template, begin, one_in)
+        RACES[name] = Race(name, template, begin)
         return begin
 
     return enter

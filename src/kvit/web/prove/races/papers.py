@@ -40,7 +40,7 @@ def number_series(place: int) -> Round:
     return Round([_approve(key) for key in keys], check)
 
 
-@race("approve_or_refuse", template="drafts", one_in=5)
+@race("approve_or_refuse", template="drafts")
 def approve_or_refuse(place: int) -> Round:
     """A draft approved and refused at once is one of them, with its number or with none."""
     key, before = _draft(), _issued()
@@ -87,7 +87,7 @@ def double_void(place: int) -> Round:
     return Round([_void(key)] * HANDS, check)
 
 
-@race("credit_against_void", template="issued", one_in=5)
+@race("credit_against_void", template="issued")
 def credit_against_void(place: int) -> Round:
     """Credits beside voids: whoever is first, nothing is left, and nothing twice."""
     key = _invoice()

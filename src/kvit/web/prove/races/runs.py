@@ -88,7 +88,7 @@ def bonus_twice(place: int) -> Round:
     return Round([partial(company.bill, one) for one in months[:BESIDE]], check)
 
 
-@race("order_twice", template="one", one_in=5)
+@race("order_twice", template="one")
 def order_twice(place: int) -> Round:
     """Three people order a run of one month: one order stands, and two workers at it bill once."""
     window = company.month(place + 1)
@@ -109,7 +109,7 @@ def order_twice(place: int) -> Round:
     return Round([order] * RUNS, check)
 
 
-@race("amendment_numbers", template="one", one_in=5)
+@race("amendment_numbers", template="one")
 def amendment_numbers(place: int) -> Round:
     """Eight amendments of one subscription take eight numbers in a row."""
     window = company.month(place + 1)
