@@ -37,6 +37,7 @@ from kvit.platform import audit, events
 from kvit.platform.bulk import copy_in
 from kvit.platform.failures import Failure
 from kvit.platform.ids import uuid7
+from kvit.platform.reading import steadily
 
 Amount = TypeVar("Amount", int, int | None)
 WORDS: Words = {
@@ -278,6 +279,7 @@ def _debited(family: Family, one: StandingLine, amount: int) -> _Part:
     return _Part(line, sums, Decimal(0))
 
 
+@steadily()
 def _make(
     family: Family,
     kind: str,

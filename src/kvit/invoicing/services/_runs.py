@@ -5,7 +5,7 @@ start finds both and goes on; two runs at once take turns chunk by chunk and the
 nothing left to do.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import chain
@@ -165,8 +165,11 @@ def _rate(
         "before": request.window.end, "since": reach_of_changes(request.window.start),
     }  # fmt: skip
     if request.only is None:
-        whole = subscriptions.count_alive(**alive)
-        chunks = subscriptions.due_chunks(**alive, size=request.chunk)
+        chunks, whole = _counted(
+            subscriptions.due_chunks(**alive, size=request.chunk),
+            request.chunk,
+            lambda: subscriptions.count_alive(**alive),
+        )
     else:
         whole = len(request.only.subscriptions)
         chunks = iter([sorted(request.only.subscriptions)])
@@ -182,11 +185,13 @@ def _invoice(
     billed_in = request.window.start
     chunks: Iterable[Sequence[UUID]]
     if request.only is None:
-        whole = rating.payer_count(billed_in)
-        chunks = chain(
+        charged, whole = _counted(
             rating.payer_chunks(billed_in, size=request.chunk),
-            _freed.payer_chunks(billed_in, size=request.chunk),  # who has no charge of this period
+            request.chunk,
+            lambda: rating.payer_count(billed_in),
         )
+        # Then who has no charge of this period, but freed ones.
+        chunks = chain(charged, _freed.payer_chunks(billed_in, size=request.chunk))
     else:
         named, whole = sorted(request.only.payers), len(request.only.payers)
         chunks = (named[at : at + request.chunk] for at in range(0, whole, request.chunk))
@@ -198,6 +203,15 @@ def _invoice(
         report.drafts += drafts
         done = min(done + len(payers), whole)
         progress("invoicing", done, whole)
+
+
+def _counted(
+    chunks: Iterator[list[UUID]], size: int, count: Callable[[], int]
+) -> tuple[Iterator[list[UUID]], int]:
+    """Return the chunks, and how much is in them: it is asked where one is not all."""
+    first = next(chunks, [])
+    whole = len(first) if len(first) < size else count()
+    return chain([first] if first else [], chunks), whole
 
 
 def finish(record: BillRun, request: RunRequest, totals: RunTotals) -> None:

@@ -44,7 +44,7 @@ def prove(*, seed: int, size: int, ground: Ground, only: Sequence[str] = ()) -> 
     )
     ground.made |= {f"{name}_{size}": database for name, database in made.items()}
     jobs = [_Job(ground, one.name, made[one.template], size, seed) for one in chosen]
-    return gathered("race", spread(_prove_one, jobs), seed=seed, size=size)
+    return gathered("race", spread(_prove_one, jobs, more=1), seed=seed, size=size)
 
 
 def known() -> dict[str, Race]:
