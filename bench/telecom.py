@@ -210,6 +210,10 @@ def sealed_rows(found: pa.Table) -> pa.Table:
             "dimensions": texts,
             "event_id": pa.array(np.arange(rows)).cast(pa.string()),
             "event": pa.array(np.arange(rows)),
+            "source": pa.repeat("meter", rows),
+            "revision": pa.repeat(0, rows),
+            "version": pa.repeat(1, rows),
+            "position": pa.array(np.arange(1, rows + 1)),
         }
     )
 

@@ -91,6 +91,10 @@ def table_of(found: dict[str, Any]) -> pa.Table:
             "dimensions": regions.take(pa.array(found["region"], mask=~is_matrix)),
             "event_id": pa.array(np.arange(rows)).cast(pa.string()),
             "event": pa.array(np.arange(rows)),
+            "source": pa.repeat("meter", rows),
+            "revision": pa.repeat(0, rows),
+            "version": pa.repeat(1, rows),
+            "position": pa.array(np.arange(1, rows + 1)),
         }
     )
 

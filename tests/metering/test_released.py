@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection, transaction
 
 from kvit.metering import _intake, _release, _seal, _segments, queries, services
 from kvit.metering.models import ReleasedEvent, ReleasedSeal, Segment, UsageEvent
-from kvit.metering.queries import EventFilter
+from kvit.metering.queries import EventFilter, Settled
 from kvit.metering.rows import EventIn, RejectedIn
 from kvit.platform import files
 from kvit.platform.failures import Failure
@@ -124,7 +124,7 @@ def answers(versions: list[int]) -> dict[str, Any]:
 
 
 def release(now: datetime, before: datetime = FAR, **more: Any) -> int:
-    return services.release(before=before, held=(), now=now, **WHO, **more)
+    return services.release(Settled(before, FAR), now=now, **WHO, **more)
 
 
 def decide_all(now: datetime) -> None:
@@ -247,24 +247,29 @@ def test_what_is_young_in_dispute_or_waits_stays(
     tenant: UUID, now: datetime, file_store: Path
 ) -> None:
     day = timedelta(days=1)
-    for n, at in enumerate((OCTOBER, OCTOBER, OCTOBER, OCTOBER + 9 * day, OCTOBER)):
+    for n, at in enumerate((OCTOBER, OCTOBER, OCTOBER, OCTOBER + 9 * day, OCTOBER, OCTOBER)):
         event = EventIn(f"e{n}", "subscription", f"s-{n}", "calls", at, Decimal(1))
         services.ingest([event], source="a", now=OCTOBER + n * day, **WHO)
 
-    def gone(before: datetime, *held: tuple[str, str, str]) -> list[str]:
-        services.release(before=before, held=held, now=now, **WHO)
-        here = set(UsageEvent.objects.values_list("event_id", flat=True))
-        return sorted({f"e{n}" for n in range(5)} - here)
+    def left(
+        before: datetime, *held: tuple[str, str, str], came: datetime = FAR
+    ) -> tuple[int, str]:
+        settled = Settled(before, came, held)
+        services.release(settled, now=now, **WHO)
+        why = queries.held_back(settled)
+        assert ReleasedEvent.objects.count() + UsageEvent.objects.count() == 6
+        return ReleasedEvent.objects.count(), why.reason if why else ""
 
-    waits = ("subscription", "s-1", "calls")
-    assert gone(OCTOBER) == []
-    assert gone(NOVEMBER, waits) == ["e0"]
+    assert left(OCTOBER) == (0, "later")
+    assert left(FAR, ("subscription", "s-1", "calls")) == (1, "waits")
     changed = EventIn("e2", "subscription", "s-2", "calls", OCTOBER, Decimal(9))
     services.ingest([changed], source="a", now=now, **WHO)
-    assert gone(NOVEMBER) == ["e0", "e1"]
+    assert left(FAR) == (2, "disputed")
     decide_all(now)
-    assert gone(OCTOBER + 9 * day) == ["e0", "e1", "e2"]
-    assert gone(NOVEMBER) == ["e0", "e1", "e2", "e3", "e4"]
+    assert left(OCTOBER + 9 * day) == (3, "later")
+    services.retract([("a", "e3")], reason="w", now=now, **WHO)
+    assert left(OCTOBER + 9 * day, came=OCTOBER + 5 * day) == (5, "young")
+    assert left(FAR) == (6, "")
     assert list(queries.problems()) == []
 
 
@@ -327,6 +332,36 @@ def test_the_database_deletes_neither_an_event_nor_its_trace_without_the_other(
     with pytest.raises(DatabaseError, match="are not back"):
         ReleasedEvent.objects.filter(pk=first).delete()
     assert (UsageEvent.objects.count(), ReleasedEvent.objects.count()) == (0, 300)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_verify_names_what_an_owner_changed_of_events_that_left(
+    owner: psycopg.Connection[Any], now: datetime, file_store: Path, tenant: UUID
+) -> None:
+    take(now, 1)
+    release(now)
+    lost, altered = ReleasedEvent.objects.order_by("pk")[:2]
+    with owner.transaction():
+        for table in ("usageevent", "releasedevent", "batch"):
+            owner.execute(f"ALTER TABLE metering_{table} DISABLE TRIGGER USER")
+        owner.execute("DELETE FROM metering_releasedevent WHERE id = %s", [lost.pk])
+        owner.execute("UPDATE metering_releasedevent SET payload_hash = %s WHERE id = %s",
+                      [b"?" * 32, altered.pk])  # fmt: skip
+        owner.execute("UPDATE metering_batch SET accepted = 299")
+        for table in ("usageevent", "releasedevent", "batch"):
+            owner.execute(f"ALTER TABLE metering_{table} ENABLE TRIGGER USER")
+        owner.execute("UPDATE metering_releasedseal SET from_version = 0, until_version = 2")
+    found = {one.code for one in queries.problems()}
+    assert found == {
+        "metering_released_gap", "metering_released_miscounted", "metering_segment_miscounted",
+    }  # fmt: skip
+    with owner.transaction():
+        owner.execute("UPDATE metering_releasedseal SET until_version = 1")
+    found = {one.code for one in queries.problems()}
+    assert found == {
+        "metering_released_altered", "metering_released_batch_miscounted",
+        "metering_released_miscounted", "metering_segment_miscounted",
+    }  # fmt: skip
 
 
 @pytest.mark.django_db(transaction=True)

@@ -57,11 +57,12 @@ def history(settle: Callable[[], Any]) -> dict[str, Any]:
 def test_bills_and_whys_do_not_depend_on_where_events_are(ground: Ground, file_store: Path) -> None:
     from kvit.metering import services
     from kvit.metering.models import UsageEvent
+    from kvit.metering.queries import Settled
     from kvit.web.prove import company, dump
 
     def gone() -> None:
-        services.release(before=company.LATER + timedelta(days=99), held=(), actor="x",
-                         now=company.LATER)  # fmt: skip
+        far = company.LATER + timedelta(days=99)
+        services.release(Settled(far, far), actor="x", now=company.LATER)
 
     template = ground.template("released", lambda: company.make(3))
     found = []

@@ -1,6 +1,7 @@
 """`kvit usage`: a person sees what waits and what is in dispute, undoes and decides."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -260,3 +261,25 @@ def test_an_id_of_two_sources_asks_which(company: Company, run: Any) -> None:
     status, _, err = run("usage", "retract", "u1", "--reason", "why")
     assert (status, "calls, more" in err) == (1, True)
     assert run("usage", "retract", "u1", "--source", "more", "--reason", "why")[0] == 0
+
+
+def test_settled_events_leave_the_database_and_come_back(
+    company: Company, run: Any, file_store: Path
+) -> None:
+    company.append("usage/calls.csv", TYPO)
+    october = company.bill()
+    story = run("usage", "event", "u1", "--json")[1]
+    told = usage(run, "seal", "--release", "--keep-days", "0")
+    assert told == {"released": 0, "rows": 5, "held_back_by": "waits"}
+    company.edit("usage/calls.csv", TYPO, "")
+    assert run("usage", "retract", "x1", "--reason", "a typing error")[0] == 0
+    told = usage(run, "seal", "--release", "--keep-days", "0")
+    assert told == {"released": 5, "rows": 0, "held_back_by": ""}
+    assert usage(run, "seal", "--bring-back") == {"returned": 5, "released": 0}
+    assert usage(run, "seal", "--release", "--keep-days", "0") == told
+    assert net_of(company.bill()) == net_of(october)
+    assert run("usage", "event", "u1", "--json")[1] == story
+    assert run("verify", "--sample", "99")[0] == 0
+    assert usage(run, "seal", "--bring-back", "--since", "2026-12-01")["returned"] == 0
+    out = run("usage", "seal", "--bring-back")[1]
+    assert out == "5 events came back to the database; 0 are outside it.\n"

@@ -28,10 +28,10 @@ from kvit.metering._released import (
     still_mark,
     these,
 )
-from kvit.metering._sealed import Mark, microseconds
+from kvit.metering._sealed import Mark, latest_version, microseconds
 from kvit.metering._segments import Segment
 from kvit.metering._standing import STANDING, parameters_of
-from kvit.metering.models import Retraction, UsageCounter
+from kvit.metering.models import Retraction
 from kvit.metering.rows import EARLIEST, LATEST
 from kvit.platform.tenancy import current_tenant_id
 
@@ -116,7 +116,7 @@ def changed_since(
 
     `events` counts both kinds together, first and last are the times of those events.
     """
-    latest = _latest() if as_of is None else as_of
+    latest = latest_version() if as_of is None else as_of
     told = still_mark()
     undone = list(
         Retraction.objects.filter(version__gt=version, version__lte=latest).values_list(
@@ -186,7 +186,7 @@ def _all_keys(
     subjects: Sequence[str] | None = None,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield what selects the keys of events that stand, and its parameters."""
-    version = _latest() if as_of is None else as_of
+    version = latest_version() if as_of is None else as_of
     told = still_mark()
     parameters = parameters_of(since=since, until=until, as_of=version)
     parameters |= {"subjects": subjects, "released": told.version}
@@ -293,10 +293,6 @@ def _looked_at(
     ends = np.cumsum(counts)[some]
     first[some], last[some] = times[ends - counts[some]], times[ends - 1]
     return counts, first, last
-
-
-def _latest() -> int:
-    return UsageCounter.objects.values_list("last", flat=True).first() or 0
 
 
 def _ask_transaction() -> None:

@@ -10,7 +10,7 @@ where this one ended: the mark says how many have left, in the order of the segm
 A row leaves only if the segment says what it says: its hash is made anew of what the file holds.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from time import monotonic, sleep
@@ -19,13 +19,14 @@ from uuid import UUID
 
 import numpy as np
 from django.db import OperationalError, connection, transaction
-from django.db.models import F, Max, QuerySet, Sum
+from django.db.models import F, QuerySet, Sum
 
 from kvit.core.wording import Words
 from kvit.metering._locks import hold, moving_lock, releasing_lock, seal_lock, source_lock
 from kvit.metering._released import KEY, Part, hashes_of, stage, told
 from kvit.metering._seal import seal_versions
-from kvit.metering._sealed import mark, microseconds, opened
+from kvit.metering._sealed import latest_version, mark, microseconds, opened
+from kvit.metering._settled import Settled, held_back
 from kvit.metering.models import Batch, ReleasedSeal, Segment
 from kvit.platform import audit, files
 from kvit.platform.failures import Failure
@@ -55,34 +56,6 @@ WORDS: Words = {
         " kvit usage seal --bring-back.",
     ),
 }
-_WITHIN = "b.tenant_id = %(tenant)s AND b.version > %(since)s"
-# The first version that stays: of what came or happened lately, is in dispute, or waits.
-_STAYS = f"""
-    SELECT min(version) FROM (
-        SELECT min(b.version) AS version FROM metering_batch b
-        WHERE {_WITHIN} AND b.received_at >= %(before)s
-        UNION ALL
-        SELECT min(b.version) FROM metering_batch b JOIN metering_usageevent e
-               ON e.tenant_id = b.tenant_id AND e.batch_id = b.id
-        WHERE {_WITHIN} AND e."time" >= %(before)s
-        UNION ALL
-        SELECT min(b.version) FROM metering_conflictevent c
-        JOIN metering_usageevent e ON e.tenant_id = c.tenant_id AND e.source = c.source
-             AND e.event_id = c.event_id
-        JOIN metering_batch b ON b.tenant_id = e.tenant_id AND b.id = e.batch_id
-        WHERE {_WITHIN} AND NOT EXISTS (
-            SELECT FROM metering_conflictresolution d
-            WHERE d.tenant_id = c.tenant_id AND d.conflict_id = c.id)
-        UNION ALL
-        SELECT min(b.version)
-        FROM unnest(%(kinds)s::text[], %(subjects)s::text[], %(meters)s::text[]) k
-             (kind, code, meter)
-        JOIN metering_usageevent e ON e.tenant_id = %(tenant)s AND e.subject_kind = k.kind
-             AND e.subject = k.code AND e.meter = k.meter
-        JOIN metering_batch b ON b.tenant_id = e.tenant_id AND b.id = e.batch_id
-        WHERE {_WITHIN}
-    ) stays
-"""
 _SAME = """
     e.tenant_id = %(tenant)s AND e.id = s.id AND e.source = s.source AND e.event_id = s.event_id
     AND e.revision = s.revision AND e."position" = s."position" AND e.payload_hash = h.hash
@@ -134,22 +107,14 @@ class Returning(Failure):
     words = WORDS
 
 
-def release(
-    *,
-    before: datetime,
-    held: Sequence[tuple[str, str, str]],
-    actor: str,
-    now: datetime,
-    least: int = 1,
-) -> int:
-    """Let sealed events of times before a moment leave the database; return how many have left.
+def release(settled: Settled, *, actor: str, now: datetime, least: int = 1) -> int:
+    """Let settled events leave the database; return how many have left.
 
     They are read from their segments from then on, and nothing that anybody asks for changes by it.
-    Leaves off before the first version that brought anything later, or of what is in dispute.
-    Killed, it goes on when it is called again.
+    Leaves off before the first version that brought anything else. Killed, it goes on when it is
+    called again.
 
     Args:
-        held: (kind, subject, meter) of events that wait, and stay until they are settled.
         least: fewer than so many are not worth a seal, and stay.
 
     Raises:
@@ -159,7 +124,8 @@ def release(
     """
     with transaction.atomic(durable=True):
         hold(seal_lock())
-        until = last_to_leave(before, held)
+        held = held_back(settled)
+        until = latest_version() if held is None else held.version - 1
         if events_marked := begin(until, least=least, now=now, actor=actor):
             audit.record(
                 action="metering.usage.released",
@@ -188,23 +154,6 @@ def bring_back(*, since: datetime, actor: str, now: datetime) -> int:
                 now=now,
             )
     return come_back()
-
-
-def last_to_leave(before: datetime, held: Sequence[tuple[str, str, str]]) -> int:
-    """Return the last version of which nothing is to stay: see `_STAYS`."""
-    names = {
-        "tenant": current_tenant_id(),
-        "since": mark().version,
-        "before": before,
-        "kinds": [kind for kind, _, _ in held],
-        "subjects": [subject for _, subject, _ in held],
-        "meters": [meter for _, _, meter in held],
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_STAYS, names)
-        first = cursor.fetchone()[0]
-    last = Batch.objects.aggregate(last=Max("version"))["last"] or 0
-    return last if first is None else first - 1
 
 
 def begin(until: int, *, least: int, now: datetime, actor: str) -> int:

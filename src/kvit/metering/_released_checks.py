@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
 from django.db import connection
 
 from kvit.core.wording import Words
@@ -88,6 +89,7 @@ _CHECKS = {
         ORDER BY e.id
     """,
 }
+_COUNTS = {"version": "bigint", "n": "bigint"}
 _OF_BATCHES = """
     SELECT 'version:' || coalesce(s.version, b.version),
            format('accepted %%s, sealed %%s', b.accepted, coalesce(s.n, 0))
@@ -118,10 +120,10 @@ def _of_batches() -> Iterator[Found]:
     number = next_number()
     with in_transaction():
         released = still_mark().version
+        # An empty one: of segments that are not there nothing would be staged.
+        copy_staged("released_counts", _COUNTS, pa.table({"version": [0], "n": [0]}), number)
         for _, segment in segments(Wanted()):
-            copy_staged(
-                "released_counts", {"version": "bigint", "n": "bigint"}, segment.versions, number
-            )
+            copy_staged("released_counts", _COUNTS, segment.versions, number)
         with connection.cursor() as cursor:
             cursor.execute(
                 _OF_BATCHES,

@@ -13,19 +13,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db.models import Count, Exists, F, Max, OuterRef, Q
+from django.db.models import Count, F, Max, Q
 from numpy.typing import NDArray
 
 from kvit.core.columnar.runs import Rows, Runs
 from kvit.core.wording import Words
 from kvit.metering._segments import Segment, nothing_of
-from kvit.metering.models import Batch, ReleasedSeal, Retraction
+from kvit.metering.models import Batch, ReleasedSeal, Retraction, UsageCounter
 from kvit.metering.models import Segment as Manifest
 from kvit.metering.rows import EARLIEST
 from kvit.platform import files
@@ -43,6 +42,12 @@ WORDS: Words = {
         " было бы неверным. Замените файл {path} тем, что в резервной копии, и повторите.",
         "The file of sealed usage {digest} (versions {first} to {last}) is damaged: usage would be"
         " wrong. Replace the file {path} by that of a backup and try again.",
+    ),
+    "metering_sealed_unknown": (
+        "Опись запечатанного потребления версий {first}–{last} неполна: потребление посчитали бы не"
+        " всё. Выполните kvit verify и верните базу из резервной копии.",
+        "What is noted of sealed usage, versions {first} to {last}, is not whole: not all usage"
+        " would be counted. Run kvit verify, and restore the database from a backup.",
     ),
 }
 OPEN = 8  # segments that a process keeps open
@@ -149,11 +154,17 @@ def mark() -> Mark:
     return Mark(told["version"] or 0, not told["moving"])
 
 
+def latest_version() -> int:
+    """Return the tenant's usage version; 0 before the first event."""
+    return UsageCounter.objects.values_list("last", flat=True).first() or 0
+
+
 def known(as_of: int) -> Known:
     """Return what is sealed of the usage known at a version."""
-    released = mark().version
+    instead = released_seals()
+    released = instead[-1][0].until_version if instead else 0
     if as_of < released:
-        seals = [one for one in released_seals() if one[0].from_version < as_of]
+        seals = [one for one in instead if one[0].from_version < as_of]
         version, has_tail = as_of, False
     else:
         seals = chain(as_of)
@@ -171,16 +182,26 @@ def known(as_of: int) -> Known:
 
 
 def released_seals() -> list[list[Manifest]]:
-    """Return the seals that are read instead of rows, in order, each as its segments."""
-    found = Manifest.objects.filter(
-        Exists(
-            ReleasedSeal.objects.filter(
-                from_version=OuterRef("from_version"), until_version=OuterRef("until_version")
-            )
-        ),
-        is_whole=True,
-    ).order_by("until_version", "part")
-    return [list(many) for _, many in groupby(found, key=lambda one: one.until_version)]
+    """Return the seals that are read instead of rows, in order, each as its segments.
+
+    Raises:
+        SealedUnusable: they are not those of which the rows have left.
+    """
+    marks = list(ReleasedSeal.objects.order_by("until_version"))
+    if not marks:
+        return []
+    found: dict[tuple[int, int], list[Manifest]] = defaultdict(list)
+    ends = [one.until_version for one in marks]
+    for one in Manifest.objects.filter(until_version__in=ends, is_whole=True).order_by("part"):
+        found[one.from_version, one.until_version].append(one)
+    end = 0
+    for mark_ in marks:
+        seal = found[mark_.from_version, mark_.until_version]
+        if mark_.from_version != end or sum(one.rows for one in seal) != mark_.rows:
+            raise SealedUnusable("metering_sealed_unknown", first=mark_.from_version + 1,
+                                 last=mark_.until_version)  # fmt: skip
+        end = mark_.until_version
+    return [found[one.from_version, one.until_version] for one in marks]
 
 
 def chain(as_of: int) -> list[list[Manifest]]:

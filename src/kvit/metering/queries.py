@@ -62,6 +62,8 @@ from kvit.metering._released import (
     still_mark,
     these,
 )
+from kvit.metering._sealed import latest_version
+from kvit.metering._settled import HeldBack, Settled, held_back
 from kvit.metering._standing import STANDING, parameters_of
 from kvit.metering._stream import UsageRow, rows, stream
 from kvit.metering._to_decide import (
@@ -76,7 +78,6 @@ from kvit.metering.models import (
     ReleasedSeal,
     Retraction,
     Segment,
-    UsageCounter,
     UsageEvent,
 )
 from kvit.platform.tenancy import current_tenant_id
@@ -84,13 +85,14 @@ from kvit.platform.tenancy import current_tenant_id
 __all__ = [
     "DIMENSIONS", "TEXTS", "TIMES",
     "BatchRow", "BulkRequest", "Counts", "DaySum", "EventFilter", "EventRow", "EventView",
-    "IntakeSums", "Key", "LateUsage", "MeterDay", "Problem", "Stored", "ToDecide", "Traces",
-    "Unread",
+    "HeldBack",
+    "IntakeSums", "Key", "LateUsage", "MeterDay", "Problem", "Settled", "Stored", "ToDecide",
+    "Traces", "Unread",
     "UsageBatch",
     "UsageColumns", "UsageRange", "UsageRow",
     "batches", "bulk_request", "by_day",
     "changed_since", "conflicts", "conflicts_to_decide", "counts", "days_of", "distinct_keys",
-    "event", "events", "intake_sums", "key_batches", "last_views", "late_usage",
+    "event", "events", "held_back", "intake_sums", "key_batches", "last_views", "late_usage",
     "latest_version",
     "listed_batches", "problems", "rejections", "rejections_to_mend", "rows", "segment_digests",
     "sources", "sources_of", "standing", "stored",
@@ -177,11 +179,6 @@ def segment_digests() -> Iterator[str]:
     """Yield the SHA-256 of every file of sealed usage."""
     for pair in Segment.objects.values_list("events_digest", "index_digest").iterator():
         yield from pair
-
-
-def latest_version() -> int:
-    """Return the tenant's usage version; 0 before the first event."""
-    return UsageCounter.objects.values_list("last", flat=True).first() or 0
 
 
 def stored() -> Stored:

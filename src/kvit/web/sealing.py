@@ -15,6 +15,7 @@ from uuid import UUID
 from kvit.core.periods import instant_of, local_date
 from kvit.insight import overview
 from kvit.metering import services as metering
+from kvit.metering.queries import Settled
 from kvit.parties import queries as parties
 from kvit.platform import clock, durable_log, settings
 from kvit.platform.jobs import every_minute, every_night, job, repeating
@@ -80,20 +81,21 @@ def release_all() -> None:
 
 
 def release_settled(days: int, *, actor: str, now: datetime, least: int = 1) -> int:
-    """Let the events leave the database whose month ended so many days ago, and was billed; return
-    how many have left. What waits stays, and all that came after it."""
-    before = settled_before(days, now=now)
-    if before is None:
-        return 0
-    held = {(one.subject_kind, one.subject, one.meter) for one in rating.waiting_by_reason(before)}
-    return metering.release(before=before, held=sorted(held), actor=actor, now=now, least=least)
+    """Let the events leave the database that `settled` says; return how many have left."""
+    found = settled(days, now=now)
+    return metering.release(found, actor=actor, now=now, least=least) if found else 0
 
 
-def settled_before(days: int, *, now: datetime) -> datetime | None:
-    """Return the end of the last month that ended so many days ago, and was billed."""
+def settled(days: int, *, now: datetime) -> Settled | None:
+    """Return which events came and happened so many days ago, in a month that is billed, and do not
+    wait; None where no month is billed."""
     billed = overview.billed_up_to()
     if billed is None:
         return None
+    long_ago = now - timedelta(days=days)
     zone = parties.tenant().row.zone
-    month = local_date(now - timedelta(days=days), zone).replace(day=1)
-    return min(instant_of(month, zone), billed.until)
+    month = instant_of(local_date(long_ago, zone).replace(day=1), zone)
+    before = min(month, billed.until)
+    waiting = rating.waiting_by_reason(before)
+    held = {(one.subject_kind, one.subject, one.meter) for one in waiting}
+    return Settled(before, long_ago, sorted(held))

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from kvit.core.periods import instant_of
-from kvit.core.wording import Words, say
+from kvit.core.periods import instant_of, local_date
+from kvit.core.wording import Words, date_text, say
 from kvit.platform.failures import Failure
 from kvit.web.called import typeable
 from kvit.web.cli.bill import os_actor
@@ -65,6 +65,23 @@ WORDS: Words = {
         "{n} {n:plural:событие вернулось|события вернулись|событий вернулось} в базу;"
         " вне её {away}.",
         "{n} {n:plural:event|events} came back to the database; {away} are outside it.",
+    ),
+    "held_young": (
+        "Дальше — принятое недавно, с {at} ({source}).",
+        "Next is what came lately, from {at} on ({source}).",
+    ),
+    "held_later": (
+        "Дальше держит событие более позднего времени: принято {at} ({source}).",
+        "Next is held back by an event of a later time, which came {at} ({source}).",
+    ),
+    "held_disputed": (
+        "Дальше держит спор о событии, принятом {at} ({source}): kvit usage conflicts.",
+        "Next is held back by a dispute about an event that came {at} ({source}):"
+        " kvit usage conflicts.",
+    ),
+    "held_waits": (
+        "Дальше держит ждущее событие, принятое {at} ({source}): kvit usage waiting.",
+        "Next is held back by an event that waits and came {at} ({source}): kvit usage waiting.",
     ),
     "never_billed": (
         "Ни один месяц ещё не рассчитан: события остаются в базе.",
@@ -187,7 +204,7 @@ def _seal(
     from kvit.metering.rows import EARLIEST
 
     if args.release:
-        return _release(args, now)
+        return _release(args, tenant, now)
     if args.bring_back:
         since = EARLIEST if args.since is None else instant_of(args.since, tenant.row.zone)
         back = metering.bring_back(since=since, actor=os_actor(), now=now)
@@ -199,18 +216,25 @@ def _seal(
     return {"sealed": sealed}, say(WORDS, "sealed", language(), n=sealed)
 
 
-def _release(args: argparse.Namespace, now: "datetime") -> tuple[dict[str, Any], str]:
+def _release(
+    args: argparse.Namespace, tenant: "Tenant", now: "datetime"
+) -> tuple[dict[str, Any], str]:
     from kvit.metering import queries
+    from kvit.metering import services as metering
     from kvit.platform import settings
     from kvit.web import sealing
 
     days = settings.load().keep_events_days if args.keep_days is None else max(0, args.keep_days)
-    before = sealing.settled_before(days, now=now)
-    gone = sealing.release_settled(days, actor=os_actor(), now=now)
-    stored = queries.stored()
-    code = "never_billed" if before is None else "released"
-    text = say(WORDS, code, language(), n=gone, left=stored.rows)
-    return {"released": gone, "rows": stored.rows}, text
+    settled = sealing.settled(days, now=now)
+    gone = metering.release(settled, actor=os_actor(), now=now) if settled else 0
+    held = queries.held_back(settled) if settled else None
+    left = queries.stored().rows
+    texts = [say(WORDS, "released" if settled else "never_billed", language(), n=gone, left=left)]
+    if held:
+        at = date_text(local_date(held.received_at, tenant.row.zone), language())
+        texts.append(say(WORDS, f"held_{held.reason}", language(), source=held.source, at=at))
+    reason = held.reason if held else ""
+    return {"released": gone, "rows": left, "held_back_by": reason}, "\n".join(texts)
 
 
 def _retract(args: argparse.Namespace, now: "datetime") -> tuple[dict[str, Any], str]:

@@ -16,6 +16,7 @@ from procrastinate.contrib.django import app
 
 from kvit.invoicing import services as invoicing
 from kvit.metering import services as metering
+from kvit.metering.queries import Settled
 from kvit.metering.rows import EARLIEST, BulkIn, EventIn, RejectedIn
 from kvit.platform import durable_log, files, idempotency
 from kvit.platform.tenancy import tenant_scope
@@ -87,7 +88,7 @@ def sealing() -> None:
 def releasing() -> None:
     """Rows of events leave for the sealed file, some at a time."""
     with attribute(import_module("kvit.metering._release"), "CHUNK", A_REQUEST):
-        metering.release(before=LATER, held=(), actor=ACTOR, now=LATER)
+        metering.release(Settled(LATER, LATER), actor=ACTOR, now=LATER)
 
 
 def returning() -> None:
