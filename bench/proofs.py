@@ -25,7 +25,10 @@ ROOT = HERE.parent
 FIGURES = HERE / "figures" / "proofs"
 PAGE = ROOT / "docs" / "explanation" / "reliability.md"
 BEGIN, END = "<!-- figures: made by bench/proofs.py -->", "<!-- end of figures -->"
-NAMES = ("dates", "rounding", "simulate", "race", "crash", "kill", "failover", "tamper", "mutants")
+NAMES = (
+    "dates", "rounding", "simulate", "race", "crash", "kill", "failover", "tamper", "upgrade",
+    "mutants",
+)  # fmt: skip
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from django.db import connection, connections, transaction
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 from procrastinate.manager import JobManager
@@ -204,6 +205,19 @@ def test_work_that_was_left_again_meanwhile_is_not_done_twice() -> None:
     assert take_up() == 1
     work_once()
     assert [line[0] for line in ran] == ["waits"]
+
+
+@pytest.mark.parametrize("key", ["", "k"])
+def test_a_job_of_a_newer_version_waits_for_a_newer_worker(key: str) -> None:
+    newer = app.configure_task("tests.newer", allow_unknown=True, queueing_lock=key or None)
+    newer.defer()
+    note_global.defer(word="known")
+    work_once()
+    assert [line[0] for line in ran] == ["known"]
+    assert statuses() == {"tests.newer": "todo", "tests.note_global": "succeeded"}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at > now()")
+        assert cursor.fetchone() == (1,)
 
 
 def test_a_worker_of_a_queue_leaves_the_others() -> None:

@@ -1,10 +1,13 @@
 """Two versions at work on one database: what the former one left and writes, the newer one takes.
 
-A version that was not released cannot be run here. What can be held is what it relies on: jobs that
-it left in the queue, and rows that it writes without knowing the columns of a later migration.
+`./kvit prove upgrade` runs the former code itself. What is held here every day is what it relies
+on: jobs that it left in the queue, and rows that it writes without knowing the columns of a later
+migration.
 """
 
 import inspect
+import subprocess
+from pathlib import Path
 from typing import Any
 
 from django.apps import apps
@@ -15,6 +18,7 @@ from django.db.models.fields import NOT_PROVIDED
 from procrastinate.contrib.django import app
 
 from kvit.web import nightly, retention, sealing  # noqa: F401 - with the jobs of workers
+from kvit.web.prove.upgrade import former_ref
 
 # Names and arguments as they stand in queues: a line is added, none is changed or taken away.
 LEFT = {
@@ -61,3 +65,33 @@ def test_a_row_of_a_former_version_stands_without_the_columns_of_a_later_one() -
                     refused.append(f"{label}.{name}: {one.model_name}.{one.name}")
     assert refused == []
     assert added > 10
+
+
+def test_the_former_code_is_the_last_tag_or_the_one_before_the_last_migration(
+    tmp_path: Path,
+) -> None:
+    assert former_ref(tmp_path) == ""  # as of an installed wheel: nothing can be set beside it
+
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+        done = subprocess.run(
+            ["git", "-C", tmp_path, *who, *words], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def commit(path: str) -> str:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+        git("add", "-A")
+        git("commit", "-qm", path)
+        return git("rev-parse", "HEAD")
+
+    git("init", "-q")
+    before = commit("src/kvit/x/services.py")
+    assert former_ref(tmp_path) == ""
+    commit("src/kvit/x/migrations/0001_initial.py")
+    commit("src/kvit/x/queries.py")
+    assert former_ref(tmp_path) == before
+    git("tag", "v1", before)
+    commit("src/kvit/x/events.py")
+    assert former_ref(tmp_path) == "v1"

@@ -11,17 +11,22 @@ import logging
 import threading
 from contextlib import suppress
 from copy import copy
+from functools import partial
 from typing import Any
 
 import psycopg
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import ConnectorException
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+from procrastinate.jobs import Status
+from procrastinate.retry import RetryDecision
 from procrastinate.signals import on_stop
 from procrastinate.worker import Worker
 
 from kvit.platform.leases import LeasedWorkers
 
 RETRY_S = 1.0  # after the database was lost
+# A job that nobody here knows is of a newer version, whose workers are started beside this one.
+NEWER_S, NEWER_TRIES = 60, 1440
 
 _log = logging.getLogger("kvit.jobs")
 _stopping = threading.Event()
@@ -92,10 +97,18 @@ def _noted_by(own: Any) -> Any:
 
 
 class _Worker(Worker):
-    async def _persist_job_status(self, *args: Any, **kwargs: Any) -> None:
+    async def _persist_job_status(
+        self, job: Any, status: Any, retry_decision: Any, context: Any, job_result: Any
+    ) -> None:
         """Note how a job ended, or end as well: to others it is at work while this worker lives."""
+        if job.task_name not in self.app.tasks and job.attempts < NEWER_TRIES:
+            retry_decision = RetryDecision(retry_in={"seconds": NEWER_S})
+        ended = partial(super()._persist_job_status, context=context, job_result=job_result)
         try:
-            await super()._persist_job_status(*args, **kwargs)
+            try:
+                await ended(job, status, retry_decision)
+            except UniqueViolation:  # the same work was left again meanwhile, and waits
+                await ended(job, Status.ABORTED, None)
         except ConnectorException:
             ending: Any = self
             ending.stop()

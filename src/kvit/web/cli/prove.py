@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from kvit.core.wording import Words, say
@@ -23,6 +24,11 @@ WORDS: Words = {
     "broken": (
         "{name}: НАРУШЕНО. {figures}\n{violations}\n  {seconds} с; {trace}повторить: {again}",
         "{name}: VIOLATED. {figures}\n{violations}\n  {seconds} s; {trace}again: {again}",
+    ),
+    "no_former": (
+        "{name}: пропущено. Прежнего кода здесь нет: без git и его истории рядом поставить нечего.",
+        "{name}: left out. There is no former code here: without git and its history, none to set"
+        " beside this one.",
     ),
     "trace": ("след {trace}; ", "trace {trace}; "),
     "begins": ("{name}: {about}…", "{name}: {about}…"),
@@ -45,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=None, metavar="N",
                         help=either(f"сколько; обычно {sizes}", f"how much; usually {sizes}")
                         )  # fmt: skip
+    parser.add_argument("--former", default="", metavar="REF",
+                        help=either("upgrade: чей код прежний; обычно последнего тега или до"
+                                    " последней миграции",
+                                    "upgrade: whose code is the former; usually of the last tag, or"
+                                    " before the last migration")
+                        )  # fmt: skip
     parser.add_argument("--json", action="store_true", help=either("объект JSON", "a JSON object"))
 
 
@@ -56,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             about = either(proof.russian, proof.english)
             print(say(WORDS, "begins", language(), name=proof.name, about=about), file=sys.stderr)
-        outcomes.append(timed(proof, seed=args.seed, size=size))
+        more = {"former": args.former} if proof.name == "upgrade" else {}
+        outcomes.append(timed(proof, seed=args.seed, size=size, more=more))
         if not args.json:
             print(typeable(_text(outcomes[-1])), flush=True)
     if args.json:
@@ -65,15 +78,17 @@ def run(args: argparse.Namespace) -> int:
     return HOLDS if all(one.holds for one in outcomes) else BROKEN
 
 
-def timed(proof: Proof, *, seed: int, size: int) -> Outcome:
+def timed(proof: Proof, *, seed: int, size: int, more: Mapping[str, str]) -> Outcome:
     """Run a proof and note how long it took."""
     began = time.monotonic()
-    outcome = prove(proof, seed=seed, size=size)
+    outcome = prove(proof, seed=seed, size=size, more=more)
     outcome.seconds = round(time.monotonic() - began, 1)
     return outcome
 
 
 def _text(outcome: Outcome) -> str:
+    if outcome.left_out:
+        return say(WORDS, outcome.left_out, language(), name=outcome.proof)
     figures = ", ".join(f"{name} {value}" for name, value in outcome.figures.items())
     trace = say(WORDS, "trace", language(), trace=outcome.trace) if outcome.trace else ""
     again = f"{called()} prove {outcome.proof} --seed {outcome.seed} --size {outcome.size}"

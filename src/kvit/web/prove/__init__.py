@@ -4,9 +4,10 @@ They look for one thing each that must never happen, and are themselves tried by
 (`mutants`): a proof that catches nothing is not a proof.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from kvit.web.prove.outcome import Outcome
@@ -49,6 +50,9 @@ PROOFS = (
     Proof("tamper", 200, ("подменённых проводок", "postings tampered with"),
           "что изменит владелец базы, названо поимённо",
           "what the owner of the database changes is pointed at", database=True),
+    Proof("upgrade", 600, ("плательщиков", "payers"),
+          "прежняя версия работает рядом с этой, итог один",
+          "the former version works beside this one, the sums are the same", database=True),
     Proof("mutants", 99, ("подсаженных ошибок", "planted bugs"),
           "доказательства ловят подсаженные ошибки", "the proofs catch planted bugs",
           database=True),
@@ -60,17 +64,24 @@ def named(name: str) -> Proof:
     return next(one for one in PROOFS if one.name == name)
 
 
-def prove(proof: Proof, *, seed: int, size: int, ground: "Ground | None" = None) -> Outcome:
+def prove(
+    proof: Proof,
+    *,
+    seed: int,
+    size: int,
+    ground: "Ground | None" = None,
+    more: Mapping[str, object] = MappingProxyType({}),
+) -> Outcome:
     """Run a proof; one with a database on the ground that is given, or on one made for it."""
     if not proof.database:
         return _run(proof, seed=seed, size=size)
     if ground is not None:
-        return _run(proof, seed=seed, size=size, ground=ground)
+        return _run(proof, seed=seed, size=size, ground=ground, **more)
     from kvit.web.prove.ground import opened
 
     # Before the proof's module: models may be imported once Django is set up.
     with opened() as made:
-        return _run(proof, seed=seed, size=size, ground=made)
+        return _run(proof, seed=seed, size=size, ground=made, **more)
 
 
 def _run(proof: Proof, **given: object) -> Outcome:

@@ -45,11 +45,11 @@ class Ground:
         """Return a database with all migrations and what `fill` writes; made once a name."""
         if name not in self.made:
             base = self.migrated() if name else ""
-            made = f"{PREFIX}{name or 'empty'}_{secrets.token_hex(4)}"
             if base:
+                made = f"{PREFIX}{name}_{secrets.token_hex(4)}"
                 self._create(made, base)
             else:
-                self._prepare(made)
+                made = self.empty("migrated")
             with self.using(made):
                 fill()
             self.made[name] = made
@@ -96,6 +96,12 @@ class Ground:
         from kvit.platform.migrate import migrate_as_owner
 
         return self.template("", lambda: (migrate_as_owner(), None)[1])
+
+    def empty(self, name: str) -> str:
+        """Make a database without tables; the caller drops it."""
+        made = f"{PREFIX}{name}_{secrets.token_hex(4)}"
+        self._prepare(made)
+        return made
 
     def _prepare(self, name: str) -> None:
         prepare(

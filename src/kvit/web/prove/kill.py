@@ -77,7 +77,7 @@ def kill_workers(ground: Ground, *, seed: int, kills: int) -> Part:
         lives.kill(_is_done)
         part.figures["workers killed at a job"] = lives.met
         in_peace(FINISHERS)
-        part.violations += [*_left_undone(), *_not_taken_up(part)]
+        part.violations += [*left_undone(), *_not_taken_up(part)]
         with tenant_scope(company.tenant().id):
             part.violations += _lost_or_doubled(payers)
         _share(chance, kills, part)
@@ -122,7 +122,7 @@ def _share(chance: random.Random, kills: int, part: Part) -> None:
         lives.kill(_is_done)
         in_peace(FINISHERS)
     part.figures["killed at a part of a shared run"] = lives.met
-    part.violations += _left_undone()
+    part.violations += left_undone()
     with tenant_scope(company.tenant().id):
         part.violations += _lost_or_doubled(2 * payers)
 
@@ -179,12 +179,15 @@ def _not_taken_up(part: Part) -> Sequence[str]:
     return []
 
 
-def _left_undone() -> Sequence[str]:
+def left_undone() -> Sequence[str]:
+    """Say which jobs wait, are at work or failed when nobody works any more."""
     from kvit.web.prove import company
 
-    undone = company.number(UNDONE)
-    failed = company.number("SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'")
-    return [f"{undone} jobs are left undone, {failed} failed"] if undone or failed else []
+    left = company.ask(
+        "SELECT task_name, status::text, count(*) FROM procrastinate_jobs"
+        " WHERE status IN ('todo', 'doing', 'failed') GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    return [f"{count} jobs {task} are {status}" for task, status, count in left]
 
 
 def _lost_or_doubled(wanted: int) -> Sequence[str]:

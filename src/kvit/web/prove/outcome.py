@@ -48,6 +48,7 @@ class Outcome:
     # processes meet by chance: there the seed only chooses what they do.
     trace: str = ""
     seconds: float = 0.0
+    left_out: str = ""  # why nothing was tried: a code of the words of `kvit prove`
 
     @property
     def holds(self) -> bool:
