@@ -2,12 +2,15 @@
 
     a page of the table ── merged with as many of the best of each segment ── a page
 
-Segments that have nothing as good as the page of the table are not looked into: a list that begins
-with what came last reads none.
+The newest segments come first. Who is not counted, or was counted far enough, and has nothing as
+early in the list as all of the page, is not looked into: a list that begins with what came last
+reads the newest alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,16 @@ from django.db.models import QuerySet
 from numpy.typing import NDArray
 
 from kvit.core.columnar.runs import Rows
-from kvit.metering._released import Part, Wanted, intersected, numbered, parts, parts_of, told
+from kvit.metering._released import (
+    Part,
+    Wanted,
+    narrowed,
+    numbered,
+    part_within,
+    parts_of,
+    segments,
+    told,
+)
 from kvit.metering._sealed import microseconds
 from kvit.metering._segments import Segment
 from kvit.metering.models import Batch, Retraction, UsageEvent
@@ -44,34 +56,97 @@ def with_released(
         standing: none of those.
     """
     by_time = len(order) > 1
-    bound = _bound(cursor_values(rows, order, after)) if after else None
-    undone = _undone() if retracted or standing else np.zeros(0, np.int64)
-    found = parts(wanted)
-    if retracted:
-        found = intersected(found, parts_of(numbered(undone.tolist())))
-    count = page.count or 0
-    worst = _place(page.rows[-1], by_time) if page.next else None
-    best: list[tuple[Place, Part, int]] = []
-    for part in found:
-        if page.count is None and _is_beaten(part.segment, by_time, worst):
-            continue
-        places, where = _listed(part, by_time, undone if standing else None)
-        count += len(where)
-        kept = [(one, part, int(at)) for one, at in zip(places, where, strict=True)
-                if (bound is None or one < bound) and (worst is None or one > worst)]  # fmt: skip
-        best = sorted([*best, *kept], key=lambda one: one[0], reverse=True)[: limit + 1]
-    listed = sorted(
-        [*((_place(row, by_time), row) for row in page.rows), *_rows(best)],
-        key=lambda one: one[0],
-        reverse=True,
+    look = _Look(
+        by_time,
+        limit,
+        beyond=_bound(cursor_values(rows, order, after)) if after else None,
+        floor=_place(page.rows[-1], by_time) if page.next else None,
+        left_out=_undone() if standing else None,
     )
+    count = page.count
+    for segment, part_of in _segments(wanted, retracted):
+        if (count is None or count > COUNTED) and look.is_beyond(segment):
+            continue
+        part = part_of()
+        if part is not None:
+            seen = look.into(part)
+            count = None if count is None else count + seen
+    listed = [*((_place(row, by_time), row) for row in page.rows), *_rows(look.best)]
+    listed.sort(key=lambda one: one[0], reverse=True)
     return page_of(
         [row for _, row in listed],
         order=order,
         limit=limit,
         is_more=page.next is not None,
-        count=None if page.count is None else min(count, COUNTED + 1),
+        count=None if count is None else min(count, COUNTED + 1),
     )
+
+
+def _segments(
+    wanted: Wanted, retracted: bool
+) -> Iterator[tuple[Segment, Callable[[], Part | None]]]:
+    """Yield segments, the newest first, each with what looks for its rows that are wanted."""
+    if retracted:
+        for part in parts_of(numbered(_undone().tolist())):
+            yield part.segment, partial(narrowed, part, wanted)
+        return
+    for manifest, segment in reversed(list(segments(wanted))):
+        yield segment, partial(part_within, manifest, segment, wanted)
+
+
+@dataclass(slots=True)
+class _Look:
+    """What of segments is on the page: the best, no better than the cursor, none worse than what
+    fills the page already."""
+
+    by_time: bool
+    limit: int
+    beyond: Place | None
+    floor: Place | None
+    left_out: "NDArray[np.int64] | None"
+    best: list[tuple[Place, Part, int]] = field(default_factory=list)
+
+    def is_beyond(self, segment: Segment) -> bool:
+        """Whether nothing of a segment can be on the page."""
+        if self.by_time:
+            return False
+        first, last = segment.numbers
+        return (self.floor is not None and last < self.floor[0]) or (
+            self.beyond is not None and first >= self.beyond[0]
+        )
+
+    def into(self, part: Part) -> int:
+        """Take up the best of a segment; return how many rows it has."""
+        rows = part.segment.rows_at(part.places, ["event", "time"] if self.by_time else ["event"])
+        columns = [rows[name].to_numpy() for name in reversed(rows.column_names)]
+        where = part.places
+        if self.left_out is not None:
+            kept = ~np.isin(columns[-1], self.left_out)
+            columns, where = [one[kept] for one in columns], where[kept]
+        count = len(where)
+        kept = np.ones(count, np.bool_)
+        if self.beyond is not None:
+            kept &= _is_less(columns, self.beyond)
+        if self.floor is not None:
+            kept &= ~_is_less(columns, self.floor)
+        columns, where = [one[kept] for one in columns], where[kept]
+        for at in np.lexsort(columns[::-1])[::-1][: self.limit + 1].tolist():
+            place = tuple(int(one[at]) for one in columns)
+            self.best.append((place, part, int(where[at])))
+        self.best.sort(key=lambda one: one[0], reverse=True)
+        del self.best[self.limit + 1 :]
+        if len(self.best) > self.limit:
+            last = self.best[-1][0]
+            self.floor = last if self.floor is None else max(last, self.floor)
+        return count
+
+
+def _is_less(columns: Sequence[Rows], bound: Place) -> "NDArray[np.bool_]":
+    """Return which rows come later in the list than a place."""
+    first: NDArray[np.bool_] = columns[0] < bound[0]
+    if len(bound) > 1:
+        first |= (columns[0] == bound[0]) & (columns[1] < bound[1])
+    return first
 
 
 def _undone() -> "NDArray[np.int64]":
@@ -85,24 +160,6 @@ def _place(row: UsageEvent, by_time: bool) -> Place:
 
 def _bound(values: Sequence[Any]) -> Place:
     return tuple(microseconds(one) if isinstance(one, datetime) else int(one) for one in values)
-
-
-def _is_beaten(segment: Segment, by_time: bool, worst: Place | None) -> bool:
-    """Whether nothing of a segment is as early in the list as all of the page."""
-    return not by_time and worst is not None and segment.last_number < worst[0]
-
-
-def _listed(
-    part: Part, by_time: bool, left_out: "NDArray[np.int64] | None"
-) -> tuple[list[Place], Rows]:
-    """Return the places in the list of rows of a segment, and where they stand in it."""
-    rows = part.segment.rows_at(part.places, ["event", "time"])
-    numbers, times, where = rows["event"].to_numpy(), rows["time"].to_numpy(), part.places
-    if left_out is not None:
-        kept = ~np.isin(numbers, left_out)
-        numbers, times, where = numbers[kept], times[kept], where[kept]
-    columns = (times, numbers) if by_time else (numbers,)
-    return list(zip(*(one.tolist() for one in columns), strict=True)), where
 
 
 def _rows(best: Sequence[tuple[Place, Part, int]]) -> Iterator[tuple[Place, UsageEvent]]:

@@ -189,23 +189,40 @@ def still_mark() -> Mark:
 
 
 def parts(wanted: Wanted) -> Iterator[Part]:
-    """Yield the rows of segments that are wanted: times, versions and sources are looked at."""
-    first, end = microseconds(wanted.since), microseconds(wanted.until)
+    """Yield the rows of segments that are wanted."""
     for manifest, segment in segments(wanted):
-        if not segment.overlaps(first, end):
-            continue
-        runs, is_cut = runs_within(segment, wanted)
-        places = segment.places_of(runs)
-        asked = {
-            "time": is_cut,
-            "version": is_version_cut(manifest, wanted),
-            "source": bool(wanted.source),
-        }
-        columns = [name for name, needed in asked.items() if needed]
-        if columns and len(places):
-            places = places[is_wanted(segment.rows_at(places, columns), wanted)]
-        if len(places):
-            yield Part(manifest, segment, places)
+        part = part_within(manifest, segment, wanted)
+        if part is not None:
+            yield part
+
+
+def part_within(manifest: Manifest, segment: Segment, wanted: Wanted) -> Part | None:
+    """Return the rows of a segment that are wanted; None where there are none."""
+    if not segment.overlaps(microseconds(wanted.since), microseconds(wanted.until)):
+        return None
+    runs, is_cut = runs_within(segment, wanted)
+    return _looked_at(Part(manifest, segment, segment.places_of(runs)), wanted, is_cut)
+
+
+def narrowed(part: Part, wanted: Wanted) -> Part | None:
+    """Return those of some rows of a segment that are wanted; None where there are none."""
+    runs, is_cut = runs_within(part.segment, wanted)
+    places = part.places[np.isin(part.segment.runs_at(part.places), runs)]
+    return _looked_at(Part(part.manifest, part.segment, places), wanted, is_cut)
+
+
+def _looked_at(part: Part, wanted: Wanted, is_cut: bool) -> Part | None:
+    """Look at times, versions and sources of rows, where they may be others than are wanted."""
+    segment, places = part.segment, part.places
+    asked = {
+        "time": is_cut,
+        "version": is_version_cut(part.manifest, wanted),
+        "source": bool(wanted.source) and segment.only_source != wanted.source,
+    }
+    columns = [name for name, needed in asked.items() if needed]
+    if columns and len(places):
+        places = places[is_wanted(segment.rows_at(places, columns), wanted)]
+    return Part(part.manifest, segment, places) if len(places) else None
 
 
 def segments(wanted: Wanted) -> Iterator[tuple[Manifest, Segment]]:
@@ -281,15 +298,6 @@ def parts_of(released: "QuerySet[Any]") -> Iterator[Part]:
             if places := found.get((one.until_version, one.part)):
                 rows = np.array(sorted(places), np.int64)
                 yield Part(one, opened(one, one.until_version), rows)
-
-
-def intersected(these: Iterable[Part], others: Iterable[Part]) -> Iterator[Part]:
-    """Yield the rows that are among both."""
-    places = {one.manifest.pk: one.places for one in others}
-    for part in these:
-        both = np.intersect1d(part.places, places.get(part.manifest.pk, part.places[:0]))
-        if len(both):
-            yield Part(part.manifest, part.segment, both)
 
 
 def told(part: Part) -> pa.Table:

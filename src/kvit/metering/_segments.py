@@ -269,9 +269,16 @@ class Segment:
         return pa.table({"version": found.field("values"), "n": found.field("counts")})
 
     @cached_property
-    def last_number(self) -> int:
-        """Return the greatest number of an event."""
-        return max(one.max for one in self._statistics("event"))
+    def numbers(self) -> tuple[int, int]:
+        """Return the least and the greatest number of an event."""
+        told = self._statistics("event")
+        return min(one.min for one in told), max(one.max for one in told)
+
+    @cached_property
+    def only_source(self) -> str | None:
+        """Return the source of all events; None where there are several."""
+        told = {end for one in self._statistics("source") for end in (one.min, one.max)}
+        return told.pop() if len(told) == 1 else None
 
     def overlaps(self, since: int, until: int) -> bool:
         """Whether any event may lie in [since, until)."""
