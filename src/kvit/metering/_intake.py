@@ -55,7 +55,8 @@ _INSERT = f"""
 _RELEASED = f"""
     (SELECT r.id FROM metering_releasedevent r
      WHERE r.tenant_id = %(tenant)s
-       AND r.key = {KEY.format(source="%(source)s", event_id="s.event_id")} {{that}} LIMIT 1)
+       AND r.id = {KEY.format(source="%(source)s", event_id="s.event_id", revision=0)}
+       {{that}} LIMIT 1)
 """
 _NEW = f"WHERE {_RELEASED.format(that='')} IS NULL"
 # What was not inserted says the same as an event we have (or as a conflict already decided upon),
@@ -78,7 +79,7 @@ _CLASSIFY = """
     ORDER BY s.position
 """
 
-_KNOWN = f"{_RELEASED.format(that='AND r.payload_hash = s.payload_hash')} IS NOT NULL"
+_KNOWN = f"{_RELEASED.format(that='AND r.said = metering_said_key(s.payload_hash)')} IS NOT NULL"
 
 Item = TypeVar("Item")
 

@@ -95,8 +95,9 @@ _INVARIANTS = {
             SELECT e.id, e.revision FROM metering_usageevent e WHERE e.tenant_id = %(tenant)s
               AND e.source = n.source AND e.event_id = n.event_id AND e.revision = n.revision - 1
             UNION ALL
-            SELECT e.id, e.revision FROM metering_releasedevent e WHERE e.tenant_id = %(tenant)s
-              AND e.key = metering_event_key(n.source, n.event_id) AND e.revision = n.revision - 1
+            SELECT e.number, n.revision - 1 FROM metering_releasedevent e
+            WHERE e.tenant_id = %(tenant)s
+              AND e.id = metering_event_key(%(tenant)s, n.source, n.event_id, n.revision - 1)
             LIMIT 1) e
         WHERE NOT EXISTS (
             SELECT FROM metering_retraction r WHERE r.tenant_id = %(tenant)s AND r.event = e.id)
@@ -116,7 +117,8 @@ _INVARIANTS = {
         FROM metering_retraction r WHERE r.tenant_id = %(tenant)s AND NOT EXISTS (
             SELECT FROM metering_usageevent e WHERE e.tenant_id = r.tenant_id AND e.id = r.event)
           AND NOT EXISTS (
-            SELECT FROM metering_releasedevent e WHERE e.tenant_id = r.tenant_id AND e.id = r.event)
+            SELECT FROM metering_releasedevent e WHERE e.tenant_id = r.tenant_id
+            AND e.number = r.event)
         ORDER BY r.version
     """,
     "metering_segment_miscounted": """
@@ -136,7 +138,7 @@ _INVARIANTS = {
             AND e.source = c.source AND e.event_id = c.event_id)
           AND NOT EXISTS (
             SELECT FROM metering_releasedevent e WHERE e.tenant_id = c.tenant_id
-            AND e.key = metering_event_key(c.source, c.event_id))
+            AND e.id = metering_event_key(c.tenant_id, c.source, c.event_id, 0))
         ORDER BY c.id
     """,
 }

@@ -62,9 +62,9 @@ _SAME = """
 """
 _LEAVE = f"""
     INSERT INTO metering_releasedevent
-        (id, tenant_id, key, revision, payload_hash, until_version, part, place)
-    SELECT e.id, e.tenant_id, {KEY.format(source="e.source", event_id="e.event_id")}, e.revision,
-           e.payload_hash, %(until)s, %(part)s, h.place
+        (id, tenant_id, said, number, until_version, part, place)
+    SELECT {KEY.format(source="e.source", event_id="e.event_id", revision="e.revision")},
+           e.tenant_id, metering_said_key(e.payload_hash), e.id, %(until)s, %(part)s, h.place
     FROM pg_temp.released_usage s
     JOIN unnest(%(ids)s::bigint[], %(hashes)s::bytea[], %(places)s::integer[])
          h (id, hash, place) ON h.id = s.id
@@ -78,12 +78,12 @@ _RETURN = f"""
         (id, tenant_id, source, event_id, revision, batch_id, "position", subject_kind, subject,
          meter, "time", value, text, dimensions, payload_hash)
     SELECT s.id, %(tenant)s, s.source, s.event_id, s.revision, b.id, s."position", s.subject_kind,
-           s.subject, s.meter, s."time", s.value, s.text, s.dimensions, r.payload_hash
+           s.subject, s.meter, s."time", s.value, s.text, s.dimensions, h.hash
     FROM pg_temp.released_usage s
     JOIN unnest(%(ids)s::bigint[], %(hashes)s::bytea[]) h (id, hash) ON h.id = s.id
-    JOIN metering_releasedevent r ON r.tenant_id = %(tenant)s AND r.id = s.id
-         AND r.payload_hash = h.hash AND r.revision = s.revision
-         AND r.key = {KEY.format(source="s.source", event_id="s.event_id")}
+    JOIN metering_releasedevent r ON r.tenant_id = %(tenant)s AND r.number = s.id
+         AND r.id = {KEY.format(source="s.source", event_id="s.event_id", revision="s.revision")}
+         AND r.said = metering_said_key(h.hash)
     JOIN metering_batch b ON b.tenant_id = %(tenant)s AND b.version = s.version
     WHERE s.asked = 0
 """
@@ -317,7 +317,7 @@ def _return_chunk(key: UUID) -> int:
             if same == count:
                 cursor.execute(
                     "DELETE FROM metering_releasedevent"
-                    " WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s)",
+                    " WHERE tenant_id = %(tenant)s AND number = ANY(%(ids)s)",
                     names,
                 )
         if same != count:

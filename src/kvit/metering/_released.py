@@ -23,7 +23,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from numpy.typing import NDArray
 from pyarrow import csv
 
@@ -39,13 +39,13 @@ from kvit.metering._sealed import (
     released_seals,
 )
 from kvit.metering._segments import EVENTS, Segment
-from kvit.metering.models import ReleasedEvent, UsageEvent
+from kvit.metering.models import ConflictResolution, ReleasedEvent, UsageEvent
 from kvit.metering.models import Segment as Manifest
 from kvit.metering.rows import EARLIEST, LATEST, EventIn, payload_of
 from kvit.platform.tenancy import current_tenant_id
 
 TABLE = UsageEvent._meta.db_table
-KEY = "metering_event_key({source}, {event_id})"
+KEY = "metering_event_key(%(tenant)s, {source}, {event_id}, {revision})"
 _COLUMNS = {
     "id": "bigint",
     "source": 'varchar(200) COLLATE "C"',
@@ -130,18 +130,36 @@ def these(released: "QuerySet[Any]") -> Iterator[str]:
 
 def named(names: Iterable[tuple[str, str]]) -> "QuerySet[Any]":
     """Return what is kept of those of these events, by (source, id), that have left the table."""
-    return ReleasedEvent.objects.filter(key__in=[key_of(*name) for name in names])
+    revisions = last_revisions(names := list(names))
+    return ReleasedEvent.objects.filter(
+        pk__in=[
+            key_of(*name, revision)
+            for name in names
+            for revision in range(revisions.get(name, 0) + 1)
+        ]
+    )
 
 
 def numbered(numbers: Iterable[int]) -> "QuerySet[Any]":
     """Return what is kept of those of these events, by number, that have left the table."""
-    return ReleasedEvent.objects.filter(pk__in=list(numbers))
+    return ReleasedEvent.objects.filter(number__in=list(numbers))
 
 
-def key_of(source: str, event_id: str) -> UUID:
-    """Return the key of an event's name, as `KEY` makes it."""
-    name = f"{len(source)}:{source}{event_id}".encode()
+def key_of(source: str, event_id: str, revision: int) -> UUID:
+    """Return the key of an event, as `KEY` makes it."""
+    name = f"{current_tenant_id()}:{revision}:{len(source)}:{source}{event_id}".encode()
     return UUID(bytes=hashlib.sha256(name).digest()[:16])
+
+
+def last_revisions(names: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Return the last revision of those events that were replaced: once a decision."""
+    replaced = ConflictResolution.objects.filter(
+        outcome="replace",
+        conflict__source__in={source for source, _ in names},
+        conflict__event_id__in={event_id for _, event_id in names},
+    )
+    found = replaced.values_list("conflict__source", "conflict__event_id").annotate(n=Count("pk"))
+    return {(source, event_id): n for source, event_id, n in found.order_by()}
 
 
 class Last(NamedTuple):
@@ -153,22 +171,28 @@ class Last(NamedTuple):
 
 def last_of(source: str, event_ids: Collection[str]) -> dict[str, Last]:
     """Return the last revision of events of a source, whose lock the caller has, by id."""
+    last = last_revisions([(source, one) for one in event_ids])
+    revised = [
+        (one, revision) for one in event_ids for revision in range(last.get((source, one), 0) + 1)
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT event_id, id, revision FROM metering_usageevent
             WHERE tenant_id = %(tenant)s AND source = %(source)s AND event_id = ANY(%(ids)s)
             UNION ALL
-            SELECT n.event_id, r.id, r.revision
-            FROM unnest(%(ids)s::text[], %(keys)s::uuid[]) n (event_id, key)
-            JOIN metering_releasedevent r ON r.tenant_id = %(tenant)s AND r.key = n.key
+            SELECT n.event_id, r.number, n.revision
+            FROM unnest(%(names)s::text[], %(revisions)s::integer[]) n (event_id, revision)
+            JOIN metering_releasedevent r ON r.tenant_id = %(tenant)s
+                 AND r.id = metering_event_key(%(tenant)s, %(source)s, n.event_id, n.revision)
             ORDER BY revision
             """,
             {
                 "tenant": current_tenant_id(),
                 "source": source,
                 "ids": list(event_ids),
-                "keys": [key_of(source, one) for one in event_ids],
+                "names": [name for name, _ in revised],
+                "revisions": [revision for _, revision in revised],
             },
         )
         return {event_id: Last(*found) for event_id, *found in cursor.fetchall()}

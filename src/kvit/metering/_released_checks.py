@@ -1,6 +1,7 @@
 """What must hold of events that have left: the mark, the segments, what knows them again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,7 @@ from kvit.metering._released import (
     told,
 )
 from kvit.metering._sealed import SealedUnusable
-from kvit.metering.models import ReleasedEvent
+from kvit.metering.models import ReleasedEvent, Retraction
 from kvit.platform.tenancy import current_tenant_id
 
 CHUNK = 20_000
@@ -77,16 +78,8 @@ _CHECKS = {
     "metering_released_twice": """
         SELECT e.source || '/' || e.event_id, format('revision %%s', e.revision)
         FROM metering_usageevent e JOIN metering_releasedevent r ON r.tenant_id = e.tenant_id
-             AND r.key = metering_event_key(e.source, e.event_id) AND r.revision = e.revision
+             AND r.id = metering_event_key(e.tenant_id, e.source, e.event_id, e.revision)
         WHERE e.tenant_id = %(tenant)s ORDER BY e.id
-    """,
-    "metering_event_replaced_and_standing": """
-        SELECT 'event:' || e.id, format('revision %%s stands', e.revision)
-        FROM metering_releasedevent n JOIN metering_releasedevent e ON e.tenant_id = n.tenant_id
-             AND e.key = n.key AND e.revision = n.revision - 1
-        WHERE n.tenant_id = %(tenant)s AND n.revision > 0 AND NOT EXISTS (
-            SELECT FROM metering_retraction r WHERE r.tenant_id = %(tenant)s AND r.event = e.id)
-        ORDER BY e.id
     """,
 }
 _COUNTS = {"version": "bigint", "n": "bigint"}
@@ -135,29 +128,45 @@ def _of_batches() -> Iterator[Found]:
 
 
 def _altered() -> Iterator[Found]:
-    """Hash what segments say of each event again, and compare with what knows it again."""
+    """Hash what segments say of each event again, and compare with what knows it again; and look
+    whether what another one replaced is undone."""
     for manifest, segment in segments(Wanted()):
         for start in range(0, manifest.rows, CHUNK):
             places = np.arange(start, min(start + CHUNK, manifest.rows))
             rows = told(Part(manifest, segment, places))
-            numbers = rows["id"].to_pylist()
-            known = {one.pk: one for one in ReleasedEvent.objects.filter(pk__in=numbers)}
-            names = zip(
-                numbers,
-                rows["source"].to_pylist(),
-                rows["event_id"].to_pylist(),
-                rows["revision"].to_pylist(),
-                hashes_of(rows),
-                places.tolist(),
-                strict=True,
+            names = list(
+                zip(*(rows[name].to_pylist() for name in ("source", "event_id", "revision")),
+                    strict=True)
+            )  # fmt: skip
+            where = manifest.until_version, manifest.part
+            said = (
+                (key_of(*name), UUID(bytes=digest[:16]), *where, place)
+                for name, digest, place in zip(names, hashes_of(rows), places.tolist(), strict=True)
             )
-            for number, source, event_id, revision, digest, place in names:
-                one = known.get(number)
-                if one is not None and (
-                    one.key, one.revision, bytes(one.payload_hash), one.until_version, one.part,
-                    one.place,
-                ) != (
-                    key_of(source, event_id), revision, digest, manifest.until_version,
-                    manifest.part, place,
-                ):  # fmt: skip
-                    yield "metering_released_altered", f"{source}/{event_id}", f"event {number}"
+            numbers = rows["id"].to_pylist()
+            known = {
+                number: tuple(found)
+                for number, *found in ReleasedEvent.objects.filter(number__in=numbers).values_list(
+                    "number", "id", "said", "until_version", "part", "place"
+                )
+            }
+            for number, name, one in zip(numbers, names, said, strict=True):
+                if known.get(number, one) != one:
+                    row = f"{name[0]}/{name[1]}"
+                    yield "metering_released_altered", row, f"event {number}"
+            yield from _standing([name for name in names if name[2]])
+
+
+def _standing(replacing: Sequence[tuple[str, str, int]]) -> Iterator[Found]:
+    """Yield what was replaced by these and is not undone."""
+    keys = {key_of(source, event_id, revision - 1): (source, event_id, revision - 1)
+            for source, event_id, revision in replacing}  # fmt: skip
+    found = ReleasedEvent.objects.filter(pk__in=keys)
+    undone = Retraction.objects.filter(event__in=found.values("number")).values("event")
+    for key in found.exclude(number__in=undone).values_list("pk", flat=True):
+        source, event_id, revision = keys[key]
+        yield (
+            "metering_event_replaced_and_standing",
+            f"{source}/{event_id}",
+            (f"revision {revision} stands"),
+        )

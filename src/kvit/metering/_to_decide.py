@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, Func, Min, OuterRef, Q, QuerySet, Subquery, UUIDField
+from django.db.models import Exists, F, Func, Min, OuterRef, Q, QuerySet, Subquery, UUIDField, Value
 
 from kvit.metering.models import Batch, ConflictEvent, RejectedRow, ReleasedEvent, UsageEvent
 
@@ -30,10 +30,13 @@ def rejections_to_mend() -> ToDecide:
 def still_rejected() -> "QuerySet[Any]":
     """Return rejected rows without those whose event has come right since, in the table or not."""
     name = {"source": OuterRef("source"), "event_id": OuterRef("event_id")}
-    key = Func(*name.values(), function="metering_event_key", output_field=UUIDField())
+    key = Func(
+        F("tenant_id"), *name.values(), Value(0), function="metering_event_key",
+        output_field=UUIDField(),
+    )  # fmt: skip
     return RejectedRow.objects.exclude(
         ~Q(event_id=""), Exists(UsageEvent.objects.filter(**name))
-    ).exclude(~Q(event_id=""), Exists(ReleasedEvent.objects.filter(key=key)))
+    ).exclude(~Q(event_id=""), Exists(ReleasedEvent.objects.filter(pk=key)))
 
 
 def _figures(rows: "QuerySet[Any]") -> ToDecide:

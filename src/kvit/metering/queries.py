@@ -75,6 +75,7 @@ from kvit.metering._to_decide import (
 from kvit.metering.models import (
     Batch,
     ConflictEvent,
+    ReleasedEvent,
     ReleasedSeal,
     Retraction,
     Segment,
@@ -269,11 +270,11 @@ def sources_of(event_id: str) -> list[str]:
     """Return the sources that have an event of this id."""
     # Every source has a batch: naming them lets the index find the event.
     known = sources()
-    keys = {key_of(source, event_id): source for source in known}
+    keys = {key_of(source, event_id, 0): source for source in known}
     with in_transaction():
-        left = named((one, event_id) for one in known) if still_mark().version else ()
+        left = ReleasedEvent.objects.filter(pk__in=keys) if still_mark().version else ()
         found = UsageEvent.objects.filter(source__in=known, event_id=event_id, revision=0)
-        return sorted({*found.values_list("source", flat=True), *(keys[one.key] for one in left)})
+        return sorted({*found.values_list("source", flat=True), *(keys[one.pk] for one in left)})
 
 
 def standing(
