@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from kvit.catalog.models import PriceVersion, Status
+from kvit.catalog._drafted import names_in
+from kvit.catalog.models import Draft, PriceVersion, Status
+from kvit.core import statements
 from kvit.core.examples import check_examples
 from kvit.core.pricing import PriceError, parse_price
 from kvit.core.wording import Words
@@ -32,6 +34,14 @@ WORDS: Words = {
     "catalog_example_fails": (
         "пример опубликованной цены не выполняется",
         "an example of a published price does not hold",
+    ),
+    "catalog_draft_unreadable": (
+        "в черновике тарифов есть то, что нельзя прочитать или лежит не под своим ключом",
+        "an open draft holds what cannot be read, or lies under a key that is not its own",
+    ),
+    "catalog_draft_published_nowhere": (
+        "черновик числится опубликованным ревизией, которой не было",
+        "a draft is said to be published by a revision that never was",
     ),
 }
 _INVARIANTS = {
@@ -71,6 +81,14 @@ _INVARIANTS = {
                           WHERE m.tenant_id = v.tenant_id AND m.code = v.meter)
         ORDER BY v.id
     """,
+    "catalog_draft_published_nowhere": """
+        SELECT 'draft:' || d.id, format('%%s, revision %%s', d.title, d.published_revision)
+        FROM catalog_draft d
+        WHERE d.tenant_id = %(tenant)s AND d.published_revision IS NOT NULL
+          AND NOT EXISTS (SELECT FROM catalog_publication p
+                          WHERE p.tenant_id = d.tenant_id AND p.revision = d.published_revision)
+        ORDER BY d.id
+    """,
 }
 
 
@@ -90,6 +108,7 @@ def problems() -> Iterator[Problem]:
             for row, detail in cursor.fetchall():
                 yield Problem(code, row, detail)
     yield from _unsound_prices()
+    yield from _unsound_drafts()
 
 
 def _unsound_prices() -> Iterator[Problem]:
@@ -103,3 +122,16 @@ def _unsound_prices() -> Iterator[Problem]:
             continue
         for failure in failures:
             yield Problem("catalog_example_fails", row, f"{version.code}: {failure}")
+
+
+def _unsound_drafts() -> Iterator[Problem]:
+    """Only sound statements are put into a draft, each beside what stood of it then."""
+    for draft in Draft.objects.filter(status="open").order_by("id").iterator():
+        for kind, key in names_in(draft.content):
+            try:
+                found = statements.key_of(statements.read(kind, draft.content[kind][key]))
+                is_sound = found == key and key in draft.base.get(kind, {})
+            except (PriceError, KeyError):
+                is_sound = False
+            if not is_sound:
+                yield Problem("catalog_draft_unreadable", f"draft:{draft.pk}", f"{kind} {key}")

@@ -56,6 +56,18 @@ WORDS: Words = {
         "исправления превышают исправленный документ",
         "corrections exceed the document that they correct",
     ),
+    "invoicing_part_undone": (
+        "запуск закончен, а одна из его частей не сделана",
+        "a run is done, and one of its parts is not",
+    ),
+    "invoicing_parts_do_not_sum": (
+        "части запуска не сходятся с его итогами или идут с пропуском",
+        "the parts of a run do not add up to its sums, or have a gap",
+    ),
+    "invoicing_part_twice": (
+        "последний запуск делал одно и то же в двух частях",
+        "the last run had the same in two of its parts",
+    ),
 }
 _INVARIANTS = {
     "invoicing_does_not_add_up": """
@@ -136,6 +148,40 @@ _INVARIANTS = {
             OR (o.total_minor < 0 AND o.total_minor + sum(c.total_minor) > 0)
             OR (bool_or(c.kind = 'void') AND o.total_minor + sum(c.total_minor) <> 0)
         ORDER BY o.id
+    """,
+    "invoicing_part_undone": """
+        SELECT 'run part:' || p.id, format('%%s %%s of the run of %%s', p.stage, p.place,
+                                           r.period_start)
+        FROM invoicing_runpart p
+        JOIN invoicing_billrun r ON r.tenant_id = p.tenant_id AND r.id = p.run_id
+        WHERE p.tenant_id = %(tenant)s AND r.status = 'done' AND NOT p.is_done ORDER BY p.id
+    """,
+    "invoicing_parts_do_not_sum": """
+        SELECT 'run:' || r.id,
+               format('%%s: %%s charges and %%s documents, its parts %%s and %%s, %%s of them'
+                      ' in %%s places', r.period_start, r.charges, r.invoices, p.charges,
+                      p.documents, p.parts, p.places)
+        FROM invoicing_billrun r
+        JOIN (SELECT run_id, sum(coalesce((brought->>'charges')::bigint, 0)
+                                 + coalesce((brought->>'differences')::bigint, 0)) AS charges,
+                     sum(cardinality(issued) + cardinality(drafts)) AS documents,
+                     count(*) AS parts,
+                     coalesce(max(place) FILTER (WHERE stage = 'rating') + 1, 0)
+                     + coalesce(max(place) FILTER (WHERE stage = 'invoicing') + 1, 0) AS places
+              FROM invoicing_runpart WHERE tenant_id = %(tenant)s GROUP BY run_id) p
+          ON p.run_id = r.id
+        WHERE r.tenant_id = %(tenant)s AND r.status = 'done'
+          AND (r.charges, r.invoices, p.parts) <> (p.charges, p.documents, p.places)
+        ORDER BY r.id
+    """,
+    # Of the last one alone: a year's runs of a million payers have as many millions of places.
+    "invoicing_part_twice": """
+        SELECT 'run:' || p.run_id, format('%%s %%s in %%s parts', p.stage, one.id, count(*))
+        FROM invoicing_runpart p CROSS JOIN LATERAL unnest(p.ids) AS one (id)
+        WHERE p.tenant_id = %(tenant)s
+          AND p.run_id = (SELECT run_id FROM invoicing_runpart WHERE tenant_id = %(tenant)s
+                          ORDER BY run_id DESC LIMIT 1)
+        GROUP BY p.run_id, p.stage, one.id HAVING count(*) > 1 ORDER BY one.id
     """,
     # Kept by triggers: beside what the documents add up to, each on its tab.
     "invoicing_tally_not_the_documents": """

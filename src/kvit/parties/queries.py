@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from kvit.parties import models
+from kvit.parties import _invariants, models
 from kvit.parties._listing import (
     ORDERS,
     asked,
@@ -104,6 +104,10 @@ __all__ = [
     "who_gives",
 
 ]  # fmt: skip
+
+
+PROBLEM_WORDS = _invariants.WORDS
+problems = _invariants.problems
 
 
 def tenant_by_code(code: str) -> Tenant | None:

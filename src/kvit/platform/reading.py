@@ -45,7 +45,11 @@ _reading: ContextVar[_Reading | None] = ContextVar("reading", default=None)
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Read inside one transaction, remembering what `asked_once` was asked."""
+    """Read inside one transaction, remembering what `asked_once` was asked; within another one, as
+    a part of it."""
+    if is_plain():
+        yield
+        return
     with transaction.atomic():
         token = _reading.set(_Reading(len(connection.savepoint_ids)))
         try:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
-
 from kvit.catalog import queries as catalog
 from kvit.core.catalogue import Catalogue
 from kvit.core.charges import Past, rate
@@ -23,6 +21,7 @@ from kvit.core.schedule import Contract, ServicePeriod, service_periods
 from kvit.core.stretches import Charge
 from kvit.core.usage import UsageEvent, filtered
 from kvit.parties import queries as parties
+from kvit.platform.reading import reading
 from kvit.rating import _load, _pools
 from kvit.rating._fate import group_of
 from kvit.rating.queries import pins, siblings
@@ -67,7 +66,7 @@ class ChargeUnknown(Exception):
     """No charge has this id."""
 
 
-@transaction.atomic
+@reading()
 def explain(charge_id: UUID) -> Explained:
     """Compute a charge again from what it pins.
 

@@ -189,6 +189,7 @@ _COUNTS = {
 }
 PROBLEM_WORDS: Words = {
     **WORDS,
+    **parties.PROBLEM_WORDS,
     **catalog.PROBLEM_WORDS,
     **subscriptions.PROBLEM_WORDS,
     **metering.PROBLEM_WORDS,
@@ -277,6 +278,7 @@ def _as_far_as_it_goes(name: str, step: Step) -> Iterator[Problem]:
 
 def _steps(report: TenantReport, sample: int, seed: str) -> dict[str, Step]:
     return {
+        "parties": parties.problems,
         "catalog": catalog.problems,
         "subscriptions": subscriptions.problems,
         "metering": metering.problems,

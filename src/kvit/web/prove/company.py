@@ -33,6 +33,7 @@ ACTOR = "cli:prove"
 OCTOBER = Period(date(2026, 10, 1), date(2026, 11, 1))
 NOVEMBER = Period(date(2026, 11, 1), date(2026, 12, 1))
 BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
+AGAIN = 8
 DRAWN_FROM = 1_000  # the places of events that a seed draws
 LATER = datetime(2026, 11, 10, 9, tzinfo=UTC)  # the day of corrections
 CALLS = {
@@ -154,10 +155,10 @@ def gaps() -> list[str]:
 
 
 def broken() -> Sequence[str]:
-    """Return what `kvit verify` finds in the company."""
+    """Return what `kvit verify` finds in the company; a few of its charges are computed again."""
     from kvit.web import invariants
 
-    report = invariants.verify_tenant(tenant(), sample=20, seed="proof", progress=_silent)
+    report = invariants.verify_tenant(tenant(), sample=AGAIN, seed="proof", progress=_silent)
     return [f"{one.code} {one.row}: {one.detail}" for one in report.broken]
 
 
