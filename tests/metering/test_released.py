@@ -1,6 +1,9 @@
 """Usage says what it said when its rows have left the database, and when they have come back."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -9,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import pyarrow as pa
 import pytest
 from django.db import DatabaseError, connection, transaction
 
@@ -18,6 +22,7 @@ from kvit.metering.queries import EventFilter, Settled
 from kvit.metering.rows import EventIn, RejectedIn
 from kvit.platform import files
 from kvit.platform.failures import Failure
+from kvit.platform.tenancy import tenant_scope
 from tests.metering.test_sealed import KEYS, NOVEMBER, OCTOBER, SUBJECTS, columns, drawn, read, take
 
 LONG_AGO, FAR = OCTOBER - timedelta(days=100), OCTOBER + timedelta(days=100)
@@ -300,6 +305,24 @@ def test_a_file_that_is_missing_or_altered_is_told_of_and_nothing_is_read_withou
     assert list(queries.problems()) == []
 
 
+def test_segments_of_before_are_read_and_sealed_once_more_before_rows_leave(
+    tenant: UUID, now: datetime, file_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = take(now, 1)
+    before = read(version), columns(version)
+    create = Segment.objects.create
+    with monkeypatch.context() as patch:  # as it was: neither source nor version
+        patch.setattr(_segments, "EVENTS", pa.schema(list(_segments.EVENTS)[:7]))
+        patch.setattr(_segments, "_SAID_OFTEN", ["text", "dimensions"])
+        patch.setattr(Segment.objects, "create", lambda **row: create(**{**row, "is_whole": False}))
+        services.seal(now=now)
+    assert (read(version), columns(version)) == before
+    assert release(now) == 300
+    assert sorted(Segment.objects.values_list("part", "is_whole")) == [(0, False), (1, True)]
+    assert (read(version), columns(version)) == before
+    assert list(queries.problems()) == []
+
+
 def test_a_row_that_its_segment_does_not_say_is_not_deleted(
     tenant: UUID, now: datetime, file_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -398,3 +421,47 @@ def test_events_that_left_are_known_again_by_their_index(
             plan = "\n".join(row for (row,) in cursor.fetchall())
             assert "Scan using metering_releasedevent_pkey on metering_releasedevent" in plan
             assert "Seq Scan on metering_releasedevent" not in plan
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_reads_while_rows_leave_and_come_back_always_reads_all(
+    now: datetime, file_store: Path, tenant: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers and a sender of repeats beside who moves the rows, chunk by chunk, there and back."""
+    monkeypatch.setattr(_release, "CHUNK", 20)
+    version = take(now, 1, 200)
+    with transaction.atomic():
+        usage = len(read(version, since=LONG_AGO, until=FAR))
+    wanted = {
+        "usage": usage,
+        "keys": 200, "list": 200, "card": 1, "repeated": 200,
+    }  # fmt: skip
+    done = threading.Event()
+    seen: list[dict[str, int]] = []
+
+    def look() -> None:
+        with closing(connection), tenant_scope(tenant):
+            while not done.is_set():
+                told = services.ingest(drawn(200, 1), source="a", now=now, **WHO)
+                with transaction.atomic():
+                    usage = len(read(version, since=LONG_AGO, until=FAR))
+                seen.append({
+                    "usage": usage,
+                    "keys": sum(key.events for key in queries.distinct_keys()),
+                    "list": sum(len(page.rows) for page in pages(EventFilter())),
+                    "card": len(queries.event("a", "1-7")),
+                    "repeated": told.repeated,
+                })  # fmt: skip
+
+    with ThreadPoolExecutor(2) as hands:
+        readers = [hands.submit(look) for _ in range(2)]
+        try:
+            for _ in range(2):
+                release(now)
+                services.bring_back(since=LONG_AGO, now=now, **WHO)
+        finally:
+            done.set()
+    for one in readers:
+        one.result()
+    assert len(seen) >= 4
+    assert [one for one in seen if one != wanted] == []

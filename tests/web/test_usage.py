@@ -1,14 +1,20 @@
 """The pages of usage: the fate of an event, decisions, uploads with rows that are mended."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from kvit.integrations import queries as integrations
+from kvit.invoicing import queries as invoicing
+from kvit.invoicing.queries import InvoiceFilter
 from kvit.metering import queries as metering
+from kvit.metering import services as metering_services
+from kvit.metering.rows import EventIn
 from kvit.parties.rows import Tenant
 from tests.invoicing import company
 from tests.invoicing.company import LATER
@@ -172,3 +178,45 @@ def test_a_late_row_is_told_to_wait_for_the_next_run(client: Client) -> None:
     company.use("n-1", 7, date(2026, 10, 13), now=LATER)
     said = text(client, "/office/usage/?event=n-1/2026-10-13/7")
     assert "came after its period was charged" in said
+
+
+def test_pages_and_exports_are_the_same_when_events_have_left_the_database(
+    client: Client, file_store: Path
+) -> None:
+    for n in range(3):
+        company.use("n-1", 5 + n, date(2026, 10, 12 + n))
+    company.use("n-9", 7, date(2026, 10, 14))
+    source = metering.sources()[0]
+    metering_services.retract([(source, "n-1/2026-10-13/6")], reason="twice", actor="x", now=LATER)
+    conflict = EventIn("n-1/2026-10-12/5", "subscription", "n-1", "calls", LATER, Decimal(1))
+    metering_services.ingest([conflict], source=source, actor="x", now=LATER)
+    [dispute] = metering.conflicts()
+    metering_services.resolve_conflict(
+        dispute["id"], outcome="keep", reason="right", actor="x", now=LATER
+    )
+    company.bill(company.NOVEMBER)
+    [line] = [one for one in invoicing.listed(InvoiceFilter()).rows if one.total_minor == 244_000]
+    why = f"/office/invoices/{line.id}/lines/2/why"
+    addresses = [
+        *(f"/office/usage/?tab={tab}" for tab in ("events", "waiting", "conflicts", "retracted")),
+        "/office/usage/?event=n-1/2026-10-10/10000", "/office/usage/?event=n-1/2026-10-12/5",
+        "/office/usage/?meter=calls&subject=n-1", "/office/usage/?source=test",
+        "/office/usage/export/", "/office/usage/export/?subject=n-1", "/office/usage/stand/",
+        f"{why}/", f"{why}/days/", f"{why}/days/2026-10-10/", f"{why}/export/",
+        "/office/overview/waiting/", "/api/v1/usage/events",
+        "/api/v1/usage/events?subject=n-1&order=-time",
+    ]  # fmt: skip
+    before = {one: whole(client, one) for one in addresses}
+    far = LATER + timedelta(days=99)
+    assert metering_services.release(metering.Settled(far, far), actor="x", now=LATER) == 5
+    assert metering.stored() == metering.Stored(0, 5)
+    for one in addresses:
+        assert whole(client, one) == before[one], one
+
+
+def whole(client: Client, address: str) -> bytes:
+    """What an address answers, but for what each answer has of its own."""
+    answer = client.get(address)
+    assert answer.status_code == 200, (address, answer.content)
+    content = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    return re.sub(rb'(csrf\w*|nonce|X-CSRFToken)(":? ?"?|="?)[\w"=: -]*', b"", content)

@@ -128,7 +128,7 @@ _INVARIANTS = {
                       WHERE b.tenant_id = %(tenant)s AND b.version > g.from_version
                         AND b.version <= g.until_version) AS accepted
               FROM (SELECT from_version, until_version, sum(rows) AS n FROM metering_segment
-                    WHERE tenant_id = %(tenant)s GROUP BY 1, 2) g) s
+                    WHERE tenant_id = %(tenant)s GROUP BY 1, 2, is_whole) g) s
         WHERE s.n <> s.accepted ORDER BY s.until_version
     """,
     "metering_conflict_of_nothing": """

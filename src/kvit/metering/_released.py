@@ -209,6 +209,7 @@ def still_mark() -> Mark:
     told = mark()
     if not told.is_settled:
         hold(moving_lock(), shared=True)
+        told = mark()  # who was waited for may have moved the last of them
     return told
 
 
