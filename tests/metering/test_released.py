@@ -1,5 +1,6 @@
 """Usage says what it said when its rows have left the database, and when they have come back."""
 
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from kvit.metering import _intake, _release, _seal, _segments, queries, services
+from kvit.metering._released import Wanted, everything
 from kvit.metering.models import ReleasedEvent, ReleasedSeal, Segment, UsageEvent
 from kvit.metering.queries import EventFilter, Settled
 from kvit.metering.rows import EventIn, RejectedIn
@@ -298,7 +300,7 @@ def test_a_file_that_is_missing_or_altered_is_told_of_and_nothing_is_read_withou
                 one()
             assert (told.value.code, told.value.params["path"]) == (code, path)
         assert [(one.code, one.detail) for one in queries.problems()] == [
-            ("metering_segment_damaged", path.name)
+            ("metering_segment_damaged", str(path))
         ]
     path.write_bytes(bytes_)
     assert read(version) == whole
@@ -465,3 +467,21 @@ def test_who_reads_while_rows_leave_and_come_back_always_reads_all(
         one.result()
     assert len(seen) >= 4
     assert [one for one in seen if one != wanted] == []
+
+
+def test_rows_that_are_left_are_found_by_their_index_beside_those_of_segments(
+    tenant: UUID, now: datetime, file_store: Path
+) -> None:
+    take(now, 1)
+    release(now)
+    take(now, 2)
+    wanted = Wanted([("subscription", "s-1")], ["gib"])
+    which = "tenant_id = %(tenant)s AND subject_kind = %(kind)s AND subject = %(code)s"
+    with everything(wanted) as usage, connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(
+            f"EXPLAIN SELECT count(*) FROM {usage} e WHERE {which} AND meter = %(meter)s",
+            {"tenant": tenant, "kind": "subscription", "code": "s-1", "meter": "gib"},
+        )
+        plan = "\n".join(row for (row,) in cursor.fetchall())
+    assert re.search(r"usage_in_order.*\n.*Index Cond: .*subject.*meter", plan), plan

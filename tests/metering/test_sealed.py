@@ -197,7 +197,7 @@ def test_a_damaged_segment_is_named(tenant: UUID, now: datetime, file_store: Pat
     path = files.path_of(digest)
     path.write_bytes(path.read_bytes() + b"x")
     assert [(one.code, one.detail) for one in queries.problems()] == [
-        ("metering_segment_damaged", digest)
+        ("metering_segment_damaged", str(path))
     ]
 
 

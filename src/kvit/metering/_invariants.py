@@ -50,8 +50,8 @@ WORDS: Words = {
         "sealed files hold another number of events than was accepted",
     ),
     "metering_segment_damaged": (
-        "запечатанного файла нет, или он повреждён",
-        "a sealed file is missing or damaged",
+        "запечатанного файла нет, или он повреждён: верните его из резервной копии",
+        "a sealed file is missing or damaged: put it back from a backup",
     ),
     "metering_log_damaged": (
         "файл журнала приёма повреждён и отложен: часть принятого не разобрана",
@@ -177,7 +177,8 @@ def _damaged() -> Iterator[Problem]:
             try:
                 files.check(digest)
             except files.FileUnusable:
-                yield Problem("metering_segment_damaged", f"version:{version}", digest)
+                path = str(files.path_of(digest))
+                yield Problem("metering_segment_damaged", f"version:{version}", path)
 
 
 @transaction.atomic

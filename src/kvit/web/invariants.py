@@ -25,6 +25,7 @@ from kvit.metering.rows import LATEST
 from kvit.parties import queries as parties
 from kvit.parties.rows import Tenant
 from kvit.platform import catalogue_check
+from kvit.platform.failures import Failure
 from kvit.platform.reading import reading
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
 from kvit.rating import queries as rating
@@ -272,6 +273,8 @@ def _as_far_as_it_goes(name: str, step: Step) -> Iterator[Problem]:
     """A row that cannot even be read ends its step, and no other one."""
     try:
         yield from step()
+    except Failure as error:
+        yield _Found("not_recomputed", name, str(error))
     except (PriceError, ValueError, LookupError) as error:
         yield _Found("not_recomputed", name, f"{type(error).__name__}: {error}")
 
