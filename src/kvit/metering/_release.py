@@ -1,6 +1,6 @@
 """Events leave the table for a sealed, whole segment that says the same of each; and come back.
 
-    sealed, files flushed and hashed ── one transaction: the mark ── who had begun before has ended
+    sealed, files flushed and hashed ── one transaction: the mark ── who read it before has ended
     ── chunk by chunk: what knows an event again is written, its row deleted, in one transaction
 
 From the mark on readers take the events of its versions from segments; before it from the table. So
@@ -33,7 +33,7 @@ from kvit.platform.failures import Failure
 from kvit.platform.tenancy import current_tenant_id
 
 CHUNK = 20_000  # rows of one transaction
-PATIENCE_S = 60.0  # for those who had begun before the mark
+PATIENCE_S = 60.0  # for those who read the mark as it was
 BUSY_S = 0.5  # for who holds a source: less than it takes PostgreSQL to look for a deadlock
 TRIES = 20
 
@@ -56,6 +56,13 @@ WORDS: Words = {
         " kvit usage seal --bring-back.",
     ),
 }
+# A backup holds the table too, by another role: it sees one moment, and needs no waiting for.
+_READERS = """
+    SELECT DISTINCT l.virtualtransaction FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'relation' AND l.relation = 'metering_releasedseal'::regclass
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND a.usename = current_user AND l.pid <> pg_backend_pid()
+"""
 _SAME = """
     e.tenant_id = %(tenant)s AND e.id = s.id AND e.source = s.source AND e.event_id = s.event_id
     AND e.revision = s.revision AND e."position" = s."position" AND e.payload_hash = h.hash
@@ -258,30 +265,25 @@ def _patiently(step: Callable[[], int]) -> int:
 
 
 def _await_readers() -> None:
-    """Wait until every transaction has ended that had begun before now: none that may have read an
-    earlier mark is left.
+    """Wait until every transaction has ended that may have read the mark as it was before.
 
     Raises:
         Busy: one goes on and on.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        begun = cursor.fetchone()[0]
     end = monotonic() + PATIENCE_S
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                SELECT count(*) FROM pg_stat_activity
-                WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < %s
-                """,
-                [begun],
-            )
-            if not cursor.fetchone()[0]:
-                return
+    left = _readers()
+    while left:
         if monotonic() > end:
             raise Busy("metering_release_busy")
-        sleep(0.1)
+        sleep(0.05)
+        left &= _readers()
+
+
+def _readers() -> set[str]:
+    """Return the transactions that have read a mark: they hold its table until they end."""
+    with connection.cursor() as cursor:
+        cursor.execute(_READERS)
+        return {transaction_ for (transaction_,) in cursor.fetchall()}
 
 
 def _leave_chunk(key: UUID) -> int:

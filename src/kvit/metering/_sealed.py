@@ -146,7 +146,7 @@ class Mark(NamedTuple):
 
 def mark() -> Mark:
     """Return how far usage was released. It holds until the end of the transaction: who moves rows
-    waits for all that had begun before."""
+    waits for all that have read it before."""
     told = ReleasedSeal.objects.aggregate(
         version=Max("until_version"),
         moving=Count("id", filter=Q(is_returning=True) | Q(gone__lt=F("rows"))),

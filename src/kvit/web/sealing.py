@@ -7,6 +7,7 @@
 Any number of workers may: a tenant's files are taken up one after the other, its seals take turns.
 """
 
+import logging
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,6 +24,7 @@ from kvit.platform.tenancy import tenant_scope
 from kvit.rating import queries as rating
 from kvit.web.api import intake
 
+_log = logging.getLogger("kvit.sealing")
 LOOK_S = 1.0  # between looks into the log
 WORTH = 10_000  # events, of which a seal of their own is worth it: a small company keeps its rows
 
@@ -68,7 +70,11 @@ def tick() -> None:
 @job(name="web.release", queue="ingest")
 def release(*, now: datetime) -> None:
     """Let events of the tenant in scope leave the database that have been settled long ago."""
-    release_settled(settings.load().keep_events_days, actor="job:release", now=now, least=WORTH)
+    days = settings.load().keep_events_days
+    try:
+        release_settled(days, actor="job:release", now=now, least=WORTH)
+    except (metering.Busy, metering.Returning) as why:  # the next night goes on from there
+        _log.warning("events stay where they are: %s", why)
 
 
 @every_night(name="web.release_all")
