@@ -199,6 +199,7 @@ def together(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
         return result, done
 
     monkeypatch.setattr(rating, "charge_together", counted)
+    monkeypatch.setattr(rating, "FEW", 0)  # a set of any size, whoever is beside it
     return lambda: counts[0]
 
 
@@ -265,6 +266,22 @@ def test_odd_members_are_charged_by_themselves(story: Story, together: Callable[
     assert columns == one_by_one
     assert together() == 20 - 7
     assert len(columns[2]) >= 3  # the negative ones and the text, told by name
+
+
+@pytest.mark.parametrize(("few", "charged"), [(6, 0), (5, 5)])
+def test_few_are_charged_one_by_one_where_others_are(
+    story: Story,
+    together: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+    few: int,
+    charged: int,
+) -> None:
+    monkeypatch.setattr(rating, "FEW", few)
+    codes = open_many(story, 6)
+    story.at("2026-10-20").change(codes[0], "quantity", "3")
+    one_by_one, columns = both_ways(story, "2026-10")
+    assert columns == one_by_one
+    assert together() == charged
 
 
 def test_a_value_too_long_for_64_bits_leaves_its_subscription(

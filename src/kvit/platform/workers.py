@@ -12,18 +12,21 @@ import threading
 from contextlib import suppress
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Status
+from procrastinate.psycopg_connector import PsycopgConnector
 from procrastinate.retry import RetryDecision
 from procrastinate.signals import on_stop
 from procrastinate.worker import Worker
 
 from kvit.platform.leases import LeasedWorkers
 
+CONNECTIONS = 4  # of a worker's own notes, at once; its jobs have one of the process
 RETRY_S = 1.0  # after the database was lost
 # A job that nobody here knows is of a newer version, whose workers are started beside this one.
 NEWER_S, NEWER_TRIES = 60, 1440
@@ -75,8 +78,9 @@ async def _work(**options: Any) -> None:
     Not `replace_connector`: that changes the one app of the process, and a job deferred by a job
     or by a handler would then leave the transaction that it belongs to.
     """
-    of_process: Any = app
-    own = of_process.with_connector(of_process.connector.get_worker_connector())
+    # One connection until more are needed: a worker of few jobs starts in a half of the time.
+    connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=CONNECTIONS)
+    own = cast(Any, app).with_connector(connector)
     own.job_manager = LeasedWorkers(own.connector)
     own.periodic_registry = _noted_by(own)
     own.perform_import_paths()

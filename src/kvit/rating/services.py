@@ -29,6 +29,8 @@ from kvit.subscriptions import queries as subscriptions
 
 __all__ = ["rate_many", "take_back"]
 
+FEW = 16  # subscriptions: a set of so few costs more than to rate them beside others one by one
+
 
 @dataclass(frozen=True, slots=True)
 class _Job:
@@ -84,6 +86,9 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
     be charged, and nothing new is known, is not looked at further.
     """
     groups, settled = part(ids, run)
+    together = sum(len(one.members) for one in groups)
+    if together < FEW and together + len(settled) < len(ids):
+        groups = []
     result, done = charge_together(groups, run)
     result.subscriptions += len(settled)
     rest = [one for one in ids if one not in done and one not in settled]

@@ -69,7 +69,7 @@ def kill_workers(ground: Ground, *, seed: int, kills: int) -> Part:
     part, chance = Part(), chance_of(seed, "workers")
     work = _job()
     template = ground.template(f"payers_{payers}", lambda: company.make(payers, events=1))
-    with ground.copy(template):
+    with ground.copy(template) as access:
         in_peace(FINISHERS)  # nothing; what workers ask for is loaded before they are forked
         with tenant_scope(company.tenant().id):
             _leave_jobs(work, chance, part)
@@ -80,7 +80,9 @@ def kill_workers(ground: Ground, *, seed: int, kills: int) -> Part:
         part.violations += [*left_undone(), *_not_taken_up(part)]
         with tenant_scope(company.tenant().id):
             part.violations += _lost_or_doubled(payers)
+        ground.look_at(access.database)
         _share(chance, kills, part)
+        ground.look_at(access.database)
         with tenant_scope(company.tenant().id):
             part.violations += company.gaps()
         part.violations += company.broken()

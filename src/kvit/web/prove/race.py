@@ -70,7 +70,9 @@ def _template(asked: tuple[Ground, str, int]) -> str:
         with tenant_scope(company.tenant().id):
             company.bill(chunk=500)
 
-    return ground.template(f"{name}_{rounds}", fill)
+    made = ground.template(f"{name}_{rounds}", fill)
+    ground.look_at(made)
+    return made
 
 
 def _prove_one(job: _Job) -> Part:
