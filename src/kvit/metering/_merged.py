@@ -129,6 +129,9 @@ class _Look:
             kept &= _is_less(columns, self.beyond)
         if self.floor is not None:
             kept &= ~_is_less(columns, self.floor)
+        if len(where) > self.limit:  # few are to be put in order
+            rest = np.where(kept, columns[0], np.iinfo(np.int64).min)
+            kept &= rest >= np.partition(rest, -self.limit - 1)[-self.limit - 1]
         columns, where = [one[kept] for one in columns], where[kept]
         for at in np.lexsort(columns[::-1])[::-1][: self.limit + 1].tolist():
             place = tuple(int(one[at]) for one in columns)

@@ -384,12 +384,12 @@ class Segment:
         """Return some columns of single rows. `places` rise."""
         groups = self._group_at(places)
         schema = pa.schema([EVENTS.field(name) for name in columns])
-        parts = [
-            self._group(place, columns)
-            .take(pa.array(places[groups == place] - self.group_starts[place]))
-            .cast(schema)
-            for place in np.unique(groups).tolist()
-        ]
+        parts = []
+        for place in np.unique(groups).tolist():
+            group, inside = self._group(place, columns), places[groups == place]
+            if len(inside) < group.num_rows:
+                group = group.take(pa.array(inside - self.group_starts[place]))
+            parts.append(group.cast(schema))
         return pa.concat_tables(parts) if parts else schema.empty_table()
 
     def _group_at(self, places: Rows) -> Rows:

@@ -13,7 +13,7 @@ from kvit.web.cli.language import either
 
 ROOT = Path(__file__).resolve().parents[4]
 FOLDER = ROOT / "bench"
-NAMES = ("quote", "intake", "upload", "billrun", "rating", "telecom", "pages")
+NAMES = ("quote", "intake", "upload", "release", "billrun", "rating", "telecom", "pages")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
