@@ -437,7 +437,7 @@ def test_who_reads_while_rows_leave_and_come_back_always_reads_all(
         usage = len(read(version, since=LONG_AGO, until=FAR))
     wanted = {
         "usage": usage,
-        "keys": 200, "list": 200, "card": 1, "repeated": 200,
+        "keys": 200, "list": 200, "card": 1, "repeated": 200, "problems": 0,
     }  # fmt: skip
     done = threading.Event()
     seen: list[dict[str, int]] = []
@@ -454,6 +454,7 @@ def test_who_reads_while_rows_leave_and_come_back_always_reads_all(
                     "list": sum(len(page.rows) for page in pages(EventFilter())),
                     "card": len(queries.event("a", "1-7")),
                     "repeated": told.repeated,
+                    "problems": len(list(queries.problems())),
                 })  # fmt: skip
 
     with ThreadPoolExecutor(2) as hands:

@@ -10,7 +10,6 @@ from django.db import connection, transaction
 from kvit.core.wording import Words
 from kvit.metering._released_checks import WORDS as RELEASED_WORDS
 from kvit.metering._released_checks import released_problems
-from kvit.metering._sealed import mark
 from kvit.metering.models import Segment
 from kvit.metering.rows import EventIn, payload_of
 from kvit.platform import durable_log, files
@@ -70,7 +69,10 @@ _INVARIANTS = {
         FROM metering_batch b
         LEFT JOIN (SELECT batch_id, count(*) AS n FROM metering_usageevent
                    WHERE tenant_id = %(tenant)s GROUP BY batch_id) e ON e.batch_id = b.id
-        WHERE b.tenant_id = %(tenant)s AND b.version > %(released)s
+        WHERE b.tenant_id = %(tenant)s AND b.version > (
+            -- Asked in the same moment: rows may be leaving meanwhile.
+            SELECT coalesce(max(until_version), 0) FROM metering_releasedseal
+            WHERE tenant_id = %(tenant)s)
           AND b.accepted <> coalesce(e.n, 0) ORDER BY b.version
     """,
     "metering_event_without_batch": """
@@ -154,15 +156,14 @@ class Problem(NamedTuple):
 
 def problems() -> Iterator[Problem]:
     """Recompute what must hold, what the constraints promise included: an owner can drop them."""
-    released = mark().version
     for code, sql in _INVARIANTS.items():
         with connection.cursor() as cursor:
-            cursor.execute(sql, {"tenant": current_tenant_id(), "released": released})
+            cursor.execute(sql, {"tenant": current_tenant_id()})
             for row, detail in cursor.fetchall():
                 yield Problem(code, row, detail)
     yield from _altered()
     yield from _damaged()
-    for one in released_problems() if released else ():
+    for one in released_problems():
         yield Problem(*one)
     for path in durable_log.damaged(str(current_tenant_id())):
         yield Problem("metering_log_damaged", f"file:{path.name}", str(path))
