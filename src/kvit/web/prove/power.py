@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 import psycopg
@@ -38,12 +38,13 @@ from kvit.platform.embedded.postmaster import is_ready
 from kvit.web.prove.ground import close, point
 from kvit.web.prove.outcome import Part, chance_of
 
-DRAFTS = 60  # for a kill; a writer that finds none goes on to look
+DRAFTS = 40  # for a kill: more than two writers approve meanwhile
 INTAKES, APPROVERS = 2, 2
 BULK = 1  # the place of the writer that keeps its events in the log
 TAKEN_UP = 5  # batches, at once
 A_BATCH = 5  # events
 PAUSE_S = 0.05
+PACE_S = 0.015  # of a writer: half of what it takes to write
 PATIENCE_S = 120.0
 
 
@@ -171,12 +172,18 @@ def writer(access: Access, acks: Path, place: int) -> int:
         acked = len(acks.read_text().split()) if acks.exists() else 0
         with acks.open("a", buffering=1) as told:
             write = _keep if place == BULK else _take_in if place < INTAKES else _approve
-            write(place, lambda said: told.write(f"{said}\n"), lambda: bool(asked), acked)
+            write(place, partial(_acknowledged, told), lambda: bool(asked), acked)
         status = 0
     finally:
         if status:
             traceback.print_exc()
         os._exit(status)
+
+
+def _acknowledged(told: IO[str], what: str) -> None:
+    """Note it, and leave the processors to the others for a moment."""
+    told.write(f"{what}\n")
+    time.sleep(PACE_S)
 
 
 Tell = Callable[[str], Any]
