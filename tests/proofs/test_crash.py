@@ -7,6 +7,7 @@ from kvit.web.prove.ground import Ground
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_killed_at_any_boundary_a_flow_ends_as_if_never_killed(ground: Ground) -> None:
     flows = ("amendment", "intake", "sealing", "releasing", "returning")
     outcome = crash.prove(seed=1, size=0, ground=ground, only=flows)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from kvit.web.prove import mutants
 from kvit.web.prove.ground import Ground
 
@@ -19,6 +21,7 @@ TRIED = (
 )
 
 
+@pytest.mark.once
 def test_planted_bugs_are_caught(ground: Ground) -> None:
     outcome = mutants.prove(seed=1, size=99, ground=ground, only=TRIED)
     assert outcome.violations == []

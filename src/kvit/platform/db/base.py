@@ -34,7 +34,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Tell the open transaction its tenant; call it before work on the raw connection."""
         tenant = str(current_tenant.get() or "")
         if self._told != tenant and self.connection is not None:
-            self.connection.execute("select set_config('app.tenant', %s, true)", [tenant])
+            with self.wrap_database_errors:  # a lost server is Django's error here as everywhere
+                self.connection.execute("select set_config('app.tenant', %s, true)", [tenant])
             self._told = tenant
 
     def _execute_as_tenant(

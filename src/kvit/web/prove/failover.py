@@ -12,11 +12,10 @@ that a server is lost, and orders the promotion, is not ours: here it is ordered
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,7 +33,8 @@ from kvit.web.prove.ground import Ground, point
 from kvit.web.prove.outcome import Outcome, Part, chance_of, gathered
 
 DRAFTS = 150  # for a failover
-CUT_OFF_S = 0.2  # that the standby hears nothing before the server is lost
+CUT_OFF_S = 0.6  # that the standby hears nothing before the server is lost, at most
+ENOUGH = 4  # acknowledged meanwhile: the server is lost at once
 STANDBYS = "*"  # that a commit waits for
 PATIENCE_S = 60.0
 PAUSE_S = 0.02
@@ -58,6 +58,7 @@ def prove(*, seed: int, size: int, ground: Ground) -> Outcome:
     store = files.folder()
     root = Path(tempfile.mkdtemp(prefix="kvit-failover-"))
     folders = [DataFolder(root / str(place)) for place in range(size + 1)]
+    places = range(power.INTAKES + power.APPROVERS)
     writers: list[int] = []
     alive: list[_Server] = []
     promotions: list[float] = []
@@ -75,16 +76,15 @@ def prove(*, seed: int, size: int, ground: Ground) -> Outcome:
         for folder in folders[1:]:
             alive.append(_standby(alive[0], folder))
             if not writers:
-                places = range(power.INTAKES + power.APPROVERS)
                 writers = [power.writer(access, root / f"acks-{n}", n) for n in places]
             time.sleep(chance.uniform(0.2, 0.5))
-            promotions.append(_lose(*alive))
+            acks = [root / f"acks-{n}" for n in places if n != power.BULK]
+            promotions.append(_lose(alive[0], alive[1], acks))
             del alive[0]
         time.sleep(0.2)  # what is written to the last one counts as well
-        power.end(writers)
-        writers = []
+        ended, writers = power.end(writers), []
         point(access)
-        part.violations += power.lost(root, part)
+        part.violations += [*ended, *power.lost(root, part)]
     finally:
         power.end(writers)
         point(before)
@@ -120,16 +120,25 @@ def _standby(first: _Server, folder: DataFolder) -> _Server:
     return made
 
 
-def _lose(first: _Server, standby: _Server) -> float:
-    """Cut the standby off, kill the server, promote the standby; return how long that took."""
-    [[receiver]] = standby.asked("SELECT pid FROM pg_stat_wal_receiver")
-    os.kill(int(str(receiver)), signal.SIGSTOP)
-    time.sleep(CUT_OFF_S)
+def _lose(first: _Server, standby: _Server, acks: Sequence[Path]) -> float:
+    """Cut the standby off, kill the server, promote the standby; return how long that took.
+
+    While it is cut off nothing may be acknowledged; what is would be lost, and is waited for.
+    """
+    standby.asked("ALTER SYSTEM SET primary_conninfo = ''")
+    standby.asked("SELECT pg_reload_conf()")
+    _until(lambda: not standby.asked("SELECT 1 FROM pg_stat_wal_receiver"))
+    before, began = _told(acks), time.monotonic()
+    while _told(acks) < before + ENOUGH and time.monotonic() - began < CUT_OFF_S:
+        time.sleep(PAUSE_S)
     power.kill_all(first.running)
-    os.kill(int(str(receiver)), signal.SIGCONT)
     began = time.monotonic()
     standby.asked("SELECT pg_promote(true, 60)")
     return time.monotonic() - began
+
+
+def _told(acks: Sequence[Path]) -> int:
+    return sum(len(one.read_text().split()) for one in acks if one.exists())
 
 
 def _until(holds: Callable[[], object]) -> None:

@@ -76,9 +76,8 @@ def kill_servers(*, seed: int, kills: int) -> Part:
         part.figures["median recovery, ms"] = sorted(recoveries)[len(recoveries) // 2]
         part.figures["longest recovery, ms"] = max(recoveries)
         time.sleep(PAUSE_S)
-        end(writers)
-        writers = []
-        part.violations += lost(root, part)
+        ended, writers = end(writers), []
+        part.violations += [*ended, *lost(root, part)]
     finally:
         end(writers)
         point(before)
@@ -260,11 +259,12 @@ def _patiently(act: Callable[[], Any]) -> Any:
             time.sleep(PAUSE_S)
 
 
-def end(writers: Sequence[int]) -> None:
+def end(writers: Sequence[int]) -> list[str]:
+    """Let writers end, and return what is wrong: one ended before, by an error of its own."""
     for pid in writers:
         os.kill(pid, signal.SIGTERM)
-    for pid in writers:
-        os.waitpid(pid, 0)
+    ended = {place: os.waitpid(pid, 0)[1] for place, pid in enumerate(writers)}
+    return [f"writer {place} ended with {status}" for place, status in ended.items() if status]
 
 
 def lost(root: Path, part: Part) -> list[str]:
