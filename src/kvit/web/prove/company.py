@@ -33,7 +33,7 @@ ACTOR = "cli:prove"
 OCTOBER = Period(date(2026, 10, 1), date(2026, 11, 1))
 NOVEMBER = Period(date(2026, 11, 1), date(2026, 12, 1))
 BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
-AGAIN = 8
+AGAIN = 4
 DRAWN_FROM = 1_000  # the places of events that a seed draws
 LATER = datetime(2026, 11, 10, 9, tzinfo=UTC)  # the day of corrections
 CALLS = {

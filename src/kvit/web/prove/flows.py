@@ -156,9 +156,9 @@ FLOWS = (
     Flow("correction", correction, bill_run),
     Flow("sealing", sealing, intake, writes_files=True),
     Flow("bulk", bulk, writes_files=True, apart=TOLD),
+    Flow("shared run", shared_run, _order, customers=MANY),
     Flow("differences", differences, _billed_and_amended, customers=MANY),
     Flow("approval", approval, bill_run, approval=True, customers=MANY),
-    Flow("shared run", shared_run, _order, customers=MANY),
     Flow("releasing", releasing, writes_files=True),
     Flow("returning", returning, releasing),
 )

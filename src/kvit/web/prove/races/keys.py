@@ -14,6 +14,7 @@ from kvit.web.prove import company
 from kvit.web.prove.company import ACTOR, BEGIN, LATER
 from kvit.web.prove.races import HANDS, Round, among, race, same, told
 
+DRAFTS = 2  # of one price
 COUPONS = 3  # of each code
 EVENTS = 40  # of an intake: the last of them is told with another value by half of the hands
 
@@ -91,10 +92,10 @@ def event_ids(place: int) -> Round:
 
 @race("draft_publish", template="one")
 def draft_publish(place: int) -> Round:
-    """Four drafts of one price, each published twice at once: one revision, one price."""
+    """Two drafts of one price, each published four times at once: one revision, one price."""
     day = date(2090, 1, 1) + timedelta(place)
     drafts = []
-    for n in range(HANDS // 2):
+    for n in range(DRAFTS):
         draft = catalog.open_draft(f"d-{n}", effective_from=day, actor=ACTOR, now=LATER)
         price = {"model": "flat", "amount": str(2000 + HANDS * place + n)}
         document = {"plan": "pro", "code": "fee", "name": "fee", "price": price}

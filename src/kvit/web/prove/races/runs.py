@@ -90,7 +90,7 @@ def bonus_twice(place: int) -> Round:
 
 @race("order_twice", template="one")
 def order_twice(place: int) -> Round:
-    """Three people order a run of one month: one order stands, and two workers at it bill once."""
+    """Two people order a run of one month: one order stands, and who is at it bills once."""
     window = company.month(place + 1)
     now = window.end_instant(company.ZONE)
 
@@ -106,7 +106,7 @@ def order_twice(place: int) -> Round:
         orders = company.number("SELECT count(*) FROM invoicing_runorder WHERE status <> 'done'")
         yield from same("orders not done", orders, 0)
 
-    return Round([order] * RUNS, check)
+    return Round([order] * BESIDE, check)
 
 
 @race("amendment_numbers", template="one")
