@@ -81,6 +81,7 @@ def prove(
         for calm in calms
         for at in range(_first(calm, last), len(calm.kinds) + 1, CHUNK)
     ]
+    jobs.sort(key=lambda one: -len(one.calm.kinds))  # the small ones fill what is left in the end
     whole = Part()
     for calm in calms:
         whole.figures[f"boundaries of {calm.flow}"] = len(calm.kinds)

@@ -24,7 +24,10 @@ _COLUMNS = """
     SELECT table_name, column_name FROM information_schema.columns
     WHERE table_schema = 'public' ORDER BY table_name, ordinal_position"""
 # What only says when something was noted, or how far a job had come when it noted it.
-_NOTED = frozenset("recorded_at started_at heard_at finished_at ordered_at done whole".split())
+# (A run's own stage changes together with its parts, which are compared.)
+_NOTED = frozenset(
+    "recorded_at started_at heard_at finished_at ordered_at done whole stage".split()
+)
 _ASLEEP = "SET LOCAL session_replication_role = replica"
 Prints = dict[str, tuple[str, str]]  # by table: of all that it holds, and of what matters in it
 
