@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from kvit.ledger import _past, queries, services
+from kvit.ledger import _by_customer, _past, queries, services
 from kvit.ledger.models import Claim, DayTurnover, PastClaim, Posting
 from kvit.ledger.queries import Asked
 from kvit.ledger.rows import PostingsAsked
@@ -82,6 +82,19 @@ def test_a_kept_day_that_something_was_posted_before_is_passed_by_and_made_anew(
     assert list(queries.problems()) == []
 
 
+def test_behind_so_many_customers_only_those_of_the_page_are_looked_at(
+    seller: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_by_customer, "COUNTED", 0)
+    monkeypatch.setattr(_past, "LEAST", 1)
+    post(seller, now)
+    whole = queries.customers_page(Asked(None, DAYS[5], DAYS[5]), limit=1)
+    assert (whole.count, len(whole.rows), whole.next is None) == (1, 1, False)
+    answers_are_those_of_postings(seller)
+    services.keep_past(before=DAYS[5])
+    answers_are_those_of_postings(seller)
+
+
 def answers_are_those_of_postings(seller: UUID) -> None:
     for since, until in combinations(DAYS, 2):
         assert queries.trial_balance(seller, since=since, until=until) == queries.trial_balance(
@@ -91,6 +104,7 @@ def answers_are_those_of_postings(seller: UUID) -> None:
             asked = Asked(seller, since, until, account)
             posted = Asked(seller, since, until, account, known=LATE)
             assert queries.customers_page(asked) == queries.customers_page(posted)
+            assert walked(asked) == walked(posted)
             assert cards(asked) == cards(posted)
     for on in DAYS:
         assert queries.balances(seller, on=on) == queries.balances(
@@ -100,11 +114,7 @@ def answers_are_those_of_postings(seller: UUID) -> None:
         assert queries.customers_page(Asked(None, end, end)) == queries.customers_page(
             Asked(None, end, end, known=LATE)
         )
-        first = queries.customers_page(Asked(None, end, end), limit=1)
-        if first.next:
-            rest = queries.customers_page(Asked(None, end, end), after=first.next)
-            posted = queries.customers_page(Asked(None, end, end, known=LATE))
-            assert [*first.rows, *rest.rows] == [*posted.rows]
+        assert walked(Asked(None, end, end)) == walked(Asked(None, end, end, known=LATE))
         claims = Claim.objects.values("customer_id")
         known = queries.receivables_by_customer(seller, on=on, as_recorded_by=LATE)
         owed: dict[UUID, dict[str, int]] = {}
@@ -119,6 +129,14 @@ def answers_are_those_of_postings(seller: UUID) -> None:
         assert set(owing) == {key for key, sums in owed.items() if max(sums.values()) > 0}
         assert queries.owed_in_all(claims.filter(customer_id=ANN), on=on) == owed.get(ANN, {})
         assert queries.owed_in_all(claims.none(), on=on) == {}
+
+
+def walked(asked: Asked) -> list[Any]:
+    """Every customer, a page each."""
+    pages = [queries.customers_page(asked, limit=1)]
+    while pages[-1].next:
+        pages.append(queries.customers_page(asked, after=pages[-1].next, limit=1))
+    return [(page.rows, page.sums) for page in pages]
 
 
 @pytest.mark.parametrize("on", [DAYS[0], DAYS[3], DAYS[5]])  # before, between, after all

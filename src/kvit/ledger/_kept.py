@@ -5,7 +5,7 @@ What customers owe is kept of all that is posted; of a day it is that less what 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -55,13 +55,18 @@ LAST = date.max - timedelta(days=1)
 
 
 def claims_moved(
-    accounts: Mapping[UUID, Sequence[str]], *, days: str, given: dict[str, Any]
+    accounts: Mapping[UUID, Sequence[str]],
+    *,
+    days: str,
+    given: dict[str, Any],
+    customers: Collection[UUID] | None = None,
 ) -> str:
     """Return the question what was posted to some accounts (of sellers, by code) on some days.
 
     Args:
         days: the parameter that holds these days (`claim_days`).
         given: parameters; those of the accounts are put there.
+        customers: whose postings, `NOBODY` among them; everybody's by default.
 
     Accounts are told and not joined: the planner knows then how many postings there will be.
     """
@@ -78,6 +83,12 @@ def claims_moved(
         or "false"
         for side in ("debit", "credit")
     )
+    whose = ""
+    if customers is not None:
+        given["customers"] = list(customers)
+        whose = "AND p.customer_id = ANY (%(customers)s)"
+        if NOBODY in customers:
+            whose = "AND (p.customer_id = ANY (%(customers)s) OR p.customer_id IS NULL)"
     return f"""
         SELECT coalesce(p.customer_id, '{NOBODY}') AS customer_id, p.currency, p.effective_on,
                CASE WHEN {debit} THEN p.amount_minor ELSE 0 END AS debit_minor,
@@ -85,7 +96,7 @@ def claims_moved(
                ({debit})::int + ({credit})::int AS sides
         FROM ledger_posting p
         WHERE p.tenant_id = %(tenant)s AND p.effective_on = ANY (%({days})s)
-          AND ({debit} OR {credit})
+          AND ({debit} OR {credit}) {whose}
     """
 
 

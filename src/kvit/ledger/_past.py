@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import accumulate
 from typing import Any
 from uuid import UUID
@@ -44,6 +44,9 @@ class Known:
 
     def before(self, day: date) -> int:
         return self.sums[bisect_left(self.days, day)]
+
+    def on(self, day: date) -> int:
+        return self.before(day + timedelta(days=1)) - self.before(day)
 
     def standing(self) -> list[date]:
         return [day for day, postings in self.kept.items() if self.before(day) == postings]

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import connection
 
 from kvit.ledger import _invariants, _log_audit
+from kvit.ledger._by_customer import customers_page
 from kvit.ledger._compared import Compared, Sides, compared, sides_of, total
 from kvit.ledger._invariants import Problem
 from kvit.ledger._kept import (
@@ -25,7 +26,7 @@ from kvit.ledger._kept import (
 )
 from kvit.ledger._log import NotLogged, is_behind, log_of_books
 from kvit.ledger._log_audit import agrees, proofs_of
-from kvit.ledger._paged import Asked, card_page, customers_page
+from kvit.ledger._paged import Asked, card_page
 from kvit.ledger._postings import postings_of, postings_page
 from kvit.ledger.models import Account, Posting
 from kvit.platform.reading import asked_once

@@ -64,7 +64,8 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class CustomerPage:
-    """A page of what customers have on an account; `sums` are those of all customers."""
+    """A page of what customers have on an account; `sums` are those of all customers. `count` goes
+    no further than `platform.paging.COUNTED` + 1."""
 
     rows: tuple[CustomerTurnover, ...]
     next: str | None

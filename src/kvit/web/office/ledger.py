@@ -31,7 +31,7 @@ from kvit.ledger.queries import Asked, Compared
 from kvit.ledger.rows import PostingsAsked
 from kvit.parties import queries as parties
 from kvit.parties.rows import Seller
-from kvit.platform.paging import Page
+from kvit.platform.paging import COUNTED, Page
 from kvit.platform.tenancy import tenant_scope
 from kvit.web import lists
 from kvit.web.columns import Column, Listing, Part, Sum
@@ -241,6 +241,7 @@ def account_customers(request: HttpRequest, account: str) -> HttpResponse:
         {
             "form": form, "chosen": chosen, "account": account, "name": name, "found": found,
             "who": customers(row.customer_id for row in found.rows), "same": chosen.query(),
+            "is_counted": found.count <= COUNTED,
         },
     )  # fmt: skip
 
