@@ -85,7 +85,7 @@ def test_the_list_is_narrowed_and_sorted(tenant: Tenant, now: datetime) -> None:
     assert found(among=[ids["romashka"]]) == ["romashka"]
     assert found(without=[ids["romashka"]], order="-name") == ["sever", "nord-2041-7"]
     assert found(branches=["north"]) == []
-    assert queries.segments() == ["key"]
+    assert queries.customer_choices().segments == ("key",)
 
 
 def test_pages_go_on_where_the_last_ended(tenant: Tenant, now: datetime) -> None:

@@ -88,8 +88,8 @@ def test_every_address_declares_its_right() -> None:
     assert [place for place, view in addresses if route_of(view) is None] == []
 
 
-def test_the_gate_asks_four_questions_a_request(office: Office) -> None:
-    """Session, user, memberships with rights and second factor, clock; whatever the page."""
+def test_the_gate_asks_three_questions_a_request(office: Office) -> None:
+    """Session, user, memberships with rights, second factor and clock; whatever the page."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -98,4 +98,4 @@ def test_the_gate_asks_four_questions_a_request(office: Office) -> None:
     with CaptureQueriesContext(connection) as asked:
         client.get("/office/settings/sellers/new/")
     told = [one["sql"] for one in asked if one["sql"].startswith(("SELECT", "INSERT", "UPDATE"))]
-    assert len(told) == 4, told
+    assert len(told) == 3, told

@@ -13,24 +13,30 @@ What was paid is not here: nobody keeps payments yet.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
+from django.contrib.postgres.fields import ArrayField
 from django.db.models import (
+    BigIntegerField,
     BooleanField,
     Case,
     CharField,
     Count,
     DateField,
+    Expression,
     F,
     Func,
+    OuterRef,
     Q,
     QuerySet,
+    Subquery,
     Sum,
+    UUIDField,
     Value,
     When,
 )
@@ -132,13 +138,13 @@ def listed(
     rows = _on_tab(_filtered(wanted), wanted.tab)
     is_kept = is_tallied(wanted)
     names = [name.lstrip("-") for name in ORDERS[order]]
-    rows = rows.values(*_COLUMNS, *(name for name in names if name not in _COLUMNS))
+    rows = _seen(rows, *(name for name in names if name not in _COLUMNS))
     page: Page[dict[str, Any]] = keyset(
         rows, order=ORDERS[order], after=after, limit=limit, counted=not is_kept
     )
     if is_kept:
         page = replace(page, count=min(totals(wanted)[wanted.tab].count, COUNTED + 1))
-    return page.of(_made(page.rows))
+    return page.of(_row)
 
 
 def totals(wanted: InvoiceFilter) -> dict[Tab, TabTotal]:
@@ -184,9 +190,7 @@ def _tallied(wanted: InvoiceFilter) -> list[tuple[str, str, int, int]]:
 
 def rows_of(ids: Sequence[UUID]) -> dict[UUID, InvoiceRow]:
     """Return documents as the list shows them, by id; unknown ids are left out."""
-    rows = list(Invoice.objects.filter(pk__in=list(ids)).values(*_COLUMNS))
-    make = _made(rows)
-    return {row["id"]: make(row) for row in rows}
+    return {row["id"]: _row(row) for row in _seen(Invoice.objects.filter(pk__in=list(ids)))}
 
 
 def family_of(invoice_id: UUID) -> list[InvoiceRow]:
@@ -197,13 +201,7 @@ def family_of(invoice_id: UUID) -> list[InvoiceRow]:
     family = Invoice.objects.filter(Q(pk=original) | Q(corrects_id=original)).order_by(
         F("corrects_id").asc(nulls_first=True), "created_at", "pk"
     )
-    rows = list(family.values(*_COLUMNS))
-    corrections = [
-        (one["corrects_id"], one["kind"], one["total_minor"])
-        for one in rows
-        if one["corrects_id"] is not None and one["status"] == "issued"
-    ]
-    return list(map(_maker(corrections, {one["id"]: one["number_text"] for one in rows}), rows))
+    return [_row(one) for one in _seen(family)]
 
 
 def correctors() -> list[str]:
@@ -222,9 +220,12 @@ def _filtered(wanted: InvoiceFilter) -> "QuerySet[Any]":
         "total_minor__lte": wanted.most_minor,
         "reason__icontains": wanted.reason or None,
         "author": wanted.author or None,
-        "customer_id__in": None if wanted.customers is None else list(wanted.customers),
     }
     rows = rows.filter(**{name: bound for name, bound in own.items() if bound is not None})
+    if wanted.customers is not None:
+        # An array, and not a parameter each: a name may mean a thousand.
+        customers = Value(list(wanted.customers), output_field=ArrayField(UUIDField()))
+        rows = rows.filter(_is_one_of("customer_id", customers))
     return rows.filter(_numbered(wanted.number.strip())) if wanted.number.strip() else rows
 
 
@@ -246,11 +247,15 @@ def _bounds(wanted: InvoiceFilter, *, day: str) -> dict[str, object]:
 def _numbered(text: str) -> Q:
     """Find a number whole, or by its count alone («118»), through the index of the series."""
     counts = {int(group) for group in _DIGITS.findall(text)}
-    known = NumberSeries.objects.values_list("seller_id", "key")
     series = Q(pk__in=())
-    for seller, key in known:
+    for seller, key in _series():
         series |= Q(seller_id=seller, series=key, number__in=counts)
     return series if text.isdecimal() else series & Q(number_text=text)
+
+
+@asked_once
+def _series() -> list[tuple[UUID, str]]:
+    return list(NumberSeries.objects.values_list("seller_id", "key"))
 
 
 def _corrected_by(*kinds: str) -> "QuerySet[Any]":
@@ -271,11 +276,11 @@ def _noted() -> "QuerySet[Any]":
     return _corrected_by("credit_note", "debit_note")
 
 
-def _is_one_of(ids: "QuerySet[Any]") -> Func:
+def _is_one_of(column: str, ids: Expression) -> Func:
     """Look each of a few ids up by its key: a join would be planned as a walk over all rows."""
-    found = Func(ArraySubquery(ids), function="ANY")
+    found = Func(ids, function="ANY")
     return Func(
-        F("pk"), found, arg_joiner=" = ", template="%(expressions)s", output_field=BooleanField()
+        F(column), found, arg_joiner=" = ", template="%(expressions)s", output_field=BooleanField()
     )
 
 
@@ -298,61 +303,44 @@ def _on_tab(rows: "QuerySet[Any]", tab: Tab) -> "QuerySet[Any]":
         case "issued":
             return original.exclude(pk__in=_void()).exclude(pk__in=_noted())
         case "corrected":
-            return original.filter(_is_one_of(_noted())).exclude(pk__in=_void())
+            return original.filter(_is_one_of("pk", ArraySubquery(_noted()))).exclude(
+                pk__in=_void()
+            )
         case "void":
-            return original.filter(_is_one_of(_void()))
+            return original.filter(_is_one_of("pk", ArraySubquery(_void())))
         case "corrections":
             return rows.filter(status="issued", corrects_id__isnull=False)
         case _:
             return rows
 
 
-def _made(many: Sequence[Mapping[str, Any]]) -> Callable[[Mapping[str, Any]], InvoiceRow]:
-    """Return how a row is made, with what corrects these and what they correct asked for once."""
-    ids = {row["id"] for row in many}
-    originals = {row["corrects_id"] for row in many} - {None}
-    near = Invoice.objects.filter(
-        Q(corrects_id__in=ids, status="issued") | Q(pk__in=originals)
-    ).values_list("pk", "number_text", "corrects_id", "kind", "total_minor", "status")
-    corrections: list[tuple[UUID, str, int]] = []
-    numbers: dict[UUID | None, str] = {}
-    for key, number, corrects, kind, minor, status in near:
-        numbers[key] = number
-        if corrects in ids and status == "issued":
-            corrections.append((corrects, kind, minor))
-    return _maker(corrections, numbers)
+def _seen(rows: "QuerySet[Any]", *more: str) -> "QuerySet[Any]":
+    """Return what a list shows of documents, with what was issued to correct each: looked up for
+    the rows of a page alone, as the last thing that is done."""
+    corrections = Invoice.objects.filter(corrects_id=OuterRef("pk"), status="issued").order_by()
+    taken = corrections.values("corrects_id").annotate(minor=Sum("total_minor")).values("minor")
+    original = Invoice.objects.filter(pk=OuterRef("corrects_id")).values("number_text")
+    return rows.annotate(
+        corrected_by=ArraySubquery(corrections.values("kind")),
+        taken=Coalesce(Subquery(taken), 0, output_field=BigIntegerField()),
+        corrects_number=Coalesce(Subquery(original), Value("")),
+    ).values(*_COLUMNS, "corrected_by", "taken", "corrects_number", *more)
 
 
-def _maker(
-    corrections: Iterable[tuple[UUID, str, int]], numbers: Mapping[UUID | None, str]
-) -> Callable[[Mapping[str, Any]], InvoiceRow]:
-    """Return how a row is made: with the issued corrections of these documents, and the numbers of
-    what they correct themselves."""
-    taken: dict[UUID, int] = defaultdict(int)
-    kinds: dict[UUID, set[str]] = defaultdict(set)
-    for key, kind, minor in corrections:
-        taken[key] += minor
-        kinds[key].add(kind)
-
-    def make(row: Mapping[str, Any]) -> InvoiceRow:
-        key = row["id"]
-        state = row["status"]
-        if key in kinds:
-            state = "void" if "void" in kinds[key] else "corrected"
-        return InvoiceRow(
-            id=key,
-            state=state,
-            number=row["number_text"],
-            left_minor=row["total_minor"] + taken[key],
-            corrects_number=numbers.get(row["corrects_id"], ""),
-            **{name: row[name] for name in _AS_THEY_ARE},
-        )
-
-    return make
+def _row(row: Mapping[str, Any]) -> InvoiceRow:
+    state, kinds = row["status"], row["corrected_by"]
+    if kinds:
+        state = "void" if "void" in kinds else "corrected"
+    return InvoiceRow(
+        state=state,
+        number=row["number_text"],
+        left_minor=row["total_minor"] + row["taken"],
+        **{name: row[name] for name in _AS_THEY_ARE},
+    )
 
 
 _AS_THEY_ARE = (
-    "kind", "waits_for", "seller_id", "customer_id", "currency", "billed_in", "period_start",
-    "period_end", "issued_on", "net_minor", "vat_minor", "total_minor", "corrects_id", "reason",
-    "author", "approver",
+    "id", "corrects_number", "kind", "waits_for", "seller_id", "customer_id", "currency",
+    "billed_in", "period_start", "period_end", "issued_on", "net_minor", "vat_minor",
+    "total_minor", "corrects_id", "reason", "author", "approver",
 )  # fmt: skip

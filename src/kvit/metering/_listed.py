@@ -24,6 +24,7 @@ from kvit.metering.models import (
 )
 from kvit.metering.rows import EARLIEST, LATEST, SUBJECT_KINDS
 from kvit.platform.paging import LIMIT, Page, keyset
+from kvit.platform.reading import asked_once
 
 MOST_SUMMED = 2_000_000  # events; beyond, days are summed for one subject at a time
 ListOrder = Literal["-received", "-time"]
@@ -168,6 +169,7 @@ def intake_sums(since: datetime | None = None, until: datetime | None = None) ->
     return IntakeSums(**{name: int(found[name] or 0) for name in names})
 
 
+@asked_once
 def sources() -> list[str]:
     """Return the names of all sources."""
     return list(Batch.objects.order_by("source").values_list("source", flat=True).distinct())

@@ -4,7 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, F, Func, Min, OuterRef, Q, QuerySet, Subquery, UUIDField, Value
+from django.db.models import (
+    Count,
+    Exists,
+    F,
+    Func,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    UUIDField,
+    Value,
+)
 
 from kvit.metering.models import Batch, ConflictEvent, RejectedRow, ReleasedEvent, UsageEvent
 
@@ -42,5 +54,5 @@ def still_rejected() -> "QuerySet[Any]":
 def _figures(rows: "QuerySet[Any]") -> ToDecide:
     received = Batch.objects.filter(pk=OuterRef("batch_id")).values("received_at")[:1]
     found = rows.order_by().values("batch_id").annotate(at=Subquery(received))
-    told = found.aggregate(oldest=Min("at"))
-    return ToDecide(rows.count(), told["oldest"])
+    told = found.aggregate(count=Count("*"), oldest=Min("at"))
+    return ToDecide(told["count"], told["oldest"])

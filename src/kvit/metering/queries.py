@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 import pyarrow as pa
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum, Value
 
 from kvit.metering import _invariants
 from kvit.metering._bulk import (
@@ -210,14 +210,26 @@ def counts() -> Counts:
             {"tenant": current_tenant_id(), "kept": list(kept)},
         )
         accepted, looked_into = map(int, cursor.fetchone())
+    others = _numbers(
+        retracted=Retraction.objects.all(),
+        conflicts_open=conflicts(),
+        rejected_open=rejections(),
+    )
     return Counts(
         accepted=accepted,
-        retracted=Retraction.objects.count(),
-        conflicts_open=conflicts().count(),
-        rejected_open=rejections().count(),
+        **others,
         version=latest_version(),
         unread=sum(kept.values()) - looked_into,
     )
+
+
+def _numbers(**sets: QuerySet) -> dict[str, int]:
+    """Return how many rows there are of each kind: one question."""
+    asked = [
+        rows.order_by().values(kind=Value(name)).annotate(n=Count("pk")).values_list("kind", "n")
+        for name, rows in sets.items()
+    ]
+    return dict.fromkeys(sets, 0) | dict(asked[0].union(*asked[1:], all=True))
 
 
 def conflicts(*, decided: bool = False) -> QuerySet:

@@ -1,10 +1,11 @@
 """The list of customers: filtered, sorted by name, paged by key; found by what people type."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, QuerySet
+from django.db.models import Exists, QuerySet, Value
 from django.db.models.functions import Length
 
 from kvit.core.searching import asked_for, folded, other_layout
@@ -62,10 +63,24 @@ def of_inn(inn: str, *, besides: UUID | None = None) -> list[tuple[UUID, str, st
     return list(rows.order_by("code").values_list("id", "code", "kpp"))
 
 
-def segments() -> list[str]:
-    """Return the segments that customers have."""
-    rows = models.Customer.objects.exclude(segment="").order_by("segment")
-    return list(rows.values_list("segment", flat=True).distinct())
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """By what the list can be narrowed: branches by code with their names, segments."""
+
+    branches: dict[str, str]
+    segments: tuple[str, ...]
+
+
+def choices() -> Choices:
+    """Return the branches there are and the segments that customers have: one question."""
+    branches = models.Branch.objects.values_list("code", "name", Value("branch"))
+    having = models.Customer.objects.exclude(segment="").order_by().distinct()
+    segments = having.values_list("segment", Value(""), Value("segment"))
+    found = sorted(branches.order_by().union(segments, all=True))
+    return Choices(
+        {code: name for code, name, kind in found if kind == "branch"},
+        tuple(code for code, _, kind in found if kind == "segment"),
+    )
 
 
 def _found(rows: "QuerySet[Any]", text: str) -> "QuerySet[Any]":

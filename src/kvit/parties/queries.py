@@ -14,7 +14,9 @@ from kvit.parties._listing import (
     asked_ids,
     looked_up,
     of_inn,
-    segments,
+)
+from kvit.parties._listing import (
+    choices as customer_choices,
 )
 from kvit.parties._people import actor_names, notes_of
 from kvit.parties.api_keys import Known, key_by_id, key_row, keys, known_key, machine_factors
@@ -63,6 +65,7 @@ __all__ = [
     "actor_names",
     "asked_ids",
     "branches",
+    "customer_choices",
     "customer_codes",
     "customer_row",
     "customers",
@@ -93,7 +96,6 @@ __all__ = [
     "role_names",
     "role_rights",
     "roles",
-    "segments",
     "sellers",
     "standings",
     "tenant",

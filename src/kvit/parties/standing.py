@@ -8,10 +8,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import BooleanField, Exists, OuterRef, QuerySet, Subquery, Value
+from django.db.models import (
+    BooleanField,
+    DateTimeField,
+    Exists,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+)
 
 from kvit.parties import models
 from kvit.parties.rights import ALL, OWNER, WHOLE_COMPANY
@@ -30,13 +39,17 @@ class Standing:
     rights: frozenset[str]
     branches: frozenset[str]
     is_enrolled: bool | None = None  # in a second factor, where that was asked
+    moment: datetime | None = None  # what the clock that was asked about shows
 
 
-def standings(user_id: UUID, *, enrolled: Exists | None = None) -> list[Standing]:
+def standings(
+    user_id: UUID, *, enrolled: Exists | None = None, moment: Subquery | None = None
+) -> list[Standing]:
     """Return the user's places by the company's code, none for who may not log in; no scope.
 
     Args:
         enrolled: how to see whether a `user` has a second factor, which is asked in passing.
+        moment: what the test clock of the company in scope shows, asked in passing too.
     """
     usual = models.RoleRight.objects.filter(role=OuterRef("role")).values("right")
     own = models.TenantRole.objects.filter(tenant=OuterRef("tenant"), role=OuterRef("role"))
@@ -47,13 +60,14 @@ def standings(user_id: UUID, *, enrolled: Exists | None = None) -> list[Standing
             usual=ArraySubquery(usual),
             own=Subquery(own.values("rights")),
             enrolled=Value(None, BooleanField()) if enrolled is None else enrolled,
+            moment=Value(None, DateTimeField()) if moment is None else moment,
         )
         .order_by("tenant__code", "role", "branch")
     )
     found: dict[UUID, Standing] = {}
     for row in rows:
         before = found.get(row.tenant_id) or Standing(
-            _tenant(row.tenant), (), frozenset(), frozenset(), row.enrolled
+            _tenant(row.tenant), (), frozenset(), frozenset()
         )
         rights = ALL if row.role_id == OWNER else row.usual if row.own is None else row.own
         found[row.tenant_id] = Standing(
@@ -62,6 +76,7 @@ def standings(user_id: UUID, *, enrolled: Exists | None = None) -> list[Standing
             rights=before.rights | (frozenset(rights) & ALL),
             branches=before.branches | ({row.branch} - {""}),
             is_enrolled=row.enrolled,
+            moment=row.moment,
         )
     return [_bound(one) if one.branches else one for one in found.values()]
 

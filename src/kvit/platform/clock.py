@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Subquery
 
 from kvit.platform import audit
 from kvit.platform.failures import Failure
@@ -42,6 +43,11 @@ def test_moment() -> datetime | None:
     """Return what the test clock of the tenant in scope shows; None where it lives by real time."""
     found: datetime | None = TestClock.objects.values_list("at", flat=True).first()
     return found
+
+
+def moment_asked() -> Subquery:
+    """Return the same as an expression, for a query that is asked anyway."""
+    return Subquery(TestClock.objects.values("at")[:1])
 
 
 def server_now() -> datetime:

@@ -10,7 +10,7 @@ asks this module about people. A view without a declaration is never run.
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -179,8 +179,12 @@ def _is_present(request: HttpRequest) -> bool:
 
 
 def _places_and_proof(request: HttpRequest) -> tuple[list[parties.Standing], proof.Proof]:
-    """Return where the person belongs and what they proved: one query, at each request."""
-    places = parties.standings(request.user.pk, enrolled=proof.ENROLLED)
+    """Return where the person belongs and what they proved: one query, at each request. The test
+    clock of the company that the session names is asked in passing."""
+    named = request.session.get(TENANT_KEY)
+    with tenant_scope(UUID(named), switch=True) if named else nullcontext():
+        moment = clock.moment_asked() if named else None
+        places = parties.standings(request.user.pk, enrolled=proof.ENROLLED, moment=moment)
     is_enrolled = places[0].is_enrolled if places else None
     return places, proof.proof_of(request, is_enrolled=is_enrolled)
 
@@ -199,7 +203,7 @@ def _enter(request: HttpRequest, what: str, places: list[parties.Standing]) -> b
     scopes.enter_context(tenant_scope(place.tenant.id, switch=True))
     scopes.enter_context(parties.reaching(place.branches))
     scopes.enter_context(audit.acting_from(origin_of(request, what)))
-    moment = clock.test_moment()
+    moment = place.moment if before == chosen else clock.test_moment()
     role = looking.role_of(request, place)
     request.principal = Principal(
         kind="user",

@@ -88,6 +88,8 @@ def find(
     if found:
         return Answer(tuple(found))
     meant = other_layout(asked)
+    if meant == asked:
+        return Answer()
     found = _found(meant, rights, lang, currency, branches)
     return Answer(tuple(found), meant if found else "")
 

@@ -103,11 +103,12 @@ class CustomersFilter(FilterForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        branches = [(one.code, one.name) for one in parties.branches().values()]
-        segments = [(one, one) for one in parties.segments()]
+        known = parties.customer_choices()
         for name, choices in (
-            ("kind", list(CUSTOMER_KINDS.items())), ("segment", segments), ("branch", branches),
-        ):  # fmt: skip
+            ("kind", list(CUSTOMER_KINDS.items())),
+            ("segment", [(one, one) for one in known.segments]),
+            ("branch", list(known.branches.items())),
+        ):
             if choices:
                 field = self.fields[name]
                 assert isinstance(field, forms.ChoiceField)
