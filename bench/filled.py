@@ -71,6 +71,7 @@ def settle(on: date) -> None:
     ledger.merge_turnovers()
     ledger.keep_past(before=on - RESTS)
     invoicing.merge_tallies()
+    invoicing.keep_plan_months(today=on)
     _as_owner("VACUUM (ANALYZE)")
 
 

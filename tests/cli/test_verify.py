@@ -67,6 +67,15 @@ BREAKS: list[tuple[str, list[str], str]] = [
         "SELECT format('tally:%s %s', tab, day) FROM invoicing_tally ORDER BY id LIMIT 1",
     ),
     (
+        "invoicing_plans_not_the_lines",
+        [
+            "INSERT INTO invoicing_planmonth (tenant_id, month, documents, until, changes, sums)"
+            " SELECT tenant_id, date_trunc('month', day), sum(documents), '1900-01-01', 0,"
+            " '{\"RUB\": {\"pro\": 7}}' FROM invoicing_tally WHERE tab <> 'drafts' GROUP BY 1, 2"
+        ],
+        "SELECT 'month:' || date_trunc('month', min(issued_on))::date FROM invoicing_invoice",
+    ),
+    (
         "invoicing_does_not_add_up",
         [
             DROP.format("invoicing_invoiceline", "line_adds_up"),

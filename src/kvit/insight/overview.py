@@ -183,8 +183,8 @@ def by_plan(today: date) -> tuple[Period, list[PlanIssued]]:
     """Return what was issued last month by plan; of this month where there was nothing."""
     this = today.replace(day=1)
     last = Period(add_months(this, -1), this)
-    found = invoicing.issued_by_plan(last.start, last.end)
+    found = invoicing.issued_by_plan(last.start)
     if found:
         return last, found
     present = Period(this, add_months(this, 1))
-    return present, invoicing.issued_by_plan(present.start, present.end)
+    return present, invoicing.issued_by_plan(present.start)

@@ -7,12 +7,11 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, DateField, F, Min, OuterRef, Q, QuerySet, Sum, Value
-from django.db.models.functions import Coalesce, TruncMonth
+from django.db.models import Count, F, Min, Q, QuerySet, Sum, Value
+from django.db.models.functions import TruncMonth
 
-from kvit.invoicing.models import UNDATED, Invoice, InvoiceLine, RunOrder, Tally
+from kvit.invoicing.models import Invoice, RunOrder, Tally
 from kvit.parties import queries as parties
-from kvit.subscriptions import queries as subscriptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +42,6 @@ class MonthIssued:
     count: int
     net_minor: int
     total_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class PlanIssued:
-    """What of the documents of some days is of one plan, before VAT; "" is of none."""
-
-    plan: str
-    currency: str
-    net_minor: int
 
 
 def drafts_waiting() -> list[DraftsWaiting]:
@@ -112,22 +102,6 @@ def issued_by_month(since: date, until: date) -> list[MonthIssued]:
     told = found.order_by("month", "currency").values_list("month", "currency", "n", "net", "minor")
     return [MonthIssued(month, currency, int(n), int(net), int(minor))
             for month, currency, n, net, minor in told if n]  # fmt: skip
-
-
-def issued_by_plan(since: date, until: date) -> list[PlanIssued]:
-    """Return what was issued in [since, until) by the plan that held on the line's last day."""
-    # The day as the index of the list has it.
-    day = Coalesce("invoice__issued_on", Value(UNDATED), output_field=DateField())
-    rows = InvoiceLine.objects.annotate(day=day).filter(
-        invoice__status="issued", day__gte=since, day__lt=until
-    )
-    plan = subscriptions.plan_at(OuterRef("subscription_id"), OuterRef("starts_on"))
-    sums = rows.order_by().annotate(
-        plan=Coalesce(plan, Value("")), currency=F("invoice__currency")
-    ).values("plan", "currency").annotate(net=Sum("net_minor"))  # fmt: skip
-    told = sums.values_list("plan", "currency", "net")
-    found = [PlanIssued(plan, currency, int(net)) for plan, currency, net in told if net]
-    return sorted(found, key=lambda one: (one.currency, -one.net_minor, one.plan))
 
 
 def issued_in_all() -> dict[str, int]:

@@ -11,7 +11,8 @@ from django.db import connection
 from kvit.core.numbering import BadPattern, number_text
 from kvit.core.tax import TaxableLine, tax_lines
 from kvit.core.wording import Words
-from kvit.invoicing.models import Invoice, InvoiceLine
+from kvit.invoicing import _plan_months
+from kvit.invoicing.models import Invoice, InvoiceLine, PlanMonth
 from kvit.platform.tenancy import current_tenant_id
 
 CHUNK = 2_000
@@ -19,6 +20,10 @@ WORDS: Words = {
     "invoicing_tally_not_the_documents": (
         "итоги документов, которые ведутся отдельно, не равны самим документам",
         "the totals kept of documents are not what the documents add up to",
+    ),
+    "invoicing_plans_not_the_lines": (
+        "итоги месяца по тарифам, которые ведутся отдельно, не равны строкам документов",
+        "the totals kept of a month by plan are not what the lines of its documents add up to",
     ),
     "invoicing_does_not_add_up": (
         "без НДС + НДС не равно итогу",
@@ -227,6 +232,7 @@ def problems() -> Iterator[Problem]:
             cursor.execute(sql, {"tenant": current_tenant_id()})
             for row, detail in cursor.fetchall():
                 yield Problem(code, row, detail)
+    yield from _misplanned()
     last: UUID | None = None
     while True:
         rows = Invoice.objects.order_by("pk")
@@ -236,6 +242,18 @@ def problems() -> Iterator[Problem]:
         yield from _misspelt(chunk)
         yield from _mistaxed(chunk)
         last = chunk[-1].pk
+
+
+def _misplanned() -> Iterator[Problem]:
+    for kept in PlanMonth.objects.order_by("month"):
+        told, expected = _plan_months.told(kept.sums), _plan_months.of_lines(kept.month)
+        if told != expected and _plan_months.stands(kept):
+            detail = f"{_plans_of(expected)}; {_plans_of(told)} kept"
+            yield Problem("invoicing_plans_not_the_lines", f"month:{kept.month}", detail)
+
+
+def _plans_of(found: Sequence[_plan_months.PlanIssued]) -> str:
+    return ", ".join(f"{one.plan or '?'} {one.net_minor} {one.currency}" for one in found)
 
 
 def _misspelt(invoices: Sequence[Invoice]) -> Iterator[Problem]:

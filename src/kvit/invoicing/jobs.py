@@ -29,6 +29,7 @@ def tick() -> None:
 @job(name="invoicing.merge")
 def merge(*, now: datetime) -> None:
     services.merge_tallies()
+    services.keep_plan_months(today=now.date())
 
 
 @every_night(name="invoicing.merge_all")

@@ -287,6 +287,25 @@ class Tally(TenantModel):
         return f"{self.tab} {self.day}: {self.documents}, {self.total_minor} {self.currency}"
 
 
+class PlanMonth(TenantModel):
+    """What was issued in a month by plan, as the night keeps it: `_plan_months`."""
+
+    id = models.BigAutoField(primary_key=True)
+    month = models.DateField()  # its first day
+    documents = models.BigIntegerField()  # issued in it when it was kept
+    until = models.DateTimeField()  # what is agreed from then on concerns none of its lines
+    changes = models.BigIntegerField()  # of plans that reach to before `until`
+    sums = models.JSONField(default=dict)  # {currency: {plan: minor units before VAT}}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "month"], name="planmonth_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.month}: {self.documents} documents"
+
+
 class InvoiceLine(TenantModel):
     """One line. `net + vat == total` on every line and, by allocation, in sum.
 

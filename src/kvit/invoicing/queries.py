@@ -14,11 +14,9 @@ from kvit.invoicing._figures import (
     DraftsWaiting,
     Issued,
     MonthIssued,
-    PlanIssued,
     drafts_waiting,
     failed_runs,
     issued_by_month,
-    issued_by_plan,
     issued_in_all,
     issued_within,
 )
@@ -44,6 +42,7 @@ from kvit.invoicing._orders_seen import (
     runs,
     runs_by_command,
 )
+from kvit.invoicing._plan_months import PlanIssued, issued_by_plan
 from kvit.invoicing._summary import Example, ExceptionGroup, RunSummary
 from kvit.invoicing._triggers_seen import triggers
 from kvit.invoicing.models import BillRun, Invoice, InvoiceLine

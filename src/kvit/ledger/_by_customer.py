@@ -3,11 +3,11 @@
     customers_page(Asked(seller, since=…, until=…, account="62.01"))
 
 Of claims it starts from what each customer owed on the nearest day that is kept: what was posted
-between is added or taken back. Where that is what is owed now and nothing came later, the largest
-debts are found first, and only these customers' movements are summed up.
+between is added or taken back.
 
-Customers are counted up to a limit, as in any list. Where there certainly are more, nobody beside
-the page's is counted or summed up: their sums are those kept of days.
+Customers are counted up to a limit, as in any list. Where there certainly are more, the largest
+debts are found first and turnovers are of the page's customers alone; everybody's sums are those
+kept of days.
 """
 
 from dataclasses import dataclass
@@ -32,15 +32,14 @@ from kvit.platform.paging import COUNTED, LIMIT, MOST, cursor_of, read_cursor
 
 @dataclass(frozen=True, slots=True)
 class _Claims:
-    """From which kept day claims are asked for, and the accounts and days that moved since."""
+    """From which kept day claims are asked for, and the days on which their accounts moved."""
 
     base: date
     mine: dict[UUID, list[str]]
     others: dict[UUID, list[str]]
-    days: list[date]
-    days_of_others: list[date]
-    postings: int  # of all these days: no more customers differ from what is kept
-    is_standing: bool  # who owes how much at the end is what is owed now
+    days: list[date]  # between the base and what is asked about, both its ends
+    days_of_others: list[date]  # before the base
+    postings: int  # of these and of days between the base and the end: no more customers differ
 
 
 def customers_page(asked: Asked, *, after: str = "", limit: int = LIMIT) -> CustomerPage:
@@ -64,7 +63,7 @@ def customers_page(asked: Asked, *, after: str = "", limit: int = LIMIT) -> Cust
         claims = _claims(asked)
         parameters["base"] = claims.base
         if _are_many(claims, parameters):
-            found = _first_of_many(claims, beyond, parameters)
+            found = _first_of_many(asked, claims, beyond, parameters)
             sums = kept_sums(asked, asked.since, 0)[1]
             count, totals = COUNTED + 1, {name: one for name, one in sums.items() if one != _NONE}
         else:
@@ -140,14 +139,18 @@ def _claims(asked: Asked) -> _Claims:
     mine, others = _accounts(asked)
     is_of_all = not asked.account and asked.seller is None and asked.since == asked.until
     if is_of_all and not later_claim_days(asked.until - timedelta(days=1)):
-        return _Claims(NOW, mine, others, [], [], 0, is_standing=True)
+        return _Claims(NOW, mine, others, [], [], 0)
     by_day = known()
     base = by_day.nearest(asked.since, asked.until)
     days = by_day.moved(min(base, asked.since), max(base, asked.until), mine)
     days_of_others = by_day.moved(date.min, base, others)
-    later = base != NOW or days_of_others or by_day.moved(asked.until, NOW, mine)
-    postings = sum(by_day.on(day) for day in {*days, *days_of_others})
-    return _Claims(base, mine, others, days, days_of_others, postings, is_standing=not later)
+    to_end = [day for day in days if _is_between(day, base, asked.until)]
+    postings = sum(by_day.on(day) for day in {*to_end, *days_of_others})
+    return _Claims(base, mine, others, days, days_of_others, postings)
+
+
+def _is_between(day: date, one: date, other: date) -> bool:
+    return min(one, other) <= day < max(one, other)
 
 
 def _accounts(asked: Asked) -> tuple[dict[UUID, list[str]], dict[UUID, list[str]]]:
@@ -164,38 +167,71 @@ def _accounts(asked: Asked) -> tuple[dict[UUID, list[str]], dict[UUID, list[str]
 def _are_many(claims: _Claims, parameters: dict[str, Any]) -> bool:
     """Whether more rows than are counted are certain: more were kept than can have come to nothing
     since."""
-    enough = COUNTED + 1 + (0 if claims.is_standing else claims.postings)
-    kept = _STANDING if claims.base == NOW else _PAST
-    question = f"SELECT count(*) FROM (SELECT FROM ({kept}) k LIMIT %(enough)s) e"
+    enough = COUNTED + 1 + claims.postings
+    question = f"SELECT count(*) FROM (SELECT FROM ({_kept(claims)}) k LIMIT %(enough)s) e"
     [[count]] = read(question, parameters | {"enough": enough})
     return bool(count == enough)
 
 
-def _first_of_many(claims: _Claims, beyond: str, parameters: dict[str, Any]) -> _Found:
+def _first_of_many(
+    asked: Asked, claims: _Claims, beyond: str, parameters: dict[str, Any]
+) -> _Found:
     """Return the rows of the page alone."""
-    if claims.is_standing:
-        largest = f"SELECT * FROM ({_STANDING}) k {beyond} {_ORDER}"
-        found = read(largest, parameters)
-        if not claims.days:
-            return found
-        # Who owes nothing and moved stands between those who owe and those whom we owe.
-        if len(found) == parameters["limit"] and found[-1][-1] > 0:
-            ids = [row[0] for row in found]
-            return read(_of_claims(claims, parameters, largest, ids) + _ORDER, parameters)
-    return read(f"SELECT * FROM ({_of_claims(claims, parameters)}) c {beyond} {_ORDER}", parameters)
+    closings = _closings(asked, claims, parameters)
+    found = read(f"SELECT * FROM ({closings}) c {beyond} {_ORDER}", parameters)
+    if asked.since == asked.until:
+        return [(key, currency, minor, 0, 0, minor) for key, currency, minor in found]
+    # Who owes nothing and moved stands between those who owe and those whom we owe.
+    if len(found) < parameters["limit"] or found[-1][-1] <= 0:
+        everybody = _of_claims(claims, parameters)
+        return read(f"SELECT * FROM ({everybody}) c {beyond} {_ORDER}", parameters)
+    moved = _turnovers(asked, claims, [row[0] for row in found], parameters)
+    return [
+        (key, currency, closing - debit + credit, debit, credit, closing)
+        for key, currency, closing in found
+        for debit, credit in [moved.get((key, currency), (0, 0))]
+    ]
 
 
-def _of_claims(
-    claims: _Claims, parameters: dict[str, Any], kept: str = "", ids: list[UUID] | None = None
-) -> str:
-    """Return how claims are asked for, putting what the question needs among the parameters.
+def _closings(asked: Asked, claims: _Claims, parameters: dict[str, Any]) -> str:
+    """Return how the balances at the end are asked for, none of them zero."""
+    to_end = [day for day in claims.days if _is_between(day, claims.base, asked.until)]
+    sign = "+" if claims.base <= asked.until else "-"
+    parts = []
+    for name, way, accounts, days in (
+        ("to_end", sign, claims.mine, to_end),
+        ("days_of_others", "-", claims.others, claims.days_of_others),
+    ):
+        if days:
+            parameters[name] = days
+            moved = claims_moved(accounts, days=name, given=parameters)
+            parts.append(
+                f"SELECT customer_id, currency, {way}(debit_minor - credit_minor) AS minor"
+                f" FROM ({moved}) {name}"
+            )
+    kept = f"SELECT key, currency, closing FROM ({_kept(claims)}) k"
+    return _CLOSINGS.format(kept=kept, moved=" UNION ALL ".join(parts)) if parts else kept
 
-    Args:
-        kept: the rows asked for; by default all that were kept, and whoever moved.
-        ids: whose these rows are.
-    """
-    join = "LEFT" if kept else "FULL"
-    kept = kept or (_STANDING if claims.base == NOW else _PAST)
+
+def _turnovers(
+    asked: Asked, claims: _Claims, customers: list[UUID], parameters: dict[str, Any]
+) -> dict[tuple[UUID, str], tuple[int, int]]:
+    """Return what these customers moved in the days asked about, by currency: debit, credit."""
+    within = [day for day in claims.days if asked.since <= day < asked.until]
+    given = parameters | {"within": within}
+    moved = claims_moved(claims.mine, days="within", given=given, customers=customers)
+    rows = read(
+        f"""
+        SELECT customer_id, currency, sum(debit_minor), sum(credit_minor) FROM ({moved}) m
+        GROUP BY 1, 2
+        """,
+        given,
+    )
+    return {(key, currency): (int(debit), int(credit)) for key, currency, debit, credit in rows}
+
+
+def _of_claims(claims: _Claims, parameters: dict[str, Any]) -> str:
+    """Return how claims are asked for, putting what the question needs among the parameters."""
     parts = []
     for name, accounts, days in (
         ("days", claims.mine, claims.days),
@@ -203,10 +239,14 @@ def _of_claims(
     ):
         if days:
             parameters[name] = days
-            moved = claims_moved(accounts, days=name, given=parameters, customers=ids)
+            moved = claims_moved(accounts, days=name, given=parameters)
             parts.append(_MOVED[name].format(moved=moved))
-    moved = " UNION ALL ".join(parts)
-    return _WITH_MOVED.format(kept=kept, join=join, moved=moved) if parts else kept
+    kept = _kept(claims)
+    return _WITH_MOVED.format(kept=kept, moved=" UNION ALL ".join(parts)) if parts else kept
+
+
+def _kept(claims: _Claims) -> str:
+    return _STANDING if claims.base == NOW else _PAST
 
 
 _STANDING = """
@@ -239,9 +279,18 @@ _WITH_MOVED = """
         SELECT key, currency, coalesce(k.opening, 0) + coalesce(m.opening, 0) AS opening,
                coalesce(m.debit, 0) AS debit, coalesce(m.credit, 0) AS credit
         FROM ({kept}) k
-        {join} JOIN (
+        FULL JOIN (
             SELECT customer_id AS key, currency, sum(opening)::bigint AS opening,
                    sum(debit)::bigint AS debit, sum(credit)::bigint AS credit
             FROM ({moved}) u GROUP BY 1, 2) m USING (key, currency)) c
     WHERE opening + debit - credit <> 0 OR debit > 0 OR credit > 0
+"""
+_CLOSINGS = """
+    SELECT key, currency, closing FROM (
+        SELECT key, currency, coalesce(k.closing, 0) + coalesce(m.minor, 0) AS closing
+        FROM ({kept}) k
+        FULL JOIN (
+            SELECT customer_id AS key, currency, sum(minor)::bigint AS minor
+            FROM ({moved}) u GROUP BY 1, 2) m USING (key, currency)) c
+    WHERE closing <> 0
 """

@@ -91,8 +91,8 @@ def claims_moved(
             whose = "AND (p.customer_id = ANY (%(customers)s) OR p.customer_id IS NULL)"
     return f"""
         SELECT coalesce(p.customer_id, '{NOBODY}') AS customer_id, p.currency, p.effective_on,
-               CASE WHEN {debit} THEN p.amount_minor ELSE 0 END AS debit_minor,
-               CASE WHEN {credit} THEN p.amount_minor ELSE 0 END AS credit_minor,
+               p.amount_minor * ({debit})::int AS debit_minor,
+               p.amount_minor * ({credit})::int AS credit_minor,
                ({debit})::int + ({credit})::int AS sides
         FROM ledger_posting p
         WHERE p.tenant_id = %(tenant)s AND p.effective_on = ANY (%({days})s)

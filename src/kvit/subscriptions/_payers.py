@@ -1,4 +1,4 @@
-"""Subscriptions by who pays for them now."""
+"""Subscriptions by who pays for them now, and by plan."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from kvit.subscriptions._listed import Asked, Standing, standing_of
-from kvit.subscriptions.models import Spell
+from kvit.subscriptions.models import Amendment, Spell
 
 
 def paying_ids(now: datetime) -> "QuerySet[Any]":
@@ -24,6 +24,15 @@ def of_payers(customer_ids: Collection[UUID], *, now: datetime) -> dict[UUID, li
     for one in standing_of(Asked(customers=customer_ids), now=now):
         found[one.customer_id].append(one)
     return dict(found)
+
+
+def plan_changes(until: datetime) -> int:
+    """Return how many changes of plans reach to before a moment; a withdrawal or a restatement may
+    reach back to any."""
+    rows = Amendment.objects.filter(
+        Q(change="plan", at__lt=until) | Q(change__in=("restate", "withdraw"))
+    )
+    return rows.count()
 
 
 def plan_at(subscription: OuterRef, at: Any) -> Subquery:

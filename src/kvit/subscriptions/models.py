@@ -69,6 +69,13 @@ class Amendment(AppendOnly, TenantModel):
             ),
             models.CheckConstraint(condition=Q(number__gt=0), name="amendment_number_positive"),
         ]
+        indexes = [
+            models.Index(
+                fields=["tenant_id", "change", "at"],
+                name="amendment_of_plan",
+                condition=Q(change__in=("plan", "restate", "withdraw")),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.change} at {self.at}"

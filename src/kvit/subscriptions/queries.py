@@ -28,7 +28,7 @@ from kvit.subscriptions._listed import (
     standing,
     taken,
 )
-from kvit.subscriptions._payers import of_payers, paying_ids, plan_at
+from kvit.subscriptions._payers import of_payers, paying_ids, plan_at, plan_changes
 from kvit.subscriptions._shares import customer_shares
 from kvit.subscriptions.models import Amendment, Subscription
 from kvit.subscriptions.rows import AmendmentInfo, SubscriptionInfo, Unamended, first_terms
@@ -40,7 +40,7 @@ __all__ = [
     "SORTS", "STATES", "Asked", "Standing", "all_codes", "amended", "amendments_of_codes",
     "asked_ids", "by_codes", "by_ids", "contracts", "count_alive", "count_on_plans",
     "customer_shares", "due_chunks", "ever_of", "ever_paid_by_of", "listed", "of_customers",
-    "of_payers", "on_plans", "paying_ids", "plan_at", "serving_since", "standing",
+    "of_payers", "on_plans", "paying_ids", "plan_at", "plan_changes", "serving_since", "standing",
     "stated", "taken",
 ]  # fmt: skip
 

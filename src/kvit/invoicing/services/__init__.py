@@ -1,5 +1,6 @@
 """Writes of invoicing: bill runs, issue, corrections, approvals, previews."""
 
+from kvit.invoicing._plan_months import keep_plan_months
 from kvit.invoicing.services._approval import AboveLimit, OwnDraft, approve, refuse
 from kvit.invoicing.services._corrections import CorrectionRefused, credit, debit, void
 from kvit.invoicing.services._issue import InvoiceNotDraft, issue_many
@@ -47,6 +48,7 @@ __all__ = [
     "heard",
     "is_waited_for",
     "issue_many",
+    "keep_plan_months",
     "look",
     "merge_tallies",
     "open_window",
