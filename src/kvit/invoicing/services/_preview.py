@@ -6,7 +6,7 @@ runs it holds what a bill run of the same payers would hold, so it is narrowed t
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
@@ -14,6 +14,8 @@ from uuid import UUID
 
 from django.db import transaction
 
+from kvit.catalog import queries as catalog
+from kvit.core.catalogue import Catalogue
 from kvit.core.periods import Period, local_date
 from kvit.invoicing import queries
 from kvit.invoicing.models import BillRun
@@ -23,11 +25,13 @@ from kvit.invoicing.rows import (
     InvoiceInfo,
     PeriodPreview,
     Preview,
+    RunReport,
     RunRequest,
     Scope,
 )
-from kvit.invoicing.services._runs import run
+from kvit.invoicing.services._runs import prepare, run_unheard
 from kvit.parties import queries as parties
+from kvit.platform.reading import steadily
 from kvit.rating.rows import RatingProblem
 from kvit.subscriptions import queries as subscriptions
 from kvit.subscriptions import services as subscriptions_services
@@ -58,13 +62,14 @@ def preview_amendments(
     """
     this = window or open_window(now)
     windows = (this, following(this))
+    known = catalog.catalogue()
 
     def both() -> Preview:
         # Amended first, looked at second: whoever pays only after a transfer is touched as well.
         scope = rolled_back(lambda: _amended_scope(rows, now))
-        before, _ = rolled_back(lambda: _bills(windows, scope))
+        before, _ = rolled_back(lambda: _bills(windows, scope, known))
         subscriptions_services.amend_many(rows, actor=PREVIEWER, now=now)
-        after, problems = _bills(windows, scope)
+        after, problems = _bills(windows, scope, known)
         return Preview(windows, _by_customer(windows, before, after), tuple(problems))
 
     return rolled_back(both)
@@ -77,8 +82,10 @@ def preview_bill(window: Period) -> PeriodPreview:
         NoSeller: nobody could issue them.
     """
 
+    known = catalog.catalogue()
+
     def made() -> PeriodPreview:
-        report = run(_request(window, None), actor=PREVIEWER, now=_clock(window))
+        [report] = _reports((window,), None, known)
         infos = [_without_number(one) for one in queries.of_period(window.start)]
         return PeriodPreview(window, tuple(infos), tuple(report.problems))
 
@@ -95,7 +102,8 @@ def preview_payer(payer_id: UUID, *, now: datetime) -> tuple[Bill, ...]:
     windows = (this, following(this))
     theirs = subscriptions.ever_of(parties.paid_for_by([payer_id]))
     scope = Scope(frozenset([payer_id]), frozenset(theirs))
-    bills, _ = rolled_back(lambda: _bills(windows, scope))
+    known = catalog.catalogue()
+    bills, _ = rolled_back(lambda: _bills(windows, scope, known))
     return tuple(
         one.get(payer_id, Bill(window, ())) for one, window in zip(bills, windows, strict=True)
     )
@@ -144,16 +152,27 @@ def _amended_scope(rows: Sequence[NewAmendment], now: datetime) -> Scope:
     )
 
 
-def _bills(windows: Sequence[Period], scope: Scope) -> tuple[_Bills, list[RatingProblem]]:
+def _bills(
+    windows: Sequence[Period], scope: Scope, catalogue: Catalogue
+) -> tuple[_Bills, list[RatingProblem]]:
     bills, problems = [], []
-    for window in windows:
-        report = run(_request(window, scope), actor=PREVIEWER, now=_clock(window))
+    for window, report in zip(windows, _reports(windows, scope, catalogue), strict=True):
         problems += report.problems
         found: dict[UUID, list[InvoiceInfo]] = defaultdict(list)
         for one in queries.of_period(window.start, customers=scope.payers):
             found[one.customer_id].append(_without_number(one))
         bills.append({key: Bill(window, tuple(many)) for key, many in found.items()})
     return tuple(bills), problems
+
+
+def _reports(
+    windows: Sequence[Period], scope: Scope | None, catalogue: Catalogue
+) -> Iterator[RunReport]:
+    """Bill one period after the other."""
+    with steadily():
+        prepare(actor=PREVIEWER, now=_clock(windows[0]))
+    for window in windows:
+        yield run_unheard(_request(window, scope), catalogue, actor=PREVIEWER, now=_clock(window))
 
 
 def _request(window: Period, scope: Scope | None) -> RunRequest:

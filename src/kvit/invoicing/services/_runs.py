@@ -53,14 +53,45 @@ def run(
     """
     with transaction.atomic(), steadily():
         prepare(actor=actor, now=now)
-        record = new_record(request, metering.latest_version(), actor=actor, now=now)
-        rating_run = rating_run_of(record, request, catalog.catalogue())
-        BillRun.objects.filter(pk=record.pk).delete()  # its worker was killed, and this is another
-        record.save(force_insert=True)
-    report = RunReport(record.pk, RatingResult())
+        record, rating_run = _begun(request, catalog.catalogue(), actor=actor, now=now)
+    report = _billed(request, rating_run, record.pk, actor=actor, now=now, progress=progress)
+    finish(record, request, report.totals)
+    return report
+
+
+def run_unheard(
+    request: RunRequest, catalogue: Catalogue, *, actor: str, now: datetime
+) -> RunReport:
+    """Bill a period inside a transaction that will be rolled back: the same documents, and nobody
+    is told that the run is over. Its sellers are prepared, its catalogue is read."""
+    with steadily():
+        record, rating_run = _begun(request, catalogue, actor=actor, now=now)
+    return _billed(request, rating_run, record.pk, actor=actor, now=now, progress=silent)
+
+
+def _begun(
+    request: RunRequest, catalogue: Catalogue, *, actor: str, now: datetime
+) -> tuple[BillRun, RatingRun]:
+    record = new_record(request, metering.latest_version(), actor=actor, now=now)
+    rating_run = rating_run_of(record, request, catalogue)
+    if request.run_id is not None:  # its worker was killed, and this is another
+        BillRun.objects.filter(pk=record.pk).delete()
+    record.save(force_insert=True)
+    return record, rating_run
+
+
+def _billed(
+    request: RunRequest,
+    rating_run: RatingRun,
+    run_id: UUID,
+    *,
+    actor: str,
+    now: datetime,
+    progress: Progress,
+) -> RunReport:
+    report = RunReport(run_id, RatingResult())
     _rate(request, rating_run, report, progress)
     _invoice(request, report, actor=actor, now=now, progress=progress)
-    finish(record, request, report.totals)
     return report
 
 
