@@ -141,3 +141,20 @@ def test_a_withdrawal_reaches_back_to_what_it_withdraws(alfa: UUID) -> None:
     early = queries.contracts([ids["a-1"]], {alfa: "RUB"}, known={ids["a-1"]: 1})[0]
     assert [spell.terms.plan for spell in early.spells] == ["pro", "max"]
     assert early.terms_number == 1
+
+
+def test_who_paid_or_was_to_pay_is_found_even_where_no_spell_is_left(alfa: UUID) -> None:
+    from kvit.parties import queries as parties
+
+    more = [CustomerRow(code, code) for code in ("beta", "gamma", "delta")]
+    apply_customers(more, actor=ACTOR, now=NOW, reason="test")
+    ids = {code: one.id for code, one in parties.customers_by_code(["beta", "gamma"]).items()}
+    keys = services.open_many([new(alfa), new(alfa, "a-2")], actor=ACTOR, now=NOW)
+    record(amendment("transfer", str(ids["beta"])))
+    record(amendment("withdraw", "1"))
+    record(amendment("transfer", str(ids["gamma"]), day=1, code="a-2"))  # from its first moment
+    assert queries.ever_of([alfa]) == set(keys.values())
+    assert queries.ever_of([ids["beta"]]) == {keys["a-1"]}
+    assert queries.ever_of([ids["gamma"]]) == {keys["a-2"]}
+    assert set(queries.ever_served(ids.values())) == set(keys.values())
+    assert queries.ever_of([parties.customers_by_code(["delta"])["delta"].id]) == set()

@@ -71,7 +71,7 @@ def timeline(
         kvit.platform.paging.CursorUnreadable: see there.
     """
     place = read_cursor("timeline", after, datetime.fromisoformat, str, UUID) if after else None
-    whose = _Whose(customer, _subscriptions(customer.id))
+    whose = _Whose(customer, subscriptions.ever_served([customer.id]))
     wanted = [kind for kind in KINDS if not kinds or kind in kinds]
     found = [_SOURCES[kind](whose, _before(kind, place), limit + 1) for kind in wanted]
     entries = list(islice(merge(*found, key=_key, reverse=True), limit + 1))
@@ -93,10 +93,6 @@ def _before(kind: str, place: tuple[Any, ...] | None) -> Before | None:
     if kind == last:
         return at, key
     return at, _LAST if kind < last else _FIRST
-
-
-def _subscriptions(customer_id: UUID) -> dict[UUID, SubscriptionInfo]:
-    return subscriptions.by_ids(subscriptions.ever_of([customer_id]))
 
 
 def _opened(whose: _Whose, before: Before | None, limit: int) -> list[Entry]:

@@ -195,13 +195,13 @@ def rows_of(ids: Sequence[UUID]) -> dict[UUID, InvoiceRow]:
 
 def family_of(invoice_id: UUID) -> list[InvoiceRow]:
     """Return the original and everything that corrects it, in order of making, from any of them."""
-    # Asked first: with a value from a query the planner walks all documents.
-    asked = Invoice.objects.filter(pk=invoice_id).values_list("corrects_id", flat=True).first()
-    original = asked or invoice_id
-    family = Invoice.objects.filter(Q(pk=original) | Q(corrects_id=original)).order_by(
-        F("corrects_id").asc(nulls_first=True), "created_at", "pk"
+    asked = Invoice.objects.filter(pk=invoice_id)
+    original = ArraySubquery(asked.values(original=Coalesce("corrects_id", "pk")))
+    family = Invoice.objects.filter(
+        Q(_is_one_of("pk", original)) | Q(_is_one_of("corrects_id", original))
     )
-    return [_row(one) for one in _seen(family)]
+    order = (F("corrects_id").asc(nulls_first=True), "created_at", "pk")
+    return [_row(one) for one in _seen(family.order_by(*order))]
 
 
 def correctors() -> list[str]:

@@ -84,7 +84,7 @@ def find(
     takers = {UUID(spell.terms.customer) for one in pooled for spell in one.spells}
     payers = {one.payer_id for one in parties.customers_by_id(takers).values()}
     family = parties.customers_by_id(parties.paid_for_by(payers))
-    members = subscriptions.by_ids(subscriptions.ever_of(family))
+    members = subscriptions.ever_served(family)
     known = {one.id: one for one in contracts}
     missing = [key for key in members if str(key) not in known]
     first = {UUID(str(info.first["customer"])) for info in members.values()}

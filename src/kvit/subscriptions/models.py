@@ -74,7 +74,12 @@ class Amendment(AppendOnly, TenantModel):
                 fields=["tenant_id", "change", "at"],
                 name="amendment_of_plan",
                 condition=Q(change__in=("plan", "restate", "withdraw")),
-            )
+            ),
+            models.Index(
+                fields=["tenant_id", "change"],
+                name="amendment_of_payer",
+                condition=Q(change__in=("transfer", "restate")),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -30,7 +31,7 @@ from kvit.subscriptions._listed import (
 )
 from kvit.subscriptions._payers import of_payers, paying_ids, plan_at, plan_changes
 from kvit.subscriptions._shares import customer_shares
-from kvit.subscriptions.models import Amendment, Subscription
+from kvit.subscriptions.models import Amendment, Spell, Subscription
 from kvit.subscriptions.rows import AmendmentInfo, SubscriptionInfo, Unamended, first_terms
 
 PROBLEM_WORDS = _invariants.WORDS
@@ -39,9 +40,9 @@ problems = _invariants.problems
 __all__ = [
     "SORTS", "STATES", "Asked", "Standing", "all_codes", "amended", "amendments_of_codes",
     "asked_ids", "by_codes", "by_ids", "contracts", "count_alive", "count_on_plans",
-    "customer_shares", "due_chunks", "ever_of", "ever_paid_by_of", "listed", "of_customers",
-    "of_payers", "on_plans", "paying_ids", "plan_at", "plan_changes", "serving_since", "standing",
-    "stated", "taken",
+    "customer_shares", "due_chunks", "ever_of", "ever_paid_by_of", "ever_served", "listed",
+    "of_customers", "of_payers", "on_plans", "paying_ids", "plan_at", "plan_changes",
+    "serving_since", "standing", "stated", "taken",
 ]  # fmt: skip
 
 
@@ -84,15 +85,23 @@ def ever_paid_by_of(codes: Iterable[str]) -> set[UUID]:
 
 def ever_of(customer_ids: Iterable[UUID]) -> set[UUID]:
     """Return the subscriptions that these customers pay for, did, or will."""
+    return set(_ever(customer_ids))
+
+
+def ever_served(customer_ids: Iterable[UUID]) -> dict[UUID, SubscriptionInfo]:
+    """Return the same with what is known of them, by id."""
+    return {row.pk: _info(row) for row in Subscription.objects.filter(pk__in=_ever(customer_ids))}
+
+
+def _ever(customer_ids: Iterable[UUID]) -> "QuerySet[Any]":
     ids = list(customer_ids)
     told = [str(key) for key in ids]
-    own = Subscription.objects.filter(Q(customer_id__in=ids) | Q(first__customer__in=told))
-    moved = Amendment.objects.filter(
-        Q(change="transfer", value__in=told) | Q(change="restate", value__customer__in=told)
+    own = Spell.objects.filter(payer_id__in=ids).values_list("subscription_id", flat=True)
+    # Of whom it was moved away from before it began, or whose transfer was withdrawn, no spell is.
+    moved = Amendment.objects.filter(change__in=("transfer", "restate")).filter(
+        Q(value__in=told) | Q(value__customer__in=told) | Q(subscription__first__customer__in=told)
     )
-    return set(
-        own.values_list("pk", flat=True).union(moved.values_list("subscription_id", flat=True))
-    )
+    return own.union(moved.values_list("subscription_id", flat=True))
 
 
 def _transferred_to(amendments: "QuerySet[Amendment]") -> set[UUID]:

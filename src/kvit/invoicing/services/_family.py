@@ -61,7 +61,7 @@ def families(ids: Iterable[UUID], *, lock: bool = False) -> dict[UUID, Family]:
     lines: dict[UUID, list[InvoiceLine]] = defaultdict(list)
     for line in InvoiceLine.objects.filter(invoice_id__in=keys).order_by("position"):
         lines[line.invoice_id].append(line)
-    parts, elsewhere = _parts(keys)
+    parts, elsewhere = _parts([key for key in keys if corrections[key]])
     return {
         one.pk: Family(
             original=one,
@@ -105,7 +105,9 @@ def _within(original: int, rest: int) -> bool:
 def _parts(keys: Sequence[UUID]) -> tuple[Mapping[UUID, list[TaxedLine]], set[UUID]]:
     """Return what corrects each line, and the originals with corrections of no line of theirs."""
     parts: dict[UUID, list[TaxedLine]] = defaultdict(list)
-    elsewhere = set()
+    elsewhere: set[UUID] = set()
+    if not keys:
+        return parts, elsewhere
     rows = InvoiceLine.objects.filter(invoice__corrects_id__in=keys)
     for original, line, *sums in rows.values_list(
         "invoice__corrects_id", "corrects_line_id", "net_minor", "vat_minor", "total_minor"
