@@ -1,9 +1,10 @@
 """A process of the former version: it runs this file, and imports its own code by PYTHONPATH.
 
-    KVIT_FORMER='{"access": …, "files": …}' PYTHONPATH=former/src python -P former.py
+    PYTHONPATH=former/src python -P former.py
 
-It is told by lines what to do, `{"do": "work", "database": …}`, and answers each with a line when
-it is done. What it calls of Kvit stands in both versions.
+It is told where it works by its first line, `{"access": …, "files": …}`, and by further ones what
+to do, `{"do": "work", "database": …}`; it answers each of these with a line when it is done. What
+it calls of Kvit stands in both versions.
 """
 
 import json
@@ -79,7 +80,7 @@ DOES = {one.__name__: one for one in (make, intake, work)}
 
 
 def main() -> None:
-    given = json.loads(os.environ["KVIT_FORMER"])
+    given = json.loads(sys.stdin.readline())
     from kvit.platform import files
     from kvit.platform.db import roles
 

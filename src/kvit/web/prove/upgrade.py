@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -100,19 +100,18 @@ class _Former:
     def __init__(self, ground: Ground, code: Path) -> None:
         from kvit.platform import files
 
-        given = {"access": asdict(ground.access), "files": str(files.folder())}
-        self._environment = {
-            **os.environ, "PYTHONPATH": str(code), "KVIT_FORMER": json.dumps(given),
-        }  # fmt: skip
+        self._given = {"access": asdict(ground.access), "files": str(files.folder())}
+        self._code = code
 
     def __enter__(self) -> "_Former":
         self._process = subprocess.Popen(
             [sys.executable, "-P", script.__file__],
-            env=self._environment,
+            env={**os.environ, "PYTHONPATH": str(self._code)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        self._say(self._given)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -125,8 +124,11 @@ class _Former:
         return self.ends()
 
     def begins(self, what: str, database: str, **given: object) -> None:
+        self._say({"do": what, "database": database, **given})
+
+    def _say(self, line: Mapping[str, object]) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": what, "database": database, **given}) + "\n")
+        self._process.stdin.write(json.dumps(line) + "\n")
         self._process.stdin.flush()
 
     def ends(self) -> dict[str, int]:
