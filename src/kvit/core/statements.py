@@ -143,7 +143,11 @@ Examples = Annotated[
 ]
 Filters = Annotated[
     tuple[tuple[str, tuple[str, ...]], ...],
-    Reader(_read_filters, lambda pairs: {name: list(values) for name, values in pairs}),
+    Reader(
+        _read_filters,
+        lambda pairs: {name: list(values) for name, values in pairs},
+        item=tuple[str, ...],
+    ),
 ]
 Scheme = Literal["postpaid", "prepaid", "advance_balance", "milestone", "hybrid"]
 PriceBasis = Literal["", "net", "gross"]

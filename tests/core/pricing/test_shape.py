@@ -25,7 +25,8 @@ def every_field(row: type, seen: set[type] | None = None) -> list[tuple[type, An
     seen.add(row)
     found = [(row, one) for one in shape_of(row)]
     for _, one in list(found):
-        found += every_field(one.rows, seen) if one.rows else []
+        within = one.rows or (one.item and one.item.rows)
+        found += every_field(within, seen) if within else []
     return found
 
 

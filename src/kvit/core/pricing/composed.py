@@ -70,23 +70,26 @@ class Lookup:
         return KeyTable(self.keys, self.default)
 
 
-def _named(read: Callable[[object, str], object], write: Callable[[object], object]) -> Reader:
+def _named(
+    read: Callable[[object, str], object], write: Callable[[object], object], item: type
+) -> Reader:
     """Read an object whose values are of one kind, kept as sorted pairs."""
     return Reader(
         lambda value, path: tuple(
-            (name, read(item, f"{path}.{str(name)[:60]}"))
-            for name, item in sorted(read_object(value, path).items())
+            (name, read(one, f"{path}.{str(name)[:60]}"))
+            for name, one in sorted(read_object(value, path).items())
         ),
-        lambda pairs: {name: write(item) for name, item in pairs},
+        lambda pairs: {name: write(one) for name, one in pairs},
+        item=item,
     )
 
 
 Parts = Annotated[
     tuple[tuple[str, Price], ...],
-    _named(lambda v, p: parse_price(v, path=p), lambda price: cast(Price, price).document()),
+    _named(lambda v, p: parse_price(v, path=p), lambda price: cast(Price, price).document(), Price),
 ]
 Lookups = Annotated[
-    tuple[tuple[str, Lookup], ...], _named(lambda v, p: read_row(Lookup, v, p), write_row)
+    tuple[tuple[str, Lookup], ...], _named(lambda v, p: read_row(Lookup, v, p), write_row, Lookup)
 ]
 
 

@@ -26,15 +26,21 @@ _SHORT = 80
 
 
 class Reader:
-    """How one kind of value is read from a document and written back."""
+    """How one kind of value is read from a document and written back.
+
+    `item` is the type of the values, where the value is an object of named ones.
+    """
 
     def __init__(
         self,
         read: Callable[[object, str], object],
         write: Callable[[Any], object],
+        *,
+        item: object = None,
     ) -> None:
         self.read = read
         self.write = write
+        self.item = item
 
 
 def read_number(
@@ -154,12 +160,13 @@ SignedAmounts = Annotated[
     Reader(
         _pairs_of(lambda v, p: read_number(v, p, low=None)),
         lambda pairs: {k: exact_text(v) for k, v in pairs},
+        item=Signed,
     ),
 ]
 Texts = Annotated[tuple[tuple[str, str], ...], Reader(_pairs_of(read_dimension), dict)]
 Amounts = Annotated[
     tuple[tuple[str, Fraction], ...],
-    Reader(_pairs_of(read_number), lambda pairs: {k: exact_text(v) for k, v in pairs}),
+    Reader(_pairs_of(read_number), lambda pairs: {k: exact_text(v) for k, v in pairs}, item=Amount),
 ]
 Precision = Annotated[int, Reader(lambda v, p: read_whole(v, p, high=12), int)]
 _PLAIN: dict[object, Reader] = {

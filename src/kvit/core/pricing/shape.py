@@ -18,7 +18,7 @@ from kvit.core.pricing.price import MODELS, Price
 
 Kind = Literal[
     "number", "whole", "text", "flag", "choice", "date", "texts", "dates", "rows", "row", "price",
-    "pairs", "formula", "document",
+    "pairs", "named", "formula", "document",
 ]  # fmt: skip
 _NUMBERS: Mapping[object, tuple[str, str]] = {
     get_args(Amount)[1]: ("0", ""),
@@ -36,8 +36,9 @@ NUMBER_PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"
 class Shape:
     """One field. `low` and `high` bound a number; `rows` is the dataclass of rows or of a row.
 
-    "pairs" are values by name; a "formula" is a text of `core.expression`. A "document" is read by
-    a parser of its own and typed as JSON; an optional field may be empty.
+    "pairs" are texts by name; "named" is an object of named values, each of the shape `item`; a
+    "formula" is a text of `core.expression`. A "document" is read by a parser of its own and typed
+    as JSON; an optional field may be empty.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Shape:
     high: str = ""
     choices: tuple[str, ...] = ()
     rows: type | None = None
+    item: "Shape | None" = None
 
 
 @cache
@@ -104,6 +106,9 @@ def _typed(name: str, hint: Any, optional: bool, default: object) -> Shape:
             return Shape(name, "number", optional, default, low, high)
         if reader is _PAIRS:
             return Shape(name, "pairs", optional, default)
+        if reader.item is not None:
+            item = _typed("", reader.item, False, None)
+            return Shape(name, "named", optional, default, item=item)
         if reader is _WHOLE:
             return Shape(name, "whole", optional, default, "0", "12")
         told: Mapping[object, Kind] = {str: "text", int: "whole", Fraction: "number"}
@@ -159,10 +164,17 @@ _SAID: Mapping[Kind, dict[str, Any]] = {
 
 def _properties(known: tuple[Shape, ...]) -> Iterator[tuple[str, Any]]:
     for one in known:
-        if one.kind == "choice":
-            yield one.name, {"enum": list(one.choices)}
-        elif one.rows is not None:
-            inner = _object(one.rows)
-            yield one.name, inner if one.kind == "row" else {"type": "array", "items": inner}
-        else:
-            yield one.name, _SAID[one.kind]
+        yield one.name, _said(one)
+
+
+def _said(one: Shape) -> dict[str, Any]:
+    if one.kind == "choice":
+        return {"enum": list(one.choices)}
+    if one.item is not None:
+        inner = _said(one.item)
+        many = {"anyOf": [_TEXT, inner]} if one.item.kind == "texts" else inner  # one, or several
+        return {"type": "object", "additionalProperties": many}
+    if one.rows is not None:
+        inner = _object(one.rows)
+        return inner if one.kind == "row" else {"type": "array", "items": inner}
+    return _SAID[one.kind]

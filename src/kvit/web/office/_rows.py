@@ -8,6 +8,9 @@ Every button works without JavaScript: the form is posted, its document changed 
     uncolumn:price.price.prices[0]     the first column, with its values
     paste:price.price.prices           rows copied from a spreadsheet
     insert:price.price.expression:max( a word at the end of a formula
+    name:price.price.parts             a named price, table, value
+    unname:price.price.parts[0]        … taken out
+    wrap:price.price                   the price becomes the first part of a formula
 """
 
 import re
@@ -18,9 +21,16 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from kvit.web.office._shapes import MOST_ROWS, Document, number_typed
+from kvit.web.office import _named
+from kvit.web.office._shapes import MOST_ROWS, PLACE, Document, number_typed
 
-_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+# A name or the place of a row; a place that no form of ours has is a name that nothing has.
+_STEP = re.compile(r"\[([0-9]{1,6})\]|([^.\[\]]+)")
+_BEGUN: Mapping[str, dict[str, str] | list[str]] = {
+    "parts": {"model": "per_unit"},
+    "tables": {},
+    "filters": [],
+}
 MOST_COLUMNS = 12
 
 
@@ -63,23 +73,28 @@ def press(document: Document, root: str, button: str, posted: QueryDict) -> Aske
             _paste(asked, path)
         case "insert":
             _insert(asked, *path.partition(":")[::2])
+        case "name":
+            _add_named(asked, path)
+        case "unname":
+            _drop_named(asked, path)
+        case "wrap":
+            _wrap(asked, path)
         case _:
             _change_rows(asked, act, path)
     return asked
 
 
 def _steps(asked: Asked, path: str) -> list[str | int]:
-    return [name or int(place) for name, place in _STEP.findall(path.removeprefix(asked.root))]
+    return [name or int(place) for place, name in _STEP.findall(path.removeprefix(asked.root))]
 
 
 def _change_rows(asked: Asked, act: str, path: str) -> None:
     """A new row of tiers stands before the last one, which is open."""
     steps = _steps(asked, path)
     place = steps.pop() if act != "add" and steps else -1
-    many = _list_at(asked.document, steps)
-    if many is None or (act != "add" and not (isinstance(place, int) and place < len(many))):
+    many = _list_at(asked.document, steps) if act == "add" else _at(asked.document, steps)
+    if not isinstance(many, list) or not isinstance(place, int) or place >= len(many):
         return
-    assert isinstance(place, int)
     match act:
         case "add" if len(many) < MOST_ROWS:
             if path in asked.columns:
@@ -105,7 +120,7 @@ def _add_column(asked: Asked, path: str) -> None:
 def _drop_column(asked: Asked, path: str) -> None:
     table, _bracket, number = path.rstrip("]").rpartition("[")
     columns = asked.columns.get(table, [])
-    if not number.isdecimal() or int(number) >= len(columns):
+    if not PLACE.fullmatch(number) or int(number) >= len(columns):
         return
     gone = columns.pop(int(number))
     for row in _list_at(asked.document, _steps(asked, table)) or ():
@@ -181,23 +196,60 @@ def _is_blank(row: Any) -> bool:
 
 def _insert(asked: Asked, path: str, word: str) -> None:
     *steps, name = _steps(asked, path) or [""]
-    here: Any = asked.document
-    for step in steps:
-        here = here.get(step) if isinstance(here, dict) else None
+    here = _at(asked.document, steps)
     if isinstance(here, dict) and isinstance(name, str) and name:
         here[name] = f"{here.get(name, '')} {word}".strip()
 
 
-def _list_at(document: Document, steps: Sequence[str | int]) -> list[Any] | None:
+def _add_named(asked: Asked, path: str) -> None:
+    *steps, name = _steps(asked, path) or [""]
+    here = _at(asked.document, steps)
+    if not isinstance(here, dict) or not isinstance(name, str):
+        return
+    many = here.setdefault(name, {})
+    if isinstance(many, dict) and len(many) < MOST_ROWS:
+        begun = _BEGUN[name].copy() if name in _BEGUN else ""
+        many[_named.free_name("", name, many)] = begun
+
+
+def _drop_named(asked: Asked, path: str) -> None:
+    *steps, place = _steps(asked, path) or [""]
+    many = _at(asked.document, steps)
+    if isinstance(many, dict) and isinstance(place, int) and place < len(many):
+        del many[list(many)[place]]
+
+
+def _wrap(asked: Asked, path: str) -> None:
+    """The price goes on as it is, and a formula over it can be written."""
+    price = _at(asked.document, _steps(asked, path))
+    if not isinstance(price, dict) or price.get("model") == "composed":
+        return
+    part = dict(price)
+    price.clear()
+    price |= {"model": "composed", "parts": {"base": part}, "expression": "base"}
+
+
+def _at(document: Document, steps: Sequence[str | int]) -> Any:
+    """Return what stands at the end of a path; None where it leads nowhere. Of named values the
+    place counts, as it does of rows."""
     here: Any = document
-    for place, step in enumerate(steps):
+    for step in steps:
         if isinstance(step, int):
-            if not (isinstance(here, list) and step < len(here)):
-                return None
-            here = here[step]
-        elif isinstance(here, dict):
-            is_last = place == len(steps) - 1
-            here = here.setdefault(step, []) if is_last else here.get(step)
+            many = list(here.values()) if isinstance(here, dict) else here
+            here = many[step] if isinstance(many, list) and step < len(many) else None
         else:
-            return None
-    return here if isinstance(here, list) else None
+            here = here.get(step) if isinstance(here, dict) else None
+    return here
+
+
+def _list_at(document: Document, steps: Sequence[str | int]) -> list[Any] | None:
+    """Return the list at the end of a path, made where there is none yet."""
+    here = _at(document, steps[:-1])
+    if not steps:
+        return None
+    last = steps[-1]
+    if isinstance(here, dict) and isinstance(last, str):
+        found = here.setdefault(last, [])
+    else:
+        found = _at(document, steps)
+    return found if isinstance(found, list) else None

@@ -23,9 +23,12 @@ from kvit.core.pricing.errors import PriceError
 from kvit.core.pricing.labels import choice_label, field_label, model_label
 from kvit.core.pricing.matrix import shadowed
 from kvit.core.pricing.shape import Shape, shape_of
+from kvit.web.office import _named
+from kvit.web.office._told import hint, told
 
 Document = dict[str, Any]
 Choices = Sequence[tuple[str, str]]
+PLACE = re.compile(r"[0-9]{1,6}")
 _SPACES = str.maketrans("", "", " \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}")
 MOST_ROWS = 200
 BOUNDS = frozenset(one.name for one in fields(Price) if one.init)
@@ -47,6 +50,16 @@ class Row:
         """An id that CSS and htmx can name."""
         return _id(self.path)
 
+    @property
+    def called(self) -> str:
+        """The name of a named value, as its first input has it."""
+        return self.inputs[0].value
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a named value takes a form of its own rather than a line."""
+        return len(self.inputs) > 2 or any(one.inside or one.rows for one in self.inputs)
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -65,6 +78,8 @@ class Input:
     columns: tuple[str, ...] = ()  # of a table: what its rows are told apart by
     offered: tuple[str, ...] = ()  # columns that may be added, names that a formula may use
     marked: tuple[str, str, str] | None = None  # a formula before, at and after its fault
+    hint: str = ""
+    adds: str = ""  # of named values: what the button that adds one says
 
     @property
     def id(self) -> str:
@@ -105,7 +120,7 @@ class Making:
             self._formula(row, document, f"{path}.{one.name}")
             if one.kind == "formula"
             else self._input(one, document.get(one.name, _start(one)), f"{path}.{one.name}", row)
-            for one in shape_of(row)
+            for one in _in_order(row)
         )
 
     def price(self, document: Mapping[str, Any], path: str) -> tuple[Input, ...]:
@@ -138,16 +153,19 @@ class Making:
             inside = self.inputs(shape.rows, value if isinstance(value, dict) else {}, name)
         elif shape.kind == "price":
             inside = self.price(value if isinstance(value, dict) else {}, name)
+        elif shape.item is not None:
+            rows = self._named(shape, shape.item, value, name)
         elif own is not None:
             kind, choices = "choice", own
         elif shape.choices:
             choices = [(word, choice_label(word, self.lang)) for word in shape.choices]
-        shown = "" if rows or inside else _shown(shape, value, self.lang)
+        shown = "" if rows or inside or shape.item else _shown(shape, value, self.lang)
         if kind == "choice" and shown not in {word for word, _ in choices}:
             choices = [*choices, (shown, shown or "—")]
         return Input(
-            name, kind, label, shown, not shape.optional, self._error(name), choices, rows, inside
-        )
+            name, kind, label, shown, not shape.optional, self._error(name), choices, rows, inside,
+            hint=hint(row, shape.name), adds=_named.labels(shape.name)[2] if shape.item else "",
+        )  # fmt: skip
 
     def _rows(self, row: type, many: Sequence[Any], name: str) -> tuple[Row, ...]:
         return tuple(
@@ -160,6 +178,36 @@ class Making:
             )
             for place, one in enumerate(many)
         )
+
+    def _named(self, shape: Shape, item: Shape, value: Any, name: str) -> tuple[Row, ...]:
+        """Rows of a name and what it means: a price, a table, a number, texts."""
+        found = []
+        many = _named.items(value)
+        title, meaning, _adds = _named.labels(shape.name)
+        for place, (called, one) in enumerate(many):
+            where = f"{name}[{place}]"
+            label = f"{where}.{_named.CALLED}"
+            inside = one if isinstance(one, dict) else {}
+            whole = label if item.kind in ("price", "row") else f"{where}.value"
+            error = _named.placed(self.error, name, called, where, whole=whole)
+            inner = replace(self, error=error)
+            told = self.faults.get(label, "") or inner._error(label)
+            inputs = [Input(label, "text", title, called, True, told)]
+            if item.kind == "price":
+                made = Input(where, "price", meaning, inside=inner.price(inside, where))
+                inputs.append(_folded(made))
+            elif item.kind == "row" and item.rows is not None:
+                inputs += inner.inputs(item.rows, inside, where)
+            else:
+                inputs.append(
+                    Input(whole, item.kind, meaning, _shown(item, one, self.lang), True,
+                          inner._error(whole))
+                )  # fmt: skip
+            note = _named.oddity(called, shape.name)
+            found.append(
+                Row(where, place + 1, tuple(inputs), not place, place + 1 == len(many), note)
+            )
+        return tuple(found)
 
     def _table(self, row: type, pairs: str, many: Sequence[Any], made: Input) -> Input:
         """Rows told apart by pairs: a column a name, in the order in which they were chosen."""
@@ -197,6 +245,7 @@ class Making:
         return Input(
             name, "formula", field_label(row, "expression", self.lang), text, row is Composed,
             self._error(name), offered=self._names(row, document), marked=marked,
+            hint=hint(row, "expression"),
         )  # fmt: skip
 
     def _names(self, row: type, document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -218,7 +267,15 @@ class Making:
     def _error(self, name: str) -> str:
         if self.error is None or self.error.field != name:
             return ""
-        return self.error.message(self.lang)
+        return told(self.error, self.lang)
+
+
+def _in_order(row: type) -> Sequence[Shape]:
+    """The fields as a form shows them: a formula over parts after the parts that it names."""
+    known = shape_of(row)
+    if row is not Composed:
+        return known
+    return sorted(known, key=lambda one: (one.name in BOUNDS, one.kind == "formula"))
 
 
 def pairs_in(row: type) -> str:
@@ -332,6 +389,8 @@ def _posted(shape: Shape, posted: QueryDict, name: str) -> Any:
         return {one: value for one, value in given.items() if value}
     if shape.kind == "price":
         return price_of(posted, name) or None
+    if shape.item is not None:
+        return _named_posted(shape, shape.item, posted, name) or None
     if shape.kind == "flag":
         given = posted.get(name) == "on"
         return given if f"{name}.asked" in posted and given != bool(shape.default) else None
@@ -339,12 +398,32 @@ def _posted(shape: Shape, posted: QueryDict, name: str) -> Any:
     return _READ.get(shape.kind, str)(text) if text else None
 
 
+def _named_posted(shape: Shape, item: Shape, posted: QueryDict, name: str) -> Document:
+    """What stands under names; a row in which nothing was filled in is left out."""
+    found: Document = {}
+    for place in _places(posted, name):
+        where = f"{name}[{place}]"
+        called = _named.called(posted, where)
+        if item.kind == "price":
+            value: Any = price_of(posted, where)
+        elif item.kind == "row" and item.rows is not None:
+            value = document_of(item.rows, posted, where)
+        else:
+            value = _posted(item, posted, f"{where}.value")
+            if value is None and not called:
+                continue
+            value = value or ([] if item.kind == "texts" else "")
+        found[_named.free_name(called, shape.name, found)] = value
+    return found
+
+
 def _places(posted: QueryDict, name: str) -> list[int]:
+    """Return the numbers of the rows that were posted; a number no form of ours has is none."""
     head = f"{name}["
     found = {
-        int(key[len(head) :].partition("]")[0])
+        int(place)
         for key in posted
-        if key.startswith(head) and key[len(head) :].partition("]")[0].isdecimal()
+        if key.startswith(head) and PLACE.fullmatch(place := key[len(head) :].partition("]")[0])
     }
     return sorted(found)[:MOST_ROWS]
 

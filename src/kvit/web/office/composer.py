@@ -25,9 +25,10 @@ from kvit.core.units import unit_name
 from kvit.parties import queries as parties
 from kvit.web import composing
 from kvit.web.forms import whole
-from kvit.web.office import _rows, _shapes
+from kvit.web.office import _named, _rows, _shapes
 from kvit.web.office._rows import columns_posted
 from kvit.web.office._shapes import Input, Making
+from kvit.web.office._told import told
 from kvit.web.routes import action
 from kvit.web.tags import lang
 
@@ -73,6 +74,9 @@ def compose(request: HttpRequest, draft: UUID, kind: str) -> HttpResponse:
     doing = request.POST.get("do", "save")
     quantity = request.POST.get("quantity", "")
     pressed = _rows.press(document, f"{asked}.", doing, request.POST)
+    pressed.faults |= (twice := _named.repeated(request.POST))
+    if doing == "save" and twice:
+        return _form(request, info, asked, document, quantity, pressed=pressed, status=422)
     if doing != "save":
         if doing == "example":
             _keep_example(document, quantity)
@@ -190,8 +194,8 @@ def _form(
         "title": TITLES[kind],
         "blocks": _blocks(kind, inputs),
         "error": ""
-        if error is None or error.field in {one.name for one in _shapes.all_of(inputs)}
-        else error.message(lang()),
+        if error is None or any(one.error for one in _shapes.all_of(inputs))
+        else told(error, lang()),
         "examples": _examples_shown(document),
         "back": reverse("office:draft", args=[info.id]),
     }
@@ -288,7 +292,7 @@ def _worked(
             typed = exact_text(real[len(real) // 2].usual.units)
         quantity = composing.quantity_of(price_document, _shapes.number_typed(typed))
     except PriceError as error:
-        return context | {"fault": error.message(speech), "quantity": typed}
+        return context | {"fault": told(error, speech), "quantity": typed}
     worked = composing.work_out(price_document, quantity, currency=currency, lang=speech)
     here = _number(quantity.get("units"))
     drawn = composing.draw(
