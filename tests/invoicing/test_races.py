@@ -9,6 +9,7 @@ import pytest
 from kvit.invoicing import queries, services
 from kvit.invoicing.models import FreedCharge, Invoice, NumberSeries
 from kvit.ledger import queries as ledger
+from kvit.parties.rows import Tenant
 from kvit.platform.clock import move_test_clock, now_for
 from kvit.platform.tenancy import current_tenant_id
 from kvit.rating.explain import explain
@@ -130,19 +131,60 @@ def test_a_void_beside_a_run_loses_nothing(at_once: AtOnce) -> None:
     assert invoice("north", NOVEMBER).net_minor == 100_000
 
 
-def test_a_bonus_is_spent_once_though_months_are_billed_in_another_order(at_once: AtOnce) -> None:
+def test_a_bonus_is_never_spent_twice_though_months_are_billed_in_another_order(
+    whole: Tenant,
+) -> None:
+    """1 500.00 over fees of 1 000.00: November, billed first, draws 1 000.00 and October the rest.
+    Between the two bills no more is drawn than there is, and the next run has nothing to mend."""
     company.found()
     company.amend("s-1", OCTOBER.start, "discount", {"code": "gift", "bonus": "1500"})
+    drawn = []
     for window in (NOVEMBER, OCTOBER, company.DECEMBER):
         bill(window)
-    charges = Charge.objects.filter(subscription_code="s-1", price_code="fee").order_by("id")
-    assert [(one.period_start.month, one.revision, one.amount_minor) for one in charges] == [
-        (11, 0, 0),
-        (10, 0, 0),
-        (11, 1, 50_000),
-        (12, 0, 100_000),
-    ]
-    assert [explain(one.pk).agrees for one in charges] == [True] * 4
+        drawn.append(_drawn())
+    assert drawn == [100_000, 150_000, 150_000]
+    assert _fees() == [(11, 0, 0), (10, 0, 50_000), (12, 0, 100_000)]
+    charges = Charge.objects.filter(subscription_code="s-1")
+    assert all(explain(one.pk).agrees for one in charges)
+    late = charges.get(period_start=OCTOBER.start, price_code="fee")
+    assert late.given == {"drawn": {"gift": 100_000}}
+
+
+def test_runs_of_two_months_at_once_draw_a_bonus_once(at_once: AtOnce) -> None:
+    company.found()
+    company.amend("s-1", OCTOBER.start, "discount", {"code": "gift", "bonus": "1500"})
+    at_once(lambda: bill(OCTOBER), lambda: bill(NOVEMBER))
+    assert _drawn() == 150_000
+    assert sum(minor for _, _, minor in _fees()) == 50_000
+
+
+def test_what_an_earlier_month_draws_more_waits_for_a_later_one_that_must_give_it_back(
+    whole: Tenant,
+) -> None:
+    """October drew 1 000.00 and November the other 500.00. Late calls of October cost, and would
+    draw, 500.00 more; November, just billed, may not differ before the next run. So both wait for
+    it, and what is drawn never exceeds the 1 500.00."""
+    company.found()
+    company.amend("s-1", OCTOBER.start, "discount", {"code": "gift", "bonus": "1500"})
+    bill(OCTOBER)
+    bill(NOVEMBER)
+    company.use("s-1", 5_000, OCTOBER.start, now=LATER)
+    assert bill(NOVEMBER).rated.put_off == 1
+    assert (_drawn(), _fees()) == (150_000, [(10, 0, 0), (11, 0, 50_000)])
+    bill(company.DECEMBER)
+    assert _drawn() == 150_000
+    assert _fees() == [(10, 0, 0), (11, 0, 50_000), (11, 1, 50_000), (12, 0, 100_000)]
+
+
+def _fees() -> list[tuple[int, int, int]]:
+    """(month, revision, kopecks) of the fees of s-1, as they were charged."""
+    rows = Charge.objects.filter(subscription_code="s-1", price_code="fee").order_by("id")
+    return [(one.period_start.month, one.revision, one.amount_minor) for one in rows]
+
+
+def _drawn() -> int:
+    rows = Charge.objects.filter(subscription_code="s-1").values_list("discounts", flat=True)
+    return sum(one["amount_minor"] for taken in rows for one in taken if one["code"] == "gift")
 
 
 def test_a_test_clock_started_twice_at_once_stands_at_the_later_moment(at_once: AtOnce) -> None:

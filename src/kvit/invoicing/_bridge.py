@@ -120,10 +120,12 @@ def compared(billed_in: date, previous: date | None) -> Iterator[PayerBills]:
 def _wholly_new(bills: Sequence[tuple[UUID, UUID]], before: set[UUID]) -> set[UUID]:
     """Return the payers without a bill before whose (bill, payer)s put nothing earlier right: each
     line is new, and none needs to be looked at."""
-    owners = {bill: payer for bill, payer in bills if payer not in before}
-    lines = _charges(list(owners))
+    new = {payer for _, payer in bills} - before
+    suspects = rating.payers_put_right(new)
+    owners = {bill: payer for bill, payer in bills if payer in suspects}
+    lines = _charges(list(owners)) if owners else []
     late = rating.recalculated([charge for _, charge in lines])
-    return set(owners.values()) - {owners[bill] for bill, charge in lines if charge in late}
+    return new - {owners[bill] for bill, charge in lines if charge in late}
 
 
 def _told(before: Sequence[BillPart], now: Sequence[BillPart]) -> tuple[Mapping[Cause, int], bool]:

@@ -60,7 +60,6 @@ class CurrencySums:
     currency: str
     documents: int
     total_minor: int
-    payers_before: int
     before_minor: int
     causes: dict[str, int]  # minor units; they sum to total − before
 
@@ -192,13 +191,11 @@ def _compared(
     groups: dict[str, ExceptionGroup] = {}
     before: Counter[str] = Counter()
     now: Counter[str] = Counter()
-    payers: Counter[str] = Counter()
     causes: dict[str, Counter[str]] = defaultdict(Counter)
     asked: list[PayerBills] = []
     for one in compared(billed_in, previous):
         before[one.currency] += one.before_minor
         now[one.currency] += one.now_minor
-        payers[one.currency] += one.before_minor != 0
         causes[one.currency].update(one.causes)
         for cause in _exceptional(one):
             _group(groups, cause).add(_example(one))
@@ -212,7 +209,7 @@ def _compared(
     counts = Counter(dict(found.annotate(n=Count("pk")).order_by()))
     sums = [
         CurrencySums(
-            currency, counts[currency], now[currency], payers[currency], before[currency],
+            currency, counts[currency], now[currency], before[currency],
             {cause: causes[currency][cause] for cause in CAUSES if causes[currency][cause]},
         )
         for currency in sorted({*now, *before})

@@ -15,6 +15,7 @@ from kvit.core.catalogue import Catalogue
 from kvit.core.differences import Due, Slot, Standing
 from kvit.core.extras import ADVANCE, Advanced
 from kvit.core.measured import CARRYING, Measured, event, meters_read
+from kvit.core.money import to_minor
 from kvit.core.periods import Period, instant_of, parse_cycle
 from kvit.core.pricing.allowance import Allowance, carry_over
 from kvit.core.schedule import Contract, ServicePeriod, service_periods
@@ -46,10 +47,12 @@ def rated_periods(
     marks: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[Key, RatedPeriod]:
     """Return what is remembered of periods that may need a look: those of the window, those with
-    a price that was held, and all of subscriptions that were ever amended, have late usage or
-    lost a document, or whose pool has another mark by now."""
+    a price that was held, and all of subscriptions that were ever amended, have late usage, lost a
+    document or draw on a balance, or whose pool has another mark by now."""
     lost = {str(key) for key, _ in reopened}
-    suspects = [c.id for c in contracts if c.terms_number or c.id in late or c.id in lost]
+    suspects = [
+        c.id for c in contracts if c.terms_number or c.id in late or c.id in lost or _balances(c)
+    ]
     rows = RatedPeriod.objects.filter(
         Q(period_end__gte=window.start)
         | Q(subscription_id__in=suspects)
@@ -311,7 +314,7 @@ def advanced(standing: Mapping[Slot, Standing]) -> Advanced:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What earlier periods left to a service period."""
+    """What other periods left to a service period."""
 
     spent: Mapping[str, int] = field(default_factory=dict)  # drawn from balances, minor units
     carried: Mapping[str, tuple[Fraction, ...]] = field(default_factory=dict)  # by price key
@@ -321,7 +324,7 @@ class Memory:
 class History:
     """A subscription's charges from which later periods inherit; it grows as periods are rated."""
 
-    balances: set[str] = field(default_factory=set)  # codes of discounts
+    balances: Mapping[str, int] = field(default_factory=dict)  # minor units, by discount
     allowances: Mapping[str, Allowance] = field(default_factory=dict)  # by price key
     rows: list[_HistoryRow] = field(default_factory=list)
 
@@ -349,6 +352,27 @@ class History:
                 carried[charged] = _carried_over(price, charged, before, service)
         return Memory(_spent(before, self.balances), carried)
 
+    def drawn_after(self, service: ServicePeriod) -> dict[str, int]:
+        """Return what later periods, billed before this one, hold of balances by now."""
+        after = [one for one in self.rows if one[0] > service.key]
+        return {code: minor for code, minor in _spent(after, self.balances).items() if minor}
+
+    def drawing_after(self, service: ServicePeriod) -> set[date]:
+        """Return the first days of later periods that hold something of a balance."""
+        after: dict[date, list[_HistoryRow]] = defaultdict(list)
+        for one in self.rows:
+            if one[0] > service.key:
+                after[one[0]].append(one)
+        return {key for key, rows in after.items() if any(_spent(rows, self.balances).values())}
+
+    def is_overdrawn(self, service: ServicePeriod, dues: Iterable[Due]) -> bool:
+        """Whether, with what the period draws by these, more is drawn than there is."""
+        if not self.balances:
+            return False
+        more = [(service.key, "", Fraction(0), discounts_of(due)) for due in dues]
+        drawn = _spent([*self.rows, *more], self.balances)
+        return any(minor > self.balances[code] for code, minor in drawn.items())
+
 
 def histories(
     contracts: Iterable[Contract], catalogue: Catalogue, *, before: UUID | None = None
@@ -373,8 +397,14 @@ def histories(
     return found
 
 
-def _balances(contract: Contract) -> set[str]:
-    return {one.code for spell in contract.spells for one in spell.terms.discounts if one.balance}
+def _balances(contract: Contract) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for spell in contract.spells:
+        for one in spell.terms.discounts:
+            if one.balance:
+                whole = to_minor(one.fixed or Fraction(0), contract.currency)
+                found[one.code] = max(found.get(one.code, 0), whole)
+    return found
 
 
 def _allowances(contract: Contract, catalogue: Catalogue) -> dict[str, Allowance]:
@@ -387,13 +417,18 @@ def _allowances(contract: Contract, catalogue: Catalogue) -> dict[str, Allowance
     }
 
 
-def _spent(before: Iterable[tuple[Any, ...]], codes: set[str]) -> dict[str, int]:
+def _spent(rows: Iterable[tuple[Any, ...]], codes: Collection[str]) -> dict[str, int]:
     spent: dict[str, int] = {}
-    for _, _, _, taken in before:
+    for _, _, _, taken in rows:
         for one in taken:
             if one["code"] in codes:
                 spent[one["code"]] = spent.get(one["code"], 0) + one["amount_minor"]
     return spent
+
+
+def together(drawn: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    """Add up what is drawn from balances."""
+    return {code: drawn.get(code, 0) + more.get(code, 0) for code in {*drawn, *more}}
 
 
 def _carried_over(

@@ -156,12 +156,14 @@ def _rate(
     wanted = [(contract, service)]
     key = contract.id, service.key
     standing = _load.standing_charges(wanted).get(key, {})
-    # An earlier month that was billed later drew nothing yet when this was charged.
+    # An earlier month that was billed later drew nothing yet when this was charged; a later one
+    # that was billed before is told by the charge.
     told = _load.histories([contract], catalogue, before=pin.id)
     memory = told[contract.id].memory(service)
+    spent = _load.together(memory.spent, pin.given.get("drawn", {}))
     about = pin.given.get("about", {})
     carried = _pools.added(memory.carried, _pools.kept(pin.given))
-    past = Past(_load.advanced(standing), memory.spent, carried, about)
+    past = Past(_load.advanced(standing), spent, carried, about)
     whens = frozenset(pin.whens)
     return rate(contract, service, catalogue, measured, whens=whens, past=past).charges
 

@@ -50,7 +50,8 @@ class Charge(AppendOnly, TenantModel):
     gross_minor = models.BigIntegerField()  # before discounts
     amount_minor = models.BigIntegerField()  # after discounts, rounded once
     discounts = models.JSONField(default=list)  # [{"code", "percent"|"fixed", "amount_minor"}]
-    # What of the customer ("about") or of a pool ("pool") it was computed from, where it was.
+    # What of the customer ("about"), of a pool ("pool") or of balances that later periods had drawn
+    # on ("drawn") it was computed from, where it was.
     given = models.JSONField(default=dict, db_default={})
     # What was charged of the period together with this: a fixed discount is shared among it.
     whens = models.JSONField(default=list)
@@ -80,6 +81,12 @@ class Charge(AppendOnly, TenantModel):
         ]
         indexes = [
             models.Index(fields=["tenant_id", "billed_in", "customer_id"], name="charge_due"),
+            # The few that are no first bill of their stretch: an ordinary one is no dearer.
+            models.Index(
+                fields=["tenant_id", "customer_id"],
+                condition=~Q(reason="period"),
+                name="charge_put_right",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -154,6 +154,17 @@ def recalculated(charge_ids: Iterable[UUID]) -> set[UUID]:
         return {key for (key,) in cursor.fetchall()}
 
 
+def payers_put_right(customer_ids: Iterable[UUID]) -> set[UUID]:
+    """Return which of these payers ever had a charge that puts an earlier bill right."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT customer_id FROM rating_charge"
+            " WHERE tenant_id = %s AND customer_id = ANY(%s) AND reason <> 'period'",
+            [current_tenant_id(), list(customer_ids)],
+        )
+        return {key for (key,) in cursor.fetchall()}
+
+
 def siblings(pin: ChargePins) -> list[UUID]:
     """Return the charges of the same stretch, whatever revision, in order of revision."""
     rows = Charge.objects.filter(

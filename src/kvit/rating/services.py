@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import groupby
 from uuid import UUID
 
 from django.db import transaction
@@ -52,6 +53,11 @@ class _Job:
         return self.contract.id, self.service.key
 
     @property
+    def is_first(self) -> bool:
+        """Whether something of it is charged for the first time."""
+        return self.known is None or not self.whens <= frozenset(self.known.whens)
+
+    @property
     def is_interim(self) -> bool:
         """Only usage so far is looked at: the period is not over."""
         return "interim" in self.whens and "arrears" not in self.whens
@@ -69,6 +75,7 @@ class _Chunk:
     remembered: Mapping[_load.Key, dict[str, dict[str, str]]]  # as earlier charges keep it
     marks: Mapping[str, str]  # of the pools, by subscription
     grants: Mapping[_load.Key, _pools.Grants]  # what pools give
+    jobs: Mapping[str, Sequence[_Job]]  # of each subscription
 
     def about_of(self, key: _load.Key) -> _about.About:
         """Return the customers as the period was first billed by, and the others as now."""
@@ -126,6 +133,7 @@ def _rate_each(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
         remembered=_about.remembered(wanted) if is_asked else {},
         marks=marks,
         grants=_grants(jobs, pools, run),
+        jobs={key: list(many) for key, many in groupby(jobs, lambda one: one.contract.id)},
     )
     found: list[ChargeIn] = []
     periods: list[Row] = []
@@ -171,7 +179,7 @@ def _jobs(
                 or marks.get(contract.id, rated.pool) != rated.pool
             )
             # What an earlier period draws otherwise from a balance is drawn otherwise here; one
-            # that is billed after a later one draws what that one has drawn already.
+            # that is billed after a later one draws what that one has left (`_drawn_after`).
             stale = stale or (rated is not None and stale_before)
             drawn = stale or (rated is None and bool(whens))
             stale_before |= drawn and histories[contract.id].is_inherited
@@ -230,7 +238,9 @@ def _settle(
             return
     held = _held(job, run, rated)
     _tell_problems(job, rated, held, result)
-    put_off = bool(changed) and not _may_differ(job, run, standing)
+    put_off = bool(changed) and (
+        not _may_differ(job, run, standing) or _must_wait(job, run, chunk, changed)
+    )
     if put_off:
         result.put_off += len(changed)
         changed = []
@@ -250,6 +260,7 @@ def _settle(
 def _rated(job: _Job, run: RatingRun, chunk: _Chunk) -> Rated:
     standing = chunk.standing.get(job.key, {})
     memory = chunk.histories[job.contract.id].memory(job.service)
+    spent = _load.together(memory.spent, _drawn_after(job, chunk))
     carried = _pools.added(memory.carried, chunk.grants.get(job.key, {}))
     return rate(
         job.contract,
@@ -258,8 +269,26 @@ def _rated(job: _Job, run: RatingRun, chunk: _Chunk) -> Rated:
         chunk.measured[job.key],
         whens=job.whens,
         held=run.held_prices,
-        past=Past(_load.advanced(standing), memory.spent, carried, chunk.about_of(job.key)),
+        past=Past(_load.advanced(standing), spent, carried, chunk.about_of(job.key)),
     )
+
+
+def _drawn_after(job: _Job, chunk: _Chunk) -> dict[str, int]:
+    """What is billed for the first time draws nothing that a later period has drawn already."""
+    return chunk.histories[job.contract.id].drawn_after(job.service) if job.is_first else {}
+
+
+def _must_wait(job: _Job, run: RatingRun, chunk: _Chunk, changed: Sequence[Due]) -> bool:
+    """Whether it would draw what a later period has drawn and gives back in a later run alone."""
+    history = chunk.histories[job.contract.id]
+    if not history.is_overdrawn(job.service, changed):
+        return False
+    giving = {
+        one.service.key
+        for one in chunk.jobs[job.contract.id]
+        if _may_differ(one, run, chunk.standing.get(one.key, {}))
+    }
+    return not history.drawing_after(job.service) <= giving
 
 
 def _charge_in(
@@ -268,6 +297,8 @@ def _charge_in(
     grants = chunk.grants.get(job.key, {})
     given = {} if due.charge is None else _about.given(due.charge, chunk.about_of(job.key))
     given |= _pools.given(grants) if grants else {}
+    drawn = _drawn_after(job, chunk)
+    given |= {"drawn": drawn} if drawn else {}
     return ChargeIn(job.contract, job.service, run, due, reason, sorted(done), given)
 
 

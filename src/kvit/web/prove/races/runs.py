@@ -18,6 +18,9 @@ PERCENTS = (5, 10, 20, 25)
 _MONTH = """
     SELECT count(*), coalesce(sum(total_minor), 0) FROM invoicing_invoice
     WHERE billed_in = %(month)s AND kind = 'invoice'"""
+_DRAWN = """
+    SELECT sum((d->>'amount_minor')::bigint) FROM rating_charge, jsonb_array_elements(discounts) d
+    WHERE d->>'code' = %(code)s"""
 _CHARGED = "SELECT sum(amount_minor) FROM rating_charge WHERE period_start = %(month)s"
 
 
@@ -81,6 +84,7 @@ def bonus_twice(place: int) -> Round:
 
     def check(answers: Sequence[Any]) -> Iterable[str]:
         yield from told(answers, done=BESIDE)
+        yield from same("drawn by two fees", company.number(_DRAWN, code=code), 150_000)
         company.bill(months[2])
         charged = sum(company.number(_CHARGED, month=one.start) for one in months)
         yield from same("three fees less the bonus", charged, 3 * FEE - 150_000)
