@@ -238,3 +238,74 @@ def test_a_run_that_was_begun_twice_is_one(firm: list[Document]) -> None:
     assert RunPart.objects.count() == PAYERS / 50
     services.perform(RunOrder.objects.get().pk, now=LATER)
     assert documents() == firm
+
+
+@pytest.mark.parametrize("stage", ROLES)
+def test_a_part_at_which_the_connection_was_lost_is_done_by_another_try(
+    firm: list[Document], stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services._orders, "HELPERS", 1)  # nobody is beside the one who stumbles
+    left = _lose_connections(monkeypatch, stage, times=1)
+    order()
+    jobs.work_once(queues=ROLES)
+    assert left == []
+    assert (RunOrder.objects.get().status, documents()) == ("running", [])
+    assert RunPart.objects.filter(stage=stage, is_done=True).count() == 0
+    _hasten()
+    jobs.work_once(queues=ROLES)
+    assert documents() == firm
+    assert RunOrder.objects.get().status == "done"
+
+
+def test_others_go_on_while_one_lost_its_connection(
+    firm: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = _lose_connections(monkeypatch, "rating", times=1)
+    order()
+    jobs.work_once(queues=ROLES)
+    assert left == []
+    assert documents() == firm
+    assert RunOrder.objects.get().status == "done"
+
+
+def test_a_run_that_stumbles_at_its_last_try_has_failed(
+    firm: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services._orders, "HELPERS", 1)
+    monkeypatch.setattr(jobs, "TRIES", 0)
+    _lose_connections(monkeypatch, "rating", times=1)
+    order()
+    jobs.work_once(queues=ROLES)
+    found = RunOrder.objects.get()
+    assert (found.status, found.fault, documents()) == ("failed", "broken", [])
+    # As it was before: whoever orders it again has it done.
+    order()
+    jobs.work_once(queues=ROLES)
+    assert documents() == firm
+
+
+def _lose_connections(monkeypatch: pytest.MonkeyPatch, stage: str, times: int) -> list[str]:
+    """Have the database end the connection of whoever is at a part, at its end; return how often
+    that is still to happen."""
+    left, kept = ["once"] * times, getattr(_shares, f"_{stage}")
+
+    def acting(record: BillRun) -> _shares.Act:
+        act = kept(record)
+
+        def acted(part: RunPart) -> None:
+            act(part)
+            if left:
+                left.pop()
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+        return acted
+
+    monkeypatch.setattr(_shares, f"_{stage}", acting)
+    return left
+
+
+def _hasten() -> None:
+    """Let jobs that wait for another try be tried now."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE status = 'todo'")

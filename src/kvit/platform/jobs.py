@@ -17,7 +17,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -41,6 +41,7 @@ POLL_S = 5  # between looks at the deliveries when nobody wakes the drain
 NIGHT = "17 0 * * *"  # by UTC: 03:17 in Moscow
 
 _log = logging.getLogger("kvit.jobs")
+_tried: ContextVar[int] = ContextVar("tried", default=TRIES)  # how often, of the job at work
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +83,31 @@ def job(*, name: str, queue: str = "default") -> Callable[[Callable[..., None]],
     """Make a function a job; what it raises has it tried again, later and later."""
 
     def register(function: Callable[..., None]) -> Job:
-        def run(*, tenant: str | None = None, **arguments: Any) -> None:
+        def run(context: Any, *, tenant: str | None = None, **arguments: Any) -> None:
             scope: AbstractContextManager[Any] = nullcontext()
             now = datetime.now(UTC)
             if tenant is not None:
                 scope = tenant_scope(UUID(tenant), switch=True)
-            with scope:
-                if tenant is not None:
-                    now = clock.now_for(UUID(tenant))
-                function(now=now, **arguments)
+            tried = _tried.set(context.job.attempts)
+            try:
+                with scope:
+                    if tenant is not None:
+                        now = clock.now_for(UUID(tenant))
+                    function(now=now, **arguments)
+            finally:
+                _tried.reset(tried)
 
         retry = RetryStrategy(max_attempts=TRIES, exponential_wait=4)
         task: Any = app.task  # its overloads know no keyword-only function
-        return Job(name, function, task(run, name=name, queue=queue, retry=retry))
+        named = {"name": name, "queue": queue, "retry": retry}
+        return Job(name, function, task(run, pass_context=True, **named))
 
     return register
+
+
+def is_last_try() -> bool:
+    """Whether nobody does it again if it fails now: the job was tried often, or this is none."""
+    return _tried.get() >= TRIES
 
 
 def every_minute(*, name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:

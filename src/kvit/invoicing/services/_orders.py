@@ -14,7 +14,8 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+import psycopg
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Model
 
 from kvit.core.periods import Period, add_months, local_date
@@ -31,7 +32,7 @@ from kvit.parties.limits import same_hand
 from kvit.platform import audit, events
 from kvit.platform.failures import Failure
 from kvit.platform.ids import uuid7
-from kvit.platform.jobs import job
+from kvit.platform.jobs import is_last_try, job
 from kvit.platform.tenancy import current_tenant_id
 from kvit.rating.rows import RatingResult
 
@@ -39,6 +40,8 @@ Action = Literal["bill", "dry", "approve"]
 CHUNK = 200  # drafts approved in one transaction
 HELPERS = 4  # jobs that a stage of a run is left to: so many workers share it
 UNDER_WAY = ("queued", "running")
+# A lost connection, a deadlock, a full disk: of ours, and of those that notes are made over.
+PASSING = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 TOLD = "invoicing.order"  # to open pages: how far an order is
 FIRST_YEAR, LAST_YEAR = 1970, 2199  # between which usage is kept
 WORDS: Words = {
@@ -240,8 +243,11 @@ def _tell(
             note(status="stopped", finished_at=datetime.now(UTC))
         except NoSeller:
             note(status="failed", fault="no_seller", finished_at=datetime.now(UTC))
-        except Exception:
-            note(status="failed", fault="broken", finished_at=datetime.now(UTC))
+        except Exception as error:
+            # What the database could not do just now this job does again in a while, and others
+            # go on meanwhile: a part that was not done is anybody's.
+            if is_last_try() or not isinstance(error, PASSING):
+                note(status="failed", fault="broken", finished_at=datetime.now(UTC))
             raise
         else:
             if summary is not None:
