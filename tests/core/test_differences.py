@@ -60,6 +60,7 @@ def settle(books: Books, target: dict[Slot, Charge]) -> list[Due]:
             events=before.events + due.events,
             revision=max(before.revision, due.revision),
             taken=taken,
+            ends_at=before.ends_at if due.charge is None else due.charge.stretch.end,
         )
     return [*fresh, *changed]
 
@@ -94,6 +95,24 @@ def test_a_backdated_change_of_plan() -> None:
     back = settle(books, wanted(("2026-10-16", "plan", "max"), ("2026-10-16", "withdraw", 1)))
     assert told(back) == [("fee", 2, 516_129), ("extra", 1, -5_110), ("fee", 1, -774_194)]
     assert sum(one.amount_minor for one in books.values()) == 1_000_000
+
+
+def test_a_stretch_that_is_cut_behind_all_its_usage_tells_where_it_ends() -> None:
+    """Its sum and its units stay; a revision of nothing says that it ends on the 16th."""
+    books: Books = {}
+    discount = ("2026-10-16", "discount", {"percent": "10"})
+    early = [("calls", "2026-10-03", 81_000)]
+    settle(books, wanted(events=early))
+    dues = settle(books, wanted(discount, events=early))
+    assert told(dues) == [("fee", 1, 483_871 - 1_000_000), ("fee", 0, 464_516), ("calls", 1, 0)]
+    [calls] = [one for slot, one in books.items() if slot.price_key == "calls"]
+    [later_fee] = [slot for slot, one in books.items() if one.amount_minor == 464_516]
+    assert (calls.amount_minor, calls.ends_at) == (400_000, later_fee.starts_at)
+    assert settle(books, wanted(discount, events=early)) == []
+    # Where nothing is charged, nothing can seem to be charged twice.
+    books = {}
+    settle(books, wanted())
+    assert told(settle(books, wanted(discount))) == told(dues)[:-1]
 
 
 def test_a_transfer_takes_back_from_one_and_asks_the_other() -> None:

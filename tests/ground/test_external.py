@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -55,6 +57,19 @@ def test_init_may_be_repeated_and_renews_the_passwords(prepared: Access, admin_u
     psycopg.connect(conninfo(again, APP_ROLE)).close()
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(conninfo(prepared, APP_ROLE))
+
+
+def test_many_may_prepare_at_one_moment(prepared: Access, admin_url: str) -> None:
+    """Roles are the whole server's: who changes one while another does is refused by PostgreSQL."""
+
+    def prepare(_: int) -> None:
+        provision.prepare(
+            admin_url, database="kvit_init", owner_password="same", app_password="same"
+        )
+
+    with ThreadPoolExecutor(4) as hands:
+        list(hands.map(prepare, range(24)))
+    psycopg.connect(conninfo(replace(prepared, app_password="same"), APP_ROLE)).close()
 
 
 def test_a_mighty_application_role_is_refused(prepared: Access, admin_url: str) -> None:

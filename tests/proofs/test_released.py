@@ -21,8 +21,9 @@ UUIDS = re.compile(r"UUID\('[0-9a-f-]{36}'\)|'[0-9a-f]{8}-[0-9a-f-]{27}'")
 
 
 def history(settle: Callable[[], Any]) -> dict[str, Any]:
-    """October billed; late usage, a conflict, events undone and replaced; November and differences
-    billed. `settle` comes after each step."""
+    """October billed; late usage, a conflict, events undone and replaced; a backdated change that
+    cuts a stretch behind all its usage; November and differences billed. `settle` comes after each
+    step."""
     from kvit.metering import queries, services
     from kvit.rating import queries as rating
     from kvit.rating.explain import explain
@@ -36,6 +37,7 @@ def history(settle: Callable[[], Any]) -> dict[str, Any]:
             queries.conflicts().get()["id"], outcome="replace", reason="proof", **who
         ),
         partial(services.retract, [("meter", "e-1-0"), ("meter", "e-2-12")], reason="r", **who),
+        flows.amendment,
         flows.differences,
     ]
     for step in steps:

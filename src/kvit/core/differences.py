@@ -37,6 +37,7 @@ class Standing:
     revision: int  # the last one
     taken: Mapping[str, int] = field(default_factory=dict)  # by discount code, minor units
     voided: bool = False  # its document was voided last: nothing of it is asked for
+    ends_at: datetime | None = None  # as the last revision tells; None: it is not compared
 
     @property
     def gross_minor(self) -> int:
@@ -127,11 +128,15 @@ def differences(
 
 def _differs(charge: Charge, known: Standing) -> bool:
     """Whether anything differs: units and what discounts took count even where the sum does not,
-    since later periods inherit from them. Units are stored with so many digits and no more."""
+    since later periods inherit from them. Units are stored with so many digits and no more.
+
+    So does the end of what is charged: a backdated change may cut a stretch behind all that was
+    used in it, and what is charged for the rest must not seem to be charged twice."""
     return (
         charge.amount_minor != known.amount_minor
         or charge.gross_minor != known.gross_minor
         or abs(charge.units - known.units) * _FINEST >= 1
+        or bool(known.amount_minor and known.ends_at not in (None, charge.stretch.end))
     )
 
 

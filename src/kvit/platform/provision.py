@@ -18,6 +18,7 @@ from kvit.platform.failures import Failure
 OLDEST = 150000  # server_version_num of PostgreSQL 15
 CHEAP_PASSWORDS = 160000  # from PostgreSQL 16 on a password need not be hashed 4096 times
 EXTENSIONS = ("pg_trgm", "btree_gist")
+_LOCK = 77_112_905  # one prepares at a time: roles and grants are the whole server's
 
 WORDS = {
     "unreachable": (
@@ -61,6 +62,7 @@ def prepare(
     try:
         with psycopg.connect(admin, autocommit=True) as server:
             _check_admin(server)
+            server.execute("SELECT pg_advisory_lock(%s)", [_LOCK])  # until it is left
             if for_tests and server.info.server_version >= CHEAP_PASSWORDS:
                 server.execute("SET scram_iterations = 1")
             _make_role(server, OWNER_ROLE, owner_password, "BYPASSRLS", for_tests)

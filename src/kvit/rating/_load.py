@@ -285,10 +285,10 @@ def standing_charges(
         period_start__in={service.key for _, service in wanted},
     ).values_list(
         "subscription_id", "period_start", "price_key", "starts_at", "customer_id",
-        "amount_minor", "units", "events", "revision", "discounts", "reason",
+        "amount_minor", "units", "events", "revision", "discounts", "reason", "ends_at",
     )  # fmt: skip
     for subscription, start, price, at, customer, *rest in rows:
-        amount, units, events, revision, taken, reason = rest
+        amount, units, events, revision, taken, reason, ends_at = rest
         slots = found[str(subscription), start]
         slot = Slot(price, at, str(customer))
         before = slots.get(slot, Standing(0, Fraction(0), 0, -1))
@@ -302,6 +302,7 @@ def standing_charges(
             max(before.revision, revision),
             by_code,
             before.voided if revision < before.revision else reason == VOID,
+            before.ends_at if revision < before.revision else ends_at,
         )
     return found
 
