@@ -34,6 +34,7 @@ OCTOBER = Period(date(2026, 10, 1), date(2026, 11, 1))
 NOVEMBER = Period(date(2026, 11, 1), date(2026, 12, 1))
 BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
 AGAIN = 4
+TURN = 12  # months that a subscription lasts where they follow each other
 DRAWN_FROM = 1_000  # the places of events that a seed draws
 LATER = datetime(2026, 11, 10, 9, tzinfo=UTC)  # the day of corrections
 CALLS = {
@@ -48,10 +49,19 @@ def tenant() -> Tenant:
 
 
 def make(
-    customers: int, *, approval: bool = False, events: int = 2, chance: Random | None = None
+    customers: int,
+    *,
+    approval: bool = False,
+    events: int = 2,
+    chance: Random | None = None,
+    in_turn: bool = False,
 ) -> None:
     """Make the company with so many customers, `events` calls for each in October; with a chance,
-    it draws up to three events more for each."""
+    it draws up to three events more for each.
+
+    Args:
+        in_turn: their subscriptions follow each other from November on, a year each (`whose`).
+    """
     from kvit.platform.tenancy import tenant_scope
 
     row = TenantRow("acme", "ООО «Акме»", "RUB", ZONE)
@@ -65,8 +75,9 @@ def make(
         rows = [CustomerRow(code, f"ООО «{code}»") for code in codes]
         parties_services.apply_customers(rows, actor=ACTOR, now=BEGIN, reason="proof")
         ids = {code: one.id for code, one in parties.customers_by_code(codes).items()}
+        open_ = _of_a_year if in_turn else _subscription
         subscriptions.open_many(
-            [_subscription(n, ids[code]) for n, code in enumerate(codes)], actor=ACTOR, now=BEGIN
+            [open_(n, ids[code]) for n, code in enumerate(codes)], actor=ACTOR, now=BEGIN
         )
         used = [event(n, k) for n in range(customers) for k in range(events)]
         used += [] if chance is None else _drawn(customers, chance)
@@ -122,6 +133,11 @@ def month(place: int) -> Period:
     """Return the month that begins so many months after October 2026."""
     start = add_months(OCTOBER.start, place)
     return Period(start, add_months(start, 1))
+
+
+def whose(place: int) -> int:
+    """Return the customer whose turn the month is that begins so many months after October."""
+    return (place - 1) // TURN
 
 
 def ask(words: str, **params: object) -> list[tuple[Any, ...]]:
@@ -191,3 +207,9 @@ def _subscription(place: int, customer: UUID) -> NewSubscription:
     plan = "pre" if place % 3 == 2 else "pro"
     terms = {"discount": {"code": "ten", "percent": "10"}} if place % 5 == 4 else {}
     return NewSubscription(f"s-{place}", customer, plan, ZONE, OCTOBER.start, terms=terms)
+
+
+def _of_a_year(place: int, customer: UUID) -> NewSubscription:
+    first = 1 + place * TURN
+    start, end = month(first).start, month(first + TURN).start
+    return NewSubscription(f"s-{place}", customer, "pro", ZONE, start, end)

@@ -57,12 +57,17 @@ def known() -> dict[str, Race]:
 def _template(asked: tuple[Ground, str, int]) -> str:
     from kvit.platform.tenancy import tenant_scope
     from kvit.web.prove import company
+    from kvit.web.prove.races import runs
 
     ground, name, rounds = asked
 
     def fill() -> None:
         if name == "one":
             company.make(1, events=0)
+            return
+        if name == "in_turn":
+            months = rounds * runs.MONTHS + 1
+            company.make(company.whose(months) + 1, events=0, in_turn=True)
             return
         # Some customers have another plan or a discount: enough of them have neither.
         customers = rounds * HANDS + 1 if name == "drafts" else rounds * 2 + 4

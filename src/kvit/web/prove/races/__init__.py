@@ -31,7 +31,7 @@ class Round:
 @dataclass(frozen=True, slots=True)
 class Race:
     name: str
-    template: str  # of the company: one, drafts, issued
+    template: str  # of the company: one, in_turn, drafts, issued
     begin: Callable[[int], Round]
 
 
