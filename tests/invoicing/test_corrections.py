@@ -139,7 +139,7 @@ def test_it_is_printed_as_a_correction_of_its_original() -> None:
         ({3: 1}, "line_unknown"),
         ({1: 0}, "amount_not_positive"),
         ({1: -5}, "amount_not_positive"),
-        ({}, "nothing_left"),
+        ({}, "no_line_chosen"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_changes_nothing(

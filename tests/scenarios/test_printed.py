@@ -149,6 +149,22 @@ def test_every_fault_s_words_are_used() -> None:
     assert unused == []
 
 
+def test_a_unit_agrees_with_its_number_on_paper(company: Company) -> None:
+    for code, unit in (("calls", "вызов"), ("users", "пользователь")):
+        meter = f'[[meter]]\ncode = "{code}"\n'
+        company.edit("catalogue.toml", meter, f'{meter}unit = "{unit}"\n')
+    answer = company.answer("2026-10")
+    tenant = parties.tenant_by_code("acme")
+    assert tenant is not None
+    with tenant_scope(tenant.id):
+        sheets = [one for _, kind, one in compose([i.id for i in answer.invoices])]
+    shown = {(one.units_text, one.unit_name) for sheet in sheets for one in sheet.lines}
+    assert shown == {
+        ("1", "шт."), ("3", "пользователя"), ("70", "вызовов"),
+        ("1\N{NO-BREAK SPACE}500", "вызовов"),
+    }  # fmt: skip
+
+
 def test_a_difference_of_price_alone_shows_no_quantity(company: Company) -> None:
     """«7 − 7»: as many were used, and they cost less; «0 шт.» would say that nothing was."""
     company.bill()

@@ -163,7 +163,15 @@ def test_a_correction_that_cannot_be_says_why(client: Client) -> None:
     path = f"/office/invoices/{invoice().id}/correct/"
     refused = client.get(path, {"way": "credit", "sum-1": "3000"})
     assert refused.status_code == 422
-    assert "At most ₽1,000.00" in plain(refused.content.decode())
+    page = refused.content.decode()
+    told = page[page.index('id="id_sum-1-error"') :][:900]  # at the line, and what was typed stays
+    assert "At most ₽1,000.00" in plain(told)
+    assert 'name="sum-1" value="3000"' in page
+    for nothing in ({"sum-1": ""}, {"sum-1": "0"}):
+        refused = client.get(path, {"way": "credit"} | nothing)
+        assert refused.status_code == 422
+        assert "was given a sum." in refused.content.decode()
+        assert "credited already" not in refused.content.decode()
     assert client.get(f"/office/invoices/{customer_id('north')}/correct/").status_code == 404
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kvit.web.journal_words import ACTIONS, GROUPS, action_text
+from kvit.web.journal_words import ACTIONS, GROUPS, action_text, field_text, value_text
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "kvit"
 WRITERS = {"record", "Change", "_record", "_record_member", "note_login", "_note"}
@@ -56,3 +56,25 @@ def test_a_group_begins_something_that_is_written() -> None:
 )
 def test_what_was_done(action: str, russian: str, english: str) -> None:
     assert [action_text(action, lang) for lang in ("ru", "en")] == [russian, english]
+
+
+@pytest.mark.parametrize(
+    ("value", "russian", "english"),
+    [
+        (True, "да", "yes"),
+        (None, "—", "—"),
+        ([], "—", "—"),
+        (["a", False], "a, нет", "a, no"),
+        ({"percent": "5", "code": "vip"}, "percent: 5; код: vip", "percent: 5; code: vip"),
+        ("net", "net", "net"),
+    ],
+)
+def test_a_value_of_the_journal_is_no_word_of_a_language(
+    value: object, russian: str, english: str
+) -> None:
+    assert [value_text(value, lang) for lang in ("ru", "en")] == [russian, english]
+
+
+def test_a_field_of_the_journal_is_called_something() -> None:
+    assert field_text("four_eyes", "ru") == "утверждает не автор"
+    assert field_text("strange", "ru") == "strange"

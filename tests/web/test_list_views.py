@@ -118,6 +118,25 @@ def test_a_name_is_used_once_and_nothing_changes_when_refused(olga: Client) -> N
     assert ListView.objects.exclude(name="").count() == 1
 
 
+def test_what_stands_goes_straight_into_a_view_of_ones_own(olga: Client, office: Office) -> None:
+    denis = office("accountant", lang="en")
+    save(olga, "Large", is_shared="on")
+    view = ListView.objects.get(name="Large")
+    place = f"/office/lists/views/{view.id}/"
+    button = f'action="{place}"'
+    assert button in olga.get(f"{PAGE}?tab=all&sort=-total").content.decode()
+    assert button not in olga.get(f"{PAGE}?{view.query}").content.decode()  # it keeps that already
+    assert button not in denis.get(f"{PAGE}?tab=all").content.decode()
+    sent = {"path": PAGE, "query": "tab=all&sort=-total&after=x", "filter": "1"}
+    denis.post(place, sent)
+    view.refresh_from_db()
+    assert view.query == "cols=total%2Cnumber&tab=issued"
+    answer = olga.post(place, sent)
+    assert answer["Location"] == f"{PAGE}?sort=-total&tab=all"
+    view.refresh_from_db()
+    assert (view.name, view.query, view.is_shared) == ("Large", "sort=-total&tab=all", True)
+
+
 def test_there_are_fifty_views_of_a_list_at_most(olga: Client) -> None:
     save(olga, "№ 1")
     choose(olga, "vat")  # what a person chose last is no view
@@ -136,6 +155,28 @@ def test_a_form_leads_back_to_pages_of_ours_alone(olga: Client) -> None:
         told = {"list": "invoices", "path": path, "name": f"v{len(path)}"}
         assert olga.post("/office/lists/views/", told).status_code == 422
     assert not ListView.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("referer", "back"),
+    [
+        (f"http://testserver{PAGE}?q=1", f"{PAGE}?q=1"),
+        ("http://evil.example/office/", ""),
+        ("http://testserver//evil.example/", ""),
+        ("http://testserver/\\evil.example/", ""),
+        ("", ""),
+    ],
+)
+def test_a_refusal_leads_back_to_the_form_of_ours_that_was_filled_in(
+    olga: Client, referer: str, back: str
+) -> None:
+    told = {"list": "invoices", "path": PAGE, "name": " "}
+    answer = olga.post("/office/lists/views/", told, headers={"referer": referer})
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert (f'href="{back}" data-goes-back' in page, "data-goes-back" in page) == (
+        (True, True) if back else (False, False)
+    )
 
 
 def test_a_machine_keeps_views_of_its_own(api: Callers, olga: Client) -> None:

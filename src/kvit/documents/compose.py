@@ -7,7 +7,7 @@ from fractions import Fraction
 from uuid import UUID
 
 from kvit.core.periods import Period
-from kvit.core.units import unit_name
+from kvit.core.units import unit_after
 from kvit.core.wording import Words, amount_text, number_text, say
 from kvit.documents.document import (
     Discount,
@@ -173,7 +173,7 @@ def _line(line: LineInfo, info: InvoiceInfo, lang: str, gross: bool) -> Document
         name=name,
         # A difference of price alone, or a sum of a line: «0 шт.» would be none of it.
         units_text=number_text(units, lang) if units or not shown else "—",
-        unit_name=(unit_name(line.unit) or say(WORDS, "unit", lang)) if units or not shown else "",
+        unit_name=_unit(line, units, lang) if units or not shown else "",
         net_minor=line.net_minor,
         vat_minor=line.vat_minor,
         total_minor=line.total_minor,
@@ -181,6 +181,11 @@ def _line(line: LineInfo, info: InvoiceInfo, lang: str, gross: bool) -> Document
         price_text=_price(line, units, info.currency, shown, lang),
         discounts=tuple(_discounts(line, gross, lang)),
     )
+
+
+def _unit(line: LineInfo, units: Fraction, lang: str) -> str:
+    """The unit after its number: the two columns are read as one, «320 000 вызовов»."""
+    return unit_after(units, line.unit) or say(WORDS, "unit", lang)
 
 
 def _price(line: LineInfo, units: Fraction, currency: str, shown: int, lang: str) -> str:

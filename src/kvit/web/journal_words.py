@@ -112,3 +112,107 @@ def action_text(action: str, lang: str) -> str:
         if not dot:
             return action
     return say(ACTIONS, name, lang)
+
+
+FIELDS: Words = {
+    "account": ("расчётный счёт", "settlement account"),
+    "address": ("адрес", "address"),
+    "approval": ("черновики ждут человека", "drafts wait for a person"),
+    "asked": ("о чём спросили", "what was asked"),
+    "at": ("когда", "at"),
+    "author": ("автор", "author"),
+    "bank": ("банк", "bank"),
+    "because": ("из-за чего", "because of"),
+    "bik": ("БИК", "BIK"),
+    "branch": ("филиал", "branch"),
+    "by": ("кто", "by"),
+    "charges": ("начислений", "charges"),
+    "code": ("код", "code"),
+    "columns": ("столбцы", "columns"),
+    "correspondent": ("корреспондентский счёт", "correspondent account"),
+    "corrects": ("исправляет", "corrects"),
+    "count": ("сколько", "count"),
+    "currency": ("валюта", "currency"),
+    "customer": ("клиент", "customer"),
+    "day": ("день", "day"),
+    "description": ("для чего", "what for"),
+    "device": ("устройство", "device"),
+    "document": ("документ", "document"),
+    "documents": ("документы", "documents"),
+    "drafts": ("черновиков", "drafts"),
+    "events": ("событий", "events"),
+    "expires_at": ("действует до", "expires at"),
+    "factor": ("фактор", "factor"),
+    "first": ("первый", "first"),
+    "four_eyes": ("утверждает не автор", "approved by another person"),
+    "inn": ("ИНН", "INN"),
+    "invoices": ("счетов", "invoices"),
+    "is_on": ("включён", "on"),
+    "key": ("ключ", "key"),
+    "kind": ("вид", "kind"),
+    "kpp": ("КПП", "KPP"),
+    "language": ("язык", "language"),
+    "last": ("последний", "last"),
+    "late_events": ("опоздавшее потребление", "late usage"),
+    "left_minor": ("осталось, в мелких единицах", "left, in minor units"),
+    "limits": ("пределы", "limits"),
+    "list": ("список", "list"),
+    "machine_factors": ("факторы программ", "factors of machines"),
+    "name": ("название", "name"),
+    "number": ("номер", "number"),
+    "ogrn": ("ОГРН", "OGRN"),
+    "outcome": ("чем кончилось", "outcome"),
+    "payer": ("плательщик", "payer"),
+    "period": ("период", "period"),
+    "price_basis": ("НДС в цене", "VAT in the price"),
+    "query": ("отбор", "filter"),
+    "reason": ("причина", "reason"),
+    "revision": ("редакция", "revision"),
+    "rights": ("права", "rights"),
+    "role": ("роль", "role"),
+    "segment": ("сегмент", "segment"),
+    "seller": ("юрлицо", "seller"),
+    "series": ("нумерация", "numbering"),
+    "shared": ("видно всем", "shared"),
+    "signer": ("кто подписывает", "who signs"),
+    "source": ("источник", "source"),
+    "split": ("как делятся счета", "how invoices are split"),
+    "state": ("состояние", "state"),
+    "status": ("состояние", "state"),
+    "subscription": ("подписка", "subscription"),
+    "time": ("время", "time"),
+    "topics": ("события", "events told"),
+    "total_minor": ("итого, в мелких единицах", "total, in minor units"),
+    "url": ("адрес", "address"),
+    "value": ("значение", "value"),
+    "vat": ("НДС", "VAT"),
+    "vat_rounding": ("НДС округляется", "VAT is rounded"),
+    "version": ("версия", "version"),
+    "waits_for": ("ждёт", "waits for"),
+    "zone": ("часовой пояс", "time zone"),
+}
+
+
+def field_text(name: str, lang: str) -> str:
+    """Say what a field of a row is called; one without words is said by its code."""
+    return say(FIELDS, name, lang) if name in FIELDS else name
+
+
+def value_text(value: object, lang: str) -> str:
+    """Say a value: nothing as a dash, a yes or no as such, a list by commas."""
+    match value:
+        case None | "" | []:
+            return "—"
+        case bool():
+            return say(_YES_NO, str(value), lang)
+        case list():
+            return ", ".join(value_text(one, lang) for one in value)
+        case dict() if value:
+            return "; ".join(
+                f"{field_text(str(name), lang)}: {value_text(one, lang)}"
+                for name, one in value.items()
+            )
+    return str(value) if value != {} else "—"
+
+
+_YES_NO: Words = {"True": ("да", "yes"), "False": ("нет", "no")}

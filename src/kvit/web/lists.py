@@ -80,6 +80,7 @@ def listed(
         "views": kept.views,
         "opens": first,
         "here": next((one for one in kept.views if one.query == state), None),
+        "refillable": _refillable(kept.views, request, state),
         "removed": _id_of(request.GET.get("removed", "")),
         "view_query": state,
         "columns": [_heading(column, order) for column in columns],
@@ -94,6 +95,19 @@ def listed(
         "is_partial": request.headers.get("HX-Target") == "list",
     }
     return render(request, template, context)
+
+
+def _refillable(
+    views: Iterable[parties.ListViewRow], request: HttpRequest, state: str
+) -> list[parties.ListViewRow]:
+    """Return the views that may take over the filter, order and columns that stand."""
+    principal = request.principal
+    return [
+        one
+        for one in views
+        if one.query != state
+        and (one.owner == principal.actor or "settings.write" in principal.rights)
+    ]
 
 
 def chosen(request: HttpRequest, listing: Listing) -> tuple[Column, ...]:

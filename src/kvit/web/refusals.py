@@ -8,6 +8,7 @@ logged under a short code, and the page says that code.
 import logging
 import secrets
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from allauth.core.exceptions import ImmediateHttpResponse, ReauthenticationRequired
 from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
@@ -50,10 +51,22 @@ def refused(
     request: HttpRequest, text: str, *, code: str = "", status: int = 422, title: str = ""
 ) -> HttpResponse:
     """Say why something was not done. htmx shows it where the form is, others as a page."""
-    words = {"text": text, "code": code, "title": title or _("Not done")}
+    words = {"text": text, "code": code, "title": title or _("Not done"), "back": _form_of(request)}
     is_fragment = request.headers.get("HX-Request") == "true"
     template = "parts/refused.html" if is_fragment else "refused.html"
     return render(request, template, words, status=status)
+
+
+def _form_of(request: HttpRequest) -> str:
+    """Return the page of ours that the refused form was on; empty where there was none."""
+    parts = urlsplit(request.headers.get("Referer", "")[:2000])
+    path = parts.path
+    is_ours = (
+        parts.netloc == request.get_host() and path[:1] == "/" and path[1:2] not in ("/", "\\")
+    )
+    if request.method != "POST" or not is_ours:
+        return ""
+    return path + (f"?{parts.query}" if parts.query else "")
 
 
 def too_much(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

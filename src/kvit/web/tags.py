@@ -23,7 +23,7 @@ from kvit.parties import queries as parties
 from kvit.web import states
 from kvit.web.assets import ICONS
 from kvit.web.authorship import actor_text, reason_text
-from kvit.web.journal_words import action_text
+from kvit.web.journal_words import action_text, field_text, value_text
 
 register = template.Library()
 OF_THE_MOMENT = frozenset({"after", "choosing", "removed"})  # of an address; links leave them
@@ -170,6 +170,18 @@ def role_name(code: str) -> str:
 def done(action: str) -> str:
     """What was done, by the name of an action in the journal."""
     return action_text(action, lang())
+
+
+@register.filter
+def field_said(name: str) -> str:
+    """What a field of the journal is called; a code of no entry stays as it is."""
+    return field_text(name, lang())
+
+
+@register.filter
+def value_said(value: Any) -> str:
+    """A value of the journal: no word of a programming language."""
+    return value_text(value, lang())
 
 
 @register.filter

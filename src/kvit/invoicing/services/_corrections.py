@@ -88,6 +88,10 @@ WORDS: Words = {
         "The correction no longer fits invoice {invoice}: something else was credited since."
         " Refuse the draft.",
     ),
+    "no_line_chosen": (
+        "Ни по одной строке счёта {invoice} не названа сумма.",
+        "No line of invoice {invoice} was given a sum.",
+    ),
     "nothing_left": (
         "По счёту {invoice} возвращено уже всё.",
         "All of invoice {invoice} has been credited already.",
@@ -179,8 +183,6 @@ def debit(
     """
     family = _locked(invoice_id, reason)
     parts = [_debited(family, *one) for one in _chosen(family, lines)]
-    if not parts:
-        raise CorrectionRefused("nothing_left", invoice=family.original)
     kind = Invoice.Kind.DEBIT_NOTE
     return _make(family, kind, parts, reason=reason, author=author, now=now, issue_on=issue_on)
 
@@ -243,6 +245,8 @@ def _locked(invoice_id: UUID, reason: str) -> Family:
 
 def _chosen(family: Family, lines: Mapping[int, Amount]) -> Iterable[tuple[StandingLine, Amount]]:
     by_position = {one.line.position: one for one in family.lines}
+    if not lines:
+        raise CorrectionRefused("no_line_chosen", invoice=family.original)
     for position, amount in sorted(lines.items()):
         if position not in by_position:
             raise CorrectionRefused("line_unknown", invoice=family.original, line=position)

@@ -31,6 +31,7 @@ from kvit.web.columns import Column, Listing, Part, Sum
 from kvit.web.forms import FilterForm
 from kvit.web.office._diffs import differences
 from kvit.web.office.links import people
+from kvit.web.office.settings_sellers import VAT
 from kvit.web.routes import page
 from kvit.web.states import word as state_word
 from kvit.web.tags import lang
@@ -311,10 +312,12 @@ def discounts(request: HttpRequest) -> HttpResponse:
 def taxes(request: HttpRequest) -> HttpResponse:
     """VAT by seller: the rate follows from the law's dated table, and is not typed here."""
     today = local_date(request.now, parties.tenant().row.zone)
+    regimes = dict(VAT)
     sellers = [
         {
             "seller": one,
             "rate": vat_rate(one.row.vat, today),
+            "regime": regimes.get(one.row.vat, one.row.vat),
             "basis": choice_label(one.row.price_basis, lang()),
         }
         for one in parties.sellers().values()

@@ -18,7 +18,7 @@ from kvit.core.money import exponent
 from kvit.core.wording import money_text
 from kvit.invoicing import queries, services
 from kvit.invoicing.queries import InvoiceFilter
-from kvit.invoicing.services import CorrectionIn, CorrectionPreview, Standing
+from kvit.invoicing.services import CorrectionIn, CorrectionPreview, CorrectionRefused, Standing
 from kvit.platform.paging import Page
 from kvit.web import lists
 from kvit.web.authorship import actor_text
@@ -52,6 +52,8 @@ LISTING = Listing(
     ),
     order="-day",
 )  # fmt: skip
+# Refusals after which what was looked at is shown again, as it comes to by now.
+LOOKED_AT = ("reason_missing", "preview_is_old")
 WAYS = (
     ("credit", gettext_lazy("Give back part (credit note)")),
     ("debit", gettext_lazy("Ask for more (debit note)")),
@@ -83,12 +85,23 @@ class CorrectionForm(OfficeForm):
             self.fields[f"sum-{line.position}"] = SumField(
                 label=line.name, required=False, min_value=0, max_digits=20,
                 decimal_places=digits,
+                error_messages={"min_value": _("Enter a sum above zero; the way above says where"
+                                               " it goes.")},
             )  # fmt: skip
             self.fields[f"whole-{line.position}"] = forms.BooleanField(
                 label=_("all that is left"), required=False
             )
             self.fields[f"sum-{line.position}"].widget.attrs["class"] = "form-control num"
             self.fields[f"whole-{line.position}"].widget.attrs["class"] = "form-check-input"
+
+    def refuse(self, error: CorrectionRefused) -> None:
+        """Say a refusal at the line that it names, or above the form."""
+        field = f"sum-{error.params.get('line', '')}"
+        self.add_error(field if field in self.fields else None, error.text(lang()))
+        if field in self.fields:
+            self.fields[field].widget.attrs |= {
+                "aria-invalid": "true", "aria-describedby": f"id_{field}-error",
+            }  # fmt: skip
 
     def lines(self) -> list[dict[str, Any]]:
         """Return what the template draws a row of."""
@@ -202,21 +215,33 @@ def correct(request: HttpRequest, invoice: UUID) -> HttpResponse:
     if is_asked and form.is_valid():
         wanted = form.wanted()
         actor, now = request.principal.actor, request.now
-        if request.method == "POST" and form.cleaned_data["token"]:
-            made = services.correct_as_previewed(
-                invoice, wanted, token=form.cleaned_data["token"],
-                reason=form.cleaned_data["reason"], author=actor, now=now,
-            )  # fmt: skip
-            _tell(request, made)
-            return redirect("office:invoice", invoice=made)
-        preview = services.preview_correction(invoice, wanted, author=actor, now=now)
+        try:
+            if request.method == "POST" and form.cleaned_data["token"]:
+                made = services.correct_as_previewed(
+                    invoice, wanted, token=form.cleaned_data["token"],
+                    reason=form.cleaned_data["reason"], author=actor, now=now,
+                )  # fmt: skip
+                _tell(request, made)
+                return redirect("office:invoice", invoice=made)
+            preview = services.preview_correction(invoice, wanted, author=actor, now=now)
+        except CorrectionRefused as error:
+            form.refuse(error)
+            if error.code in LOOKED_AT:
+                preview = services.preview_correction(invoice, wanted, author=actor, now=now)
+    return _correcting(request, invoice, form, preview)
+
+
+def _correcting(
+    request: HttpRequest, invoice: UUID, form: CorrectionForm, preview: CorrectionPreview | None
+) -> HttpResponse:
+    """Show the form, why it was refused, what it comes to. What was typed stays where it was."""
     row = queries.rows_of([invoice])[invoice]
     return render(
         request,
         "office/corrections/correct.html",
         {
             "form": form,
-            "standing": standing,
+            "standing": form.standing,
             "row": row,
             "who": customers([row.customer_id])[row.customer_id],
             "preview": preview,
@@ -225,6 +250,7 @@ def correct(request: HttpRequest, invoice: UUID) -> HttpResponse:
             "button": _button(preview) if preview else "",
             "earliest": row.issued_on or date.min,
         },
+        status=422 if form.errors else 200,
     )
 
 

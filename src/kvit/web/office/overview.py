@@ -115,7 +115,7 @@ def _months(request: HttpRequest) -> dict[str, Any]:
             {
                 "name": _("Issued"),
                 "type": "bar",
-                "data": [own[one].total_minor // unit if one in own else 0 for one in months],
+                "data": [own[one].total_minor / unit if one in own else 0 for one in months],
             }
         ],
     }
@@ -139,7 +139,7 @@ def _plans(request: HttpRequest) -> dict[str, Any]:
         "yAxis": {"type": "category", "data": titles[:8][::-1]},
         "series": [
             {"name": _("Before VAT"), "type": "bar",
-             "data": [one.net_minor // unit for one in own[:8]][::-1]}
+             "data": [one.net_minor / unit for one in own[:8]][::-1]}
         ],
     }  # fmt: skip
     rows = [

@@ -53,7 +53,7 @@ class InviteForm(RoleForm):
     """Whom to invite."""
 
     email = forms.EmailField(label=gettext_lazy("E-mail"), max_length=254)
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=150)
+    name = forms.CharField(label=gettext_lazy("Person's name"), max_length=150)
     field_order = ("email", "name", "role", "branch")
 
 

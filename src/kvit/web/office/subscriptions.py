@@ -1,7 +1,7 @@
 """Subscriptions: the list, the card with its line of time, opening one."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
@@ -38,6 +38,7 @@ from kvit.web.routes import action, page
 from kvit.web.tags import lang
 from kvit.web.tags import number as written
 
+INSTANT = timedelta(microseconds=1)
 STATES = {code: states.STATES[code].word for code in queries.STATES}
 LISTING = Listing(
     "subscriptions",
@@ -328,7 +329,8 @@ def _spells(info: SubscriptionInfo, known: Catalogue, now: datetime) -> list[dic
     return [
         {
             "start": local_date(one.start, info.zone),
-            "end": None if one.end is None else local_date(one.end, info.zone),
+            # The last day, as people say it: a change at midnight begins the day after.
+            "end": None if one.end is None else local_date(one.end - INSTANT, info.zone),
             "is_now": one.start <= now and (one.end is None or now < one.end),
             "is_future": one.start > now,
             "plan": _plan_name(known, one.terms.plan),

@@ -70,10 +70,18 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
             return render(request, "office/views/change.html", told)
         place = _place(request)
         if _may_change(request, row):
+            refilled = "filter" in request.POST  # from the list: the name and the rest stay
             row = services.change_view(
-                view, name=request.POST.get("name", row.name), query=row.query,
-                is_shared="is_shared" in request.POST, keeper=_is_keeper(request), **_by(request),
+                view, name=request.POST.get("name", row.name),
+                query=request.POST.get("query", "") if refilled else row.query,
+                is_shared=row.is_shared if refilled else "is_shared" in request.POST,
+                keeper=_is_keeper(request), **_by(request),
             )  # fmt: skip
+            if refilled:
+                messages.success(
+                    request, _("“%(name)s” now keeps what stands here.") % {"name": row.name}
+                )
+                return _back(request, place, query=row.query)
     opens = "opens" in request.POST
     if opens or kept.opens == view:
         services.open_list_with(

@@ -35,6 +35,13 @@
     }
   });
 
+  // Back from a refusal: the browser still has what was typed
+  document.addEventListener("click", (event) => {
+    if (history.length < 2 || !event.target.closest("[data-goes-back]")) return;
+    event.preventDefault();
+    history.back();
+  });
+
   // An empty field of a filter is no filter: it stays out of the address
   document.addEventListener("htmx:configRequest", (event) => {
     if (!event.target.matches?.("form.filters")) return;
