@@ -103,3 +103,60 @@ def test_a_header_with_an_underscore_passes_for_no_other() -> None:
     assert [one for one in scope["headers"] if b"cert" in one[0]] == [
         (b"x-client-cert-sha256", b"aa")
     ]
+
+
+def test_a_body_of_the_length_that_is_told_is_waited_for_no_longer() -> None:
+    """The server tells with one more message that nothing follows; who asks next hears the rest."""
+    told = Exchange({**FIRST, "body": b"abcd"})
+    [(_, body)] = told.run().seen
+    assert (body, told.messages) == (b"abcd", [])
+
+    async def after() -> Any:
+        told.messages = [{**LAST, "body": b""}, GONE]
+        receive = arriving.told_again(b"abcd", told._receive)
+        return [await receive(), await receive()]
+
+    assert asyncio.run(after()) == [{**LAST, "body": b"abcd"}, GONE]
+
+
+def test_each_of_many_clients_has_its_own_patience() -> None:
+    """One timer looks after all: who is too slow is refused, the others are answered."""
+    slow, quick = Exchange(FIRST, patience_s=0.05), Exchange(FIRST, LAST)
+    quick.arriving._then, slow.arriving._then = quick._app, quick._app
+    quick.arriving = slow.arriving
+
+    async def both() -> None:
+        scope = {
+            "type": "http", "query_string": b"", "headers": [(b"content-length", b"4")],
+        }  # fmt: skip
+        await asyncio.gather(
+            slow.arriving(scope, slow._receive, slow._send),
+            quick.arriving(scope, quick._receive, quick._send),
+        )
+
+    asyncio.run(both())
+    assert ([body for _, body in quick.seen], slow.answer[0]) == ([b"abcd"], 408)
+
+
+def test_who_is_cancelled_by_somebody_else_is_not_too_slow() -> None:
+    left = Exchange(FIRST)
+
+    async def cancelled() -> None:
+        scope = {"type": "http", "query_string": b"", "headers": [(b"content-length", b"4")]}
+        task = asyncio.create_task(left.arriving(scope, left._receive, left._send))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancelled())
+    assert (left.seen, left.sent) == ([], [])
+
+
+def test_a_body_of_no_length_is_refused_unread() -> None:
+    """Two readers might not agree where it ends, and no thread of Django waits for it."""
+    chunked = Exchange(FIRST, LAST).run(headers={"transfer-encoding": "chunked"})
+    assert chunked.answer == (
+        411, "The length of the body is not told: nothing was done. Send it with Content-Length."
+    )  # fmt: skip
+    assert (chunked.seen, chunked.messages) == ([], [FIRST, LAST])

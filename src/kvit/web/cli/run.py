@@ -107,7 +107,7 @@ def _work(args: argparse.Namespace) -> None:
 
 def _serve_web(args: argparse.Namespace) -> None:
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
 
     Granian(
@@ -115,6 +115,7 @@ def _serve_web(args: argparse.Namespace) -> None:
         address=args.host,
         port=args.port,
         interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,  # as proxies speak it; nothing of a second protocol is to be guarded
         workers=args.processes,
         websockets=False,
         log_level=LogLevels.warning,
