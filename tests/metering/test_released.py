@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from kvit.metering import _intake, _release, _seal, _segments, queries, services
+from kvit.metering import _intake, _offered, _release, _seal, _segments, queries, services
 from kvit.metering._released import Wanted, everything
 from kvit.metering.models import ReleasedEvent, ReleasedSeal, Segment, UsageEvent
 from kvit.metering.queries import EventFilter, Settled
@@ -406,19 +406,20 @@ def test_rows_go_when_no_transaction_is_left_that_read_the_mark_before(
     assert release(now) == 300
 
 
-@pytest.mark.parametrize("offered", [_intake._SENT, f"{_intake._STAGED} s"])
+@pytest.mark.parametrize("count", [1, 300])
 def test_events_that_left_are_known_again_by_their_index(
-    tenant: UUID, now: datetime, file_store: Path, offered: str
+    tenant: UUID, now: datetime, file_store: Path, count: int
 ) -> None:
     take(now, 1)
     release(now)
-    names = {"tenant": tenant, "source": "a", "batch": tenant, "events": "[]"}
+    events = [EventIn(f"e{n}", "subscription", "s-1", "calls", now) for n in range(count)]
+    offered = _offered.offered(events, 1)
+    names = {"tenant": tenant, "source": "a", "batch": tenant, **offered.parameters}
     statements = (
-        _intake._INSERT.format(offered=offered, unknown=_intake._NEW),
-        _intake._CLASSIFY.format(offered=offered, known=_intake._KNOWN),
+        _intake._INSERT.format(offered=offered.sql, unknown=_intake._NEW),
+        _intake._CLASSIFY.format(offered=offered.sql, known=_intake._KNOWN),
     )
     with connection.cursor() as cursor:
-        cursor.execute(_intake._STAGE)
         for statement in statements:
             cursor.execute(f"EXPLAIN {statement}", names)
             plan = "\n".join(row for (row,) in cursor.fetchall())

@@ -1,4 +1,4 @@
-"""The set-based path of an intake: stage a chunk, insert what is new, tell the rest apart.
+"""The set-based path of an intake: insert what is new of a chunk, tell the rest apart.
 
 The caller holds the lock of the source. Alone, where there is more than one chunk; else together
 with others who take in few: each inserts in the order of ids, so that none waits for one who waits
@@ -15,6 +15,7 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
+from kvit.metering._offered import offered
 from kvit.metering._released import KEY
 from kvit.metering._sealed import mark
 from kvit.metering.models import ConflictEvent, RejectedRow
@@ -25,23 +26,14 @@ from kvit.metering.rows import (
     RejectedIn,
     clean,
     fault_of,
-    payload_of,
 )
 from kvit.platform.bulk import copy_in
 from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import current_tenant_id
 
 CHUNK = 20_000
-FEW = 4_000  # up to here events go along with the statement, and no table is made and emptied
-
-_TYPES = """
-    position integer, event_id text COLLATE "C", subject_kind text, subject text, meter text,
-    "time" timestamptz, value numeric, text text, dimensions jsonb, payload_hash bytea
-"""
-_STAGE = f"CREATE TEMP TABLE IF NOT EXISTS stage_usage ({_TYPES}) ON COMMIT DELETE ROWS"
+FEW = 4_000  # up to here an intake holds its source together with others
 _COLUMNS = 'event_id, subject_kind, subject, meter, "time", value, text, dimensions, payload_hash'
-_STAGED = "pg_temp.stage_usage"
-_SENT = f"json_to_recordset(%(events)s::json) AS s ({_TYPES})"
 # Of two rows with one id the first offered is the event.
 _INSERT = f"""
     INSERT INTO metering_usageevent
@@ -119,22 +111,18 @@ class Intake:
         chunk, faulty = _sift(chunk)
         first = self.offered + 1
         self.offered += len(chunk)
-        names = {"tenant": current_tenant_id(), "source": self.source, "batch": self.batch_id}
-        if len(chunk) <= FEW:
-            hashes, names["events"] = _sent(chunk, first)
-            offered = _SENT
-        else:
-            hashes = _stage(chunk, first)
-            offered = f"{_STAGED} s"
+        names: dict[str, object] = {
+            "tenant": current_tenant_id(), "source": self.source, "batch": self.batch_id
+        }  # fmt: skip
+        sql, parameters, hashes = offered(chunk, first)
+        names |= parameters
         left = self._have_some_left()
-        inserted = _execute(_INSERT.format(offered=offered, unknown=_NEW if left else ""), names)
+        inserted = _execute(_INSERT.format(offered=sql, unknown=_NEW if left else ""), names)
         self.accepted += inserted
         self.new_facts += inserted
         if inserted < len(chunk):
-            classify = _CLASSIFY.format(offered=offered, known=_KNOWN if left else "false")
+            classify = _CLASSIFY.format(offered=sql, known=_KNOWN if left else "false")
             self._tell_apart(chunk, hashes, first, classify, names)
-        if offered is not _SENT:
-            _execute(f"TRUNCATE {_STAGED}")
         self.take_rejected(faulty)
 
     def _have_some_left(self) -> bool:
@@ -173,45 +161,6 @@ def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     stream = iter(items)
     while chunk := list(islice(stream, size)):
         yield chunk
-
-
-def _sent(chunk: Sequence[EventIn], first: int) -> tuple[list[bytes], str]:
-    """Return the hash of each event, and all of them as `_SENT` reads them."""
-    hashes: list[bytes] = []
-    told: list[dict[str, object]] = []
-    for position, event in enumerate(chunk, first):
-        value, dimensions, digest = payload_of(event)
-        hashes.append(digest)
-        told.append(
-            {
-                "position": position, "event_id": event.event_id,
-                "subject_kind": event.subject_kind, "subject": event.subject,
-                "meter": event.meter, "time": event.time, "value": value, "text": event.text,
-                "dimensions": orjson.Fragment(dimensions), "payload_hash": f"\\x{digest.hex()}",
-            }
-        )  # fmt: skip
-    return hashes, orjson.dumps(told).decode()
-
-
-def _stage(chunk: Sequence[EventIn], first: int) -> list[bytes]:
-    """Copy a chunk into the stage; return the hash of each event."""
-    _execute(_STAGE)
-    hashes: list[bytes] = []
-    with (
-        connection.wrap_database_errors,  # the raw connection speaks psycopg's errors
-        connection.connection.cursor() as cursor,
-        cursor.copy(f"COPY pg_temp.stage_usage (position, {_COLUMNS}) FROM STDIN") as copy,
-    ):
-        for position, event in enumerate(chunk, first):
-            value, dimensions, digest = payload_of(event)
-            hashes.append(digest)
-            copy.write_row(
-                (
-                    position, event.event_id, event.subject_kind, event.subject, event.meter,
-                    event.time, value, event.text, dimensions, digest,
-                )
-            )  # fmt: skip
-    return hashes
 
 
 def _keep_conflicts(found: Sequence[tuple[EventIn, bytes]], *, source: str, batch_id: UUID) -> int:

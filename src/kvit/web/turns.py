@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-TOGETHER_BYTES = 256 * 2**10  # of bodies that share a turn, if there are several
+TOGETHER_BYTES = 512 * 2**10  # of bodies that share a turn, if there are several
 ENOUGH_BYTES = 96 * 2**10  # for which one more turn begins before the last has ended
 LINGER_S = 0.003  # at most, until those who were answered together have come again
 
