@@ -189,6 +189,14 @@ def keep_past(*, before: date) -> int:
     return _past.keep(before=before)
 
 
+# A look into the index for each source: its order is what the key alone has. Asked for the first
+# of all by any other, PostgreSQL would read the books from their beginning, and find nothing.
+_POSTED = """
+    SELECT one.source FROM unnest(%s::text[]) one (source) CROSS JOIN LATERAL (
+        SELECT FROM ledger_posting p WHERE p.tenant_id = %s AND p.source = one.source
+        ORDER BY p.line LIMIT 1) posted
+    LIMIT 1
+"""
 _MERGE = """
     WITH gone AS (DELETE FROM ledger_dayturnover WHERE tenant_id = %(tenant)s RETURNING *),
     made AS (
@@ -223,6 +231,8 @@ def _code(codes: dict[tuple[UUID, str], str], row: PostingIn, account: str) -> s
 
 def _refuse_posted(sources: set[str]) -> None:
     """Tell a repeat in words; the unique key holds against whoever posts beside us."""
-    posted = Posting.objects.filter(source__in=sources).values_list("source", flat=True).first()
+    with connection.cursor() as cursor:
+        cursor.execute(_POSTED, [list(sources), current_tenant_id()])
+        posted = cursor.fetchone()
     if posted is not None:
-        raise AlreadyPosted("ledger_already_posted", source=posted)
+        raise AlreadyPosted("ledger_already_posted", source=posted[0])

@@ -60,7 +60,10 @@ def open_many(rows: Sequence[NewSubscription], *, actor: str, now: datetime) -> 
     """
     codes = [row.code for row in rows]
     folds = [_check(row) for row in rows]
-    taken = Subscription.objects.filter(code__in=codes).values_list("code", flat=True).first()
+    # In no order: `first()` would walk through all that there are by id, to find none.
+    taken = next(
+        iter(Subscription.objects.filter(code__in=codes).values_list("code", flat=True)), None
+    )
     if taken is not None or len(set(codes)) != len(codes):
         raise SubscriptionExists(taken or "twice in one set")
     ids = {row.code: uuid7() for row in rows}
