@@ -7,9 +7,11 @@ from uuid import UUID
 
 import pytest
 from django.test import Client
+from django.utils.translation import override
 
 from kvit.catalog import queries as catalog
 from kvit.parties.rows import Tenant
+from kvit.web.office._shapes import number_typed
 from tests.invoicing.company import bill, found
 from tests.web.conftest import Office
 
@@ -180,3 +182,21 @@ def test_a_place_of_five_thousand_digits_is_no_row(denis: Client, draft: UUID, f
     assert shown(denis, draft, **{field: "1"}) == shown(denis, draft)
     assert shown(denis, draft, f"remove:{field}") == shown(denis, draft)
     assert shown(denis, draft, f"uncolumn:{field}") == shown(denis, draft)
+
+
+@pytest.mark.parametrize(
+    ("lang", "typed", "meant"),
+    [
+        ("ru", "13,800", "13.800"),
+        ("ru", "1 234,50", "1234.50"),
+        ("en", "13,800", "13800"),
+        ("en", "1,234,567.5", "1234567.5"),
+        ("en", "−1,234", "-1234"),
+        ("en", "0,035", "0.035"),
+        ("en", "12,5", "12.5"),
+        ("en", "1,23,456", "1,23,456"),
+    ],
+)
+def test_a_comma_means_what_its_reader_means(lang: str, typed: str, meant: str) -> None:
+    with override(lang):
+        assert number_typed(typed) == meant

@@ -38,6 +38,10 @@ WORDS: Words = {
     "explain": ("из чего сложилась сумма счёта", "where an invoice's sum comes from"),
     "verify": ("пересчитать и сверить всё в базе", "recompute and compare everything"),
     "quote": ("рассчитать цену без базы", "price something without a database"),
+    "key": (
+        "ключ для программы; API — /api/v1/docs, готовые клиенты — clients/",
+        "a key for a program; the API is at /api/v1/docs, clients are in clients/",
+    ),
     "new": ("своя компания по образцу", "a company of your own from a preset"),
     "login": (
         "Вход в рабочее место (показываем один раз):\n  почта   {email}\n  пароль  {password}\n"
@@ -161,5 +165,6 @@ def _steps(answer: "BillAnswer", lang: str) -> list[tuple[str, str]]:
     if answer.issued:
         number = shlex.quote(answer.issued[0].number)
         steps.insert(0, (f"kvit explain {number}{answer.option}", "explain"))
+    steps.append((f"kvit key new crm{answer.option}", "key"))
     steps.append((f"echo {shlex.quote(QUOTE)} | kvit quote", "quote"))
     return [(command, say(WORDS, key, lang)) for command, key in steps]
