@@ -160,9 +160,37 @@ def test_the_lane_answers_as_the_operation_does(api: Callers, tenant: Tenant) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_revoked_key_opens_the_lane_for_seconds_at_most(
+def test_a_revoked_key_opens_the_lane_no_more_once_that_is_told(
     api: Callers, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of another key of the company it is only asked again what it opens."""
+    monkeypatch.setattr(lane, "KEY_S", 1_000.0)
+    caller, other = api("usage.write"), api("usage.write")
+
+    async def walk() -> None:
+        calls = Calls(caller.key)
+        async with asyncio.timeout(10):
+            while not calls.lane._heard:  # until the lane hears
+                assert (await calls(lane.BULK, EVENT))[0] == 202
+            assert (await calls(lane.BULK, EVENT))[0] == 202
+            await asyncio.to_thread(_revoke, tenant, caller.key_id)
+            while calls.lane._heard < 2:
+                await asyncio.sleep(0.001)
+        assert (await calls(lane.BULK, EVENT))[0] == 299
+        calls.key = other.key
+        assert (await calls(lane.BULK, EVENT))[0] == 202
+
+    asyncio.run(walk())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_nothing_is_told_a_revoked_key_opens_the_lane_for_seconds_at_most(
+    api: Callers, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def deaf(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(lane, "hear", deaf)
     caller = api("usage.write")
 
     async def walk() -> None:
@@ -170,9 +198,31 @@ def test_a_revoked_key_opens_the_lane_for_seconds_at_most(
         assert (await calls(lane.BULK, EVENT))[0] == 202
         await asyncio.to_thread(_revoke, tenant, caller.key_id)
         assert (await calls(lane.BULK, EVENT))[0] == 202
-        monkeypatch.setattr(lane, "KEY_S", 0)
-        calls.lane._open.clear()  # as when its time is over
+        for opened in calls.lane._open.values():
+            assert opened.until <= time.monotonic() + lane.KEY_S
+            opened.until = 0.0  # as when its time is over
         assert (await calls(lane.BULK, EVENT))[0] == 299
+
+    asyncio.run(walk())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_revoked_while_it_is_looked_up_is_looked_up_again(
+    api: Callers, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, known = api("usage.write"), lane._known
+
+    async def walk() -> None:
+        calls = Calls(caller.key)
+
+        def told_meanwhile(header: str, address: str) -> Any:
+            found = known(header, address)
+            calls.lane._changed(str(tenant.id))
+            return found
+
+        monkeypatch.setattr(lane, "_known", told_meanwhile)
+        assert (await calls(lane.BULK, EVENT))[0] == 202
+        assert [opened.until for opened in calls.lane._open.values()] == [0.0]
 
     asyncio.run(walk())
 

@@ -21,7 +21,7 @@ from kvit.core.wording import Words
 from kvit.parties import models
 from kvit.parties.rights import ALL
 from kvit.parties.rows import ApiKeyRow, Tenant, TenantRow
-from kvit.platform import audit, sealed
+from kvit.platform import audit, events, sealed
 from kvit.platform.failures import Failure
 from kvit.platform.tenancy import current_tenant_id
 
@@ -148,6 +148,7 @@ def rotate_key(
     until = now + overlap
     if old.expires_at is None or old.expires_at > until:
         models.ApiKey.objects.filter(pk=old.pk).update(expires_at=until)
+        events.tell_keys_changed(current_tenant_id())
     made = _make(old.name, tuple(old.rights), old.certificate, actor=actor, now=now)
     _record("api_key.rotated", made.row, actor=actor, now=now, reason=reason,
             before={"prefix": old.prefix, "expires_at": until.isoformat()},
@@ -165,6 +166,7 @@ def revoke_key(key_id: UUID, *, actor: str, now: datetime, reason: str = "") -> 
     found = _lock(key_id)
     if found.revoked_at is None:
         models.ApiKey.objects.filter(pk=found.pk).update(revoked_at=now)
+        events.tell_keys_changed(current_tenant_id())
         found.revoked_at = now
         _record("api_key.revoked", _row(found), actor=actor, now=now, reason=reason,
                 after={"prefix": found.prefix})  # fmt: skip
@@ -178,6 +180,7 @@ def set_machine_factors(factors: int, *, actor: str, now: datetime, reason: str)
     if tenant.machine_factors == factors:
         return
     models.Tenant.objects.filter(pk=tenant.pk).update(machine_factors=factors)
+    events.tell_keys_changed(tenant.pk)
     audit.record(
         action="tenant.machine_factors_changed",
         object_type="parties.tenant",

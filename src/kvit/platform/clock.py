@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Subquery
 
-from kvit.platform import audit
+from kvit.platform import audit, events
 from kvit.platform.failures import Failure
 from kvit.platform.models import TestClock
 from kvit.platform.tenancy import tenant_scope
@@ -92,3 +92,5 @@ def move_test_clock(tenant_id: UUID, *, to: datetime, actor: str, reason: str) -
             now=to,
             reason=reason,
         )
+    if is_started:  # who has looked up its keys knows them as those of real time
+        events.tell_keys_changed(tenant_id)

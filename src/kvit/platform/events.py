@@ -37,6 +37,7 @@ from kvit.platform.tenancy import current_tenant_id
 
 SHARDS = 16
 CHANNEL = "kvit_deliveries"  # of NOTIFY: something waits for a drain
+KEYS = "kvit_keys"  # of NOTIFY: what the keys of "TENANT" open has changed
 FACTS = "kvit_facts"  # of NOTIFY: "TENANT TOPIC" was told, for pages that are open
 
 
@@ -244,6 +245,12 @@ def event_of(row: EventLog) -> Event:
 
 def _who_hears(topic: Topic) -> list[str]:
     return [name for name in (*_hearers[topic.name], *_hear_all) if _consumers[name].wanted()]
+
+
+def tell_keys_changed(tenant: UUID) -> None:
+    """Tell at commit that what a tenant's keys open is to be looked up anew, by every process."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [KEYS, str(tenant)])
 
 
 def _notify(topic: str, *, wakes_drains: bool) -> None:

@@ -9,8 +9,9 @@ What is out of the ordinary is handed to the operation of the same address, whic
 does: a session, a signature, a second factor, an `Idempotency-Key`, a test clock, a fault of any
 kind, and each request of a transaction that failed.
 
-A key is looked up once in `KEY_S`: for so long a revoked one, or a right that was taken away,
-still opens this lane. It asks no oftener than the API lets it, here and there together; a process
+A key is looked up once in `KEY_S`, and anew as soon as PostgreSQL tells that what the company's
+keys open has changed: a revoked one opens this lane until that is heard, or where the connection
+that hears it is lost, for so long. It asks no oftener than the API lets it, here and there together; a process
 takes what it may ask some at a time, and what is beyond is refused by the operation.
 """
 
@@ -33,11 +34,13 @@ from kvit.metering.rows import BulkIn
 from kvit.parties import queries as parties
 from kvit.parties.services import note_use
 from kvit.platform import audit, clock, settings
+from kvit.platform.events import KEYS
 from kvit.platform.failures import Failure
 from kvit.platform.tenancy import tenant_scope
 from kvit.web.api import events, intake, problems
 from kvit.web.api.auth import take_requests
 from kvit.web.arriving import told_again
+from kvit.web.hearing import hear
 from kvit.web.turns import Asked, Turns
 
 ONE_BY_ONE, BULK = "/api/v1/events", "/api/v1/events/bulk"
@@ -88,6 +91,8 @@ class Lane:
         self._open: dict[bytes, _Open] = {}  # by what the request says of who it is
         self._threads = ThreadPoolExecutor(THREADS, "kvit-lane")
         self._bytes = 0
+        self._hearing: asyncio.Task[None] | None = None
+        self._heard = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name: value for name, value in scope["headers"] if name in _READ}
@@ -119,7 +124,9 @@ class Lane:
         opened = self._open.get(name)
         if opened is not None and opened.until > time.monotonic():
             return opened
-        loop = asyncio.get_running_loop()
+        if self._hearing is None or self._hearing.done():
+            self._hearing = asyncio.create_task(hear(KEYS, self._changed, self._changed))
+        heard, loop = self._heard, asyncio.get_running_loop()
         caller = await loop.run_in_executor(self._threads, _known, text.decode("latin-1"), address)
         opened = self._open.get(name)
         if caller is None:
@@ -129,8 +136,16 @@ class Lane:
             if len(self._open) >= MOST_KEYS:
                 self._open.clear()
             opened = self._open[name] = _Open(caller, self._turns_of(caller))
-        opened.until = time.monotonic() + KEY_S
+        # What changed while it was looked up is not known to have been seen.
+        opened.until = time.monotonic() + KEY_S if heard == self._heard else 0.0
         return opened
+
+    def _changed(self, tenant: str = "") -> None:
+        """Have the keys of a company looked up anew; of all, where it is not known of which."""
+        self._heard += 1
+        for opened in self._open.values():
+            if tenant in ("", str(opened.caller.tenant)):
+                opened.until = 0.0
 
     def _turns_of(self, caller: Caller) -> Mapping[str, Turns]:
         return {

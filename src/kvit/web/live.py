@@ -10,33 +10,27 @@ This runs beside Django, on the event loop of `kvit.web.asgi`: an open page cost
 """
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from asgiref.sync import sync_to_async
 
-from kvit.platform.connection import conninfo
-from kvit.platform.db.roles import APP_ROLE, access
 from kvit.platform.events import FACTS
+from kvit.web.hearing import hear
 
 PATH = "/live/"
 TOGETHER_S = 1.0  # facts of so long are told as one
 BEAT_S = 15.0  # a comment now and then, so that proxies keep the stream
 PROVE_S = 60.0  # a membership that was withdrawn ends the stream within this
 MOST_STREAMS = 1_000  # of a process
-RETRY_S = 2.0
 
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Prove = Callable[[Scope], UUID | None]
 """Returns the tenant of a request's session, or None where it may not look (any longer)."""
-
-_log = logging.getLogger("kvit.live")
 
 
 class Pages:
@@ -54,7 +48,7 @@ class Pages:
     def open(self, tenant: UUID) -> asyncio.Event:
         """Remember a page; its event is set when there is something to tell."""
         if self.listening is None or self.listening.done():
-            self.listening = asyncio.create_task(self._listen())
+            self.listening = asyncio.create_task(hear(FACTS, self.tell, self.tell_all))
         bell = asyncio.Event()
         self.changed[tenant][bell] = set()
         return bell
@@ -80,21 +74,10 @@ class Pages:
             areas.add(topic.partition(".")[0] or "anything")
             bell.set()
 
-    async def _listen(self) -> None:
-        while True:
-            try:
-                where = conninfo(access(), APP_ROLE)
-                connection = await psycopg.AsyncConnection.connect(where, autocommit=True)
-                async with connection:
-                    await connection.execute(f"LISTEN {FACTS}")
-                    # What was told while nobody listened is unknown: every page looks once.
-                    for tenant in list(self.changed):
-                        self.tell(str(tenant))
-                    async for notice in connection.notifies():
-                        self.tell(notice.payload)
-            except (psycopg.Error, OSError) as error:
-                _log.warning("the live connection was lost and is made anew: %s", error)
-            await asyncio.sleep(RETRY_S)
+    def tell_all(self) -> None:
+        """Tell every page to look: what happened meanwhile is unknown."""
+        for tenant in list(self.changed):
+            self.tell(str(tenant))
 
 
 PAGES = Pages()
