@@ -6,6 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from kvit.ledger import _by_customer, _past, queries, services
 from kvit.ledger.models import Claim, DayTurnover, PastClaim, Posting
@@ -95,6 +97,26 @@ def test_behind_so_many_customers_only_those_of_the_page_are_looked_at(
     answers_are_those_of_postings(seller)
 
 
+@pytest.mark.once
+def test_the_largest_debts_of_a_kept_day_are_read_off_an_index(
+    seller: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_by_customer, "COUNTED", 0)
+    monkeypatch.setattr(_past, "LEAST", 1)
+    post(seller, now)
+    services.keep_past(before=DAYS[5])
+    with CaptureQueriesContext(connection) as caught:
+        queries.customers_page(Asked(None, DAYS[3], DAYS[3]), limit=1)
+    [page] = [one["sql"] for one in caught if "ORDER BY closing" in one["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+        cursor.execute(f"EXPLAIN {page}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "past_by_debt" in plan
+    assert "Sort" not in plan
+
+
 def answers_are_those_of_postings(seller: UUID) -> None:
     for since, until in combinations(DAYS, 2):
         assert queries.trial_balance(seller, since=since, until=until) == queries.trial_balance(
@@ -160,6 +182,10 @@ def test_customers_go_by_what_they_owe(seller: UUID, now: datetime, on: date) ->
         assert (page.count, len(found)) == (3, 3)
         named = [key for key in found if key.int]
         assert named == sorted([ANN, BOB], key=lambda key: (rubles[key], key), reverse=falls)
+    with CaptureQueriesContext(connection) as caught:  # who owes nothing is not looked at
+        queries.page_by_debt(everybody, currency="RUB", on=on, falls=True, limit=1)
+    asked = [one["sql"] for one in caught if "owed DESC" in one["sql"]]
+    assert len(asked) == (2 if sum(minor > 0 for minor in rubles.values()) < 2 else 1)
     none = queries.page_by_debt(everybody.none(), currency="RUB", on=on, falls=True)
     assert (none.rows, none.next, none.count) == ((), None, 0)
 

@@ -50,6 +50,14 @@ _STANDING = """
     SELECT customer_id, currency, balance_minor AS minor FROM ledger_claim
     WHERE tenant_id = %(tenant)s AND balance_minor <> 0 AND {which}
 """
+_FIRST = """
+    SELECT customer_id AS id, minor AS owed FROM ({owed}) o
+    WHERE currency = %s AND minor {side} 0 AND customer_id IN ({customers})
+"""
+_ALL = """
+    SELECT c.id, coalesce(o.minor, 0) AS owed FROM ({customers}) AS c (id)
+    LEFT JOIN ({owed}) o ON o.customer_id = c.id AND o.currency = %s
+"""
 _NAME = re.compile(r"%\((\w+)\)s")
 LAST = date.max - timedelta(days=1)
 
@@ -202,15 +210,20 @@ def page_by_debt(
     where, place = "", []
     if after:
         where, place = f"WHERE (owed, id) {beyond} (%s, %s)", [*read_cursor(name, after, int, UUID)]
-    rows = read(
-        f"""
-        SELECT id, owed FROM (
-            SELECT c.id, coalesce(o.minor, 0) AS owed FROM ({inner}) AS c (id)
-            LEFT JOIN ({sql}) o ON o.customer_id = c.id AND o.currency = %s) d
-        {where} ORDER BY owed {way}, id {way} LIMIT %s
-        """,
-        [*more, *given, currency, *place, limit + 1],
-    )
+
+    def asked(which: str, values: list[Any]) -> list[tuple[Any, ...]]:
+        return read(
+            f"SELECT id, owed FROM ({which}) d {where} ORDER BY owed {way}, id {way} LIMIT %s",
+            [*values, *place, limit + 1],
+        )
+
+    # Who has something stands first, but for who has the other way: nobody else is looked at then.
+    rows = []
+    if not place or (place[0] > 0 if falls else place[0] < 0):
+        first = _FIRST.format(owed=sql, side=">" if falls else "<", customers=inner)
+        rows = asked(first, [*given, currency, *more])
+    if len(rows) <= limit:
+        rows = asked(_ALL.format(owed=sql, customers=inner), [*more, *given, currency])
     found = [key for key, _ in rows[:limit]]
     following = None
     if len(rows) > limit:

@@ -174,6 +174,12 @@ class PastClaim(TenantModel):
                 fields=["tenant_id", "day", "customer_id", "currency"], name="pastclaim_of_customer"
             )
         ]
+        indexes = [
+            models.Index(
+                "tenant_id", "day", F("balance_minor").desc(), "customer_id", "currency",
+                name="past_by_debt",
+            )
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.day} {self.customer_id} {self.balance_minor} {self.currency}"
