@@ -51,6 +51,15 @@ LISTS = {
     "API subscriptions": "/api/v1/subscriptions?limit=50",
     "API receivables": "/api/v1/ledger/receivables?limit=50",
     "API postings": "/api/v1/ledger/postings?limit=50",
+    "API account by customer": "/api/v1/ledger/accounts/62.01/customers?limit=50",
+    "API movements": "/api/v1/ledger/accounts/62.01/movements?limit=50",
+    "API audit": "/api/v1/audit?limit=50",
+    "API runs": "/api/v1/runs?limit=50",
+    "API story": "/api/v1/customers/c1/story?limit=50",
+    "runs": "/office/runs/",
+    "simulations": "/office/catalogue/simulations/",
+    "usage by stand": "/office/usage/stand/",
+    "webhooks": "/office/webhooks/",
 }
 OTHERS = {
     "overview": "/office/",
@@ -72,6 +81,22 @@ OTHERS = {
     "trial balance of a year": "/office/ledger/osv/?since={year}&to={day}",
     "account card": "/office/ledger/accounts/62.01/card/?since={month}&to={day}",
     "account by customer": "/office/ledger/accounts/62.01/customers/?since={month}&to={day}",
+    "customer's balance": "/office/customers/{customer}/balance/",
+    "customer's requisites": "/office/customers/{customer}/requisites/",
+    "why": "/office/invoices/{invoice}/lines/1/why/",
+    "correct": "/office/invoices/{invoice}/correct/",
+    "change of a subscription": "/office/subscriptions/sc50/change/",
+    "plan": "/office/catalogue/plans/pro/",
+    "signed log": "/office/ledger/log/",
+    "settings": "/office/settings/",
+    "roles": "/office/settings/roles/",
+    "API invoice": "/api/v1/invoices/{invoice}",
+    "API totals of tabs": "/api/v1/invoice-totals",
+    "API trial balance": "/api/v1/ledger/trial-balance",
+    "API overview": "/api/v1/overview",
+    "API books": "/api/v1/overview/books",
+    "API revenue": "/api/v1/overview/revenue",
+    "API search": "/api/v1/search?q=rkbtyn%207",
 }
 PAGES = LISTS | OTHERS
 CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")
@@ -135,8 +160,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from kvit.web.cli.ground import ready
 
     ready()
-    small, _ = _company("small", 50, 60)
-    large, filled = _company(TENANT, args.invoices, args.customers, tell=_say)
+    small, _ = company("small", 50, 60)
+    large, filled = company(TENANT, args.invoices, args.customers, tell=say)
     few, many = _places("small"), _places(TENANT)
     pages = {}
     for name, address in PAGES.items():
@@ -207,11 +232,11 @@ def _places(code: str) -> dict[str, str]:
         }
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _company(
+def company(
     code: str, invoices: int, customers: int, *, tell: Callable[[str], None] = lambda _: None
 ) -> tuple[Any, float]:
     """Make a company unless it stands, fill it; return the browser of its owner, and how long that

@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from kvit.parties.list_views import MOST
 from kvit.parties.models import ListView
 from kvit.parties.rows import Tenant
 from kvit.platform.models import AuditRow
+from kvit.web import lists
 from kvit.web.listings import listings
 from tests.api.conftest import Callers, api
 from tests.invoicing import company
@@ -77,6 +80,20 @@ def test_a_file_of_every_list_is_a_workbook_too(olga: Client) -> None:
         answer = olga.get(f"/office/{place}/export/?format=xlsx&cols=all")
         book = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
         assert book.startswith(b"PK"), place
+
+
+def test_a_file_is_read_without_counting_its_list_at_each_page(
+    olga: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "EXPORTED", 1)
+    for place in ("invoices/export/?q=юг", "invoices/export/?tab=issued", "customers/export/",
+                  "customers/export/?sort=-owed", "ledger/postings/export/"):  # fmt: skip
+        with CaptureQueriesContext(connection) as caught:
+            answer = olga.get(f"/office/{place}")
+            lines = b"".join(answer.streaming_content).splitlines()  # type: ignore[attr-defined]
+        asked = [one["sql"].lower() for one in caught]
+        assert len(lines) > 1, place
+        assert not [one for one in asked if "count(" in one or "sum(documents" in one], place
 
 
 def test_a_view_is_saved_opens_the_list_is_shared_removed_and_brought_back(

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from kvit.ledger.models import Account, Claim
-from kvit.platform.paging import LIMIT, Page, count_of, cursor_of, read_cursor
+from kvit.platform.paging import LIMIT, Page, count_of, cursor_of, is_counted, read_cursor
 from kvit.platform.reading import asked_once
 from kvit.platform.tenancy import current_tenant_id
 
@@ -228,7 +228,7 @@ def page_by_debt(
     following = None
     if len(rows) > limit:
         following = cursor_of(name, int(rows[limit - 1][1]), found[-1])
-    return Page(tuple(found), following, count_of(customers))
+    return Page(tuple(found), following, count_of(customers) if is_counted() else None)
 
 
 @asked_once

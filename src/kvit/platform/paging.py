@@ -6,6 +6,8 @@ costs what the first does, and rows that are added meanwhile neither repeat nor 
 
 import base64
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -70,12 +72,14 @@ def keyset(
         order: fields, "-" before a falling one; the last is unique, and none is ever NULL.
         after: the `next` of the page before; "" is the beginning.
         limit: rows, 1 … `MOST`.
+        counted: whether to say how many there are, but for one of many pages in a row.
 
     Raises:
         CursorUnreadable: the cursor was made for another order, or by nobody.
     """
     limit = max(1, min(limit, MOST))
     names = [name.lstrip("-") for name in order]
+    counted = counted and not _uncounted.get()
     page = rows.order_by(*order)
     if after:
         page = page.filter(_beyond(order, _decode(rows, order, after)))
@@ -91,6 +95,21 @@ def keyset(
     found = found[:limit]
     following = _encode(order, [_value(found[-1], name) for name in names]) if more else None
     return Page(tuple(found), following, count)
+
+
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """Read one page of many: counting the whole list at each would cost more than its rows do."""
+    token = _uncounted.set(True)
+    try:
+        yield
+    finally:
+        _uncounted.reset(token)
+
+
+def is_counted() -> bool:
+    """Whether a page is asked how many rows its list has."""
+    return not _uncounted.get()
 
 
 def count_of(rows: "QuerySet[Any]") -> int:
@@ -179,6 +198,7 @@ def _beyond(order: Sequence[str], values: Sequence[Any]) -> Q:
 
 
 _COUNTED = "kvit_counted"
+_uncounted: ContextVar[bool] = ContextVar("uncounted", default=False)
 
 
 class _CountOf(Subquery):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -32,7 +33,7 @@ from django.utils.translation import get_language, override
 
 from kvit.core.money import minor_text
 from kvit.parties import queries as parties
-from kvit.platform.paging import COUNTED, Page
+from kvit.platform.paging import COUNTED, Page, uncounted
 from kvit.platform.tenancy import tenant_scope
 from kvit.web import spreadsheets
 from kvit.web.columns import Column, Listing, Part, Sum, parts_of
@@ -44,6 +45,7 @@ _BOM = "\ufeff"
 
 SHOWN = 50  # rows of a page
 EXPORTED = 1_000  # rows read at once for a file
+SENT = 200  # lines of a file sent at once
 Fetch = Callable[[str, int], Page[Any]]  # a page of items after a cursor, so many at most
 
 
@@ -177,7 +179,7 @@ def _all_rows(
     after: str | None = ""
     while after is not None:
         # A streamed body is made after the middleware has left the scope.
-        with tenant_scope(own.id, switch=True), override(language):
+        with tenant_scope(own.id, switch=True), override(language), uncounted():
             found = fetch(after, EXPORTED)
             told = [
                 [_plain(part.of(one), zone) for part in parts]
@@ -227,34 +229,38 @@ def plain_sum(minor: int, currency: str) -> Decimal:
 
 
 def _lines(titles: list[str], rows: Iterable[Sequence[Any]], *, russian: bool) -> Iterator[str]:
-    buffer = _Line()
+    buffer = _Lines()
     writer = csv.writer(buffer, delimiter=";" if russian else ",", lineterminator="\r\n")
     yield _BOM
     writer.writerow(titles)
     yield buffer.take()
-    for row in rows:
-        writer.writerow([_cell(cell, russian=russian) for cell in row])
+    unsent = iter(rows)
+    while some := list(islice(unsent, SENT)):
+        writer.writerows([_cell(cell, russian=russian) for cell in row] for row in some)
         yield buffer.take()
 
 
 def _cell(value: Any, *, russian: bool) -> str:
     if value is None:
         return ""
+    if type(value) is str:  # most cells: whether it is a number is dearer to ask
+        return f"'{value}" if value.startswith(_FORMULA) else value
     text = spreadsheets.text_of(value)
     if isinstance(value, (int, Decimal, Fraction)):
         return text.replace(".", ",") if russian else text
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-class _Line:
-    """A file of one line, for csv.writer."""
+class _Lines:
+    """A file of what is not sent yet, for csv.writer."""
 
     def __init__(self) -> None:
-        self.text = ""
+        self.texts: list[str] = []
 
     def write(self, text: str) -> None:
-        self.text += text
+        self.texts.append(text)
 
     def take(self) -> str:
-        text, self.text = self.text, ""
+        text = "".join(self.texts)
+        self.texts.clear()
         return text

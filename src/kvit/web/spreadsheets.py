@@ -82,7 +82,9 @@ class _Sheets:
         if value is None or value == "":
             return
         place = (self._place, column)
-        if isinstance(value, bool):
+        if type(value) is str:  # most cells: whether it is a number is dearer to ask
+            self._text(column, value)
+        elif isinstance(value, bool):
             self._sheet.write_boolean(*place, value)
         elif isinstance(value, datetime):
             self._sheet.write_datetime(*place, value.replace(tzinfo=None), self._formats.moment)

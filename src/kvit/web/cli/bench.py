@@ -13,7 +13,7 @@ from kvit.web.cli.language import either
 
 ROOT = Path(__file__).resolve().parents[4]
 FOLDER = ROOT / "bench"
-NAMES = ("quote", "intake", "upload", "release", "billrun", "rating", "telecom", "pages")
+NAMES = ("quote", "intake", "upload", "release", "billrun", "rating", "telecom", "pages", "export")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--invoices",
         type=int,
         metavar="N",
-        help=either("документов (у pages)", "documents (of pages)"),
+        help=either("документов (у pages и export)", "documents (of pages and export)"),
     )
     parser.add_argument(
         "--rounds",
@@ -57,14 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help=either(
-            "pages, rating: папка, где сделанное остаётся и годится снова",
-            "pages, rating: a folder in which what was made stays and is used again",
+            "pages, export, rating: папка, где сделанное остаётся и годится снова",
+            "pages, export, rating: a folder in which what was made stays and is used again",
         ),
     )
     parser.add_argument(
         "--only",
         metavar="TEXT",
-        help=either("pages: с этим в имени", "pages: named so"),
+        help=either("pages, export: с этим в имени", "pages, export: named so"),
     )
     parser.add_argument(
         "--growth",
