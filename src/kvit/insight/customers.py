@@ -93,15 +93,19 @@ def owed_in_all(asked: CustomersAsked, *, now: datetime, on: date) -> Mapping[st
     return ledger.owed_in_all(ids, on=on)
 
 
-def customer_card(customer: Customer, *, now: datetime, on: date) -> CustomerCard:
-    """Return what a person sees first of one customer."""
-    key = customer.id
-    others = parties.paid_for_by([key]) - {key}
-    near = parties.customers_by_id((others | {customer.payer_id}) - {key})
+def customer_card(
+    key: UUID, *, now: datetime, on: date, branches: Collection[str] = ()
+) -> CustomerCard | None:
+    """Return what a person sees first of one customer; None as `customer_of`."""
+    known = {one.id: one for one in parties.with_payees(key)}
+    customer = known.pop(key, None)
+    if customer is None or not _is_seen(customer, branches):
+        return None
+    payers = {customer.payer_id} - {key}
     return CustomerCard(
         customer,
-        near.get(customer.payer_id),
-        tuple(sorted((near[one] for one in others), key=lambda one: one.row.code)),
+        parties.customers_by_id(payers).get(customer.payer_id) if payers else None,
+        tuple(known.values()),
         ledger.owed_by([key], on=on).get(key, {}),
         tuple(subscriptions.of_payers([key], now=now).get(key, ())),
         tuple(invoicing.told_to(key, limit=ISSUED)),
@@ -125,6 +129,8 @@ def _asked(asked: CustomersAsked, now: datetime, on: date) -> CustomerAsked:
 def customer_of(key: UUID, *, branches: Collection[str] = ()) -> Customer | None:
     """Return a customer, unless there is none or it is of a branch that the reader may not see."""
     found = parties.customers_by_id([key]).get(key)
-    if found is None or (branches and found.row.branch not in branches):
-        return None
-    return found
+    return found if found is not None and _is_seen(found, branches) else None
+
+
+def _is_seen(customer: Customer, branches: Collection[str]) -> bool:
+    return not branches or customer.row.branch in branches

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from kvit.core.bridge import BillPart, BridgeStep, Cause, bridge, by_cause
-from kvit.invoicing.models import Invoice
+from kvit.invoicing._family_rows import family_rows, line_rows
+from kvit.invoicing.models import Invoice, InvoiceLine
 from kvit.platform.paging import key_chunks
 from kvit.platform.tenancy import current_tenant_id
 from kvit.rating import queries as rating
@@ -64,20 +65,20 @@ def bridge_of(invoice_id: UUID) -> InvoiceBridge | None:
 
     None for a correction, and where there was no bill before.
     """
-    this = Invoice.objects.filter(pk=invoice_id, kind="invoice").first()
-    if this is None:
+    this = next((one for one in family_rows(invoice_id) if one.pk == invoice_id), None)
+    if this is None or this.kind != "invoice":
         return None
-    before = (
-        _standing(Invoice.objects.filter(
-            customer_id=this.customer_id, seller_id=this.seller_id, currency=this.currency,
-            split_key=this.split_key, status="issued", billed_in__lt=this.billed_in,
-        ))
-        .order_by("-billed_in", "-issued_on", "-number")
-        .first()
+    rows = Invoice.objects.filter(
+        customer_id=this.customer_id, seller_id=this.seller_id, currency=this.currency,
+        split_key=this.split_key, status="issued", billed_in__lt=this.billed_in,
     )  # fmt: skip
+    last = _standing(rows).order_by("-billed_in", "-issued_on", "-number")
+    lines = InvoiceLine.objects.filter(invoice_id=Subquery(last.values("pk")[:1]))
+    found = list(lines.select_related("invoice").order_by("position"))
+    before = found[0].invoice if found else last.first()  # one without a line is none of theirs
     if before is None:
         return None
-    parts = _parts([before.pk, this.pk])
+    parts = _made([_line(one) for one in (*found, *line_rows(this.pk))])
     return InvoiceBridge(
         before.pk,
         before.number_text,
@@ -169,6 +170,13 @@ def _parts(ids: Sequence[UUID]) -> dict[UUID, list[BillPart]]:
             [current_tenant_id(), list(ids)],
         )
         return _made([_Line(*row) for row in cursor.fetchall()])
+
+
+def _line(one: InvoiceLine) -> _Line:
+    return _Line(
+        one.invoice_id, one.charge_id, one.subscription_code, one.price_code, one.name, one.units,
+        one.starts_on, one.ends_on, one.total_minor,
+    )  # fmt: skip
 
 
 def _made(lines: Sequence[_Line]) -> dict[UUID, list[BillPart]]:

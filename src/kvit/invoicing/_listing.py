@@ -23,14 +23,10 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import (
     BigIntegerField,
-    BooleanField,
     Case,
     CharField,
     Count,
     DateField,
-    Expression,
-    F,
-    Func,
     OuterRef,
     Q,
     QuerySet,
@@ -42,9 +38,10 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
+from kvit.invoicing._family_rows import family_rows, is_one_of
 from kvit.invoicing.models import UNDATED, Invoice, NumberSeries, Tally
 from kvit.parties import queries as parties
-from kvit.platform.paging import COUNTED, LIMIT, Page, keyset
+from kvit.platform.paging import COUNTED, LIMIT, Page, is_counted, keyset
 from kvit.platform.reading import asked_once
 
 Tab = Literal["drafts", "issued", "corrected", "void", "corrections", "all"]
@@ -142,7 +139,7 @@ def listed(
     page: Page[dict[str, Any]] = keyset(
         rows, order=ORDERS[order], after=after, limit=limit, counted=not is_kept
     )
-    if is_kept:
+    if is_kept and is_counted():
         page = replace(page, count=min(totals(wanted)[wanted.tab].count, COUNTED + 1))
     return page.of(_row)
 
@@ -195,13 +192,19 @@ def rows_of(ids: Sequence[UUID]) -> dict[UUID, InvoiceRow]:
 
 def family_of(invoice_id: UUID) -> list[InvoiceRow]:
     """Return the original and everything that corrects it, in order of making, from any of them."""
-    asked = Invoice.objects.filter(pk=invoice_id)
-    original = ArraySubquery(asked.values(original=Coalesce("corrects_id", "pk")))
-    family = Invoice.objects.filter(
-        Q(_is_one_of("pk", original)) | Q(_is_one_of("corrects_id", original))
-    )
-    order = (F("corrects_id").asc(nulls_first=True), "created_at", "pk")
-    return [_row(one) for one in _seen(family.order_by(*order))]
+    family = family_rows(invoice_id)
+    numbers = {one.pk: one.number_text for one in family}
+    return [_of_family(one, family, numbers.get(one.corrects_id, "")) for one in family]
+
+
+def _of_family(one: Invoice, family: Sequence[Invoice], corrects_number: str) -> InvoiceRow:
+    issued = [each for each in family if each.corrects_id == one.pk and each.status == "issued"]
+    seen: dict[str, Any] = {name: getattr(one, name) for name in _COLUMNS}
+    return _row(seen | {
+        "corrected_by": [each.kind for each in issued],
+        "taken": sum(each.total_minor for each in issued),
+        "corrects_number": corrects_number,
+    })  # fmt: skip
 
 
 def correctors() -> list[str]:
@@ -225,7 +228,7 @@ def _filtered(wanted: InvoiceFilter) -> "QuerySet[Any]":
     if wanted.customers is not None:
         # An array, and not a parameter each: a name may mean a thousand.
         customers = Value(list(wanted.customers), output_field=ArrayField(UUIDField()))
-        rows = rows.filter(_is_one_of("customer_id", customers))
+        rows = rows.filter(is_one_of("customer_id", customers))
     return rows.filter(_numbered(wanted.number.strip())) if wanted.number.strip() else rows
 
 
@@ -276,14 +279,6 @@ def _noted() -> "QuerySet[Any]":
     return _corrected_by("credit_note", "debit_note")
 
 
-def _is_one_of(column: str, ids: Expression) -> Func:
-    """Look each of a few ids up by its key: a join would be planned as a walk over all rows."""
-    found = Func(ids, function="ANY")
-    return Func(
-        F(column), found, arg_joiner=" = ", template="%(expressions)s", output_field=BooleanField()
-    )
-
-
 def _tab() -> Case:
     return Case(
         When(status="draft", then=Value("drafts")),
@@ -303,11 +298,9 @@ def _on_tab(rows: "QuerySet[Any]", tab: Tab) -> "QuerySet[Any]":
         case "issued":
             return original.exclude(pk__in=_void()).exclude(pk__in=_noted())
         case "corrected":
-            return original.filter(_is_one_of("pk", ArraySubquery(_noted()))).exclude(
-                pk__in=_void()
-            )
+            return original.filter(is_one_of("pk", ArraySubquery(_noted()))).exclude(pk__in=_void())
         case "void":
-            return original.filter(_is_one_of("pk", ArraySubquery(_void())))
+            return original.filter(is_one_of("pk", ArraySubquery(_void())))
         case "corrections":
             return rows.filter(status="issued", corrects_id__isnull=False)
         case _:

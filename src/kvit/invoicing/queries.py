@@ -10,6 +10,7 @@ from django.contrib.postgres.search import TrigramSimilarity
 from kvit.core.periods import Period
 from kvit.invoicing import _invariants
 from kvit.invoicing._bridge import InvoiceBridge, PayerBills, bridge_of, compared, period_before
+from kvit.invoicing._family_rows import family_rows, line_rows
 from kvit.invoicing._figures import (
     DraftsWaiting,
     Issued,
@@ -77,6 +78,7 @@ __all__ = [
     "drafts_waiting",
     "failed_runs",
     "family_of",
+    "info_of",
     "issued_by_month",
     "issued_by_plan",
     "issued_in_all",
@@ -194,34 +196,44 @@ def drafts() -> list[InvoiceInfo]:
     return _infos(Invoice.objects.filter(status="draft").order_by("created_at", "pk"))
 
 
+def info_of(invoice_id: UUID) -> InvoiceInfo | None:
+    """Return a document; None where there is none. A page asks for it and its family once."""
+    found = next((one for one in family_rows(invoice_id) if one.pk == invoice_id), None)
+    if found is None:
+        return None
+    lines = line_rows(invoice_id)
+    return _info(found, (LineInfo(*(getattr(one, name) for name in _LINE[1:])) for one in lines))
+
+
 def _infos(rows: Iterable[Invoice]) -> list[InvoiceInfo]:
     invoices = list(rows)
     lines = _lines([one.pk for one in invoices])
-    return [
-        InvoiceInfo(
-            id=one.pk,
-            kind=one.kind,
-            status=one.status,
-            waits_for=one.waits_for,
-            number=one.number_text,
-            seller_id=one.seller_id,
-            customer_id=one.customer_id,
-            currency=one.currency,
-            billed_in=one.billed_in,
-            period_start=one.period_start,
-            period_end=one.period_end,
-            issued_on=one.issued_on,
-            net_minor=one.net_minor,
-            vat_minor=one.vat_minor,
-            total_minor=one.total_minor,
-            vat_rounding=one.vat_rounding,
-            corrects_id=one.corrects_id,
-            reason=one.reason,
-            author=one.author,
-            lines=tuple(lines[one.pk]),
-        )
-        for one in invoices
-    ]
+    return [_info(one, lines[one.pk]) for one in invoices]
+
+
+def _info(one: Invoice, lines: Iterable[LineInfo]) -> InvoiceInfo:
+    return InvoiceInfo(
+        id=one.pk,
+        kind=one.kind,
+        status=one.status,
+        waits_for=one.waits_for,
+        number=one.number_text,
+        seller_id=one.seller_id,
+        customer_id=one.customer_id,
+        currency=one.currency,
+        billed_in=one.billed_in,
+        period_start=one.period_start,
+        period_end=one.period_end,
+        issued_on=one.issued_on,
+        net_minor=one.net_minor,
+        vat_minor=one.vat_minor,
+        total_minor=one.total_minor,
+        vat_rounding=one.vat_rounding,
+        corrects_id=one.corrects_id,
+        reason=one.reason,
+        author=one.author,
+        lines=tuple(lines),
+    )
 
 
 def _lines(ids: Sequence[UUID]) -> dict[UUID, list[LineInfo]]:

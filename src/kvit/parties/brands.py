@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
 
 from kvit.core import colours, pictures
 from kvit.core.wording import Words
@@ -129,6 +130,16 @@ def brands(seller_ids: Iterable[UUID]) -> dict[UUID, BrandRow]:
         for seller, colour, logo in rows.values_list("seller_id", "colour", "logo")
         if colour or logo
     }
+
+
+def letterhead(seller_id: UUID) -> tuple[str, BrandRow | None]:
+    """Return what a seller is called and its look, if it has one, in one question."""
+    brand = models.Brand.objects.filter(seller_id=OuterRef("pk"))
+    seller = models.Seller.objects.annotate(
+        colour=Subquery(brand.values("colour")), logo=Subquery(brand.values("logo"))
+    )
+    name, colour, logo = seller.values_list("name", "colour", "logo").get(pk=seller_id)
+    return name, BrandRow(colour or "", logo or "") if colour or logo else None
 
 
 def logos(digests: Iterable[str]) -> dict[str, LogoFile]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
 from kvit.parties import _invariants, models
 from kvit.parties._listing import (
@@ -104,7 +106,7 @@ __all__ = [
     "user_by_email",
     "view_by_id",
     "who_gives",
-
+    "with_payees",
 ]  # fmt: skip
 
 
@@ -194,6 +196,12 @@ def paid_for_by(payer_ids: Iterable[UUID]) -> set[UUID]:
     return set(ids) | set(rows.values_list("pk", flat=True))
 
 
+def with_payees(payer_id: UUID) -> list[Customer]:
+    """Return a customer and those whom it pays for, by code: one question. None of an unknown."""
+    rows = models.Customer.objects.filter(Q(pk=payer_id) | Q(payer_id=payer_id)).order_by("code")
+    return _made(list(rows))
+
+
 def customers() -> dict[str, Customer]:
     """Return all customers by code."""
     return {one.row.code: one for one in _customers()}
@@ -272,8 +280,10 @@ def _made(rows: Sequence[models.Customer]) -> list[Customer]:
     own = tenant().row
     # Asked for apart: of a table just filled, without statistics, a join to itself is planned as
     # every row with every row.
-    payers = models.Customer.objects.filter(id__in={row.payer_id for row in rows} - {None})
-    codes = dict(payers.values_list("id", "code"))
+    codes = {row.pk: row.code for row in rows}
+    if others := {row.payer_id for row in rows} - {None, *codes}:
+        payers = models.Customer.objects.filter(id__in=others)
+        codes |= dict(payers.values_list("id", "code"))
     return [
         Customer(
             id=found.id,
@@ -296,5 +306,10 @@ def _tenant(found: models.Tenant) -> Tenant:
 
 
 def _row(kind: type, found: Any, **given: Any) -> Any:
-    names = [field.name for field in fields(kind) if field.name not in given]
-    return kind(**{name: getattr(found, name) for name in names}, **given)
+    names = _names(kind)
+    return kind(**{name: getattr(found, name) for name in names if name not in given}, **given)
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))

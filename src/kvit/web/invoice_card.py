@@ -13,7 +13,6 @@ from kvit.invoicing.rows import InvoiceInfo, LineInfo
 from kvit.ledger import queries as ledger
 from kvit.ledger.queries import SourcePosting
 from kvit.parties import brands
-from kvit.parties import queries as parties
 from kvit.parties.brands import BrandRow
 from kvit.web.office.links import subscription_address
 
@@ -61,7 +60,6 @@ class InvoiceCard:
     causes: tuple[Cause, ...]
     family: tuple[InvoiceRow, ...]
     postings: tuple[SourcePosting, ...]
-    accounts: dict[str, str]
     papers: tuple[str, ...]
     brand: BrandRow | None
     standing: services.Standing | None
@@ -73,14 +71,15 @@ def card_of(invoice_id: UUID) -> InvoiceCard | None:
     row = next((one for one in family if one.id == invoice_id), None)
     if row is None:
         return None
-    [info] = queries.by_ids([invoice_id])
+    info = queries.info_of(invoice_id)
+    assert info is not None
     bridge = queries.bridge_of(invoice_id)
-    sellers = {one.id: one.row.name for one in parties.sellers().values()}
+    seller, brand = brands.letterhead(row.seller_id)
     difference = row.total_minor - bridge.previous_minor if bridge else 0
     return InvoiceCard(
         row=row,
         info=info,
-        seller=sellers[row.seller_id],
+        seller=seller,
         groups=_groups(info.lines),
         taxes=_taxes(info.lines),
         bridge=bridge,
@@ -88,9 +87,8 @@ def card_of(invoice_id: UUID) -> InvoiceCard | None:
         causes=_causes(bridge.steps) if bridge else (),
         family=tuple(family),
         postings=tuple(ledger.of_source(f"invoice:{invoice_id}")),
-        accounts=ledger.accounts(row.seller_id),
         papers=_papers(row),
-        brand=brands.brands([row.seller_id]).get(row.seller_id),
+        brand=brand,
         standing=services.standing(invoice_id),
     )
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from kvit.core.tax import NOTHING, TaxedLine
+from kvit.invoicing._family_rows import family_rows, line_rows
 from kvit.invoicing.models import Invoice, InvoiceLine
 
 
@@ -53,13 +54,29 @@ def families(ids: Iterable[UUID], *, lock: bool = False) -> dict[UUID, Family]:
         wanted = {one.pk for one in rows}
     # After the lock was waited for: what corrects them may have been issued meanwhile.
     family = Invoice.objects.filter(Q(pk__in=wanted) | Q(corrects_id__in=wanted)).order_by("pk")
-    originals = [one for one in family if one.pk in wanted]
-    keys = [one.pk for one in originals]
+    keys = [one.pk for one in family if one.pk in wanted]
+    lines = InvoiceLine.objects.filter(invoice_id__in=keys).order_by("position")
+    return _gathered(keys, family, lines)
+
+
+def family_seen(invoice_id: UUID) -> Family | None:
+    """Return the family of an original as a page shows it, by what the page has read already."""
+    family = [one for one in family_rows(invoice_id) if invoice_id in (one.pk, one.corrects_id)]
+    keys = [one.pk for one in family if one.pk == invoice_id]
+    return _gathered(keys, family, line_rows(invoice_id)).get(invoice_id)
+
+
+def _gathered(
+    keys: Sequence[UUID], family: Iterable[Invoice], of_keys: Iterable[InvoiceLine]
+) -> dict[UUID, Family]:
     corrections: dict[UUID, list[Invoice]] = defaultdict(list)
+    originals = []
     for one in family:
         corrections[one.corrects_id].append(one)
+        if one.pk in keys:
+            originals.append(one)
     lines: dict[UUID, list[InvoiceLine]] = defaultdict(list)
-    for line in InvoiceLine.objects.filter(invoice_id__in=keys).order_by("position"):
+    for line in of_keys:
         lines[line.invoice_id].append(line)
     parts, elsewhere = _parts([key for key in keys if corrections[key]])
     return {

@@ -18,7 +18,7 @@ from kvit.core.money import Money
 from kvit.core.tax import NOTHING, TaxedLine
 from kvit.invoicing.models import Invoice, InvoiceLine
 from kvit.invoicing.services._corrections import CorrectionRefused, credit, debit, void
-from kvit.invoicing.services._family import Family, families
+from kvit.invoicing.services._family import Family, families, family_seen
 from kvit.invoicing.services._preview import rolled_back
 from kvit.ledger import queries as ledger
 from kvit.parties.limits import who_covers
@@ -101,7 +101,7 @@ class CorrectionPreview:
 
 def standing(invoice_id: UUID) -> Standing | None:
     """Return what is left of an issued invoice; None where it is no such thing."""
-    family = families([invoice_id]).get(invoice_id)
+    family = family_seen(invoice_id)
     if family is None:
         return None
     original = family.original

@@ -239,10 +239,11 @@ def sum_invoices(request: HttpRequest, query: Query[InvoiceQuery]) -> TabsOut:
 @operation(router, "GET", "/invoices/{invoice}", right="invoices.read", response=WholeInvoiceOut)
 def read_invoice(request: HttpRequest, invoice: UUID) -> WholeInvoiceOut:
     """One document with its lines and its family."""
-    row = row_of(invoice)
     family = queries.family_of(invoice)
-    names = codes_of([row, *family])
-    [info] = queries.by_ids([invoice])
+    row = next((one for one in family if one.id == invoice), None) or row_of(invoice)
+    names = codes_of(family)
+    info = queries.info_of(invoice)
+    assert info is not None
     return WholeInvoiceOut(
         **shown(row, names).model_dump(),
         lines=[_line(line, row.currency) for line in info.lines],

@@ -182,8 +182,12 @@ def _only(line: CustomerLine) -> tuple[str, int]:
 @page("customers/<uuid:customer>/", name="customer", right="customers.read", personal=True)
 def customer(request: HttpRequest, customer: UUID) -> HttpResponse:
     """What they have now, what they owe, what happened last."""
-    found = find(request, customer)
-    card = insight.customer_card(found, now=request.now, on=today(request))
+    card = insight.customer_card(
+        customer, now=request.now, on=today(request), branches=request.principal.branches
+    )
+    if card is None:
+        raise Http404
+    found = card.customer
     stream = timeline(found, limit=FIRST_STORY)
     return render(
         request,
