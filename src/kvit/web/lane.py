@@ -11,8 +11,9 @@ kind, and each request of a transaction that failed.
 
 A key is looked up once in `KEY_S`, and anew as soon as PostgreSQL tells that what the company's
 keys open has changed: a revoked one opens this lane until that is heard, or where the connection
-that hears it is lost, for so long. It asks no oftener than the API lets it, here and there together; a process
-takes what it may ask some at a time, and what is beyond is refused by the operation.
+that hears it is lost, for so long. It asks no oftener than the API lets it, here and there
+together; a process takes what it may ask some at a time, and what is beyond is refused by the
+operation.
 """
 
 import asyncio
