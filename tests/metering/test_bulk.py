@@ -75,6 +75,32 @@ def test_each_event_has_its_verdict_once_it_was_looked_at(tenant: UUID, now: dat
     assert take_up(now) == 0
 
 
+def test_what_waits_is_counted_without_reading_it_again(
+    tenant: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A closed file is looked at once, and never read whole; a request is sought about its time."""
+    numbers = []
+    for text in ("a=1 b=2", "c=1"):
+        numbers.append(keep(text, now))
+        durable_log.writer().close()
+
+    def unread(*_: object, **__: object) -> tuple[bytes, ...]:
+        raise AssertionError("nobody asked for records")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable_log, "records", unread)
+        assert queries.unread() == queries.Unread(2, 3, now)
+        assert queries.counts().unread == 3
+        assert queries.bulk_request(UUID(int=1)) is None  # of another time
+        patch.setattr(durable_log, "first", unread)
+        assert queries.unread() == queries.Unread(2, 3, now)
+    assert [told(number)[0] for number in numbers] == ["waiting"] * 2
+    [first, _] = durable_log.whole(str(tenant))
+    first.rename(first.with_suffix(".left"))  # as the dead leave it
+    assert queries.unread() == queries.Unread(2, 3, now)
+    assert (take_up(now), queries.unread()) == (3, queries.Unread(0, 0, None))
+
+
 def test_killed_after_the_commit_nothing_is_taken_twice(
     tenant: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ def log(file_store: Path) -> Iterator[Writer]:
 
 
 def every_record(name: str) -> list[bytes]:
-    return [one for records in durable_log.all_records(name) for one in records]
+    return [one for path in durable_log.unread(name) for one in durable_log.records(path)]
 
 
 def keep(log: Writer, *records: bytes, name: str = "a") -> None:
@@ -69,6 +69,42 @@ def test_what_was_torn_was_never_answered_for(log: Writer) -> None:
         assert durable_log.parse(content[:cut], may_be_torn=False).damaged is (
             cut not in (0, first)
         )
+
+
+def test_a_closed_file_tells_what_it_holds(log: Writer) -> None:
+    """Its end torn at any byte is no damage; a record broken before a whole end always is one."""
+    log.keep("a", [b"one", b"two!"], weight=7)
+    [path] = durable_log.unread("a")
+    assert (durable_log.held(path), durable_log.first(path)) == (None, b"one")
+    open_bytes = path.read_bytes()
+    log.close()
+    [path] = durable_log.unread("a")
+    assert (durable_log.held(path), durable_log.first(path)) == (durable_log.Held(2, 7), b"one")
+    content = path.read_bytes()
+    for cut in range(len(open_bytes), len(content)):
+        found = durable_log.parse(content[:cut], may_be_torn=True)
+        assert found == durable_log.Read((b"one", b"two!"), damaged=False)
+    broken = content.replace(b"two!", b"two?")
+    assert durable_log.parse(broken, may_be_torn=True) == durable_log.Read((b"one",), damaged=True)
+    path.rename(path.with_suffix(".left"))
+    assert durable_log.held(path.with_suffix(".left")) is None
+    assert 0 <= time.time_ns() // 1_000_000 - durable_log.begun_ms(path) < 600_000
+
+
+def test_a_file_whose_end_cannot_be_written_loses_nothing(
+    log: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(log, b"one")
+
+    def fail(_: int) -> None:
+        raise OSError
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    log.close()
+    [path] = durable_log.whole("a")
+    assert (path.suffix, durable_log.read(path)) == (
+        ".left", durable_log.Read((b"one",), damaged=False),
+    )  # fmt: skip
 
 
 def test_a_flipped_bit_is_damage_and_hides_nothing_else(log: Writer) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -25,9 +25,16 @@ from kvit.platform import durable_log
 from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import current_tenant_id
 
+# A file grows for `durable_log.FILE_S`, a request may wait for a flush before its file is begun.
+BEGUN_BEFORE_MS, BEGUN_AFTER_MS = 10_000, 60_000
+MOST_CLOSED = 10_000  # closed files of which a process remembers what they hold
+
 Reader = Callable[[bytes, str, int], Offer]
 """Reads a body as the API takes it: the source of events that name none, and which request of
 those that are taken in together it is."""
+
+
+_closed: "dict[Path, Held]" = {}
 
 
 class TakeIn(Protocol):
@@ -88,7 +95,11 @@ def keep(requests: Sequence[BulkIn], *, actor: str, now: datetime) -> list[UUID]
     kept = [
         Kept(uuid7(), tenant, actor, one.source, now, one.offered, one.body) for one in requests
     ]
-    durable_log.writer().keep(str(tenant), [msgspec.msgpack.encode(one) for one in kept])
+    durable_log.writer().keep(
+        str(tenant),
+        [msgspec.msgpack.encode(one) for one in kept],
+        weight=sum(one.offered for one in kept),
+    )
     return [one.id for one in kept]
 
 
@@ -134,13 +145,17 @@ def _decoded(records: Sequence[bytes]) -> tuple[list[Kept], int]:
     """Return the tenant's requests, and how many records are none."""
     requests = []
     for record in records:
-        try:
-            one = msgspec.msgpack.decode(record, type=Kept)
-        except msgspec.DecodeError:
-            continue
-        if one.tenant == current_tenant_id():
+        one = _decode(record)
+        if one is not None and one.tenant == current_tenant_id():
             requests.append(one)
     return requests, len(records) - len(requests)
+
+
+def _decode(record: bytes) -> Kept | None:
+    try:
+        return msgspec.msgpack.decode(record, type=Kept)
+    except msgspec.DecodeError:
+        return None
 
 
 def _take(
@@ -187,15 +202,68 @@ def _verdicts(taken: Taken) -> list[dict[str, Any]]:
     return sorted(told, key=lambda one: int(one["index"]))
 
 
-def unread_requests() -> Iterator[Kept]:
+class Held(NamedTuple):
+    """What a file of the log holds; as a whole it is taken up, or not. `request`: its first."""
+
+    request: UUID
+    requests: int
+    events: int
+    oldest: datetime
+
+
+def in_log() -> list[Held]:
+    """Return what each file of the tenant's log holds, those taken up by now too.
+
+    A closed file tells it by its end and is looked at once a process; those that grow are read.
+    """
+    tenant = current_tenant_id()
+    found = [_held(path, tenant) for path in durable_log.unread(str(tenant))]
+    # A file renamed while the folder was listed comes twice.
+    return list({one.request: one for one in found if one is not None}.values())
+
+
+def _held(path: Path, tenant: UUID) -> Held | None:
+    if path.suffix == ".open":
+        return _read_held(path, tenant)
+    known = _closed.get(path)
+    if known is None and (known := _told_held(path, tenant) or _read_held(path, tenant)):
+        if len(_closed) >= MOST_CLOSED:
+            _closed.clear()
+        _closed[path] = known
+    return known
+
+
+def _told_held(path: Path, tenant: UUID) -> Held | None:
+    held, record = durable_log.held(path), durable_log.first(path)
+    if held is None or record is None:
+        return None
+    one = _decode(record)
+    if one is None or one.tenant != tenant:
+        return None
+    return Held(one.id, held.records, held.weight, one.received_at)
+
+
+def _read_held(path: Path, tenant: UUID) -> Held | None:
+    found, _ = _decoded(durable_log.records(path))
+    if not found:
+        return None
+    return Held(found[0].id, len(found), sum(one.offered for one in found), found[0].received_at)
+
+
+def unread_requests(mention: Sequence[bytes] = ()) -> Iterator[Kept]:
     """Yield the requests of the tenant's log that were not taken up yet, in order.
 
-    Memory holds one file. The files are listed first: of what is taken up from then on, this yields
-    a request or its row of verdicts stands, never neither.
+    Memory holds one file; of one that has none of the bytes of `mention` nothing is yielded. The
+    files are listed first: of what is taken up from then on, this yields a request or its row of
+    verdicts stands, never neither.
     """
+    yield from _unread_of(durable_log.unread(str(current_tenant_id())), mention)
+
+
+def _unread_of(paths: Sequence[Path], mention: Sequence[bytes] = ()) -> Iterator[Kept]:
     seen: set[UUID] = set()
-    for records in durable_log.all_records(str(current_tenant_id())):
-        requests, _ = _decoded(records)
+    for path in paths:
+        requests, _ = _decoded(durable_log.records(path, mention=mention))
         found = BulkVerdict.objects.filter(pk__in=[one.id for one in requests])
         seen |= set(found.values_list("pk", flat=True))
         for one in requests:
@@ -204,26 +272,36 @@ def unread_requests() -> Iterator[Kept]:
                 yield one
 
 
-def in_log() -> dict[UUID, int]:
-    """Return how many events each request of the tenant's log holds, those taken up by now too."""
-    return {
-        one.id: one.offered
-        for records in durable_log.all_records(str(current_tenant_id()))
-        for one in _decoded(records)[0]
-    }
-
-
 def unread() -> Unread:
     """Count what was taken in bulk and not looked into yet."""
-    found = [(one.offered, one.received_at) for one in unread_requests()]
-    return Unread(len(found), sum(n for n, _ in found), min((at for _, at in found), default=None))
+    held = in_log()
+    done = set(
+        BulkVerdict.objects.filter(pk__in=[one.request for one in held]).values_list(
+            "pk", flat=True
+        )
+    )
+    held = [one for one in held if one.request not in done]
+    return Unread(
+        sum(one.requests for one in held),
+        sum(one.events for one in held),
+        min((one.oldest for one in held), default=None),
+    )
 
 
 def bulk_request(request_id: UUID) -> BulkRequest | None:
-    """Return a request that was taken in bulk, with its verdicts once it was taken up."""
+    """Return a request that was taken in bulk, with its verdicts once it was taken up.
+
+    Its id tells when it came: of the log only files begun about then are looked into.
+    """
     if done := _done(request_id):
         return done
-    for one in unread_requests():
+    came_ms = request_id.int >> 80
+    paths = [
+        path
+        for path in durable_log.unread(str(current_tenant_id()))
+        if -BEGUN_BEFORE_MS <= durable_log.begun_ms(path) - came_ms <= BEGUN_AFTER_MS
+    ]
+    for one in _unread_of(paths, [str(request_id).encode()]):
         if one.id == request_id:
             return BulkRequest(one.id, "waiting", one.received_at, one.offered)
     return _done(request_id)  # it may have been taken up meanwhile

@@ -196,30 +196,30 @@ def undone_since(version: int) -> int:
 
 def counts() -> Counts:
     """Return the tenant's usage in figures; from the batches, not by counting events."""
-    # The log first, then one statement for both sides of it: a request that is taken up meanwhile
-    # is either unread or accepted, and never both or neither.
-    kept = in_log()
+    # The log first, then one statement for both sides of it: a file that is taken up meanwhile is
+    # either unread or accepted, and never both or neither.
+    kept = {one.request: one.events for one in in_log()}
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT (SELECT coalesce(sum(accepted), 0) FROM metering_batch
                     WHERE tenant_id = %(tenant)s),
-                   (SELECT coalesce(sum(offered), 0) FROM metering_bulkverdict
-                    WHERE tenant_id = %(tenant)s AND id = ANY(%(kept)s))
+                   ARRAY(SELECT id FROM metering_bulkverdict
+                         WHERE tenant_id = %(tenant)s AND id = ANY(%(kept)s))
             """,
             {"tenant": current_tenant_id(), "kept": list(kept)},
         )
-        accepted, looked_into = map(int, cursor.fetchone())
+        accepted, looked_into = cursor.fetchone()
     others = _numbers(
         retracted=Retraction.objects.all(),
         conflicts_open=conflicts(),
         rejected_open=rejections(),
     )
     return Counts(
-        accepted=accepted,
+        accepted=int(accepted),
         **others,
         version=latest_version(),
-        unread=sum(kept.values()) - looked_into,
+        unread=sum(kept.values()) - sum(kept[one] for one in looked_into),
     )
 
 

@@ -11,7 +11,9 @@ record costs little when many come, and nothing is answered before it is safe.
                                         .damaged   set aside for a person: a record is not as it was
 
 A record is `MAGIC`, its length, its CRC-32, its bytes. What is torn at the end of a file was never
-answered for; a record that is broken before others is damage, and is told as such.
+answered for; a record that is broken before others is damage, and is told as such. Whoever closes a
+file adds what it holds, so that nobody needs to read it to count: `END`, 16, CRC-32, the number of
+records and what they weigh. Nothing hangs on it but such counts.
 """
 
 import errno
@@ -34,7 +36,11 @@ from kvit.platform import files
 from kvit.platform.failures import Failure
 
 MAGIC = b"KVR1"
+END = b"KVRE"
 _HEAD = struct.Struct(">4sII")
+_HELD = struct.Struct(">QQ")
+_END_BYTES = _HEAD.size + _HELD.size
+_UNREAD = (".open", ".log", ".left")
 _log = logging.getLogger("kvit.log")
 FILE_BYTES = 16 * 2**20  # a file is closed beyond
 FILE_S = 1.0  # or after so long, so that what it holds is worked on
@@ -80,14 +86,24 @@ class Read:
     damaged: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a file holds, by its end."""
+
+    records: int
+    weight: int
+
+
 @dataclass(slots=True)
 class _Open:
-    """A file being written. `size` is what is known to be on the disk."""
+    """A file being written; `size`, `records`, `weight` are what is known to be on the disk."""
 
     path: Path
     descriptor: int
     begun: float
     size: int = 0
+    records: int = 0
+    weight: int = 0
 
 
 @dataclass(slots=True)
@@ -96,6 +112,8 @@ class _Waiting:
 
     name: str
     records: bytes
+    count: int
+    weight: int
     is_done: bool = False
     refused: "NotKept | None" = None
 
@@ -112,13 +130,16 @@ class Writer:
         self._files: dict[str, _Open] = {}
         self._closing: threading.Thread | None = None
 
-    def keep(self, name: str, records: Sequence[bytes]) -> None:
+    def keep(self, name: str, records: Sequence[bytes], *, weight: int = 0) -> None:
         """Write records; on return they are on the disk.
+
+        Args:
+            weight: of all of them, in a unit of the caller's; `held` sums it up.
 
         Raises:
             NotKept: there is no room for them, now or at all; none of them is kept.
         """
-        one = _Waiting(name, b"".join(map(_framed, records)))
+        one = _Waiting(name, b"".join(map(_framed, records)), len(records), weight)
         with self._line:
             if self._waiting and self._bytes + len(one.records) > MOST_WAITING:
                 raise NotKept("log_busy", 1)
@@ -143,7 +164,7 @@ class Writer:
         for one in group:
             by_name.setdefault(one.name, []).append(one)
         for name, mine in by_name.items():
-            refused = self._kept(name, b"".join(one.records for one in mine))
+            refused = self._kept(name, mine)
             for one in mine:
                 one.is_done, one.refused = True, refused
         if self._files and self._closing is None:
@@ -162,17 +183,17 @@ class Writer:
                     self._closing = None
                     return
 
-    def _kept(self, name: str, content: bytes) -> NotKept | None:
-        """Have bytes on the disk, or say why they are not."""
+    def _kept(self, name: str, group: Sequence[_Waiting]) -> NotKept | None:
+        """Have records on the disk, or say why they are not."""
+        content = b"".join(one.records for one in group)
         try:
             file = self._files.get(name) or self._begin(name)
             if shutil.disk_usage(self._root).free < RESERVE + len(content):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            left = memoryview(content)
-            while left:
-                left = left[os.write(file.descriptor, left) :]
-            os.fdatasync(file.descriptor)
+            _append(file.descriptor, content)
             file.size += len(content)
+            file.records += sum(one.count for one in group)
+            file.weight += sum(one.weight for one in group)
         except NotKept as refused:
             return refused
         except OSError as error:
@@ -209,6 +230,11 @@ class Writer:
 
     def _close(self, name: str, suffix: str = ".log") -> None:
         file = self._files.pop(name)
+        if file.size and suffix == ".log":
+            try:
+                _append(file.descriptor, _framed(_HELD.pack(file.records, file.weight), END))
+            except OSError:  # it may be torn now, behind records that are safe
+                suffix = ".left"
         # Where even that fails the file keeps its name, and is found without its writer.
         with suppress(OSError):
             if file.size:
@@ -260,17 +286,56 @@ def damaged(name: str) -> list[Path]:
     return [path for path in _listed(name) if path.suffix == ".damaged"]
 
 
-def all_records(name: str) -> Iterator[tuple[bytes, ...]]:
-    """Yield the records of each file of a name that is not set aside, growing files included."""
-    for path in _listed(name):
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            if path.suffix != ".open":
-                continue  # it was worked on meanwhile
-            content = _renamed(path)
-        if path.suffix in (".open", ".log", ".left"):
-            yield parse(content, may_be_torn=True).records
+def unread(name: str) -> list[Path]:
+    """Return the files of a name that are not set aside, growing ones included, in order."""
+    return [path for path in _listed(name) if path.suffix in _UNREAD]
+
+
+def begun_ms(path: Path) -> int:
+    """Return when a file was begun, in milliseconds since 1970."""
+    digits = path.name[:20]
+    return int(digits) // 1_000_000 if digits.isdecimal() else 0
+
+
+def held(path: Path) -> Held | None:
+    """Return what a file holds; None where it was not closed by its writer: it is to be read.
+
+    (The end of a file that was left is what its sender wrote there.)
+    """
+    if path.suffix != ".log":
+        return None
+    try:
+        with path.open("rb") as file:
+            file.seek(-_END_BYTES, os.SEEK_END)
+            end = _record_at(file.read(), 0, END)
+    except OSError:  # it is shorter, or was worked on meanwhile
+        return None
+    return None if end is None else Held(*_HELD.unpack(end))
+
+
+def first(path: Path) -> bytes | None:
+    """Return the first record of a file, of which no more is read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD.size)
+            length = _HEAD.unpack(head)[1] if len(head) == _HEAD.size else 0
+            return _record_at(head + file.read(min(length, FILE_BYTES + MOST_WAITING)), 0)
+    except FileNotFoundError:  # it was worked on meanwhile
+        return None
+
+
+def records(path: Path, *, mention: Sequence[bytes] = ()) -> tuple[bytes, ...]:
+    """Return the records of a file of `unread`, growing or not; none once it was worked on.
+
+    `mention`: none either where the file has none of these bytes, which is found out quickly.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        content = _renamed(path) if path.suffix == ".open" else b""
+    if mention and not any(one in content for one in mention):
+        return ()
+    return parse(content, may_be_torn=True).records
 
 
 def copies(root: Path) -> Iterator[tuple[str, bytes]]:
@@ -284,7 +349,7 @@ def copies(root: Path) -> Iterator[tuple[str, bytes]]:
             content = path.read_bytes()
         except FileNotFoundError:
             content = _renamed(path)
-        if content and path.suffix in (".open", ".log", ".left"):
+        if content and path.suffix in _UNREAD:
             path = path.with_suffix(".left")
         elif path.suffix != ".damaged":
             continue
@@ -308,31 +373,42 @@ def set_aside(path: Path) -> None:
 
 def parse(content: bytes, *, may_be_torn: bool) -> Read:
     """Return the records of a file's bytes."""
-    records: list[bytes] = []
+    found: list[bytes] = []
     place, is_damaged = 0, False
     while place < len(content):
         record = _record_at(content, place)
         if record is not None:
-            records.append(record)
+            found.append(record)
             place += _HEAD.size + len(record)
             continue
+        if len(content) - place <= _END_BYTES and content.startswith(END, place):
+            break  # torn or not: the records are whole
         later = _next_record(content, place + 1)
-        is_damaged |= later is not None or not may_be_torn
+        is_whole = _record_at(content, len(content) - _END_BYTES, END) is not None
+        is_damaged |= later is not None or not may_be_torn or is_whole
         place = len(content) if later is None else later
-    return Read(tuple(records), is_damaged)
+    return Read(tuple(found), is_damaged)
 
 
-def _framed(record: bytes) -> bytes:
-    return _HEAD.pack(MAGIC, len(record), zlib.crc32(record)) + record
+def _append(descriptor: int, content: bytes) -> None:
+    """Have bytes at the end of a file on the disk."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
+    os.fdatasync(descriptor)
 
 
-def _record_at(content: bytes, place: int) -> bytes | None:
-    if len(content) - place < _HEAD.size:
+def _framed(record: bytes, magic: bytes = MAGIC) -> bytes:
+    return _HEAD.pack(magic, len(record), zlib.crc32(record)) + record
+
+
+def _record_at(content: bytes, place: int, wanted: bytes = MAGIC) -> bytes | None:
+    if place < 0 or len(content) - place < _HEAD.size:
         return None
     magic, length, check = _HEAD.unpack_from(content, place)
     start = place + _HEAD.size
     record = content[start : start + length]
-    is_sound = magic == MAGIC and len(record) == length and zlib.crc32(record) == check
+    is_sound = magic == wanted and len(record) == length and zlib.crc32(record) == check
     return record if is_sound else None
 
 

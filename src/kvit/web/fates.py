@@ -204,9 +204,11 @@ def fates_of(event_id: str, *, zone: str, lang: str) -> list[Fate]:
 
 def _unread(event_id: str, lang: str) -> Iterator[Fate]:
     """Yield what was taken in bulk and not looked into yet."""
-    known = event_id.encode()
-    for one in metering.unread_requests():
-        if known not in one.body and b"\\u" not in one.body:
+    known = event_id.encode("utf-8", "replace")
+    # A sign of an id may be written by its number, or behind a stroke.
+    mention = () if not event_id.isprintable() or set(event_id) & set('\\"/') else (known, b"\\u")
+    for one in metering.unread_requests(mention):
+        if mention and not any(sign in one.body for sign in mention):
             continue
         for source, events in intake.read(one.body, source=one.source).offer.events.items():
             if any(event.event_id == event_id for event in events):

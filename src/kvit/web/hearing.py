@@ -1,7 +1,4 @@
-"""Hearing NOTIFY on the event loop, by a connection of its own that is made anew when it is lost.
-
-    task = asyncio.create_task(hear(FACTS, pages.tell, pages.tell_all))
-"""
+"""Hearing NOTIFY on the event loop, by a connection that is made anew when it is lost."""
 
 import asyncio
 import logging
