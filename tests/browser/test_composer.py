@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.test_every_page import is_wider_than_the_screen, serious
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 OpenBrowser = Callable[..., Any]
 
@@ -45,3 +47,22 @@ def test_a_change_of_a_plan_shows_both_bills_before_it_is_made(open_browser: Ope
     page.locator("#reason").fill("передумал")
     page.get_by_role("button", name="Отменить, как показано").click()
     page.get_by_text("Записано. Счета будут такими, как показано.").wait_for()
+
+
+def test_a_price_becomes_a_part_and_a_formula_is_built_over_it(open_browser: OpenBrowser) -> None:
+    page = open_browser("product_manager", width=390, height=844)
+    begin(page)
+    page.locator('button[value="wrap:price.price"]').click()
+    page.locator('[name="price.price.parts[0].called"]').wait_for()
+    page.locator('button[value="name:price.price.parts"]').click()
+    page.locator('[name="price.price.parts[1].called"]').fill("fuel")
+    page.locator('[name="price.price.parts[1].unit"]').fill("0,01")
+    formula = page.locator('[name="price.price.expression"]')
+    formula.fill("base + ")
+    # A name that was typed a moment ago is offered, and goes to where the caret stands.
+    page.locator('button[data-word="fuel"]').click()
+    assert formula.input_value() == "base + fuel"
+    page.locator("#quantity").fill("620000")
+    page.locator('[data-sum="16000.00"]').wait_for()  # 9 800 as before, and 6 200
+    assert serious(page) == []
+    assert not is_wider_than_the_screen(page)
