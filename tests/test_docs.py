@@ -22,6 +22,7 @@ from kvit.web.cli import screens
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
+MOST_PICTURES = 1_500_000  # bytes of all of them: they are in every clone
 PAGES = sorted(
     path
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -121,7 +122,9 @@ def test_both_readmes_show_the_same_commands() -> None:
 def test_pictures_are_those_that_are_shown_and_each_is_a_page_of_the_office() -> None:
     """Made anew by `./kvit screens --docs`."""
     shown = screens.shown_in_docs()
-    assert shown == {path.stem for path in (ROOT / "docs" / "pictures").glob("*.png")}
+    kept = list((ROOT / "docs" / "pictures").iterdir())
+    assert {f"{name}.webp" for name in shown} == {path.name for path in kept}
+    assert sum(path.stat().st_size for path in kept) < MOST_PICTURES
     [office] = [one for one in urls.urlpatterns if getattr(one, "namespace", "") == "office"]
     assert shown - {one.name for one in office.url_patterns} == set()
 

@@ -2,9 +2,10 @@
 for nothing from elsewhere, holds nothing that axe finds serious, and fits a phone.
 
 With KVIT_TEST_SCREENS=FOLDER (`./kvit screens FOLDER`) a picture of each is left there, whole, or
-with KVIT_TEST_SCREENS_CUT as much of it as a screen shows.
+with KVIT_TEST_SCREENS_CUT as much of it as a screen shows, as WebP.
 """
 
+import base64
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -187,5 +188,9 @@ def keep_picture(page: Any, name: str, look: dict[str, Any]) -> None:
         kind = f"{look['lang']}-{'dark' if look['dark'] else 'light'}-{look['width']}"
         target = Path(folder) / kind
         target.mkdir(parents=True, exist_ok=True)
-        is_whole = "KVIT_TEST_SCREENS_CUT" not in os.environ
-        page.screenshot(path=str(target / f"{name}.png"), full_page=is_whole)
+        if "KVIT_TEST_SCREENS_CUT" not in os.environ:
+            page.screenshot(path=str(target / f"{name}.png"), full_page=True)
+            return
+        how = {"format": "webp", "quality": 70}
+        taken = page.context.new_cdp_session(page).send("Page.captureScreenshot", how)
+        (target / f"{name}.webp").write_bytes(base64.b64decode(taken["data"]))

@@ -1,7 +1,8 @@
 """`kvit screens FOLDER`: a picture of every page, light, dark, wide, narrow, in both languages.
 
 The walk over the pages is a test as well; this runs it and keeps what it sees. `--docs` retakes the
-pictures that the documentation shows, as a screen shows them, and nothing else.
+pictures that the documentation shows, as a screen shows them, and nothing else: as WebP, since
+they are kept in the repository.
 """
 
 import argparse
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[4]
 DOCS = ROOT / "docs"
 TEST = "tests/browser/test_every_page.py"
 LOOK = "ru-light-1360"
-_PICTURE = re.compile(r"!\[[^\]]*\]\((?:\.\./)?pictures/([\w-]+)\.png\)")
+_PICTURE = re.compile(r"!\[[^\]]*\]\((?:\.\./)?pictures/([\w-]+)\.webp\)")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,11 +65,11 @@ def _walk(folder: Path, *options: str, **more: str) -> int:
 def _retake(names: list[str]) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         status = _walk(Path(scratch), "-k", "ru-False-1360", KVIT_TEST_SCREENS_CUT="1")
-        taken = {path.stem: path.read_bytes() for path in Path(scratch, LOOK).glob("*.png")}
+        taken = {path.stem: path.read_bytes() for path in Path(scratch, LOOK).glob("*.webp")}
     (DOCS / "pictures").mkdir(exist_ok=True)
     for name in names:
         if name in taken:
-            (DOCS / "pictures" / f"{name}.png").write_bytes(taken[name])
+            (DOCS / "pictures" / f"{name}.webp").write_bytes(taken[name])
     missing = [name for name in names if name not in taken]
     if missing:
         said = ", ".join(missing)
