@@ -202,7 +202,8 @@ def ours(args: argparse.Namespace) -> None:
     def rated(some: Sequence[Any], people: Sequence[Any]) -> list[Any]:
         segments = [Segment(events, index, 1000) for events, index, _, _ in some]
         codes = [one.code for one in people]
-        ranges = ranges_of(segments, "subscription", codes, np.zeros(0, np.int64))
+        undone = np.zeros(0, np.int64)
+        ranges = ranges_of(segments, "subscription", codes, undone, threads=args.threads)
         found = []
         for sheet, _ in priced(Group(shape, people), ranges, catalogue, threads=args.threads):
             assert not sheet.left.any()

@@ -215,6 +215,18 @@ def test_runs_add_up_to_what_the_aggregations_say(rows: list[tuple[int, int, int
         assert [int(one) for one in told] == wanted, kind
 
 
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=40), st.booleans())
+def test_a_run_has_what_any_of_its_rows_has(rows: list[tuple[int, bool]], blocks: bool) -> None:
+    # Where rows are sorted by it as well, it stands in blocks: at the head of a run, or elsewhere.
+    rows = sorted(rows, key=lambda row: (row[0], not row[1] if blocks else 0))
+    runs = borders(np.array([key for key, _ in rows], np.int64))
+    marked = np.array([is_so for _, is_so in rows], np.bool_)
+    wanted = [
+        any(is_so for one, is_so in rows if one == key) for key in sorted({k for k, _ in rows})
+    ]
+    assert runs.having(marked).tolist() == wanted
+
+
 def test_a_level_is_carried_into_the_period() -> None:
     runs = Runs(np.array([0, 2]), 3)
     found = runs.weighted(

@@ -64,13 +64,14 @@ def columns(as_of: int, **more: Any) -> list[tuple[Any, ...]]:
 
 
 def rows_of(found: queries.UsageColumns) -> Iterator[tuple[Any, ...]]:
+    said = found.dimensions.at(slice(None))
     for run, (start, end) in enumerate(zip(found.runs.starts, found.runs.ends, strict=True)):
         for row in range(start, end):
             known = not found.missing[row] and not found.wide[row]
             value = Decimal(int(found.values[row])) / found.scale if known else None
             if value is not None and value * 10**6 % 1:
                 value = None  # so fine a value is one of `wide` where it is sealed
-            dimensions = found.dimension_texts[found.dimensions[row]].as_py().replace(" ", "")
+            dimensions = found.dimension_texts[said[row]].as_py().replace(" ", "")
             subject = found.subject_codes[found.subjects[run]].as_py()
             key = subject, found.meter_codes[found.meters[run]]
             yield *key, value, bool(found.missing[row]), dimensions

@@ -47,21 +47,35 @@ _ORDERED = f"""
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """A code a row, as it was read: what is looked at is filled in, no more than that."""
+
+    codes: NDArray[Any]  # beneath `absent` anything
+    absent: NDArray[np.bool_] | None = None
+    instead: int = 0  # the code of what is absent
+
+    def at(self, places: Rows | slice) -> Rows:
+        """Return the codes of some rows."""
+        found: Rows = self.codes[places].astype(np.int64, copy=False)
+        return found if self.absent is None else np.where(self.absent[places], self.instead, found)
+
+
 @dataclass(frozen=True)
 class UsageColumns:
     """Events sorted by (subject, meter, time, id); a run is one (subject, meter)."""
 
     subjects: Rows  # of each run, a place in `subject_codes`
     subject_codes: "pa.Array"
-    meters: Rows  # of each run, a place in `meter_codes`
+    meters: NDArray[Any]  # whole numbers of any size: of each run, a place in `meter_codes`
     meter_codes: list[str]
     runs: Runs
     values: Rows  # value × scale; 0 where there is none
     scale: int
     missing: NDArray[np.bool_]  # events without a value
     wide: NDArray[np.bool_]  # events whose value has no room in 64 bits; 0 stands for it
-    texts: Rows  # codes of what they say instead; "" is one of them
-    dimensions: Rows  # codes of `dimension_texts`
+    texts: "Codes"  # of what they say instead; "" is one of them
+    dimensions: "Codes"  # of `dimension_texts`
     dimension_texts: "pa.Array"  # JSON objects of texts
     times: Rows  # microseconds since 1970
 
@@ -90,27 +104,29 @@ def of_segment(
     looked_at = ["value", "wide", *(name for name in (TEXTS, DIMENSIONS, TIMES) if name in reads)]
     columns = [name for name in looked_at if not segment.is_empty(name)]
     places, runs, rows = piece(segment, asked, undone, columns)
-    meters, names = segment.meters
     subjects = segment.subjects_of(places)
     first, last = (int(subjects[0]), int(subjects[-1]) + 1) if len(subjects) else (0, 0)
     nothing = np.zeros(runs.rows, np.int64)
-    values, present = nothing, np.zeros(runs.rows, np.bool_)
+    values, missing = nothing, np.ones(runs.rows, np.bool_)
     if "value" in columns:
-        values, present = pc.fill_null(rows["value"], 0).to_numpy(), _present(rows["value"])
-    wide = _present(rows["wide"]) if "wide" in columns else np.zeros(runs.rows, np.bool_)
-    texts = _codes_of(rows[TEXTS], "")[0] if TEXTS in columns else nothing
-    dimensions = nothing, pa.array(["{}"])
+        values, missing = _numbers_of(rows["value"])
+    wide = np.zeros(runs.rows, np.bool_)
+    if "wide" in columns:
+        wide = ~_absent(_whole(rows["wide"]))
+        missing = missing & ~wide
+    texts = _codes_of(rows[TEXTS], "")[0] if TEXTS in columns else Codes(nothing)
+    dimensions = Codes(nothing), pa.array(["{}"])
     if DIMENSIONS in columns:
         dimensions = _codes_of(rows[DIMENSIONS], "{}")
     return UsageColumns(
         subjects=subjects - first,
         subject_codes=segment.subjects.slice(first, last - first),
-        meters=meters[places].astype(np.int64),
-        meter_codes=names,
+        meters=segment.meters_of(places),
+        meter_codes=segment.meters[1],
         runs=runs,
         values=values,
         scale=segment.scale,
-        missing=~(present | wide),
+        missing=missing,
         wide=wide,
         texts=texts,
         dimensions=dimensions[0],
@@ -119,32 +135,47 @@ def of_segment(
     )
 
 
-def _codes_of(column: pa.ChunkedArray, absent: str) -> tuple[Rows, "pa.Array"]:
+def _codes_of(column: pa.ChunkedArray, absent: str) -> tuple[Codes, "pa.Array"]:
     """Return the codes of a column of texts, and what they stand for; one that is not read as a
     dictionary has a code a row."""
     if not len(column):
-        return np.zeros(0, np.int64), pa.array([], pa.string())
+        return Codes(np.zeros(0, np.int64)), pa.array([], pa.string())
     if not pa.types.is_dictionary(column.type):
         texts = _whole(column)
-        return np.arange(len(texts)), pc.fill_null(texts, absent) if texts.null_count else texts
+        known = pc.fill_null(texts, absent) if texts.null_count else texts
+        return Codes(np.arange(len(texts))), known
     coded = _whole(column.unify_dictionaries())
-    known, codes = coded.dictionary, coded.indices
-    if coded.null_count:
-        place = pc.index(known, absent).as_py()
-        if place < 0:
-            place, known = len(known), pa.concat_arrays([known, pa.array([absent], known.type)])
-        codes = pc.fill_null(codes, pa.scalar(place, codes.type))
-    return codes.to_numpy(), known
+    known, indices = coded.dictionary, coded.indices
+    if not indices.null_count:
+        return Codes(indices.to_numpy()), known
+    place = pc.index(known, absent).as_py()
+    if place < 0:
+        place, known = len(known), pa.concat_arrays([known, pa.array([absent], known.type)])
+    codes = _beneath(indices, np.dtype(f"int{indices.type.bit_width}"))
+    return Codes(codes, _absent(indices), place), known
 
 
-def _present(column: pa.ChunkedArray) -> NDArray[np.bool_]:
-    """Return which values are there."""
-    if column.null_count in (0, len(column)):
-        return np.full(len(column), not column.null_count, np.bool_)
+def _numbers_of(column: pa.ChunkedArray) -> tuple[Rows, NDArray[np.bool_]]:
+    """Return whole numbers, 0 where there is none, and where that is."""
     whole = _whole(column)
-    bits = np.frombuffer(whole.buffers()[0], np.uint8)
+    absent = _absent(whole)
+    if not whole.null_count:
+        return whole.to_numpy(), absent
+    return _beneath(whole, np.dtype(np.int64)) * ~absent, absent
+
+
+def _absent(column: pa.Array) -> NDArray[np.bool_]:
+    """Return where there is no value."""
+    if column.null_count in (0, len(column)):
+        return np.full(len(column), column.null_count > 0, np.bool_)
+    bits = ~np.frombuffer(column.buffers()[0], np.uint8)
     found: NDArray[np.bool_] = np.unpackbits(bits, bitorder="little").view(np.bool_)
-    return found[whole.offset : whole.offset + len(whole)]
+    return found[column.offset :][: len(column)]
+
+
+def _beneath(column: pa.Array, kind: "np.dtype[Any]") -> NDArray[Any]:
+    """Return numbers as they lie; what stands where there is none was there before."""
+    return np.frombuffer(column.buffers()[1], kind)[column.offset :][: len(column)]
 
 
 def _whole(column: pa.ChunkedArray) -> "pa.Array":
@@ -189,8 +220,8 @@ def columns_of(table: pa.Table) -> UsageColumns:
         scale=scale,
         missing=table["value"].is_null().to_numpy(),
         wide=wide,
-        texts=_coded(pc.fill_null(table["text"], ""))[0],
-        dimensions=dimensions[0],
+        texts=Codes(_coded(pc.fill_null(table["text"], ""))[0]),
+        dimensions=Codes(dimensions[0]),
         dimension_texts=dimensions[1],
         times=table["time"].to_numpy(),
     )

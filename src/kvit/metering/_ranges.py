@@ -7,6 +7,7 @@ is not sealed, seals that are to be merged) is one range, which asks the databas
 
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -56,27 +57,34 @@ class UsageRange:
 
 
 def usage_ranges(
-    kind: str, subjects: Sequence[str], *, since: datetime, until: datetime, as_of: int
-) -> list[UsageRange]:
+    kind: str, subjects: Sequence[str], *, since: datetime, until: datetime, as_of: int,
+    threads: int = 1,
+) -> list[UsageRange]:  # fmt: skip
     """Part subjects of one kind for reading what they used within the span, or within less of it.
 
     Args:
         subjects: in byte order; each is in one of the ranges, which stand in their order.
+        threads: that read the indices of segments, where there are several.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("usage is read inside a transaction")
     sealed = known(as_of)
     seals = sealed.within(since, until)
     if len(seals) == 1 and not sealed.has_tail:
-        return ranges_of(seals[0], kind, subjects, sealed.undone, sealed.last_version)
+        return ranges_of(
+            seals[0], kind, subjects, sealed.undone, sealed.last_version, threads=threads
+        )
     return [UsageRange(subjects, partial(_merged, kind, subjects, sealed, as_of))]
 
 
 def ranges_of(
     segments: Sequence[Segment], kind: str, subjects: Sequence[str], undone: NDArray[np.int64],
-    last_version: int | None = None,
+    last_version: int | None = None, *, threads: int = 1,
 ) -> list[UsageRange]:  # fmt: skip
     """Part subjects by the segments of one seal, and by the row groups of each."""
+    if threads > 1 and len(segments) > 1:
+        with ThreadPoolExecutor(threads) as hands:
+            list(hands.map(lambda one: one.first_of(kind), segments))  # their indices are read
     mine = [one for one in segments if one.first_of(kind) is not None] or segments[:1]
     begun = [bisect_left(subjects, one.first_of(kind) or "") for one in mine[1:]]
     found = []

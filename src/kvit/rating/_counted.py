@@ -66,7 +66,7 @@ class Counted:
             places = pc.index_in(usage.subject_codes, value_set=mine)
             # A subject that was not asked for has no runs: any place will do.
             self.owners = pc.fill_null(places, 0).to_numpy().astype(np.int64)[usage.subjects]
-        self._cells = usage.meters * self.members + self.owners
+        self._cells = usage.meters.astype(np.int64) * self.members + self.owners
         # The last row is that of meters which nobody used.
         self.meters = {code: place for place, code in enumerate(usage.meter_codes)}
         self._shape = len(usage.meter_codes) + 1, self.members
@@ -85,7 +85,7 @@ class Counted:
         usage, found = self.usage, self.nobody
         if usage.wide.any():
             found = self.nobody.copy()
-            found[self.owners[usage.runs.how_many(usage.wide) > 0]] = True
+            found[self.owners[usage.runs.having(usage.wide)]] = True
         return found if self._earlier is None else found | self._earlier.wide
 
     def _row(self, meter: Meter) -> int:
@@ -105,13 +105,14 @@ class Counted:
 
     @cached_property
     def _negative(self) -> Truths | None:
-        return self._marked(self.usage.values < 0)
+        values = self.usage.values
+        return self._marked(values < 0) if len(values) and values.min() < 0 else None
 
     def _marked(self, rows: Truths) -> Truths | None:
         """Return whose runs have such a row; None: nobody's."""
         if not rows.any():
             return None
-        return self._spread(self.usage.runs.how_many(rows) > 0)
+        return self._spread(self.usage.runs.having(rows))
 
     def odd_values(self, meter: Meter, *, may_be_negative: bool = True) -> Truths:
         """Return who has a text where a number is needed, or a number below zero."""
@@ -150,15 +151,24 @@ class Counted:
 
     def rows(self, meter: Meter) -> tuple[Rows | slice, Runs, Rows]:
         """Return the places of a meter's rows, its runs among them alone, and whose they are."""
-        mine = self.usage.meters == self._row(meter)
-        if mine.all():
+        place = self.meters.get(meter.code)
+        order, ends = self._by_meter
+        first, end = (0, 0) if place is None else ends[place : place + 2]
+        if end - first == len(order):
             return slice(None), self.usage.runs, self.owners
-        picked = np.flatnonzero(mine)
+        picked = order[first:end]
         return *self.usage.runs.picked(picked), self.owners[picked]
+
+    @cached_property
+    def _by_meter(self) -> tuple[Rows, list[int]]:
+        """Return the runs meter by meter, in their order, and where each meter's begin and end."""
+        codes = self.usage.meters
+        ends = np.cumsum(np.bincount(codes, minlength=len(self.usage.meter_codes)))
+        return np.argsort(codes, kind="stable"), [0, *ends.tolist()]
 
     def dimensions(self, places: Rows | slice) -> tuple["pa.Array", Rows]:
         """Return the dimensions that some rows say, and which of them each says."""
-        codes, texts = self.usage.dimensions[places], self.usage.dimension_texts
+        codes, texts = self.usage.dimensions.at(places), self.usage.dimension_texts
         said = np.zeros(len(texts), np.bool_)
         said[codes] = True
         if said.all():
@@ -175,7 +185,7 @@ class Counted:
         values, missing = self.usage.values[places], self.usage.missing[places]
         if largest(values) >= LIMIT // 2:
             raise NotColumnar("unique")
-        said = np.where(missing, self.usage.texts[places].astype(np.int64) * 2 + 1, values * 2)
+        said = np.where(missing, self.usage.texts.at(places) * 2 + 1, values * 2)
         return Exact(self._of_members(owners, runs.uniques(said)))
 
     def _level_before(self, meter: Meter) -> Exact:
@@ -259,10 +269,11 @@ class Counted:
         texts, said = self.dimensions(places)
         known = [_entry_of(event, meter, one) for one in texts.to_pylist()]
         entries = np.array(known, np.int64)[said]
-        owner = np.repeat(owners, runs.counts)
         odd = self.nobody.copy()
-        odd[owner[entries < 0]] = True
-        key = np.maximum(entries, 0) * self.members + owner
+        if entries.min(initial=0) < 0:
+            odd[owners[runs.having(entries < 0)]] = True
+            entries = np.maximum(entries, 0)
+        key = entries * self.members + np.repeat(owners, runs.counts)
         tables = range(len(event.entries) + event.has_default)
         met = np.zeros((len(tables), self.members), np.int64)
         met.reshape(-1)[key] = 1

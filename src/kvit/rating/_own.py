@@ -30,7 +30,7 @@ def own_prices(shape: Shape, members: Sequence[Member]) -> tuple[dict[str, Own],
     }
     places: dict[str, dict[bytes, int]] = {}
     whose: dict[str, NDArray[np.int64]] = {}
-    for member, one in enumerate(members):
+    for member, one in ((place, one) for place, one in enumerate(members) if one.own):
         for key, document in one.own.items():
             if key not in stretches:
                 continue

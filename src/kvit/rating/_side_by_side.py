@@ -15,6 +15,7 @@ from kvit.core.catalogue import Catalogue
 from kvit.core.columnar import NotColumnar
 from kvit.core.columnar.plain import carrying
 from kvit.metering.queries import UsageRange
+from kvit.platform import allocation
 from kvit.rating._columns import Sheet, reads_of, sheet_of
 from kvit.rating._counted import Levels
 from kvit.rating._due import looked_back
@@ -39,6 +40,7 @@ def priced(
         ranges: of all the members, in their order.
         threads: that read and price, where there are several ranges.
     """
+    allocation.keep_what_is_freed()
     members = iter(group.members)
     parts = [(one, list(islice(members, len(one.subjects)))) for one in ranges]
     one_by_one = partial(_priced, group.shape, catalogue)

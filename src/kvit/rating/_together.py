@@ -81,14 +81,15 @@ def charge_together(groups: Sequence[Group], run: RatingRun) -> tuple[RatingResu
 
 def _sheets(group: Group, run: RatingRun) -> Iterator[Priced]:
     """Price the group's members, those who use much range by range."""
+    threads = settings.load().rating_threads or os.cpu_count() or 1
     ranges = metering.usage_ranges(
         "subscription",
         [one.code for one in group.members],
         since=read_from(group.shape, run.catalogue),
         until=group.shape.service.end,
         as_of=run.usage_version,
+        threads=threads,
     )
-    threads = settings.load().rating_threads or os.cpu_count() or 1
     return priced(group, ranges, run.catalogue, threads=threads)
 
 

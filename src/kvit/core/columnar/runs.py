@@ -69,6 +69,19 @@ class Runs:
         # Halves of a word: ten times faster, from truths; no run has 2³¹ rows.
         return self._differences(np.cumsum(rows, dtype=np.int32)).astype(np.int64)
 
+    def having(self, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return in which runs something is true of a row."""
+        begun = np.flatnonzero(rows[1:] > rows[:-1]) + 1
+        if self._is_start[begun].all():
+            return self.firsts(rows)  # what is true of any row of a run is true of its first
+        return self.how_many(rows) > 0
+
+    @cached_property
+    def _is_start(self) -> NDArray[np.bool_]:
+        found = np.zeros(self.rows, np.bool_)
+        found[self.starts] = True
+        return found
+
     def _added(self, values: Rows) -> Rows:
         """Return sums that are known to fit: as differences of one running sum, since a reduction
         of many short runs takes four times as long. It may pass 64 bits and comes back exactly."""

@@ -17,6 +17,7 @@ from kvit.core.columnar.exact import LIMIT, Exact, Ints, largest, narrowed, room
 from kvit.core.columnar.runs import Rows
 from kvit.core.pricing.compiled import Adjustment, Table
 
+_FEW = 4  # rows of a table, of which all are looked at
 _COLUMNS = 6  # of a row: upper (of the open one 0), offset, rate, base, fee, package
 
 
@@ -62,6 +63,7 @@ class _Flat:
     multiples: Ints  # of each table: by which units become its integers
     free: Ints
     dens: Ints
+    closed: Sequence[Rows] | None  # uppers of all first rows, of all second ones …: of few rows
     tops: tuple[int, ...]  # what no offset, rate, base, fee, size, multiple or free is above
 
     def bound(self, units: int, count: int) -> int:
@@ -118,8 +120,15 @@ class Book:
         uppers, offsets, rates, bases, fees, sizes = rows
         return _Flat(
             uppers, offsets, rates, bases, fees, sizes, multiples, frees, dens,
-            (*tops, largest(multiples), free),
+            self._closed(uppers), (*tops, largest(multiples), free),
         )  # fmt: skip
+
+    def _closed(self, uppers: Ints) -> list[Rows] | None:
+        if self.most_rows > _FEW or uppers.dtype == object:
+            return None
+        rows = [np.minimum(self.first + place, self.last) for place in range(self.most_rows - 1)]
+        never = np.iinfo(np.int64).max
+        return [np.where(row < self.last, uppers[row], never) for row in rows]
 
 
 def read_tables(book: Book, which: Rows, units: Exact, counts: Rows) -> "Sums":
@@ -162,6 +171,11 @@ def read_tables(book: Book, which: Rows, units: Exact, counts: Rows) -> "Sums":
 
 def _found(book: Book, flat: _Flat, which: Rows, exact: Ints) -> Rows:
     """Return the first row of each table whose upper bound holds the quantity; the last is open."""
+    if flat.closed is not None:
+        row: Rows = book.first[which]
+        for uppers in flat.closed:
+            row += uppers[which] < exact
+        return row
     low: Rows = book.first[which]
     high: Rows = book.last[which]
     for _ in range((book.most_rows - 1).bit_length()):
