@@ -1873,6 +1873,11 @@ RoleIn = TypedDict("RoleIn", {
 })
 
 
+RoleLimitsOut = TypedDict("RoleLimitsOut", {
+    'limits': 'list[Money]',
+})
+
+
 LimitIn = TypedDict("LimitIn", {
     'currency': 'str',
     'amount': 'str',
@@ -2524,6 +2529,10 @@ class Kvit(Caller):
         """List branches."""
         return self.call("GET", f"/api/v1/branches")
 
+    def read_branch(self, code: str) -> BranchOut:
+        """Read branch."""
+        return self.call("GET", f"/api/v1/branches/{_part(code)}")
+
     def save_branch(self, code: str, body: BranchIn, *, once: str | None = None, if_match: str | None = None) -> BranchOut:
         """Save branch."""
         return self.call("PUT", f"/api/v1/branches/{_part(code)}", body=body, once=once, if_match=if_match)
@@ -2548,9 +2557,17 @@ class Kvit(Caller):
         """List roles."""
         return self.call("GET", f"/api/v1/roles")
 
+    def read_role(self, code: str) -> RoleOut:
+        """Read role."""
+        return self.call("GET", f"/api/v1/roles/{_part(code)}")
+
     def change_role(self, code: str, body: RoleIn, *, once: str | None = None, if_match: str | None = None) -> RoleOut:
         """Change role."""
         return self.call("PUT", f"/api/v1/roles/{_part(code)}", body=body, once=once, if_match=if_match)
+
+    def read_role_limits(self, code: str) -> RoleLimitsOut:
+        """Read role limits."""
+        return self.call("GET", f"/api/v1/roles/{_part(code)}/limits")
 
     def set_role_limits(self, code: str, body: LimitsIn, *, once: str | None = None, if_match: str | None = None) -> RoleOut:
         """Set role limits."""

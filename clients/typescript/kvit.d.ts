@@ -1366,6 +1366,9 @@ export interface RoleIn {
   "rights": Array<string>;
   "reason"?: string;
 }
+export interface RoleLimitsOut {
+  "limits": Array<Money>;
+}
 export interface LimitIn {
   "currency": string;
   "amount": string;
@@ -1751,6 +1754,8 @@ export class Kvit extends Caller {
   saveSeller(code: string, body: SellerIn, options?: Options): Promise<SellerOut>;
   /** List branches. */
   listBranches(options?: Options): Promise<ListedBranchOut>;
+  /** Read branch. */
+  readBranch(code: string, options?: Options): Promise<BranchOut>;
   /** Save branch. */
   saveBranch(code: string, body: BranchIn, options?: Options): Promise<BranchOut>;
   /** List members. */
@@ -1763,8 +1768,12 @@ export class Kvit extends Caller {
   revokeRole(member_id: string, body: GrantIn, options?: Options): Promise<ListedMemberOut>;
   /** List roles. */
   listRoles(options?: Options): Promise<ListedRoleOut>;
+  /** Read role. */
+  readRole(code: string, options?: Options): Promise<RoleOut>;
   /** Change role. */
   changeRole(code: string, body: RoleIn, options?: Options): Promise<RoleOut>;
+  /** Read role limits. */
+  readRoleLimits(code: string, options?: Options): Promise<RoleLimitsOut>;
   /** Set role limits. */
   setRoleLimits(code: string, body: LimitsIn, options?: Options): Promise<RoleOut>;
   /** List audit. */

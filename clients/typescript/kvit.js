@@ -525,6 +525,10 @@ export class Kvit extends Caller {
   listBranches(options = {}) {
     return this.call("GET", `/api/v1/branches`, [], { ...options });
   }
+  /** Read branch. */
+  readBranch(code, options = {}) {
+    return this.call("GET", `/api/v1/branches/${part(code)}`, [], { ...options });
+  }
   /** Save branch. */
   saveBranch(code, body, options = {}) {
     return this.call("PUT", `/api/v1/branches/${part(code)}`, [], { ...options, body });
@@ -549,9 +553,17 @@ export class Kvit extends Caller {
   listRoles(options = {}) {
     return this.call("GET", `/api/v1/roles`, [], { ...options });
   }
+  /** Read role. */
+  readRole(code, options = {}) {
+    return this.call("GET", `/api/v1/roles/${part(code)}`, [], { ...options });
+  }
   /** Change role. */
   changeRole(code, body, options = {}) {
     return this.call("PUT", `/api/v1/roles/${part(code)}`, [], { ...options, body });
+  }
+  /** Read role limits. */
+  readRoleLimits(code, options = {}) {
+    return this.call("GET", `/api/v1/roles/${part(code)}/limits`, [], { ...options });
   }
   /** Set role limits. */
   setRoleLimits(code, body, options = {}) {

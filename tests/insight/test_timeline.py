@@ -17,6 +17,7 @@ from kvit.parties import queries as parties
 from kvit.parties import services as parties_services
 from kvit.parties.rows import CustomerRow
 from kvit.platform.paging import CursorUnreadable
+from kvit.platform.revisions import revision_of
 from kvit.platform.tenancy import tenant_scope
 from kvit.web.story import sentence
 from tests.invoicing.company import (
@@ -52,7 +53,7 @@ def story() -> None:
                               now=LATER)  # fmt: skip
     parties_services.change_customer(
         "north", CustomerRow("north", "АО «Север»", phone="+7 999 123-45-67"),
-        seen=parties_services.version_of(SEVER), actor=ACTOR, now=LATER, reason="по письму",
+        seen=revision_of(SEVER), actor=ACTOR, now=LATER, reason="по письму",
     )  # fmt: skip
     invoicing.credit(invoice("north").id, {1: 30_000}, reason="Простой", author=ACTOR, now=LATER)
 

@@ -12,6 +12,7 @@ from kvit.parties.models import Customer, SearchKey
 from kvit.parties.rows import BranchRow, CustomerAsked, CustomerRow, SellerRow, Tenant
 from kvit.parties.services import CustomerNotTaken
 from kvit.platform.models import AuditRow
+from kvit.platform.revisions import Stale, revision_of
 from kvit.platform.tenancy import tenant_scope
 
 ROMASHKA = CustomerRow(
@@ -28,7 +29,7 @@ def make(*rows: CustomerRow, now: datetime) -> None:
 
 def change(row: CustomerRow, seen: CustomerRow, now: datetime) -> bool:
     return services.change_customer(
-        seen.code, row, seen=services.version_of(seen), actor="user:7", now=now, reason="по письму"
+        seen.code, row, seen=revision_of(seen), actor="user:7", now=now, reason="по письму"
     )
 
 
@@ -180,9 +181,9 @@ def test_a_change_from_an_older_reading_is_refused(tenant: Tenant, now: datetime
     make(ROMASHKA, now=now)
     mine, theirs = replace(ROMASHKA, segment="vip"), replace(ROMASHKA, email="a@b.example")
     assert change(theirs, ROMASHKA, now)
-    with pytest.raises(CustomerNotTaken) as caught:
+    with pytest.raises(Stale) as caught:
         change(mine, ROMASHKA, now)
-    assert caught.value.code == "customer_changed_meanwhile"
+    assert (caught.value.stands, caught.value.params) == (theirs, {"who": "user:7"})
     assert queries.customers_by_code(["romashka"])["romashka"].row == theirs
     assert change(replace(theirs, segment="vip"), theirs, now)
     assert not change(replace(theirs, segment="vip"), replace(theirs, segment="vip"), now)

@@ -11,6 +11,7 @@ from kvit.parties import services
 from kvit.parties.models import CustomerNote
 from kvit.parties.rows import CustomerRow
 from kvit.platform.models import AuditRow
+from kvit.platform.revisions import revision_of
 from tests.invoicing import company
 from tests.web.conftest import Office
 
@@ -109,17 +110,19 @@ def test_a_change_made_meanwhile_is_shown_beside_ones_own(office: Office) -> Non
     client = office("support")
     client.post("/office/customers/new/", NEW)
     made = parties.customers_by_code(["romashka"])["romashka"]
-    seen = services.version_of(made.row)
+    seen = revision_of(made.row)
     url = f"/office/customers/{made.id}/edit/"
     assert seen in text(client.get(url))
     mine = {key: value for key, value in NEW.items() if key != "code"}
     assert client.post(url, mine | {"seen": seen, "phone": "+7 999 1"}).status_code == 302
     answer = client.post(url, mine | {"seen": seen, "email": "a@b.example"})
-    assert answer.status_code == 422
-    assert "Пока вы правили" in text(answer) and "+7 999 1" in text(answer)  # noqa: PT018
+    assert answer.status_code == 409
+    assert "Пока вы правили, это изменили (Support)" in text(answer)
+    assert "+7 999 1" in text(answer)
+    assert answer.context["form"]["email"].value() == "a@b.example"
     standing = parties.customers_by_code(["romashka"])["romashka"].row
     assert (standing.phone, standing.email) == ("+7 999 1", "")
-    again = mine | {"seen": services.version_of(standing), "email": "a@b.example"}
+    again = mine | {"seen": revision_of(standing), "email": "a@b.example"}
     assert client.post(url, again).status_code == 302
 
 

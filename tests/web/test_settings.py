@@ -53,10 +53,19 @@ def test_a_setting_is_shown_before_it_is_changed_and_can_be_taken_back(
 
 def test_a_setting_that_was_changed_meanwhile_is_not_overwritten(office: Office) -> None:
     owner, page = office("owner"), "/office/settings/company/"
-    sent = fields(owner, page, name="Другое имя") | {"seen": "stale", "confirm": "1"}
-    answer = owner.post(page, sent)
+    seen = owner.get(page).context["seen"]
+    mine = fields(owner, page, name="Моё имя") | {"seen": seen, "confirm": "1"}
+    theirs = fields(owner, page, name="Их имя") | {"seen": seen, "confirm": "1"}
+    assert owner.post(page, theirs).status_code == 302
+    answer = owner.post(page, mine)
     assert answer.status_code == 409
-    assert queries.tenant().row.name == "ООО «Акме»"
+    assert queries.tenant().row.name == "Их имя"
+    assert "Пока вы правили, это изменили (Owner)" in answer.content.decode()
+    [row] = answer.context["meanwhile"].rows
+    assert (row["before"], row["after"]) == ("Их имя", "Моё имя")
+    assert answer.context["form"]["name"].value() == "Моё имя"
+    again = owner.post(page, mine | {"seen": answer.context["seen"]})
+    assert (again.status_code, queries.tenant().row.name) == (302, "Моё имя")
 
 
 def test_a_slip_in_a_requisite_is_told_at_its_field(office: Office, seller: None) -> None:

@@ -23,6 +23,7 @@ from kvit.parties.rights import ALL
 from kvit.parties.rows import ApiKeyRow, Tenant, TenantRow
 from kvit.platform import audit, events, sealed
 from kvit.platform.failures import Failure
+from kvit.platform.revisions import Seen, refuse_stale
 from kvit.platform.tenancy import current_tenant_id
 
 SCHEME = "kvit"
@@ -129,6 +130,7 @@ def rotate_key(
     *,
     granter: frozenset[str],
     overlap: timedelta = OVERLAP,
+    seen: Seen = None,
     actor: str,
     now: datetime,
     reason: str = "",
@@ -140,8 +142,10 @@ def rotate_key(
 
     Raises:
         KeyNotFound: no such key. KeyRefused: it is revoked, or has a right beyond the asker's own.
+        Stale: it was rotated or revoked since it was seen.
     """
     old = _lock(key_id)
+    refuse_stale(standing_of(_row(old)), seen, of=("parties.api_key", str(old.pk)))
     if old.revoked_at is not None:
         raise KeyRefused("key_revoked", shown=old.prefix)
     _check_beyond(sorted(ALL.intersection(old.rights)), granter)
@@ -174,9 +178,16 @@ def revoke_key(key_id: UUID, *, actor: str, now: datetime, reason: str = "") -> 
 
 
 @transaction.atomic
-def set_machine_factors(factors: int, *, actor: str, now: datetime, reason: str) -> None:
-    """Say whether a machine's key is enough (1) or a second factor is needed (2)."""
+def set_machine_factors(
+    factors: int, *, seen: Seen = None, actor: str, now: datetime, reason: str
+) -> None:
+    """Say whether a machine's key is enough (1) or a second factor is needed (2).
+
+    Raises:
+        Stale: it was changed since it was seen.
+    """
     tenant = models.Tenant.objects.select_for_update().get(pk=current_tenant_id())
+    refuse_stale(tenant.machine_factors, seen, of=("parties.tenant", str(tenant.pk)))
     if tenant.machine_factors == factors:
         return
     models.Tenant.objects.filter(pk=tenant.pk).update(machine_factors=factors)
@@ -320,6 +331,11 @@ def _row(found: Any) -> ApiKeyRow:
         used_at=found.used_at,
         used_from=found.used_from,
     )
+
+
+def standing_of(row: ApiKeyRow) -> list[Any]:
+    """What a decision about a key is made from: its use goes on meanwhile, and changes nothing."""
+    return [row.name, list(row.rights), row.certificate, row.expires_at, row.revoked_at]
 
 
 def _image(row: ApiKeyRow) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from kvit.platform import audit
 from kvit.platform.events import publish
 from kvit.platform.failures import Failure
 from kvit.platform.ids import uuid7
+from kvit.platform.revisions import Seen, refuse_stale
 
 WORDS: Words = {
     "brand_seller_unknown": ("Продавца {code} нет.", "There is no seller {code}."),
@@ -174,13 +175,16 @@ def keep_logo(content: bytes) -> str:
 
 
 @transaction.atomic
-def save_brand(code: str, row: BrandRow, *, actor: str, now: datetime, reason: str = "") -> bool:
+def save_brand(
+    code: str, row: BrandRow, *, seen: Seen = None, actor: str, now: datetime, reason: str = ""
+) -> bool:
     """Make documents of a seller look so from now on; returns whether anything changed.
 
     What is printed already keeps its looks: it is never printed anew.
 
     Raises:
         BrandRefused: the colour cannot be read on paper, or no such seller or logo is known.
+        Stale: they were changed since they were seen.
     """
     seller = models.Seller.objects.select_for_update().filter(code=code).first()
     if seller is None:
@@ -189,6 +193,7 @@ def save_brand(code: str, row: BrandRow, *, actor: str, now: datetime, reason: s
     if row.logo and not models.Logo.objects.filter(digest=row.logo).exists():
         raise BrandRefused("brand_logo_unknown", field="logo")
     before = brands([seller.id]).get(seller.id, BrandRow())
+    refuse_stale(before, seen, of=("parties.brand", str(seller.id)))
     if before == row:
         return False
     models.Brand.objects.update_or_create(seller=seller, defaults=asdict(row))

@@ -21,6 +21,7 @@ from kvit.parties.rights import OWNER
 from kvit.parties.standing import role_rights
 from kvit.platform import audit
 from kvit.platform.failures import Failure
+from kvit.platform.revisions import Seen, refuse_stale
 from kvit.platform.tenancy import current_tenant_id
 
 DECIDING = frozenset({"invoices.correct", "invoices.approve"})
@@ -134,11 +135,16 @@ def who_covers(minor: int, currency: str, *, besides: str = "") -> list[str]:
 
 @transaction.atomic
 def set_limits(
-    role: str, limits: Mapping[str, int], *, actor: str, now: datetime, reason: str = ""
-) -> bool:
+    role: str, limits: Mapping[str, int], *, seen: Seen = None, actor: str, now: datetime,
+    reason: str = "",
+) -> bool:  # fmt: skip
     """Make a role have exactly these limits, in minor units by currency; of none, it has no limit.
 
+    Args:
+        seen: the revision of its limits as they were.
+
     Raises:
+        Stale: they were changed since they were seen.
         LimitRefused: the role is unknown or the owner's, a sum or a currency is none, or it would
             be more than who asks may decide themselves.
     """
@@ -148,6 +154,7 @@ def set_limits(
         raise LimitRefused("limit_role_unknown", role=role)
     models.Tenant.objects.select_for_update().get(pk=current_tenant_id())
     before = role_limits().get(role, {})
+    refuse_stale(before, seen, of=("parties.role", role))
     _check(before, limits, limit_of(actor))
     if before == dict(limits):
         return False

@@ -22,6 +22,7 @@ from kvit.parties import models
 from kvit.parties.masking import is_masking
 from kvit.platform import audit
 from kvit.platform.failures import Failure
+from kvit.platform.revisions import Seen, refuse_stale
 
 LONGEST_NAME, LONGEST_QUERY, MOST = 80, 2000, 50
 NOT_KEPT = frozenset({"after", "format", "view", "choosing", "removed"})
@@ -138,8 +139,9 @@ def save_view(
 
 @transaction.atomic
 def change_view(
-    key: UUID, *, name: str, query: str, is_shared: bool, actor: str, now: datetime, keeper: bool
-) -> ListViewRow:
+    key: UUID, *, name: str, query: str, is_shared: bool, seen: Seen = None, actor: str,
+    now: datetime, keeper: bool,
+) -> ListViewRow:  # fmt: skip
     """Let a view be called, filter and be shared so.
 
     Args:
@@ -147,8 +149,10 @@ def change_view(
 
     Raises:
         ViewNotFound: there is none. ViewRefused: see `save_view`, or it is another person's.
+        Stale: it was changed since it was seen.
     """
     found = _own(key, actor, keeper)
+    refuse_stale(_row(found), seen, of=("parties.list_view", str(found.pk)))
     before = _image(found)
     found.name = _checked_name(name, found.list, found.owner, besides=key)
     found.query, found.is_shared = normal_query(query), is_shared

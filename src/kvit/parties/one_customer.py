@@ -1,13 +1,11 @@
 """One customer at a form: made, changed unless somebody was faster, noted about.
 
 made = create_customer(row, actor=…, now=…, reason=…)
-seen = version_of(row)                       # what the form was filled with
+seen = revision_of(row)                      # what the form was filled with
 change_customer(code, row, seen=seen, …)     # refused if it stands otherwise by now
 """
 
-import hashlib
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -24,6 +22,7 @@ from kvit.parties.rows import Customer, CustomerRow, Note
 from kvit.platform import audit
 from kvit.platform.failures import Failure
 from kvit.platform.ids import uuid7
+from kvit.platform.revisions import Seen, refuse_stale
 
 WORDS: Words = {
     "customer_not_found": ("Клиента {code} нет.", "There is no customer {code}."),
@@ -36,10 +35,6 @@ WORDS: Words = {
         " другого подразделения.",
         "The INN {inn} is already that of “{name}” ({other}). Open it, or give the KPP of another"
         " division.",
-    ),
-    "customer_changed_meanwhile": (
-        "Пока вы правили, карточку клиента {code} изменили. Сравните и сохраните снова.",
-        "While you edited, customer {code} was changed. Compare and save again.",
     ),
     "customer_name_missing": ("Укажите название клиента.", "Give the customer's name."),
     "customer_kpp_of_person": (
@@ -71,12 +66,6 @@ class CustomerNotTaken(Failure):
     words = WORDS
 
 
-def version_of(row: CustomerRow) -> str:
-    """Return what tells this state of a customer from any other."""
-    text = json.dumps(asdict(row), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
 @transaction.atomic
 def create_customer(row: CustomerRow, *, actor: str, now: datetime, reason: str = "") -> Customer:
     """Make a customer.
@@ -98,15 +87,15 @@ def create_customer(row: CustomerRow, *, actor: str, now: datetime, reason: str 
 
 @transaction.atomic
 def change_customer(
-    code: str, row: CustomerRow, *, seen: str, actor: str, now: datetime, reason: str = ""
+    code: str, row: CustomerRow, *, seen: Seen, actor: str, now: datetime, reason: str = ""
 ) -> bool:
     """Make the customer be as the row says; its code stays. Returns whether anything changed.
 
     Args:
-        seen: `version_of` the row that was changed into this one.
+        seen: the revision of the row that was changed into this one.
 
     Raises:
-        CustomerNotTaken: it was changed meanwhile, or see `create_customer`.
+        Stale: it was changed meanwhile. CustomerNotTaken: see `create_customer`.
         CustomerRefused: payer, zone or currency are not known.
     """
     models.Customer.objects.select_for_update().filter(code=code).first()
@@ -114,8 +103,7 @@ def change_customer(
         standing = customers_by_code([code]).get(code)
     if standing is None:
         raise CustomerNotTaken("customer_not_found", code=code)
-    if version_of(standing.row) != seen:
-        raise CustomerNotTaken("customer_changed_meanwhile", code=code)
+    refuse_stale(standing.row, seen, of=("parties.customer", str(standing.id)))
     row = checked(replace(row, code=code))
     if (row.inn, row.kpp) != (standing.row.inn, standing.row.kpp):
         _refuse_taken_inn(row, besides=standing.id)
@@ -190,5 +178,5 @@ def _refuse_taken_inn(row: CustomerRow, *, besides: UUID | None) -> None:
 
 __all__ = [
     "KINDS", "CustomerNotTaken", "CustomerRefused", "add_note", "change_customer", "checked",
-    "create_customer", "version_of",
+    "create_customer",
 ]  # fmt: skip

@@ -8,11 +8,13 @@ from django.db import transaction
 from kvit.core import requisites
 from kvit.core.numbering import BadPattern, check_pattern
 from kvit.core.wording import Words
+from kvit.parties import coded
 from kvit.parties._requisites import WrongRequisite, cleaned
-from kvit.parties.queries import branches, sellers
+from kvit.parties.coded import Kind
 from kvit.parties.rows import BranchRow, SellerRow
-from kvit.parties.services import apply_branches, apply_sellers
+from kvit.parties.services import BRANCHES, SELLERS, apply_branches, apply_sellers
 from kvit.platform.failures import Failure
+from kvit.platform.revisions import Seen, refuse_stale
 
 VAT = ("auto", "10", "0", "none", "usn5", "usn7")
 WORDS: Words = {
@@ -47,31 +49,37 @@ class SellerNotTaken(Failure):
 
 @transaction.atomic
 def save_seller(
-    row: SellerRow, *, is_new: bool, actor: str, now: datetime, reason: str = ""
-) -> bool:
+    row: SellerRow, *, is_new: bool | None, seen: Seen = None, actor: str, now: datetime,
+    reason: str = "",
+) -> bool:  # fmt: skip
     """Make a seller, or make the one of that code be as the row says; returns whether it changed.
+
+    Args:
+        is_new: whether there is none of that code yet; None: either is well.
 
     Raises:
         SellerNotTaken: a field cannot be right, the code is taken, or there is none to change.
+        Stale: it was changed since it was seen.
     """
     row = checked_seller(row)
-    _check_code(row.code, row.code in sellers(), is_new=is_new, missing="seller_not_found")
+    _check_stands(SELLERS, row, is_new=is_new, seen=seen, missing="seller_not_found")
     done = apply_sellers([row], actor=actor, now=now, reason=reason)
     return bool(done.created or done.changed)
 
 
 @transaction.atomic
 def save_branch(
-    row: BranchRow, *, is_new: bool, actor: str, now: datetime, reason: str = ""
-) -> bool:
+    row: BranchRow, *, is_new: bool | None, seen: Seen = None, actor: str, now: datetime,
+    reason: str = "",
+) -> bool:  # fmt: skip
     """Make a branch, or make the one of that code be as the row says.
 
     Raises:
-        SellerNotTaken: as in `save_seller`; PartyRefused: there is no such seller.
+        SellerNotTaken, Stale: as in `save_seller`; PartyRefused: there is no such seller.
     """
     if not row.name.strip():
         raise SellerNotTaken("seller_name_missing", field="name")
-    _check_code(row.code, row.code in branches(), is_new=is_new, missing="branch_not_found")
+    _check_stands(BRANCHES, row, is_new=is_new, seen=seen, missing="branch_not_found")
     done = apply_branches([row], actor=actor, now=now, reason=reason)
     return bool(done.created or done.changed)
 
@@ -95,10 +103,18 @@ def checked_seller(row: SellerRow) -> SellerRow:
     return replace(row, name=row.name.strip(), **clean)
 
 
-def _check_code(code: str, stands: bool, *, is_new: bool, missing: str) -> None:
+def _check_stands(
+    kind: Kind, row: SellerRow | BranchRow, *, is_new: bool | None, seen: Seen, missing: str
+) -> None:
+    """Hold the code first, then look at what stands under it."""
+    code = row.code
     if not code.strip() or "/" in code:
         raise SellerNotTaken("seller_code_missing", field="code")
-    if is_new and stands:
+    found = coded.lock(kind, [row]).get(code)
+    if is_new and found is not None:
         raise SellerNotTaken("seller_code_taken", field="code", code=code)
-    if not is_new and not stands:
+    if is_new is False and found is None:
         raise SellerNotTaken(missing, code=code)
+    stands = None if found is None else kind.read(found)
+    key = "" if found is None else str(found.id)
+    refuse_stale(stands, seen, of=(f"parties.{kind.name}", key))

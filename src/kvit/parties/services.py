@@ -53,7 +53,6 @@ from kvit.parties.one_customer import (
     add_note,
     change_customer,
     create_customer,
-    version_of,
 )
 from kvit.parties.rows import BranchRow, Changes, SellerRow, Tenant, TenantRow
 from kvit.parties.staff import (
@@ -70,6 +69,7 @@ from kvit.platform import audit
 from kvit.platform.events import publish
 from kvit.platform.failures import Failure
 from kvit.platform.ids import uuid7
+from kvit.platform.revisions import Seen, refuse_stale
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
 
 __all__ = [
@@ -111,7 +111,6 @@ __all__ = [
     "save_view",
     "set_machine_factors",
     "take_nonce",
-    "version_of",
 ]
 
 WORDS: Words = {
@@ -175,15 +174,19 @@ def create_tenant(row: TenantRow, *, actor: str, now: datetime, reason: str = ""
 
 
 @transaction.atomic
-def change_tenant(row: TenantRow, *, actor: str, now: datetime, reason: str) -> bool:
+def change_tenant(
+    row: TenantRow, *, seen: Seen = None, actor: str, now: datetime, reason: str
+) -> bool:
     """Make the tenant in scope be as the row says; returns whether anything changed.
 
     Raises:
         PartyRefused: another tenant has the code, or the zone or currency is unknown.
+        Stale: it was changed since it was seen.
     """
     _check_tenant(row)
     found = models.Tenant.objects.select_for_update().get(pk=current_tenant_id())
     before = {name: getattr(found, name) for name in asdict(row)}
+    refuse_stale(TenantRow(**before), seen, of=("parties.tenant", str(found.id)))
     if before == asdict(row):
         return False
     if models.Tenant.objects.filter(code=row.code).exclude(pk=found.id).exists():

@@ -21,6 +21,7 @@ from kvit.parties.standing import role_rights
 from kvit.platform import audit
 from kvit.platform.failures import Failure
 from kvit.platform.ids import uuid7
+from kvit.platform.revisions import Seen, refuse_stale
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
 
 WORDS: Words = {
@@ -143,12 +144,16 @@ def revoke(
 
 @transaction.atomic
 def change_role(
-    role: str, rights: frozenset[str], *, granter: frozenset[str], actor: str, now: datetime,
-    reason: str = "",
+    role: str, rights: frozenset[str], *, granter: frozenset[str], seen: Seen = None, actor: str,
+    now: datetime, reason: str = "",
 ) -> bool:  # fmt: skip
     """Make the role have exactly these rights in the tenant in scope; returns whether it changed.
 
+    Args:
+        seen: the revision of its rights as a sorted list.
+
     Raises:
+        Stale: they were changed since they were seen.
         StaffRefused: a right is unknown, the difference is beyond one's own, or it is the owner's.
     """
     if not models.Role.objects.filter(code=role).exists():
@@ -160,6 +165,7 @@ def change_role(
     _lock_members()
     tenant_id = current_tenant_id()
     before = role_rights([tenant_id])[tenant_id][role]
+    refuse_stale(sorted(before), seen, of=("parties.role", role))
     for right in sorted((before ^ rights) - granter):
         raise StaffRefused("staff_right_beyond", right=RIGHTS[right].code)
     if before == rights:

@@ -157,8 +157,11 @@ def _currencies(*bills: Bill) -> set[str]:
 
 
 def _token(given: Given, preview: Preview, figures: Sequence[Figure]) -> str:
+    known = subscriptions.by_codes({row.subscription for row in given.rows})
     told = [
         [[row.subscription, _at(row), row.change, row.value] for row in given.rows],
+        # A change that no bill shows yet was not seen either.
+        sorted([code, one.amendments] for code, one in known.items()),
         [
             [str(one.customer_id), _bills_told(one.before), _bills_told(one.after)]
             for one in preview.customers

@@ -1,10 +1,14 @@
 """Who is asking: a member of the staff or an API key, for one tenant, with certain rights."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
+from django.http import HttpRequest
+
 from kvit.parties.rows import Tenant
+
+KEEPER = "settings.write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +34,13 @@ class Principal:
     def actor(self) -> str:
         """What is written as the author: "user:<id>" or "key:<id>"."""
         return f"{self.kind}:{self.id}"
+
+
+def by(request: HttpRequest) -> dict[str, Any]:
+    """What a service asks about the author of a change: who, and when by the company's clock."""
+    return {"actor": request.principal.actor, "now": request.now}
+
+
+def is_keeper(request: HttpRequest) -> bool:
+    """Whether who asks may change what others share."""
+    return KEEPER in request.principal.rights

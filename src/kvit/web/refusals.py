@@ -18,6 +18,8 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from kvit.platform.failures import Failure
+from kvit.platform.revisions import Stale
+from kvit.web.authorship import failure_text
 
 _log = logging.getLogger("kvit.web")
 API = "/api/"
@@ -36,7 +38,9 @@ class Refusals:
         if request.path.startswith(API):
             return None
         if isinstance(error, Failure):
-            return refused(request, error.text(get_language() or "ru"), code=error.code)
+            text = failure_text(error, get_language() or "ru")
+            status = 409 if isinstance(error, Stale) else 422
+            return refused(request, text, code=error.code, status=status)
         if isinstance(error, (Http404, ImmediateHttpResponse, ReauthenticationRequired)):
             return None  # Django and allauth have their own answers
         if isinstance(error, PermissionDenied):

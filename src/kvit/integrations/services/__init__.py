@@ -18,6 +18,7 @@ from kvit.integrations.services._endpoints import (
     remove_webhook,
     resume_webhook,
     rotate_webhook_secret,
+    standing_of,
 )
 from kvit.integrations.services._objects import (
     REASON,
@@ -71,6 +72,7 @@ __all__ = [
     "resend",
     "resume_webhook",
     "rotate_webhook_secret",
+    "standing_of",
     "take_upload",
     "tenant_option",
     "try_webhook",

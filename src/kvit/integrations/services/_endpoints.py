@@ -15,6 +15,7 @@ from kvit.integrations.queries import WebhookNotFound, webhook_row, webhooks
 from kvit.integrations.rows import EndpointRow, NewEndpoint
 from kvit.platform import audit, clock, events, sealed
 from kvit.platform.failures import Failure
+from kvit.platform.revisions import Seen, refuse_stale
 
 PURPOSE = "webhook"
 OVERLAP = timedelta(hours=24)
@@ -71,7 +72,7 @@ def create_webhook(
     )
     secret = _add_secret(made, now=now)
     row = webhook_row(made)
-    _record("webhook.created", row, actor=actor, now=now, reason=reason, after=_image(row))
+    _record("webhook.created", row, actor=actor, now=now, reason=reason, after=standing_of(row))
     return NewEndpoint(row, secret)
 
 
@@ -83,24 +84,30 @@ def change_webhook(
     topics: Sequence[str],
     description: str,
     allow_http: bool = False,
+    seen: Seen = None,
     actor: str,
     now: datetime,
     reason: str = "",
 ) -> EndpointRow:
     """Make the endpoint be so; what waits goes to the new address.
 
+    Args:
+        seen: the revision of its `standing_of`.
+
     Raises:
         WebhookNotFound: there is none. WebhookRefused: see `create_webhook`.
+        Stale: it was changed since it was seen.
     """
     _check(url, topics, allow_http=allow_http)
     found = lock_webhook(webhook)
-    before = _image(webhook_row(found))
+    before = standing_of(webhook_row(found))
+    refuse_stale(before, seen, of=("integrations.webhook", str(found.pk)))
     found.url, found.topics, found.description = url, sorted(set(topics)), description
     found.save(update_fields=["url", "topics", "description"])
     row = webhook_row(found)
-    if before != _image(row):
+    if before != standing_of(row):
         _record("webhook.changed", row, actor=actor, now=now, reason=reason, before=before,
-                after=_image(row))  # fmt: skip
+                after=standing_of(row))  # fmt: skip
     return row
 
 
@@ -207,7 +214,8 @@ def _add_secret(endpoint: Any, *, now: datetime) -> str:
     return secret
 
 
-def _image(row: EndpointRow) -> dict[str, Any]:
+def standing_of(row: EndpointRow) -> dict[str, Any]:
+    """What a change of an endpoint is made from; its state goes its own ways."""
     return {"url": row.url, "topics": list(row.topics), "description": row.description}
 
 

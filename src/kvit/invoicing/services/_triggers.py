@@ -35,6 +35,7 @@ from kvit.platform import audit
 from kvit.platform.bulk import copy_in
 from kvit.platform.failures import Failure
 from kvit.platform.ids import uuid7
+from kvit.platform.revisions import Seen, refuse_stale
 from kvit.subscriptions import queries as subscriptions
 
 BEGUN = "begun"
@@ -125,18 +126,25 @@ def state_triggers(
 
 @transaction.atomic
 def save_trigger(
-    row: TriggerRow, *, is_new: bool, actor: str, now: datetime, reason: str = ""
-) -> None:
+    row: TriggerRow, *, is_new: bool | None, seen: Seen = None, actor: str, now: datetime,
+    reason: str = "",
+) -> None:  # fmt: skip
     """Make a trigger, or make the one of that code be as the row says.
+
+    Args:
+        is_new: whether there is none of that code yet; None: either is well.
 
     Raises:
         TriggerRefused: see its words; the code is taken, or there is none to change.
+        Stale: it was changed since it was seen.
     """
-    stands = Trigger.objects.select_for_update().filter(code=row.code).exists()
-    if is_new and stands:
+    found = Trigger.objects.select_for_update().filter(code=row.code).first()
+    if is_new and found is not None:
         raise TriggerRefused("trigger_code_taken", field="code", code=row.code)
-    if not is_new and not stands:
+    if is_new is False and found is None:
         raise TriggerRefused("trigger_not_found", code=row.code)
+    stands = found and TriggerRow(found.code, found.kind, **found.said, is_on=found.is_on)
+    refuse_stale(stands, seen, of=("invoicing.trigger", str(found.pk) if found else ""))
     state_triggers([row], actor=actor, now=now, reason=reason)
 
 

@@ -11,7 +11,8 @@ from kvit.parties import brands
 from kvit.parties import queries as parties
 from kvit.parties.brands import BrandRefused, BrandRow
 from kvit.platform.failures import Failure
-from kvit.web.api.core import Router, operation, take_turn
+from kvit.platform.revisions import revision_of
+from kvit.web.api.core import Router, operation, seen, standing
 from kvit.web.api.schemas import Code, Input, Reason, Schema, Text
 
 TAG = ("Настройки и доступ", "Settings and access")
@@ -62,10 +63,8 @@ class BrandOut(Schema):
 @operation(router, "GET", "/sellers/{code}/brand", right="settings.read", response=BrandOut)
 def read_brand(request: HttpRequest, code: Code) -> BrandOut:
     """Colour and logo of a seller's documents."""
-    seller = parties.sellers().get(code)
-    if seller is None:
-        raise BrandRefused("brand_seller_unknown", code=code)
-    row = brands.brands([seller.id]).get(seller.id, BrandRow())
+    row = _brand(code)
+    standing(request, row)
     kept = brands.logos([row.logo]).get(row.logo)
     if kept is None:
         return BrandOut(colour=row.colour, logo=None)
@@ -82,16 +81,26 @@ def read_brand(request: HttpRequest, code: Code) -> BrandOut:
 def save_brand(request: HttpRequest, code: Code, body: BrandIn) -> BrandOut:
     """Make documents look so from now on. A colour that cannot be read on paper is refused with
     the nearest shade that can."""
-    with take_turn(request, f"brand {code}", lambda: read_brand(request, code)):
-        standing = read_brand(request, code)
-        digest = standing.logo.digest if standing.logo else ""
-        if body.logo is not None:
-            digest = brands.keep_logo(_bytes(body.logo)) if body.logo else ""
-        brands.save_brand(
-            code, BrandRow(body.colour, digest), actor=request.principal.actor, now=request.now,
-            reason=body.reason,
-        )  # fmt: skip
+    before = seen(request)
+    if (
+        body.logo is None
+    ):  # what is left as it is must not be changed between the look and the write
+        stands = _brand(code)
+        digest, before = stands.logo, before or revision_of(stands)
+    else:
+        digest = brands.keep_logo(_bytes(body.logo)) if body.logo else ""
+    brands.save_brand(
+        code, BrandRow(body.colour, digest), seen=before, actor=request.principal.actor,
+        now=request.now, reason=body.reason,
+    )  # fmt: skip
     return read_brand(request, code)
+
+
+def _brand(code: str) -> BrandRow:
+    seller = parties.sellers().get(code)
+    if seller is None:
+        raise BrandRefused("brand_seller_unknown", code=code)
+    return brands.brands([seller.id]).get(seller.id, BrandRow())
 
 
 def _bytes(text: str) -> bytes:

@@ -20,7 +20,6 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import orjson
-from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from ninja.constants import NOT_SET
@@ -31,7 +30,8 @@ from kvit.parties.queries import masking
 from kvit.platform import audit, clock
 from kvit.platform.idempotency import once
 from kvit.platform.reading import reading, remember
-from kvit.platform.tenancy import current_tenant_id, tenant_scope
+from kvit.platform.revisions import Seen, revision_of
+from kvit.platform.tenancy import tenant_scope
 from kvit.web import routes
 from kvit.web.access import PERSONAL, is_in_clear, is_masked, is_only_looking
 from kvit.web.api import bodies
@@ -44,7 +44,7 @@ WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 LONGEST_ID = 38  # with the actor it is the scope of an idempotency key, 80 characters
 KEPT_HEADERS = ("ETag", "Location", "Content-Type")
 
-__all__ = ["Guarded", "Router", "etag_of", "operation", "take_turn"]
+__all__ = ["Guarded", "Router", "etag_of", "operation", "seen", "standing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,29 +230,21 @@ def etag_of(answer: bytes) -> str:
     return f'"{hashlib.sha256(answer).hexdigest()[:32]}"'
 
 
-@contextmanager
-def take_turn(request: HttpRequest, resource: str, read: Callable[[], Any]) -> Any:
-    """Let changes of one resource take turns, and refuse one made from an older reading.
+def standing(request: HttpRequest, stands: Any) -> None:
+    """Let the ETag of the answer name the revision of what stands, for a change to be made from."""
+    request.revision = revision_of(stands)
 
-    Args:
-        resource: its name within the tenant, "customer romashka".
-        read: its representation now (a schema's object), as the operation that reads it answers.
 
-    Raises:
-        ApiRefused: `If-Match` names another representation than the one that stands.
+def seen(request: HttpRequest) -> Seen:
+    """Return which revisions the change was made from, by `If-Match`; None where it does not say.
+
+    The service that writes compares them under its lock (`kvit.platform.revisions`).
     """
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-                [f"api:{current_tenant_id()}:{resource}"],
-            )
-        wanted = request.headers.get("If-Match", "").strip()
-        if wanted and wanted != "*":
-            standing = etag_of(bodies.dumps(read().model_dump()))
-            if standing not in [tag.strip() for tag in wanted.split(",")]:
-                raise ApiRefused("changed_meanwhile", status=412, field="If-Match")
-        yield
+    wanted = request.headers.get("If-Match", "").strip()
+    if wanted in ("", "*"):
+        return None
+    tags = (tag.strip().removeprefix("W/").strip('"') for tag in wanted.split(","))
+    return frozenset(tag.partition(".")[0] for tag in tags)
 
 
 def _with_etag(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
@@ -260,6 +252,8 @@ def _with_etag(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     if answer.status_code != 200 or answer.streaming or not is_json or "ETag" in answer:
         return answer
     tag = etag_of(answer.content)
+    if revision := getattr(request, "revision", ""):
+        tag = f'"{revision}.{tag[1:]}'
     if request.method in ("GET", "HEAD") and tag in request.headers.get("If-None-Match", ""):
         answer = HttpResponse(status=304)
     answer["ETag"] = tag

@@ -11,7 +11,7 @@ from kvit.insight.timeline import KINDS, timeline
 from kvit.parties import queries, services
 from kvit.parties.rows import Customer, CustomerAsked, CustomerRow, Note
 from kvit.web import story
-from kvit.web.api.core import Router, operation, take_turn
+from kvit.web.api.core import Router, operation, seen, standing
 from kvit.web.api.problems import ApiRefused, language
 from kvit.web.api.schemas import (
     UUID,
@@ -153,22 +153,21 @@ def create_customer(request: HttpRequest, body: NewCustomerIn) -> CustomerOut:
 )  # fmt: skip
 def read_customer(request: HttpRequest, code: str) -> CustomerOut:
     """One customer."""
-    return _shown(_customer(code))
+    return _whole(request, code)
 
 
 @operation(router, "PUT", "/customers/{code}", right="customers.write", response=CustomerOut)
 def change_customer(request: HttpRequest, code: str, body: CustomerIn) -> CustomerOut:
     """State the customer whole; what is left out becomes empty."""
-    with take_turn(request, f"customer {code}", lambda: _shown(_customer(code))):
-        services.change_customer(
-            code,
-            _row(code, body),
-            seen=services.version_of(_customer(code).row),
-            actor=request.principal.actor,
-            now=request.now,
-            reason=body.reason,
-        )
-        return _shown(_customer(code))
+    services.change_customer(
+        code,
+        _row(code, body),
+        seen=seen(request),
+        actor=request.principal.actor,
+        now=request.now,
+        reason=body.reason,
+    )
+    return _whole(request, code)
 
 
 @operation(
@@ -220,6 +219,12 @@ def _customer(code: str) -> Customer:
     if found is None:
         raise ApiRefused("not_found", status=404, field="code")
     return found
+
+
+def _whole(request: HttpRequest, code: str) -> CustomerOut:
+    found = _customer(code)
+    standing(request, found.row)
+    return _shown(found)
 
 
 def _row(code: str, body: CustomerIn) -> CustomerRow:

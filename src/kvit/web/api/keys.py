@@ -8,11 +8,11 @@ from django.http import HttpRequest
 from ninja import Query
 from pydantic import Field
 
-from kvit.parties import queries
+from kvit.parties import api_keys, queries
 from kvit.parties import services as parties
 from kvit.parties.rows import ApiKeyRow
 from kvit.platform.paging import keyset
-from kvit.web.api.core import Router, operation
+from kvit.web.api.core import Router, operation, seen, standing
 from kvit.web.api.schemas import Input, Int, Listed, Moment, Paging, Reason, Schema, Text, listed
 
 TAG = ("Ключи API", "API keys")
@@ -94,7 +94,9 @@ def create_key(request: HttpRequest, body: KeyIn) -> NewKeyOut:
 @operation(router, "GET", "/keys/{key_id}", right="keys.write", response=KeyOut)
 def read_key(request: HttpRequest, key_id: UUID) -> KeyOut:
     """One key."""
-    return _shown(queries.key_by_id(key_id))
+    row = queries.key_by_id(key_id)
+    standing(request, api_keys.standing_of(row))
+    return _shown(row)
 
 
 @operation(
@@ -107,6 +109,7 @@ def rotate_key(request: HttpRequest, key_id: UUID, body: RotateIn) -> NewKeyOut:
         key_id,
         granter=request.principal.rights,
         overlap=timedelta(hours=body.overlap_hours),
+        seen=seen(request),
         actor=request.principal.actor,
         now=datetime.now(UTC),
         reason=body.reason,

@@ -1,17 +1,16 @@
 """Lists as people keep them: the columns they chose, the views they saved."""
 
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
 from pydantic import Field
 
 from kvit.parties import queries, services
-from kvit.web.api.core import Router, operation, take_turn
+from kvit.web.api.core import Router, operation, seen, standing
 from kvit.web.api.schemas import Input, Schema, Text
 from kvit.web.columns import codes_of
 from kvit.web.listings import columns_of, listing_of
-from kvit.web.office.views import KEEPER
+from kvit.web.principal import by, is_keeper
 from kvit.web.routes import SIGNED_IN
 
 TAG = ("Представления списков", "Views of lists")
@@ -79,7 +78,7 @@ def save_list_view(request: HttpRequest, code: str, body: ListViewIn) -> ListVie
     listing = listing_of(code)
     made = services.save_view(
         list_code=listing.code, name=body.name, query=body.query, is_shared=body.is_shared,
-        **_by(request),
+        **by(request),
     )  # fmt: skip
     return _shown(request, made)
 
@@ -91,37 +90,39 @@ def choose_list_columns(request: HttpRequest, code: str, body: ListColumnsIn) ->
     """They are shown, and exported, wherever the address names no others."""
     chosen = body.columns or codes_of(listing_of(code).usual()).split(",")
     services.choose_columns(
-        list_code=code, columns=columns_of(code, chosen), **_by(request)
+        list_code=code, columns=columns_of(code, chosen), **by(request)
     )  # fmt: skip
 
 
 @operation(router, "PUT", "/lists/{code}/opens", right=SIGNED_IN, status=204, response=None)
 def open_list_with(request: HttpRequest, code: str, body: ListOpensIn) -> None:
     """It holds for who asks alone."""
-    services.open_list_with(list_code=listing_of(code).code, view=body.view, **_by(request))
+    services.open_list_with(list_code=listing_of(code).code, view=body.view, **by(request))
 
 
 @operation(router, "GET", "/list-views/{view}", right=SIGNED_IN, response=ListViewOut)
 def read_list_view(request: HttpRequest, view: UUID) -> ListViewOut:
     """One's own, or a shared one."""
-    return _shown(request, queries.view_by_id(view, request.principal.actor))
+    row = queries.view_by_id(view, request.principal.actor)
+    standing(request, row)
+    return _shown(request, row)
 
 
 @operation(router, "PUT", "/list-views/{view}", right=SIGNED_IN, response=ListViewOut)
 def change_list_view(request: HttpRequest, view: UUID, body: ListViewIn) -> ListViewOut:
     """Another person's shared view is changed by who may change settings."""
-    with take_turn(request, f"list view {view}", lambda: read_list_view(request, view)):
-        row = services.change_view(
-            view, name=body.name, query=body.query, is_shared=body.is_shared,
-            keeper=_is_keeper(request), **_by(request),
-        )  # fmt: skip
+    row = services.change_view(
+        view, name=body.name, query=body.query, is_shared=body.is_shared, seen=seen(request),
+        keeper=is_keeper(request), **by(request),
+    )  # fmt: skip
+    standing(request, row)
     return _shown(request, row)
 
 
 @operation(router, "DELETE", "/list-views/{view}", right=SIGNED_IN, status=204, response=None)
 def remove_list_view(request: HttpRequest, view: UUID) -> None:
     """It can be restored."""
-    services.remove_view(view, keeper=_is_keeper(request), **_by(request))
+    services.remove_view(view, keeper=is_keeper(request), **by(request))
 
 
 @operation(
@@ -129,7 +130,7 @@ def remove_list_view(request: HttpRequest, view: UUID) -> None:
 )  # fmt: skip
 def restore_list_view(request: HttpRequest, view: UUID) -> ListViewOut:
     """As it was when it was removed."""
-    row = services.restore_view(view, keeper=_is_keeper(request), **_by(request))
+    row = services.restore_view(view, keeper=is_keeper(request), **by(request))
     return _shown(request, row)
 
 
@@ -138,11 +139,3 @@ def _shown(request: HttpRequest, row: queries.ListViewRow) -> ListViewOut:
         id=row.id, list=row.list, name=row.name, query=row.query, is_shared=row.is_shared,
         is_mine=row.owner == request.principal.actor,
     )  # fmt: skip
-
-
-def _is_keeper(request: HttpRequest) -> bool:
-    return KEEPER in request.principal.rights
-
-
-def _by(request: HttpRequest) -> dict[str, Any]:
-    return {"actor": request.principal.actor, "now": request.now}

@@ -20,6 +20,7 @@ from kvit.core.pricing import PriceError
 from kvit.core.wording import Words, say
 from kvit.platform import durable_log
 from kvit.platform.failures import Failure
+from kvit.web.authorship import failure_text
 
 PREFIX = "/api/v1/"
 MEDIA_TYPE = "application/problem+json"
@@ -79,10 +80,6 @@ WORDS: Words = {
     "method_not_allowed": (
         "Метод {method} здесь не применим; можно: {allowed}.",
         "The method {method} is not for this address; allowed: {allowed}.",
-    ),
-    "changed_meanwhile": (
-        "Объект успели изменить: то, что вы читали, уже не то, что есть.",
-        "The object was changed meanwhile: what you have read is not what stands.",
     ),
     "body_too_large": (
         "Тело запроса больше {limit} байт.",
@@ -288,7 +285,7 @@ def of_failure(request: HttpRequest, error: Failure) -> HttpResponse:
         request,
         status=status,
         code=error.code,
-        detail=error.text(language(request)),
+        detail=failure_text(error, language(request)),
         field=str(field),
         headers=getattr(error, "headers", None),
     )

@@ -14,7 +14,8 @@ from kvit.parties import queries as parties
 from kvit.parties.rows import SERIES, BranchRow, SellerRow, TenantRow
 from kvit.platform import audit_log
 from kvit.platform.audit_log import AuditFilter
-from kvit.web.api.core import Router, operation, take_turn
+from kvit.web.api.core import Router, operation, seen, standing
+from kvit.web.api.problems import ApiRefused
 from kvit.web.api.schemas import (
     Bool,
     Code,
@@ -171,6 +172,12 @@ class RoleOut(Schema):
     limits: list[Money] = Field(description="Corrections above wait for approval; empty: none.")
 
 
+class RoleLimitsOut(Schema):
+    """The limits of a role; empty: none."""
+
+    limits: list[Money]
+
+
 class RoleIn(Input):
     """All rights that the role shall have."""
 
@@ -226,18 +233,19 @@ class AuditOut(Schema):
 @operation(router, "GET", "/company", right="settings.read", response=CompanyOut)
 def read_company(request: HttpRequest) -> CompanyOut:
     """The company and its policies."""
-    return CompanyOut(**asdict(parties.tenant().row))
+    row = parties.tenant().row
+    standing(request, row)
+    return CompanyOut(**asdict(row))
 
 
 @operation(router, "PUT", "/company", right="settings.write", response=CompanyOut)
 def change_company(request: HttpRequest, body: CompanyIn) -> CompanyOut:
     """Documents that are issued keep what they say."""
-    with take_turn(request, "company", lambda: read_company(request)):
-        values = body.model_dump(exclude={"reason"})
-        services.change_tenant(
-            TenantRow(code=parties.tenant().row.code, **values), **_asker(request),
-            reason=body.reason,
-        )  # fmt: skip
+    values = body.model_dump(exclude={"reason"})
+    services.change_tenant(
+        TenantRow(code=parties.tenant().row.code, **values), seen=seen(request),
+        reason=body.reason, **_asker(request),
+    )  # fmt: skip
     return read_company(request)
 
 
@@ -254,6 +262,7 @@ def read_seller(request: HttpRequest, code: Code) -> SellerOut:
     found = parties.sellers().get(code)
     if found is None:
         raise one_seller.SellerNotTaken("seller_not_found", code=code)
+    standing(request, found.row)
     return SellerOut(**asdict(found.row))
 
 
@@ -262,10 +271,10 @@ def read_seller(request: HttpRequest, code: Code) -> SellerOut:
 )
 def save_seller(request: HttpRequest, code: Code, body: SellerIn) -> SellerOut:
     """Make the seller, or make it be so. Check digits of requisites are checked."""
-    with take_turn(request, f"seller {code}", lambda: read_seller(request, code)):
-        row = SellerRow(code=code, **body.model_dump(exclude={"reason"}))
-        is_new = code not in parties.sellers()
-        one_seller.save_seller(row, is_new=is_new, **_asker(request), reason=body.reason)
+    row = SellerRow(code=code, **body.model_dump(exclude={"reason"}))
+    one_seller.save_seller(
+        row, is_new=None, seen=seen(request), reason=body.reason, **_asker(request)
+    )
     return read_seller(request, code)
 
 
@@ -276,13 +285,24 @@ def list_branches(request: HttpRequest) -> dict[str, Any]:
     return {"data": rows, "next": None, "count": len(rows)}
 
 
+@operation(router, "GET", "/branches/{code}", right="settings.read", response=BranchOut)
+def read_branch(request: HttpRequest, code: Code) -> BranchOut:
+    """One branch."""
+    found = parties.branches().get(code)
+    if found is None:
+        raise one_seller.SellerNotTaken("branch_not_found", code=code)
+    standing(request, found)
+    return BranchOut(**asdict(found))
+
+
 @operation(router, "PUT", "/branches/{code}", right="settings.write", response=BranchOut)
 def save_branch(request: HttpRequest, code: Code, body: BranchIn) -> BranchOut:
     """Make the branch, or make it be so."""
     row = BranchRow(code=code, name=body.name, seller=body.seller)
-    is_new = code not in parties.branches()
-    one_seller.save_branch(row, is_new=is_new, **_asker(request), reason=body.reason)
-    return BranchOut(**asdict(parties.branches()[code]))
+    one_seller.save_branch(
+        row, is_new=None, seen=seen(request), reason=body.reason, **_asker(request)
+    )
+    return read_branch(request, code)
 
 
 @operation(
@@ -334,11 +354,29 @@ def list_roles(request: HttpRequest) -> dict[str, Any]:
     return {"data": rows, "next": None, "count": len(rows)}
 
 
+@operation(router, "GET", "/roles/{code}", right="members.read", response=RoleOut)
+def read_role(request: HttpRequest, code: Code) -> RoleOut:
+    """One role; its ETag is for a change of its rights."""
+    card = _card(code)
+    standing(request, sorted(card.rights))
+    return _role(card)
+
+
+@operation(router, "GET", "/roles/{code}/limits", right="members.read", response=RoleLimitsOut)
+def read_role_limits(request: HttpRequest, code: Code) -> RoleLimitsOut:
+    """Up to which sums the role decides by itself; its ETag is for a change of them."""
+    card = _card(code)
+    standing(request, card.limits)
+    return RoleLimitsOut(limits=_role(card).limits)
+
+
 @operation(router, "PUT", "/roles/{code}", right="members.write", response=RoleOut, recent=True)
 def change_role(request: HttpRequest, code: Code, body: RoleIn) -> RoleOut:
     """Make the role have exactly these rights in this company."""
-    services.change_role(code, frozenset(body.rights), reason=body.reason, **_granter(request))
-    return next(_role(one) for one in parties.roles() if one.code == code)
+    services.change_role(
+        code, frozenset(body.rights), seen=seen(request), reason=body.reason, **_granter(request)
+    )
+    return read_role(request, code)
 
 
 @operation(
@@ -348,8 +386,11 @@ def set_role_limits(request: HttpRequest, code: Code, body: LimitsIn) -> RoleOut
     """Make the role correct up to exactly these sums by itself; of none given, up to any. Never
     above one's own limit."""
     given = {one.currency: one.minor() for one in body.limits}
-    limits.set_limits(code, given, reason=body.reason, **_asker(request))
-    return next(_role(one) for one in parties.roles() if one.code == code)
+    limits.set_limits(
+        code, given, seen=seen(request), reason=body.reason, **_asker(request)
+    )  # fmt: skip
+    read_role_limits(request, code)
+    return _role(_card(code))
 
 
 @operation(router, "GET", "/audit", right="audit.read", response=Listed[AuditOut])
@@ -390,6 +431,13 @@ def _role(one: parties.RoleCard) -> RoleOut:
         members=one.members,
         limits=[Money.of(minor, currency) for currency, minor in one.limits.items()],
     )
+
+
+def _card(code: str) -> parties.RoleCard:
+    found = next((one for one in parties.roles() if one.code == code), None)
+    if found is None:
+        raise ApiRefused("not_found", status=404, field="code")
+    return found
 
 
 def _asker(request: HttpRequest) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from kvit.parties import queries
 from kvit.parties import services as parties
 from kvit.platform import clock
 from kvit.web import routes
-from kvit.web.api.core import Router, operation
+from kvit.web.api.core import Router, operation, seen, standing
 from kvit.web.api.schemas import Input, Moment, Reason, Schema
 
 TAG = ("Компания и часы", "The company and its clock")
@@ -56,7 +56,8 @@ class FactorsIn(Input):
 def read_tenant(request: HttpRequest) -> TenantOut:
     """Say whose key this is."""
     who = request.principal
-    row = who.tenant.row
+    row, factors = who.tenant.row, queries.machine_factors()
+    standing(request, factors)
     return TenantOut(
         id=who.tenant.id,
         code=row.code,
@@ -66,7 +67,7 @@ def read_tenant(request: HttpRequest) -> TenantOut:
         language=row.language,
         actor=who.actor,
         rights=sorted(who.rights),
-        machine_factors=queries.machine_factors(),
+        machine_factors=factors,
     )
 
 
@@ -77,8 +78,9 @@ def read_tenant(request: HttpRequest) -> TenantOut:
 def change_machine_factors(request: HttpRequest, body: FactorsIn) -> TenantOut:
     """Say how machines prove who they are."""
     parties.set_machine_factors(
-        body.machine_factors, actor=request.principal.actor, now=request.now, reason=body.reason
-    )
+        body.machine_factors, seen=seen(request), actor=request.principal.actor,
+        now=request.now, reason=body.reason,
+    )  # fmt: skip
     return read_tenant(request)
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from kvit.invoicing import queries, services
 from kvit.invoicing.rows import TriggerInfo, TriggerRow
-from kvit.web.api.core import Router, operation, take_turn
+from kvit.web.api.core import Router, operation, seen, standing
 from kvit.web.api.schemas import Bool, Code, Input, Int, Listed, Moment, Reason, Schema, Text
 
 TAG = ("Расчётные запуски", "Bill runs")
@@ -58,6 +58,7 @@ def read_trigger(request: HttpRequest, code: Code) -> TriggerOut:
     """One trigger."""
     for one in queries.triggers():
         if one.row.code == code:
+            standing(request, one.row)
             return _shown(one)
     raise services.TriggerRefused("trigger_not_found", code=code)
 
@@ -65,12 +66,11 @@ def read_trigger(request: HttpRequest, code: Code) -> TriggerOut:
 @operation(router, "PUT", "/triggers/{code}", right="settings.write", response=TriggerOut)
 def save_trigger(request: HttpRequest, code: Code, body: TriggerIn) -> TriggerOut:
     """Make the trigger, or make it be so. What was due before is not made up for."""
-    with take_turn(request, f"trigger {code}", lambda: read_trigger(request, code)):
-        row = TriggerRow(code=code, **body.model_dump(exclude={"reason"}))
-        is_new = code not in {one.row.code for one in queries.triggers()}
-        services.save_trigger(
-            row, is_new=is_new, actor=request.principal.actor, now=request.now, reason=body.reason
-        )
+    row = TriggerRow(code=code, **body.model_dump(exclude={"reason"}))
+    services.save_trigger(
+        row, is_new=None, seen=seen(request), actor=request.principal.actor, now=request.now,
+        reason=body.reason,
+    )  # fmt: skip
     return read_trigger(request, code)
 
 

@@ -12,7 +12,7 @@ from kvit.integrations import queries, services
 from kvit.integrations.rows import AttemptRow, DeliveryRow, EndpointRow, NewEndpoint
 from kvit.platform import events, settings
 from kvit.platform.paging import keyset
-from kvit.web.api.core import Router, operation, take_turn
+from kvit.web.api.core import Router, operation, seen, standing
 from kvit.web.api.schemas import Input, Int, Listed, Moment, Paging, Reason, Schema, Text, listed
 
 TAG = ("Вебхуки", "Webhooks")
@@ -154,23 +154,26 @@ def list_webhook_topics(request: HttpRequest) -> list[TopicOut]:
 @operation(router, "GET", "/webhooks/{webhook}", right=RIGHT, response=WebhookOut)
 def read_webhook(request: HttpRequest, webhook: UUID) -> WebhookOut:
     """One webhook."""
-    return _shown(queries.webhook_by_id(webhook))
+    row = queries.webhook_by_id(webhook)
+    standing(request, services.standing_of(row))
+    return _shown(row)
 
 
 @operation(router, "PUT", "/webhooks/{webhook}", right=RIGHT, response=WebhookOut, recent=True)
 def change_webhook(request: HttpRequest, webhook: UUID, body: WebhookIn) -> WebhookOut:
     """What waits goes to the new address."""
-    with take_turn(request, f"webhook {webhook}", lambda: read_webhook(request, webhook)):
-        row = services.change_webhook(
-            webhook,
-            url=body.url,
-            topics=body.topics,
-            description=body.description,
-            allow_http=settings.load().webhooks_allow_private,
-            actor=request.principal.actor,
-            now=request.now,
-            reason=body.reason,
-        )
+    row = services.change_webhook(
+        webhook,
+        url=body.url,
+        topics=body.topics,
+        description=body.description,
+        allow_http=settings.load().webhooks_allow_private,
+        seen=seen(request),
+        actor=request.principal.actor,
+        now=request.now,
+        reason=body.reason,
+    )
+    standing(request, services.standing_of(row))
     return _shown(row)
 
 

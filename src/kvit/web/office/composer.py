@@ -26,9 +26,11 @@ from kvit.parties import queries as parties
 from kvit.web import composing
 from kvit.web.forms import whole
 from kvit.web.office import _named, _rows, _shapes
+from kvit.web.office._diffs import differences
 from kvit.web.office._rows import columns_posted
 from kvit.web.office._shapes import Input, Making
 from kvit.web.office._told import told
+from kvit.web.office.editing import Meanwhile
 from kvit.web.routes import action
 from kvit.web.tags import lang
 
@@ -87,6 +89,10 @@ def compose(request: HttpRequest, draft: UUID, kind: str) -> HttpResponse:
             draft, asked, document,
             expected=expected, actor=request.principal.actor, now=request.now,
         )  # fmt: skip
+    except services.DraftRefused as error:
+        if error.code != "draft_moved":
+            raise
+        return _moved(request, draft, asked, document, quantity, pressed, error)
     except PriceError as error:
         return _form(
             request, info, asked, document, quantity, pressed=pressed, error=error, status=422
@@ -110,6 +116,24 @@ def example(request: HttpRequest, draft: UUID) -> HttpResponse:
     return render(request, "office/composer/example.html", context | {"live": inputs})
 
 
+def _moved(
+    request: HttpRequest, draft: UUID, kind: Kind, document: dict[str, Any], quantity: str,
+    pressed: _rows.Asked, error: services.DraftRefused,
+) -> HttpResponse:  # fmt: skip
+    """Keep what was typed, beside what the draft says by now; kept again, it replaces that."""
+    info = _draft(draft)
+    key = statements.key_of(statements.read(kind, document))
+    stands = _beginning(QueryDict(mutable=False), info, kind, key=key)
+    rows = [
+        {"label": one.where, "before": one.was, "after": one.becomes}
+        for one in differences(stands, document, kind, lang())
+    ]
+    return _form(
+        request, info, kind, document, quantity, pressed=pressed,
+        meanwhile=Meanwhile(error, rows), status=409,
+    )  # fmt: skip
+
+
 def _draft(draft: UUID) -> DraftInfo:
     info = queries.draft(draft)
     if info is None:
@@ -123,9 +147,11 @@ def _kind(kind: str) -> Kind:
     return kind
 
 
-def _beginning(asked: QueryDict, info: DraftInfo, kind: Kind) -> dict[str, Any]:
+def _beginning(
+    asked: QueryDict, info: DraftInfo, kind: Kind, *, key: str = ""
+) -> dict[str, Any]:  # fmt: skip
     """Return the document to begin with: of the draft, of what stands, or a new one."""
-    key = asked.get("key", "")
+    key = key or asked.get("key", "")
     own = info.content.get(kind, {}).get(key)
     if own is not None:
         return dict(own)
@@ -180,6 +206,7 @@ def _form(
     *,
     pressed: _rows.Asked | None = None,
     error: PriceError | None = None,
+    meanwhile: Meanwhile | None = None,
     status: int = 200,
 ) -> HttpResponse:
     known = queries.catalogue()
@@ -198,6 +225,7 @@ def _form(
         else told(error, lang()),
         "examples": _examples_shown(document),
         "back": reverse("office:draft", args=[info.id]),
+        "meanwhile": meanwhile,
     }
     if kind == "price":
         context |= _worked(info, document, quantity, known)

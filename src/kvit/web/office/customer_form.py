@@ -17,8 +17,10 @@ from kvit.parties import queries as parties
 from kvit.parties import services
 from kvit.parties.rows import CustomerRow
 from kvit.parties.services import CustomerNotTaken, CustomerRefused
+from kvit.platform.revisions import Stale, revision_of
 from kvit.web.forms import OfficeForm
 from kvit.web.office.customers import CUSTOMER_KINDS, find
+from kvit.web.office.editing import Meanwhile
 from kvit.web.routes import action
 from kvit.web.tags import lang
 
@@ -103,7 +105,7 @@ def customer_new(request: HttpRequest) -> HttpResponse:
         operation="change_customer", form=True)  # fmt: skip
 def customer_edit(request: HttpRequest, customer: UUID) -> HttpResponse:
     found = find(request, customer)
-    initial = asdict(found.row) | {"seen": services.version_of(found.row)}
+    initial = asdict(found.row) | {"seen": revision_of(found.row)}
     form = CustomerForm(request.POST or None, is_new=False, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
@@ -115,10 +117,10 @@ def customer_edit(request: HttpRequest, customer: UUID) -> HttpResponse:
                 now=request.now,
                 reason=form.cleaned_data["reason"],
             )
+        except Stale as error:
+            return _compared(request, form, found.id, error)
         except (CustomerNotTaken, CustomerRefused) as error:
             _tell(form, error)
-            if error.code == "customer_changed_meanwhile":
-                return _compared(request, form, found.id)
         else:
             said = _("Changed. Issued documents stay as they are.") if changed else (
                 _("Nothing was changed: everything stands as you left it."))  # fmt: skip
@@ -137,25 +139,28 @@ def _tell(form: CustomerForm, error: CustomerNotTaken | CustomerRefused) -> None
     form.add_error(name if name in form.fields else None, text)
 
 
-def _compared(request: HttpRequest, form: CustomerForm, key: UUID) -> HttpResponse:
+def _compared(
+    request: HttpRequest, form: CustomerForm, key: UUID, error: Stale
+) -> HttpResponse:  # fmt: skip
     """Show what stands beside what was typed; saved again, it is compared with what stands."""
-    standing = parties.customers_by_id([key])[key].row
-    typed = form.row(standing.code)
-    theirs = [
-        {"label": field.label, "stands": getattr(standing, field.name),
-         "typed": getattr(typed, field.name)}
+    stands, typed = error.stands, form.row(error.stands.code)
+    rows = [
+        {"label": field.label, "before": getattr(stands, field.name),
+         "after": getattr(typed, field.name)}
         for field in form.visible_fields()
-        if field.name != "reason" and getattr(standing, field.name) != getattr(typed, field.name)
+        if field.name != "reason" and getattr(stands, field.name) != getattr(typed, field.name)
     ]  # fmt: skip
     data = form.data.copy()
-    data["seen"] = services.version_of(standing)
+    data["seen"] = error.revision
     again = CustomerForm(data, is_new=False)
     again.is_valid()
-    again.add_error(None, " ".join(form.non_field_errors()))
-    return _shown(request, again, key, theirs=theirs)
+    return _shown(request, again, key, meanwhile=Meanwhile(error, rows), status=409)
 
 
-def _shown(request: HttpRequest, form: CustomerForm, key: UUID | None, **more: Any) -> HttpResponse:
+def _shown(
+    request: HttpRequest, form: CustomerForm, key: UUID | None, *,
+    meanwhile: Meanwhile | None = None, status: int = 0,
+) -> HttpResponse:  # fmt: skip
     found = parties.customers_by_id([key])[key] if key else None
     groups = (
         (_("Who it is"), ("name", "kind", "code", "inn", "kpp", "ogrn")),
@@ -167,6 +172,6 @@ def _shown(request: HttpRequest, form: CustomerForm, key: UUID | None, **more: A
         {"title": title, "fields": [form[name] for name in names if name in form.fields]}
         for title, names in groups
     ]
-    status = 422 if form.is_bound else 200
-    context = {"form": form, "groups": shown, "customer": found, **more}
-    return render(request, "office/customers/form.html", context, status=status)
+    context = {"form": form, "groups": shown, "customer": found, "meanwhile": meanwhile}
+    usual = 422 if form.is_bound else 200
+    return render(request, "office/customers/form.html", context, status=status or usual)

@@ -2,14 +2,13 @@
 
     return edited(request, Changing(form=CompanyForm, standing={…}, save=…, …))
 
-The second step carries what was seen before: if the setting was changed meanwhile, it is refused.
+Each step carries the revision that was seen: if the setting was changed meanwhile, what stands is
+shown beside what was typed, and nothing is lost.
 What a setting was before can be put into the form again (`?restore=<row of the journal>`).
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +21,8 @@ from django.utils.translation import gettext_lazy
 
 from kvit.platform import audit_log
 from kvit.platform.failures import Failure
+from kvit.platform.revisions import Stale, refuse_stale, revision_of
+from kvit.web.authorship import failure_text
 from kvit.web.forms import OfficeForm
 from kvit.web.office.links import people
 from kvit.web.tags import lang
@@ -54,15 +55,32 @@ class SettingForm(OfficeForm):
 
 
 @dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """What `office/meanwhile.html` shows: somebody was faster, and what is not alike.
+
+    Each row has a label, what stands (`before`) and what was typed (`after`).
+    """
+
+    error: Failure
+    rows: Sequence[Mapping[str, Any]]
+
+    @property
+    def text(self) -> str:
+        """Who it was, and what to do."""
+        return failure_text(self.error, lang())
+
+
+@dataclass(frozen=True, slots=True)
 class Changing:
     """What is changed: the form, how it stands, who writes it, where to go then.
 
-    `save` is given the values and the reason. `object` is (type, id) in the journal.
+    `row` is a dataclass, as the service compares it. `save` is given the values, the reason and the
+    revision that was seen. `object` is (type, id) in the journal.
     """
 
     form: type[SettingForm]
-    standing: Mapping[str, Any]
-    save: Callable[[dict[str, Any], str], object]
+    row: Any
+    save: Callable[[dict[str, Any], str, str | None], object]
     title: str
     lead: str
     back: str  # a route
@@ -72,47 +90,57 @@ class Changing:
     extra: Mapping[str, Any] = field(default_factory=dict)
     fields_of: Mapping[str, str] = field(default_factory=dict)  # refusal's code → field
 
+    @property
+    def standing(self) -> dict[str, Any]:
+        """What stands, by the names of the form's fields."""
+        told = asdict(self.row)
+        return {name: value for name, value in told.items() if self.is_new or name != "code"}
+
 
 def edited(request: HttpRequest, change: Changing) -> HttpResponse:
     """Show the form, then what would change, then do it."""
-    seen = _version(change.standing)
     if request.method != "POST":
         form = change.form(initial={**change.standing, **_restored(request, change)})
-        return _shown(request, change, form, seen)
+        return _shown(request, change, form)
     form = change.form(
         request.POST, request.FILES, initial={**change.standing, **_restored(request, change)}
     )
     if not form.is_valid():
-        return _shown(request, change, form, seen, status=422)
+        return _shown(request, change, form, status=422)
     differences = _differences(form, change.standing)
     if not differences and not change.is_new:
         messages.info(request, _("Nothing differs from what stands."))
         return redirect(change.back)
-    if request.POST.get("seen") != seen:
-        form.add_error(None, _("It was changed while you edited. Compare and save again."))
-        return _shown(request, change, form, seen, differences=differences, status=409)
-    if "confirm" not in request.POST:
-        return _shown(request, change, form, seen, differences=differences)
+    seen = None if change.is_new else request.POST.get("seen", "")
     try:
-        change.save(form.values(), form.cleaned_data["reason"])
+        refuse_stale(change.row, seen, of=change.object)
+        if "confirm" not in request.POST:
+            return _shown(request, change, form, differences=differences)
+        change.save(form.values(), form.cleaned_data["reason"], seen)
+    except Stale as error:
+        standing = replace(change, row=error.stands)
+        differences = _differences(form, standing.standing)
+        return _shown(request, standing, form, differences=differences, meanwhile=error, status=409)
     except Failure as error:
         name = error.params.get("field") or change.fields_of.get(error.code)
         form.add_error(name if name in form.fields else None, error.text(lang()))
-        return _shown(request, change, form, seen, status=422)
+        return _shown(request, change, form, status=422)
     messages.success(request, _("Saved."))
     return redirect(change.back)
 
 
 def _shown(
-    request: HttpRequest, change: Changing, form: SettingForm, seen: str, *,
-    differences: list[dict[str, Any]] | None = None, status: int = 200,
+    request: HttpRequest, change: Changing, form: SettingForm, *,
+    differences: list[dict[str, Any]] | None = None, meanwhile: Stale | None = None,
+    status: int = 200,
 ) -> HttpResponse:  # fmt: skip
     past = audit_log.history(*change.object) if change.object[1] else []
     context = {
         "form": form,
         "change": change,
-        "seen": seen,
+        "seen": revision_of(change.row),
         "differences": differences,
+        "meanwhile": meanwhile and Meanwhile(meanwhile, differences or []),
         "past": past,
         "people": people(one.actor for one in past),
     }
@@ -141,8 +169,3 @@ def _restored(request: HttpRequest, change: Changing) -> dict[str, Any]:
         return {}
     known = change.form.base_fields
     return {name: value for name, value in (found.before or {}).items() if name in known}
-
-
-def _version(standing: Mapping[str, Any]) -> str:
-    text = json.dumps(standing, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

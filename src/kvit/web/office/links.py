@@ -1,13 +1,15 @@
 """Addresses of other areas' pages, and names of people, for pages that point at them."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.urls import NoReverseMatch, reverse
 
 from kvit.parties import queries as parties
+from kvit.web.authorship import people
+
+__all__ = ["Who", "customer_address", "customers", "people", "subscription_address"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +50,3 @@ def _address(name: str, *arguments: list[object]) -> str:
         except NoReverseMatch:
             continue
     return ""
-
-
-def people(actors: Iterable[str]) -> dict[str, str]:
-    """Return who the authors of changes are: the names of users."""
-    ids = {}
-    for actor in actors:
-        kind, _, key = actor.partition(":")
-        if kind == "user":
-            with suppress(ValueError):
-                ids[actor] = UUID(key)
-    names = parties.user_names(ids.values())
-    return {actor: names.get(key, actor) for actor, key in ids.items()}

@@ -1,7 +1,7 @@
 """Settings: what there is, the company and its policies, the test clock."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -17,11 +17,11 @@ from kvit.core.searching import folded, other_layout
 from kvit.invoicing import queries as invoicing
 from kvit.parties import queries as parties
 from kvit.parties import services
-from kvit.parties.rows import TenantRow
 from kvit.platform import audit_log, clock
 from kvit.web.forms import OfficeForm
 from kvit.web.office.editing import Changing, SettingForm, edited
 from kvit.web.office.links import people
+from kvit.web.principal import by
 from kvit.web.routes import action, page
 
 VAT_ROUNDING = (
@@ -95,18 +95,14 @@ def settings(request: HttpRequest) -> HttpResponse:
 )  # fmt: skip
 def company(request: HttpRequest) -> HttpResponse:
     tenant = parties.tenant()
-    standing = asdict(tenant.row)
-    code = standing.pop("code")
 
-    def save(values: dict[str, Any], reason: str) -> object:
-        return services.change_tenant(
-            TenantRow(code=code, **values), actor=request.principal.actor, now=request.now,
-            reason=reason,
-        )  # fmt: skip
+    def save(values: dict[str, Any], reason: str, seen: str | None) -> object:
+        row = replace(tenant.row, **values)
+        return services.change_tenant(row, seen=seen, reason=reason, **by(request))
 
     change = Changing(
         form=CompanyForm,
-        standing=standing,
+        row=tenant.row,
         save=save,
         title=_("Company"),
         lead=_("Where it applies: every customer and document that has no rule of its own."),

@@ -1,6 +1,5 @@
 """How a seller's documents look: colour and logo, seen on a sheet before they hold."""
 
-from dataclasses import asdict
 from typing import Any
 
 from django import forms
@@ -16,6 +15,7 @@ from kvit.parties import queries as parties
 from kvit.parties.brands import BrandRefused, BrandRow
 from kvit.parties.rows import Seller
 from kvit.web.office.editing import Changing, SettingForm, edited
+from kvit.web.principal import by
 from kvit.web.routes import SIGNED_IN, action, page
 from kvit.web.tags import lang
 
@@ -89,16 +89,16 @@ class BrandForm(SettingForm):
 )  # fmt: skip
 def brand(request: HttpRequest, code: str) -> HttpResponse:
     seller = _seller(code)
-    standing = brands.brands([seller.id]).get(seller.id, BrandRow())
+    row = brands.brands([seller.id]).get(seller.id, BrandRow())
 
-    def save(values: dict[str, Any], reason: str) -> object:
+    def save(values: dict[str, Any], reason: str, seen: str | None) -> object:
         return brands.save_brand(
-            code, BrandRow(**values), actor=request.principal.actor, now=request.now, reason=reason
-        )
+            code, BrandRow(**values), seen=seen, reason=reason, **by(request)
+        )  # fmt: skip
 
     change = Changing(
         form=BrandForm,
-        standing=asdict(standing),
+        row=row,
         save=save,
         title=_("Looks of documents"),
         lead=_("%(seller)s: documents to come. What is printed already keeps its looks.")

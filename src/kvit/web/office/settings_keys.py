@@ -14,8 +14,10 @@ from django.utils.translation import gettext_lazy
 
 from kvit.parties import queries as parties
 from kvit.parties import services
+from kvit.parties.api_keys import standing_of
 from kvit.parties.rights import RIGHTS
 from kvit.platform.paging import Page, keyset
+from kvit.platform.revisions import revision_of
 from kvit.web import lists
 from kvit.web.authorship import actor_text
 from kvit.web.columns import Column, Listing, Part
@@ -105,8 +107,9 @@ def rotate(request: HttpRequest, key: UUID) -> HttpResponse:
     asked = request.POST.get("overlap", "168")
     hours = int(asked) if asked in dict(OVERLAPS) else 168
     made = services.rotate_key(
-        key, overlap=timedelta(hours=hours), granter=request.principal.rights, **_asker(request)
-    )
+        key, overlap=timedelta(hours=hours), granter=request.principal.rights,
+        seen=request.POST.get("seen"), **_asker(request),
+    )  # fmt: skip
     return render(request, "office/settings/key_made.html", {"made": made})
 
 
@@ -127,13 +130,15 @@ def revoke(request: HttpRequest, key: UUID) -> HttpResponse:
 def factors(request: HttpRequest) -> HttpResponse:
     wanted = 2 if request.POST.get("factors") == "2" else 1
     services.set_machine_factors(
-        wanted, reason=request.POST.get("reason", "")[:500], **_asker(request)
-    )
+        wanted, seen=request.POST.get("seen"), reason=request.POST.get("reason", "")[:500],
+        **_asker(request),
+    )  # fmt: skip
     messages.success(request, _("Saved."))
     return redirect("office:settings-keys")
 
 
 def _keys(request: HttpRequest, form: KeyForm, *, status: int = 200) -> HttpResponse:
+    factors = parties.machine_factors()
     answer = lists.listed(
         request,
         "office/settings/keys.html",
@@ -142,7 +147,8 @@ def _keys(request: HttpRequest, form: KeyForm, *, status: int = 200) -> HttpResp
         export=reverse("office:settings-keys-export"),
         key_form=form,
         overlaps=OVERLAPS,
-        factors=parties.machine_factors(),
+        factors=factors,
+        factors_seen=revision_of(factors),
     )
     answer.status_code = status
     return answer
@@ -170,6 +176,7 @@ def _row(key: Any, now: datetime) -> dict[str, Any]:
         "rights": [parties.right_words(code, lang()) for code in key.rights],
         "state": state,
         "is_open": state == "active",
+        "seen": revision_of(standing_of(key)),
     }
 
 

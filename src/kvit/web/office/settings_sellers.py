@@ -1,6 +1,6 @@
 """Sellers and branches: requisites with their check digits, VAT, prices, numbers, approval."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -15,6 +15,7 @@ from kvit.parties.one_seller import save_branch, save_seller
 from kvit.parties.rows import BranchRow, SellerRow
 from kvit.web.office.editing import Changing, SettingForm, edited
 from kvit.web.office.settings import VAT_ROUNDING
+from kvit.web.principal import by
 from kvit.web.routes import action, page
 
 VAT = (
@@ -161,19 +162,14 @@ def branch(request: HttpRequest, code: str) -> HttpResponse:
 def _seller(
     request: HttpRequest, row: SellerRow, *, key: str = "", is_new: bool = False
 ) -> HttpResponse:
-    standing = asdict(row)
-    if not is_new:
-        del standing["code"]
-
-    def save(values: dict[str, Any], reason: str) -> object:
+    def save(values: dict[str, Any], reason: str, seen: str | None) -> object:
         return save_seller(
-            replace(row, **values), is_new=is_new, actor=request.principal.actor,
-            now=request.now, reason=reason,
-        )  # fmt: skip
+            replace(row, **values), is_new=is_new, seen=seen, reason=reason, **by(request)
+        )
 
     change = Changing(
         form=NewSellerForm if is_new else SellerForm,
-        standing=standing,
+        row=row,
         save=save,
         title=_("New seller") if is_new else row.name,
         lead=_("Where it applies: documents to come. Issued ones keep what they say."),
@@ -185,19 +181,14 @@ def _seller(
 
 
 def _branch(request: HttpRequest, row: BranchRow, *, is_new: bool = False) -> HttpResponse:
-    standing = asdict(row)
-    if not is_new:
-        del standing["code"]
-
-    def save(values: dict[str, Any], reason: str) -> object:
+    def save(values: dict[str, Any], reason: str, seen: str | None) -> object:
         return save_branch(
-            replace(row, **values), is_new=is_new, actor=request.principal.actor,
-            now=request.now, reason=reason,
-        )  # fmt: skip
+            replace(row, **values), is_new=is_new, seen=seen, reason=reason, **by(request)
+        )
 
     change = Changing(
         form=NewBranchForm if is_new else BranchForm,
-        standing=standing,
+        row=row,
         save=save,
         title=_("New branch") if is_new else row.name,
         lead=_("Customers name their branch; staff may be bound to one."),

@@ -1,5 +1,7 @@
 """Staff and roles: who is invited, which role has which right, in which branch."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,16 +17,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kvit.core.money import exponent
-from kvit.core.wording import say
+from kvit.core.wording import money_text, say
 from kvit.parties import limits, services
 from kvit.parties import queries as parties
 from kvit.parties.queries import RoleCard
 from kvit.parties.rights import AREAS, OWNER, RIGHTS
 from kvit.platform import audit_log
+from kvit.platform.revisions import Stale, revision_of
 from kvit.web import looking
 from kvit.web.forms import OfficeForm, SumField
 from kvit.web.login.links import send_invitation
+from kvit.web.office.editing import Meanwhile
 from kvit.web.office.links import people
+from kvit.web.principal import by
 from kvit.web.routes import SIGNED_IN, action, page
 from kvit.web.tags import lang
 
@@ -83,6 +88,20 @@ class LimitsForm(OfficeForm):
             for currency in self.currencies
             if self.cleaned_data[currency] is not None
         }
+
+    def compared(self, stands: Mapping[str, int]) -> list[dict[str, Any]]:
+        """Return the limits that stand otherwise than was typed, as sums."""
+        typed = self.minors()
+        return [
+            {"label": self.fields[one].label, "before": _sum(stands.get(one), one),
+             "after": _sum(typed.get(one), one)}
+            for one in self.currencies
+            if stands.get(one) != typed.get(one)
+        ]  # fmt: skip
+
+
+def _sum(minor: int | None, currency: str) -> str:
+    return "" if minor is None else money_text(minor, currency, lang())
 
 
 @page("settings/staff/", name="settings-staff", right="members.read", personal=True)
@@ -188,10 +207,14 @@ def role(request: HttpRequest, role: str) -> HttpResponse:
         raise Http404
     if request.method == "POST":
         chosen = frozenset(request.POST.getlist("right"))
-        done = services.change_role(
-            role, chosen | (card.rights - request.principal.rights),
-            **(_asker(request) | {"reason": request.POST.get("reason", "")[:500]}),
-        )  # fmt: skip
+        try:
+            done = services.change_role(
+                role, chosen | (card.rights - request.principal.rights),
+                seen=request.POST.get("seen"),
+                **(_asker(request) | {"reason": request.POST.get("reason", "")[:500]}),
+            )  # fmt: skip
+        except Stale as error:
+            return _role_meanwhile(request, card, chosen, error)
         messages.success(request, _("Saved.") if done else _("Nothing differs from what stands."))
         return redirect("office:settings-roles")
     return render(request, "office/settings/role.html", _role_context(request, card))
@@ -210,9 +233,16 @@ def role_limits(request: HttpRequest, role: str) -> HttpResponse:
     if form.is_valid():
         try:
             done = limits.set_limits(
-                role, form.minors(), actor=request.principal.actor, now=request.now,
-                reason=form.cleaned_data["reason"],
+                role, form.minors(), seen=request.POST.get("seen"),
+                reason=form.cleaned_data["reason"], **by(request),
             )  # fmt: skip
+        except Stale as error:
+            card = replace(card, limits=error.stands)
+            rows = form.compared(error.stands)
+            context = _role_context(request, card) | {
+                "limits": form, "limits_meanwhile": Meanwhile(error, rows)
+            }  # fmt: skip
+            return render(request, "office/settings/role.html", context, status=409)
         except limits.LimitRefused as error:
             name = error.params.get("field")
             form.add_error(name if name in form.fields else None, error.text(lang()))
@@ -240,6 +270,28 @@ def look_stop(request: HttpRequest) -> HttpResponse:
     return redirect("office:settings-role", role=role) if role else redirect("office:overview")
 
 
+def _role_meanwhile(
+    request: HttpRequest, card: RoleCard, chosen: frozenset[str], error: Stale
+) -> HttpResponse:
+    """Show the rights that stand beside those that were ticked; the ticks stay as they were set."""
+    stands, own = frozenset(error.stands), request.principal.rights
+    wanted = chosen | (stands - own)
+    has = {True: _("yes"), False: _("no")}
+    rows = [
+        {
+            "label": RIGHTS[one].text(lang()),
+            "before": has[one in stands],
+            "after": has[one in wanted],
+        }
+        for one in RIGHTS
+        if (one in stands) != (one in wanted)
+    ]
+    context = _role_context(request, replace(card, rights=wanted)) | {
+        "seen": error.revision, "meanwhile": Meanwhile(error, rows),
+    }  # fmt: skip
+    return render(request, "office/settings/role.html", context, status=409)
+
+
 def _role_context(request: HttpRequest, card: RoleCard) -> dict[str, Any]:
     past = audit_log.history("parties.role", card.code)
     areas = [
@@ -263,6 +315,8 @@ def _role_context(request: HttpRequest, card: RoleCard) -> dict[str, Any]:
         "name": card.name(lang()),
         "areas": areas,
         "limits": LimitsForm(card=card),
+        "seen": revision_of(sorted(card.rights)),
+        "limits_seen": revision_of(card.limits),
         "may_look": OWNER in request.principal.roles,
         "past": past,
         "people": people(one.actor for one in past),

@@ -1,6 +1,5 @@
 """Bills that start themselves: what is standing, when each fired last, and a form for one."""
 
-from dataclasses import asdict
 from typing import Any
 
 from django import forms
@@ -15,6 +14,7 @@ from kvit.invoicing import queries, services
 from kvit.invoicing.rows import TriggerInfo, TriggerRow
 from kvit.web.office.editing import Changing, SettingForm, edited
 from kvit.web.office.links import people
+from kvit.web.principal import by
 from kvit.web.routes import action, page
 
 KINDS = {
@@ -155,19 +155,15 @@ def _found(code: str) -> TriggerInfo:
 def _trigger(
     request: HttpRequest, row: TriggerRow, *, key: str = "", is_new: bool = False
 ) -> HttpResponse:
-    standing = asdict(row)
-    if not is_new:
-        del standing["code"]
-
-    def save(values: dict[str, Any], reason: str) -> object:
+    def save(values: dict[str, Any], reason: str, seen: str | None) -> object:
         wanted = TriggerRow(**({"code": row.code} | values))
         return services.save_trigger(
-            wanted, is_new=is_new, actor=request.principal.actor, now=request.now, reason=reason
-        )
+            wanted, is_new=is_new, seen=seen, reason=reason, **by(request)
+        )  # fmt: skip
 
     change = Changing(
         form=NewTriggerForm if is_new else TriggerForm,
-        standing=standing,
+        row=row,
         save=save,
         title=_("New trigger") if is_new else _("Trigger %(code)s") % {"code": row.code},
         lead=_("What was due before it was set up, or on again, is not made up for."),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
@@ -13,11 +13,12 @@ from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
 
 from kvit.parties import queries, services
+from kvit.platform.revisions import Stale, revision_of
 from kvit.web.columns import codes_of
 from kvit.web.listings import ListRefused, columns_of, listing_of
+from kvit.web.office.editing import Meanwhile
+from kvit.web.principal import by, is_keeper
 from kvit.web.routes import SIGNED_IN, action
-
-KEEPER = "settings.write"  # may change what others share
 
 
 @action("lists/columns/", name="columns-choose", right=SIGNED_IN, operation="choose_list_columns")
@@ -26,17 +27,17 @@ def columns(request: HttpRequest) -> HttpResponse:
     listing, place = listing_of(request.POST.get("list", "")), _place(request)
     order, moved = request.POST.getlist("order"), ""
     wanted = set(request.POST.getlist("col"))
-    for name, by in (("up", -1), ("down", 1)):
+    for name, step in (("up", -1), ("down", 1)):
         if (moved := request.POST.get(name, "")) in order:
             at = order.index(moved)
-            to = max(0, min(len(order) - 1, at + by))
+            to = max(0, min(len(order) - 1, at + step))
             order.insert(to, order.pop(at))
             break
     if request.POST.get("way") == "usual":
         kept = ""
     else:
         kept = columns_of(listing.code, [one for one in order if one in wanted])
-    services.choose_columns(list_code=listing.code, columns=kept, **_by(request))
+    services.choose_columns(list_code=listing.code, columns=kept, **by(request))
     shown = kept or codes_of(listing.usual())
     return _back(request, place, cols=shown, choosing="1" if moved else "")
 
@@ -48,10 +49,10 @@ def save(request: HttpRequest) -> HttpResponse:
     made = services.save_view(
         list_code=listing.code, name=request.POST.get("name", ""),
         query=request.POST.get("query", ""), is_shared="is_shared" in request.POST,
-        **_by(request),
+        **by(request),
     )  # fmt: skip
     if "opens" in request.POST:
-        services.open_list_with(list_code=listing.code, view=made.id, **_by(request))
+        services.open_list_with(list_code=listing.code, view=made.id, **by(request))
     messages.success(request, _("The view “%(name)s” is kept.") % {"name": made.name})
     return _back(request, place)
 
@@ -65,18 +66,22 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
         kept = queries.list_kept(row.list, request.principal.actor)
         if request.method != "POST":
             path = request.GET.get("path", "")
-            told = {"view": row, "opens": kept.opens == view, "path": path,
-                    "is_mine": _may_change(request, row)}  # fmt: skip
+            told = {"view": row, "name": row.name, "opens": kept.opens == view, "path": path,
+                    "is_mine": _may_change(request, row), "seen": revision_of(row)}  # fmt: skip
             return render(request, "office/views/change.html", told)
         place = _place(request)
         if _may_change(request, row):
             refilled = "filter" in request.POST  # from the list: the name and the rest stay
-            row = services.change_view(
-                view, name=request.POST.get("name", row.name),
-                query=request.POST.get("query", "") if refilled else row.query,
-                is_shared=row.is_shared if refilled else "is_shared" in request.POST,
-                keeper=_is_keeper(request), **_by(request),
-            )  # fmt: skip
+            name = request.POST.get("name", row.name)
+            try:
+                row = services.change_view(
+                    view, name=name,
+                    query=request.POST.get("query", "") if refilled else row.query,
+                    is_shared=row.is_shared if refilled else "is_shared" in request.POST,
+                    seen=request.POST.get("seen"), keeper=is_keeper(request), **by(request),
+                )  # fmt: skip
+            except Stale as error:
+                return _meanwhile(request, name, place, error)
             if refilled:
                 messages.success(
                     request, _("“%(name)s” now keeps what stands here.") % {"name": row.name}
@@ -85,7 +90,7 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
     opens = "opens" in request.POST
     if opens or kept.opens == view:
         services.open_list_with(
-            list_code=row.list, view=view if opens else None, **_by(request)
+            list_code=row.list, view=view if opens else None, **by(request)
         )  # fmt: skip
     messages.success(request, _("The view “%(name)s” is kept.") % {"name": row.name})
     return _back(request, place, query=row.query)
@@ -97,7 +102,7 @@ def remove(request: HttpRequest, view: UUID) -> HttpResponse:
     """Take a view away; the page offers to bring it back."""
     place = _place(request)
     with _known():
-        row = services.remove_view(view, keeper=_is_keeper(request), **_by(request))
+        row = services.remove_view(view, keeper=is_keeper(request), **by(request))
     return _back(request, place, query=f"view=all&removed={row.id}")
 
 
@@ -107,8 +112,25 @@ def restore(request: HttpRequest, view: UUID) -> HttpResponse:
     """Bring a removed view back."""
     place = _place(request)
     with _known():
-        row = services.restore_view(view, keeper=_is_keeper(request), **_by(request))
+        row = services.restore_view(view, keeper=is_keeper(request), **by(request))
     return _back(request, place, query=row.query)
+
+
+def _meanwhile(request: HttpRequest, name: str, place: str, error: Stale) -> HttpResponse:
+    """Show the view as it stands beside what was typed."""
+    has = {True: _("yes"), False: _("no")}
+    stands, shared = error.stands, "is_shared" in request.POST
+    rows = [
+        {"label": _("Name"), "before": stands.name, "after": name},
+        {"label": _("Everybody in the company sees it"), "before": has[stands.is_shared],
+         "after": has[shared]},
+    ]  # fmt: skip
+    told = {
+        "view": replace(stands, is_shared=shared), "name": name, "opens": "opens" in request.POST,
+        "path": place, "is_mine": True, "seen": error.revision,
+        "meanwhile": Meanwhile(error, [one for one in rows if one["before"] != one["after"]]),
+    }  # fmt: skip
+    return render(request, "office/views/change.html", told, status=409)
 
 
 def _place(request: HttpRequest) -> str:
@@ -139,15 +161,7 @@ def _back(
 
 
 def _may_change(request: HttpRequest, row: queries.ListViewRow) -> bool:
-    return row.owner == request.principal.actor or _is_keeper(request)
-
-
-def _is_keeper(request: HttpRequest) -> bool:
-    return KEEPER in request.principal.rights
-
-
-def _by(request: HttpRequest) -> dict[str, Any]:
-    return {"actor": request.principal.actor, "now": request.now}
+    return row.owner == request.principal.actor or is_keeper(request)
 
 
 @contextmanager

@@ -19,10 +19,12 @@ from kvit.integrations.rows import NewEndpoint
 from kvit.platform import events, settings
 from kvit.platform.failures import Failure
 from kvit.platform.paging import Page, keyset
+from kvit.platform.revisions import Stale, revision_of
 from kvit.web import lists
 from kvit.web.authorship import actor_text
 from kvit.web.columns import Column, Listing, Part
 from kvit.web.forms import FilterForm, OfficeForm
+from kvit.web.office.editing import Meanwhile
 from kvit.web.office.links import people
 from kvit.web.routes import action, page
 from kvit.web.states import word as state_word
@@ -81,6 +83,10 @@ class WebhookForm(OfficeForm):
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = [(name, name) for name in sorted(events.topics())]
 
+    def said(self, value: str | list[str]) -> str:
+        """A value as it is compared with another."""
+        return value if isinstance(value, str) else ", ".join(value)
+
 
 class SentFilter(FilterForm):
     """What of an address's deliveries is shown."""
@@ -131,9 +137,19 @@ def edit(request: HttpRequest, webhook: UUID) -> HttpResponse:
     if not form.is_valid():
         return _card(request, webhook, form, status=422)
     try:
-        services.change_webhook(webhook, **_wanted(form), **_by(request))
+        services.change_webhook(
+            webhook, seen=request.POST.get("seen"), **_wanted(form), **_by(request)
+        )
     except queries.WebhookNotFound:
         raise Http404 from None
+    except Stale as error:
+        rows = [
+            {"label": form.fields[name].label, "before": form.said(stands),
+             "after": form.said(form.cleaned_data[name])}
+            for name, stands in error.stands.items()
+            if stands != form.cleaned_data[name]
+        ]  # fmt: skip
+        return _card(request, webhook, form, meanwhile=Meanwhile(error, rows), status=409)
     except Failure as error:
         form.add_error("url", error.text(lang()))
         return _card(request, webhook, form, status=422)
@@ -248,8 +264,9 @@ def _webhooks(after: str, limit: int) -> Page[dict[str, Any]]:
 
 
 def _card(
-    request: HttpRequest, webhook: UUID, form: WebhookForm | None = None, *, status: int = 200
-) -> HttpResponse:
+    request: HttpRequest, webhook: UUID, form: WebhookForm | None = None, *, status: int = 200,
+    meanwhile: Meanwhile | None = None,
+) -> HttpResponse:  # fmt: skip
     with _known():
         row = queries.webhook_by_id(webhook)
     filters = SentFilter(request.GET)
@@ -259,6 +276,7 @@ def _card(
         page=_sent(webhook, filters)(request.GET.get("after", ""), lists.SHOWN),
         export=reverse("office:webhook-sent-export", args=[webhook]),
         webhook_form=form or WebhookForm(initial=initial), people=people([row.made_by]),
+        seen=revision_of(services.standing_of(row)), meanwhile=meanwhile,
         overlaps=OVERLAP_H, spans=REPLAY_H,
     )  # fmt: skip
     answer.status_code = status
