@@ -953,6 +953,13 @@ WithdrawDoneIn = TypedDict("WithdrawDoneIn", {
 })
 
 
+BranchSumsOut = TypedDict("BranchSumsOut", {
+    'issued': 'int',
+    'drafts': 'int',
+    'total': 'Money',
+})
+
+
 CurrencyOut = TypedDict("CurrencyOut", {
     'documents': 'int',
     'total': 'Money',
@@ -1000,6 +1007,7 @@ RunOut = TypedDict("RunOut", {
     'finished_at': 'str | None',
     'fault': 'str',
     'summary': 'SummaryOut | None',
+    'own': 'list[BranchSumsOut] | None',
 })
 
 

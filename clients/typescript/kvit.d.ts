@@ -644,6 +644,11 @@ export interface WithdrawDoneIn {
   "reason": string;
   "token": string;
 }
+export interface BranchSumsOut {
+  "issued": number;
+  "drafts": number;
+  "total": Money;
+}
 export interface CurrencyOut {
   "documents": number;
   "total": Money;
@@ -683,6 +688,7 @@ export interface RunOut {
   "finished_at": string | null;
   "fault": string;
   "summary": SummaryOut | null;
+  "own": Array<BranchSumsOut> | null;
 }
 export interface SummaryOut {
   "previous": string | null;

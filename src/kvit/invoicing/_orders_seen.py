@@ -1,15 +1,16 @@
 """Runs as a page sees them: those that were ordered, and those that a command made."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 
 from kvit.invoicing._summary import RunSummary, from_document
 from kvit.invoicing.models import BillRun, Invoice, RunOrder
+from kvit.parties import queries as parties
 from kvit.platform.paging import LIMIT, Page, keyset
 from kvit.platform.tenancy import current_tenant_id
 
@@ -39,6 +40,17 @@ class RunInfo:
     charges: int = 0
     invoices: int = 0
     summary: RunSummary | None = None
+    own: tuple["OwnSums", ...] | None = None  # of a member of a branch, who is told nothing else
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSums:
+    """What a billing period has for a branch in one currency, as it stands now."""
+
+    currency: str
+    issued: int
+    drafts: int
+    total_minor: int  # of both
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +68,14 @@ def runs(*, after: str = "", limit: int = LIMIT) -> Page[RunInfo]:
     rows = RunOrder.objects.all()
     page: Page[RunOrder] = keyset(rows, order=("-ordered_at", "-id"), after=after, limit=limit)
     made = _made_by([one.pk for one in page.rows])
-    return page.of(lambda one: _info(one, made.get(one.pk)))
+    told = _told_to_branch([one.period_start for one in page.rows])
+    return page.of(lambda one: told(_info(one, made.get(one.pk))))
 
 
 def runs_by_command(limit: int) -> list[RunInfo]:
     """Return the last runs that a command made: nobody ordered them."""
     rows = BillRun.objects.exclude(pk__in=RunOrder.objects.values("pk"))
-    return [
+    found = [
         RunInfo(
             id=one.pk,
             action="bill",
@@ -78,12 +91,16 @@ def runs_by_command(limit: int) -> list[RunInfo]:
         )
         for one in rows.order_by("-id")[:limit]
     ]
+    told = _told_to_branch([one.period_start for one in found])
+    return [told(one) for one in found]
 
 
 def run_info(run_id: UUID) -> RunInfo | None:
     """Return an ordered run."""
     one = RunOrder.objects.filter(pk=run_id).first()
-    return None if one is None else _info(one, _made_by([run_id]).get(run_id))
+    if one is None:
+        return None
+    return _told_to_branch([one.period_start])(_info(one, _made_by([run_id]).get(run_id)))
 
 
 def drafts_of(billed_in: date) -> list[DraftTotal]:
@@ -120,6 +137,25 @@ def periods() -> list[tuple[date, date]]:
             {"tenant": current_tenant_id(), "most": MOST_PERIODS},
         )
         return list(cursor.fetchall())
+
+
+def _told_to_branch(periods: Sequence[date]) -> Callable[[RunInfo], RunInfo]:
+    """Return what leaves of a run, for a member of a branch, what is about their own customers."""
+    if parties.reached() is None:
+        return lambda info: info
+    rows = Invoice.objects.filter(billed_in__in=set(periods), status__in=("issued", "draft"))
+    sums = rows.order_by().values("billed_in", "currency").annotate(
+        issued=Count("pk", filter=Q(status="issued")), drafts=Count("pk", filter=Q(status="draft")),
+        minor=Sum("total_minor"),
+    )  # fmt: skip
+    own: dict[date, list[OwnSums]] = {}
+    for row in sums.order_by("billed_in", "currency"):
+        one = OwnSums(row["currency"], row["issued"], row["drafts"], int(row["minor"]))
+        own.setdefault(row["billed_in"], []).append(one)
+    return lambda info: replace(
+        info, done=0, whole=0, charges=0, invoices=0, summary=None,
+        own=tuple(own.get(info.period_start, ())) if info.action != "dry" else (),
+    )  # fmt: skip
 
 
 def _made_by(ids: Sequence[UUID]) -> dict[UUID, BillRun]:

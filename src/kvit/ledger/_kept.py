@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from kvit.ledger.models import Account, Claim
+from kvit.parties import queries as parties
 from kvit.platform.paging import LIMIT, Page, count_of, cursor_of, is_counted, read_cursor
 from kvit.platform.reading import asked_once
 from kvit.platform.tenancy import current_tenant_id
@@ -254,10 +255,41 @@ def claimed_by_documents() -> dict[str, int]:
 
 
 def read(sql: str, parameters: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Return the rows of a question."""
+    """Return the rows of a question; of a member of a branch, of its customers' postings alone."""
+    if (reached := parties.reached()) is not None:
+        sql, parameters = _of_reached(reached, sql, parameters)
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchall()
+
+
+# In a statement that begins so the names of the tables stand for what is reached of them. What is
+# kept of days is everybody's: of some customers it is summed up from their postings.
+_REACHED = """
+    WITH reached (id) AS MATERIALIZED ({ids}),
+    ledger_posting AS NOT MATERIALIZED (
+        SELECT p.* FROM ledger_posting p WHERE p.customer_id IN (SELECT id FROM reached)),
+    ledger_dayturnover AS NOT MATERIALIZED (
+        SELECT p.tenant_id, p.seller_id, p.effective_on, p.debit, p.credit, p.currency,
+               split_part(p.source, ':', 1) AS origin, 1::bigint AS postings, p.amount_minor
+        FROM ledger_posting p),
+    ledger_claim AS NOT MATERIALIZED (
+        SELECT c.* FROM ledger_claim c WHERE c.customer_id IN (SELECT id FROM reached)),
+    ledger_pastclaim AS NOT MATERIALIZED (
+        SELECT c.* FROM ledger_pastclaim c WHERE c.customer_id IN (SELECT id FROM reached))
+"""
+
+
+def _of_reached(
+    reached: "QuerySet[Any]", sql: str, parameters: Mapping[str, Any] | Sequence[Any]
+) -> tuple[str, list[Any]]:
+    """Return the same question about these customers alone, its parameters by place."""
+    ids, given = reached.query.sql_with_params()
+    if isinstance(parameters, Mapping):
+        sql, parameters = _placed(sql, parameters)
+    rest = sql.lstrip()
+    more = f", {rest[len('WITH') :]}" if rest.startswith("WITH ") else rest
+    return _REACHED.format(ids=ids) + more, [*given, *parameters]
 
 
 def _owed(on: date, *, which: str = "true", **given: Any) -> tuple[str, dict[str, Any]]:

@@ -26,6 +26,7 @@ from kvit.ledger._kept import (
     read,
 )
 from kvit.ledger.models import Claim, PastClaim, PastDay
+from kvit.parties import queries as parties
 from kvit.platform.reading import asked_once
 from kvit.platform.tenancy import current_tenant_id
 
@@ -144,7 +145,10 @@ def look() -> Known:
         days,
         tuple(accumulate((counts[day] for day in days), initial=0)),
         accounts,
-        {day: int(postings) for day, seller, _, postings in rows if seller is None},
+        # What is kept is of so many postings of everybody's: of some customers that is no sign.
+        {day: int(postings) for day, seller, _, postings in rows if seller is None}
+        if parties.reached() is None
+        else {},
     )
 
 

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet, Sum
 
 from kvit.ledger.models import DayTurnover, Posting
 from kvit.ledger.rows import PostingRow, PostingsAsked
+from kvit.parties import queries as parties
 from kvit.platform.paging import LIMIT, Page, is_counted, keyset
 
 _FIELDS = (
@@ -26,7 +27,8 @@ def postings_page(
         kvit.platform.paging.CursorUnreadable: see there.
     """
     rows = _asked(Posting.objects.all(), asked)
-    is_kept = asked == _of_days(asked)
+    # What is kept of days is everybody's.
+    is_kept = asked == _of_days(asked) and parties.reached() is None
     page: Page[dict[str, Any]] = keyset(
         rows.values(*_FIELDS), order=("-effective_on", "-id"), after=after, limit=limit,
         counted=not is_kept,

@@ -56,6 +56,8 @@ class Posting(AppendOnly, TenantModel):
     ties both codes to the chart.
     """
 
+    reached_by = "customer_id"
+
     id = models.BigAutoField(primary_key=True)
     seller_id = models.UUIDField()
     debit = models.CharField(max_length=20, db_collation="C")

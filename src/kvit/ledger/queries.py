@@ -10,8 +10,6 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection
-
 from kvit.ledger import _invariants, _log_audit
 from kvit.ledger._by_customer import customers_page
 from kvit.ledger._compared import Compared, Sides, compared, sides_of, total
@@ -23,6 +21,7 @@ from kvit.ledger._kept import (
     owed_in_all,
     owing_ids,
     page_by_debt,
+    read,
 )
 from kvit.ledger._log import NotLogged, is_behind, log_of_books
 from kvit.ledger._log_audit import agrees, proofs_of
@@ -248,6 +247,4 @@ def _read(
         "known": as_recorded_by,
         **more,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return cursor.fetchall()
+    return read(sql, parameters)

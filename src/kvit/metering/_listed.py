@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import reduce
+from operator import or_
 from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from kvit.metering._merged import with_released
 from kvit.metering._released import Wanted, everything, in_transaction, still_mark
@@ -34,7 +36,8 @@ ListOrder = Literal["-received", "-time"]
 class EventFilter:
     """Which accepted events. An order by time needs a subject: it is what the index begins with.
 
-    A subject without a kind may be a subscription's code or a customer's.
+    A subject without a kind may be a subscription's code or a customer's. `among` are the codes,
+    by kind of subject, that who asks may see; None: all.
     """
 
     subject_kind: str = ""
@@ -45,6 +48,16 @@ class EventFilter:
     until: datetime | None = None
     retracted: bool = False  # only those that were undone
     after_version: int | None = None  # only those taken in later, and not undone
+    among: Mapping[str, frozenset[str]] | None = None
+
+    def subjects(self) -> list[tuple[str, str]] | None:
+        """Return the pairs (kind, code) whose events are meant; None: anybody's."""
+        if self.subject:
+            pairs = [(kind, self.subject) for kind in _kinds(self.subject_kind)]
+            return [one for one in pairs if may_see(self.among, *one)]
+        if self.among is None:
+            return None
+        return [(kind, code) for kind in SUBJECT_KINDS for code in sorted(self.among[kind])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +126,15 @@ def events(
     wanted: EventFilter, *, order: ListOrder = "-received", after: str = "", limit: int = LIMIT
 ) -> Page[EventRow]:
     """Return a page of accepted events."""
+    if wanted.subjects() == []:
+        return Page((), None, 0)
     with in_transaction():
         return _events(wanted, order, after, limit)
+
+
+def may_see(among: Mapping[str, frozenset[str]] | None, kind: str, code: str) -> bool:
+    """Whether a subject is among those that who asks may see."""
+    return among is None or code in among[kind]
 
 
 def _events(wanted: EventFilter, order: ListOrder, after: str, limit: int) -> Page[EventRow]:
@@ -209,20 +229,24 @@ def traces(event_id: str) -> Traces:
 
 
 def by_day(
-    meter: str, *, zone: str, since: datetime, until: datetime, subject: tuple[str, str] | None
-) -> list[DaySum] | None:
+    meter: str, *, zone: str, since: datetime, until: datetime, subject: tuple[str, str] | None,
+    among: Mapping[str, frozenset[str]] | None = None,
+) -> list[DaySum] | None:  # fmt: skip
     """Sum the standing events of a meter by local day.
 
     Args:
         subject: (kind, code), the kind "" for either; None is everybody.
+        among: whom of them who asks may see (`EventFilter`).
 
     None where everybody's are too many to be summed for a page.
     """
-    if subject is None and intake_sums().accepted > MOST_SUMMED:
+    kind, code = subject or ("", "")
+    subjects = EventFilter(subject_kind=kind, subject=code, among=among).subjects()
+    if subjects == []:
+        return []
+    if subjects is None and intake_sums().accepted > MOST_SUMMED:
         return None
     version = UsageCounter.objects.values_list("last", flat=True).first() or 0
-    kind, code = subject or ("", "")
-    subjects = [(one, code) for one in _kinds(kind)] if code else None
     asked = Wanted(subjects, [meter], since=since, until=until)
     with everything(asked) as usage, connection.cursor() as cursor:
         cursor.execute(
@@ -230,20 +254,24 @@ def by_day(
             SELECT ("time" AT TIME ZONE %(zone)s)::date, count(*), sum(value)
             FROM {usage} e
             WHERE e.tenant_id = %(tenant)s AND meter = %(meter)s
-              AND (%(code)s = '' OR (subject_kind = ANY(%(kinds)s) AND subject = %(code)s))
+              AND (%(codes)s::text[] IS NULL OR (subject_kind, subject) IN (
+                   SELECT * FROM unnest(%(kinds)s::text[], %(codes)s::text[])))
               AND "time" >= %(since)s AND "time" < %(until)s AND {STANDING}
             GROUP BY 1 ORDER BY 1
             """,
             parameters_of(since=since, until=until, as_of=version)
-            | {"zone": zone, "meter": meter, "kinds": _kinds(kind), "code": code},
+            | {
+                "zone": zone,
+                "meter": meter,
+                "kinds": None if subjects is None else [one for one, _ in subjects],
+                "codes": None if subjects is None else [one for _, one in subjects],
+            },
         )
         return [DaySum(*row) for row in cursor.fetchall()]
 
 
 def _filtered(wanted: EventFilter) -> "QuerySet[Any]":
     bounds: dict[str, object] = {
-        "subject_kind__in": _kinds(wanted.subject_kind) if wanted.subject else None,
-        "subject": wanted.subject or None,
         "meter": wanted.meter or None,
         "source": wanted.source or None,
         "time__gte": wanted.since,
@@ -252,6 +280,15 @@ def _filtered(wanted: EventFilter) -> "QuerySet[Any]":
     rows = UsageEvent.objects.filter(
         **{name: bound for name, bound in bounds.items() if bound not in (None, "")}
     )
+    subjects = wanted.subjects()
+    if subjects is not None:
+        by_kind = {kind: [code for one, code in subjects if one == kind] for kind, _ in subjects}
+        codes = list(by_kind.values())
+        if all(one == codes[0] for one in codes):  # one condition, as the index has it
+            rows = rows.filter(subject_kind__in=list(by_kind), subject__in=codes[0])
+        else:
+            wants = (Q(subject_kind=kind, subject__in=some) for kind, some in by_kind.items())
+            rows = rows.filter(reduce(or_, wants))
     if wanted.after_version is not None:
         later = Batch.objects.filter(version__gt=wanted.after_version)
         rows = rows.filter(batch_id__in=later.values("pk"))
@@ -260,9 +297,8 @@ def _filtered(wanted: EventFilter) -> "QuerySet[Any]":
 
 
 def _wanted(wanted: EventFilter) -> Wanted:
-    subjects = [(one, wanted.subject) for one in _kinds(wanted.subject_kind)]
     return Wanted(
-        subjects if wanted.subject else None,
+        wanted.subjects(),
         [wanted.meter] if wanted.meter else None,
         wanted.source,
         wanted.since or EARLIEST,

@@ -46,6 +46,7 @@ from kvit.parties.rows import (
 from kvit.parties.standing import (
     Standing,
     reach,
+    reached,
     reaching,
     role_rights,
     standings,
@@ -92,6 +93,7 @@ __all__ = [
     "payers",
     "personal_images",
     "reach",
+    "reached",
     "reaching",
     "right_words",
     "rights",

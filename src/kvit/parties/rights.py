@@ -72,6 +72,9 @@ WHOLE_COMPANY = frozenset(
         "members.write", "keys.write", "webhooks.write",
     }
 )  # fmt: skip
+# Of these, a member of a branch has their role's over the branch alone: they open what narrows
+# itself to it (`web.routes.Route.reach`), and nothing else.
+OF_BRANCH = frozenset({"usage.read", "runs.read", "books.read"})
 
 
 def names(codes: Iterable[str], lang: str) -> str:

@@ -23,7 +23,7 @@ from django.db.models import (
 )
 
 from kvit.parties import models
-from kvit.parties.rights import ALL, OWNER, WHOLE_COMPANY
+from kvit.parties.rights import ALL, OF_BRANCH, OWNER, WHOLE_COMPANY
 from kvit.parties.rows import Tenant, TenantRow
 from kvit.platform.tenancy import current_tenant_id, narrowing
 
@@ -32,7 +32,10 @@ _reach: ContextVar[frozenset[str]] = ContextVar("reach", default=frozenset())
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A user's place in one company. `branches` empty: all of it."""
+    """A user's place in one company. `branches` empty: all of it.
+
+    `of_branch` are rights over these branches alone, beside `rights`, which say nothing of whom.
+    """
 
     tenant: Tenant
     roles: tuple[str, ...]
@@ -40,6 +43,7 @@ class Standing:
     branches: frozenset[str]
     is_enrolled: bool | None = None  # in a second factor, where that was asked
     moment: datetime | None = None  # what the clock that was asked about shows
+    of_branch: frozenset[str] = frozenset()
 
 
 def standings(
@@ -132,6 +136,11 @@ def reach() -> frozenset[str]:
     return _reach.get()
 
 
+def reached() -> "QuerySet[models.Customer] | None":
+    """Return the ids of the customers whom a member of a branch reaches, as a query; None: all."""
+    return models.Customer.objects.values("id") if reach() else None
+
+
 def _narrow(rows: QuerySet) -> QuerySet:
     way = getattr(rows.model, "reached_by", "")
     if not way:
@@ -142,7 +151,7 @@ def _narrow(rows: QuerySet) -> QuerySet:
 
 
 def _bound(one: Standing) -> Standing:
-    return replace(one, rights=one.rights - WHOLE_COMPANY)
+    return replace(one, rights=one.rights - WHOLE_COMPANY, of_branch=one.rights & OF_BRANCH)
 
 
 def _tenant(found: models.Tenant) -> Tenant:

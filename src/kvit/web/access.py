@@ -126,7 +126,7 @@ def decide(
         return refusals.refused(request, text, status=403, title=_("No company"))
     if is_only_looking(request) and route.name != looking.STOP:
         return refusals.refused(request, looking.refusal(), status=403, title=_("Only looking"))
-    if route.right not in (routes.SIGNED_IN, *request.principal.rights):
+    if not route.opens_to(request.principal):
         return refuse_right(request, route, kwargs)
     if is_in_clear(route) and PERSONAL not in request.principal.rights:
         return refuse_right(request, replace(route, right=PERSONAL), kwargs)
@@ -214,6 +214,7 @@ def _enter(request: HttpRequest, what: str, places: list[parties.Standing]) -> b
         rights=looking.rights_of(role, place) if role else place.rights,
         roles=place.roles,
         branches=place.branches,
+        of_branch=place.of_branch,
         companies=tuple((one.tenant.id, one.tenant.row.name) for one in places),
         test_clock=moment is not None,
         looks_as=role,

@@ -6,7 +6,7 @@ Any id that was ever sent has an answer. Plain data with texts in the reader's l
 and the API alike.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from kvit.rating import queries as rating
 from kvit.rating.queries import EventAsked, EventFate
 from kvit.rating.rows import ChargeInfo, Waiting
 from kvit.web.api import intake
+from kvit.web.own import own_subjects
 
 BILLED, WAITS, STOPPED = "billed", "waits", "stopped"
 WAITING = frozenset({"not_rated", "late", "draft", "not_invoiced"})
@@ -180,26 +181,35 @@ class Fate:
 
 
 def fates_of(event_id: str, *, zone: str, lang: str) -> list[Fate]:
-    """Return what became of an id, for each source that sent it.
+    """Return what became of an id, for each source that sent it. A member of a branch is told of
+    accepted events of their own subscriptions and customers alone.
 
     Raises:
         EventNeverSeen: none did.
     """
+    among = own_subjects()
     found = [
         _accepted(view, lang)
         for source in metering.sources_of(event_id)
         for view in metering.event(source, event_id)[-1:]
+        if metering.may_see(among, view.subject_kind, view.subject)
     ]
-    seen = metering.traces(event_id)
-    accepted = {fate.source for fate in found}
-    found += [_conflict(row, lang) for row in seen.conflicts if not row["outcome"]]
-    found += [
-        _rejected(event_id, row, lang) for row in seen.rejections if row["source"] not in accepted
-    ]
-    found += _unread(event_id, lang)
+    if among is None:
+        found += _kept_aside(event_id, found, lang)
     if not found:
         raise EventNeverSeen("never_seen", id=event_id[:200])
     return found
+
+
+def _kept_aside(event_id: str, found: Sequence[Fate], lang: str) -> Iterator[Fate]:
+    """Yield what was not accepted, or not looked into yet: nobody knows whose it is."""
+    seen = metering.traces(event_id)
+    accepted = {fate.source for fate in found}
+    yield from (_conflict(row, lang) for row in seen.conflicts if not row["outcome"])
+    yield from (
+        _rejected(event_id, row, lang) for row in seen.rejections if row["source"] not in accepted
+    )
+    yield from _unread(event_id, lang)
 
 
 def _unread(event_id: str, lang: str) -> Iterator[Fate]:

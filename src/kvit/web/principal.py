@@ -26,6 +26,7 @@ class Principal:
     rights: frozenset[str]
     roles: tuple[str, ...] = ()
     branches: frozenset[str] = frozenset()
+    of_branch: frozenset[str] = frozenset()  # rights over their own branch alone
     companies: tuple[tuple[UUID, str], ...] = ()  # all that the person may choose, by name
     test_clock: bool = False  # the tenant lives by a clock of its own
     looks_as: str = ""  # an owner who sees the office as this role does, and changes nothing

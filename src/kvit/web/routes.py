@@ -21,6 +21,7 @@ from django.urls import URLPattern, path
 
 from kvit.parties import queries as parties
 from kvit.platform.reading import reading, remember
+from kvit.web.principal import Principal
 
 PUBLIC = "public"  # anybody
 ONE_FACTOR = "one-factor"  # known by one factor: on the way to the second, or enrolling it
@@ -28,6 +29,7 @@ SIGNED_IN = "signed-in"  # a member of the staff with both factors, whatever the
 SPECIAL_RIGHTS = frozenset({PUBLIC, ONE_FACTOR, SIGNED_IN})
 
 Kind = Literal["page", "action", "api", "live"]
+Reach = Literal["", "branch", "whole"]
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -38,6 +40,10 @@ class Route:
     `right` is a right of a role (`invoices.read`) or one of `SPECIAL_RIGHTS`. `personal`: it shows
     personal data, so its reads are logged. `recent`: the person must have proved themselves again
     a short while ago. `operation` is the id of the API operation that does what an action does.
+
+    `reach` is how it treats a member of a branch who lacks rights over the whole company: "branch"
+    opens it by a right over their own branch, since all that it shows is narrowed to that; "whole"
+    closes it to them whatever their rights, since it acts on everybody.
     """
 
     path: str
@@ -48,22 +54,34 @@ class Route:
     personal: bool = False
     recent: bool = False
     operation: str = ""
+    reach: Reach = ""
+
+    def opens_to(self, principal: Principal) -> bool:
+        """Whether who asks has the right that the route needs."""
+        if self.reach == "whole" and principal.branches:
+            return False
+        own = principal.of_branch if self.reach == "branch" else frozenset()
+        return self.right in SPECIAL_RIGHTS or self.right in principal.rights | own
 
 
-def page(path: str, *, name: str, right: str, personal: bool = False) -> Callable[[View], View]:
+def page(
+    path: str, *, name: str, right: str, personal: bool = False, reach: Reach = ""
+) -> Callable[[View], View]:
     """Declare a page or a fragment: it reads, and changes nothing."""
-    return declare(Route(path, name, right, frozenset({"GET", "HEAD"}), "page", personal))
+    methods = frozenset({"GET", "HEAD"})
+    return declare(Route(path, name, right, methods, "page", personal, reach=reach))
 
 
 def action(
-    path: str, *, name: str, right: str, operation: str, recent: bool = False, form: bool = False
-) -> Callable[[View], View]:
+    path: str, *, name: str, right: str, operation: str, recent: bool = False, form: bool = False,
+    reach: Reach = "",
+) -> Callable[[View], View]:  # fmt: skip
     """Declare what changes something, by POST; with `form` its GET shows the form or the preview.
 
     `operation` is "" only for what concerns nobody but the person's own session.
     """
     methods = frozenset({"GET", "HEAD", "POST"} if form else {"POST"})
-    return declare(Route(path, name, right, methods, "action", False, recent, operation))
+    return declare(Route(path, name, right, methods, "action", False, recent, operation, reach))
 
 
 def declare(route: Route) -> Callable[[View], View]:

@@ -279,3 +279,10 @@ def address(name: str, *arguments: Any) -> str:
 def may(principal: Any, right: str) -> bool:
     """Whether the reader has a right: a page offers nothing that would be refused."""
     return principal is not None and right in principal.rights
+
+
+@register.filter
+def reads(principal: Any, right: str) -> bool:
+    """Whether the reader has a right, be it over their own branch alone: for doors to what narrows
+    itself to that."""
+    return principal is not None and right in principal.rights | principal.of_branch

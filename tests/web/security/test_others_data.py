@@ -6,9 +6,12 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
+from kvit.invoicing import services
+from kvit.invoicing._summary import CurrencySums, RunSummary, to_document
+from kvit.invoicing.models import RunOrder
 from kvit.parties import queries as parties
 from kvit.parties.models import ApiKey, Customer, Membership, User
-from kvit.parties.rights import ALL
+from kvit.parties.rights import ALL, OF_BRANCH, WHOLE_COMPANY
 from kvit.parties.rows import BranchRow, Tenant, TenantRow
 from kvit.parties.services import add_member, apply_branches, create_key, create_tenant
 from kvit.platform.models import AuditRow
@@ -138,7 +141,7 @@ def test_a_member_of_a_branch_sees_its_customers_alone(office: Office, acme: Ten
     known, leaks, shown = objects("south"), [], 0
     mine = objects("north")
     for one in (*pages(), *operations()):
-        if one.route.right not in bound_rights() or one.route.name.startswith(("account", "mfa")):
+        if not is_open(one) or one.route.name.startswith(("account", "mfa")):
             continue
         values = owned(one, known)
         if values is None or not {"customer", "invoice", "code"} & set(values):
@@ -174,15 +177,70 @@ def test_lists_of_a_branch_leave_the_others_out(office: Office, acme: Tenant) ->
 
 
 def bound_rights() -> frozenset[str]:
-    from kvit.parties.rights import WHOLE_COMPANY
-
     return ALL - WHOLE_COMPANY
+
+
+def is_open(one: Address) -> bool:
+    """Whether an address opens to a member of a branch who has every right."""
+    own = OF_BRANCH if one.route.reach == "branch" else frozenset()
+    return one.route.reach != "whole" and one.route.right in bound_rights() | own
 
 
 def test_a_right_of_the_whole_company_is_not_a_branchs(office: Office, acme: Tenant) -> None:
     bound = office("support", branch="n", extra=ALL)
-    assert bound.get("/office/ledger/osv/").status_code == 403
+    for page in ("journal/", "ledger/log/", "usage/uploads/", "usage/stand/", "webhooks/"):
+        assert bound.get(f"/office/{page}").status_code == 403, page
     assert bound.post("/office/runs/start/", {}).status_code == 403
+    assert bound.post("/api/v1/run-approvals", b"{}", "application/json").status_code == 403
     standing = parties.standings(User.objects.get(email="support-n@example.com").pk)[0]
     assert standing.rights == bound_rights()
-    assert standing.branches == {"n"}
+    assert (standing.branches, standing.of_branch) == ({"n"}, OF_BRANCH)
+
+
+def test_the_sums_of_a_branch_are_of_its_customers_alone(office: Office, acme: Tenant) -> None:
+    bound, whole = office("support", branch="n", extra=ALL), office("owner")
+    days = "since=2026-10-01&to=2026-10-31"
+    for page, own, everybody in (
+        (f"ledger/osv/?{days}", "2 440,00", "3 660,00"),
+        (f"ledger/accounts/62.01/card/?{days}", "2 440,00", "3 660,00"),
+        (f"ledger/accounts/62.01/customers/?{days}", "2 440,00", "3 660,00"),
+        ("ledger/receivables/?on=2026-10-31", "2 440,00", "3 660,00"),
+        ("ledger/postings/", "2 440,00", "1 220,00"),
+    ):
+        text = bound.get(f"/office/{page}").content.decode().replace("\xa0", " ")
+        assert own in text and everybody not in text, page  # noqa: PT018
+        assert everybody in whole.get(f"/office/{page}").content.decode().replace("\xa0", " ")
+
+
+def test_runs_show_a_branch_its_documents_alone(office: Office, acme: Tenant) -> None:
+    over = company.NOVEMBER.end_instant(company.ZONE)
+    key = services.order_run(company.NOVEMBER.start, action="bill", author="user:7", now=over)
+    company.bill(company.NOVEMBER)
+    told = RunSummary(None, 2, 0, 4, 0, 0, [CurrencySums("RUB", 2, 244_000, 0, {})], [], [])
+    RunOrder.objects.filter(pk=key).update(status="done", done=7, whole=7, report=to_document(told))
+    [seen] = office("owner").get("/api/v1/runs").json()["data"]
+    assert (seen["summary"]["issued"], seen["own"]) == (2, None)
+    bound = office("support", branch="n", extra=ALL)
+    [run] = bound.get("/api/v1/runs").json()["data"]
+    assert (run["summary"], run["done"], run["whole"]) == (None, 0, 0)
+    assert run["own"] == [
+        {"issued": 1, "drafts": 0, "total": {"amount": "1220.00", "currency": "RUB"}}
+    ]
+    page = bound.get(f"/office/runs/{key}/").content.decode().replace("\xa0", " ")
+    assert "1 220,00" in page and "2 440,00" not in page  # noqa: PT018
+
+
+def test_usage_shows_a_branch_its_own_subjects_alone(office: Office, acme: Tenant) -> None:
+    event = "n-1/2026-10-10/10000"
+    for branch, seen in (("n", 1), ("s", 0)):
+        bound = office("support", branch=branch, extra=ALL)
+        for query in ("", "?subject=n-1", "?source=test", "?retracted=false&meter=calls"):
+            found = bound.get(f"/api/v1/usage/events{query}").json()["data"]
+            assert [one["id"] for one in found] == [event] * seen, (branch, query)
+        days = bound.get("/api/v1/usage/days?meter=calls&since=2026-10-01&to=2026-10-31").json()
+        assert [one["value"] for one in days["days"]] == ["10000"] * seen
+        fate = bound.get("/api/v1/usage/fate", {"id": event})
+        assert (fate.status_code == 200) == bool(seen)
+        assert bound.get("/api/v1/usage/waiting").status_code == 403
+        page = bound.get("/office/usage/?tab=rejected").content.decode()
+        assert ("n-1" in page) == bool(seen)

@@ -71,6 +71,7 @@ def operation(
     tags: list[str] | None = None,
     secrets: tuple[str, ...] = (),
     body_limit: int = bodies.LIMIT,
+    reach: routes.Reach = "",
     extra: Mapping[str, Any] | None = None,
 ) -> Callable[[View], View]:
     """Add a view to the router as an operation of the API.
@@ -81,6 +82,7 @@ def operation(
         personal: what is read here is personal data; each read leaves an audit row.
         recent: a person of the office must have proved themselves again; machines sign.
         secrets: fields of the answer that are told once: a repeat is answered without them.
+        reach: how a member of a branch is treated (`routes.Route`).
         extra: what OpenAPI shall say besides.
     """
 
@@ -97,6 +99,7 @@ def operation(
             personal=personal,
             recent=recent,
             operation=name,
+            reach=reach,
         )
         guarded = Guarded(route, secrets, body_limit, view)
         routes.declare(route)(view)
@@ -130,7 +133,7 @@ def _guard(guarded: Guarded) -> Callable[[Callable[..., Any]], Callable[..., Any
             with _acting(request, principal, route):
                 if is_only_looking(request):
                     raise ApiRefused("only_looking", status=403)
-                if route.right not in (*routes.SPECIAL_RIGHTS, *principal.rights):
+                if not route.opens_to(principal):
                     note_refused(request, route, path)
                     routes.note_denial(guarded.view, request, path)
                     raise ApiRefused("right_missing", status=403, right=route.right)

@@ -165,7 +165,14 @@ class JournalOut(Schema):
     line: int
 
 
-@operation(router, "GET", "/ledger/trial-balance", right="books.read", response=TrialBalanceOut)
+@operation(
+    router,
+    "GET",
+    "/ledger/trial-balance",
+    right="books.read",
+    reach="branch",
+    response=TrialBalanceOut,
+)
 def read_trial_balance(request: HttpRequest, query: Query[TrialBalanceQuery]) -> TrialBalanceOut:
     """Opening, turnover and closing of each account that ever moved."""
     seller, since, to = _days(request, query)
@@ -188,7 +195,7 @@ def read_trial_balance(request: HttpRequest, query: Query[TrialBalanceQuery]) ->
 
 
 @operation(
-    router, "GET", "/ledger/accounts/{account}/movements", right="books.read",
+    router, "GET", "/ledger/accounts/{account}/movements", right="books.read", reach="branch",
     response=Listed[MovementOut],
 )  # fmt: skip
 def list_account_movements(
@@ -202,7 +209,7 @@ def list_account_movements(
 
 
 @operation(
-    router, "GET", "/ledger/accounts/{account}/customers", right="books.read",
+    router, "GET", "/ledger/accounts/{account}/customers", right="books.read", reach="branch",
     response=Listed[TurnoverOut],
 )  # fmt: skip
 def list_account_customers(
@@ -215,7 +222,14 @@ def list_account_customers(
     return _turnovers(queries.customers_page(asked, after=query.after, limit=query.limit))
 
 
-@operation(router, "GET", "/ledger/receivables", right="books.read", response=Listed[TurnoverOut])
+@operation(
+    router,
+    "GET",
+    "/ledger/receivables",
+    right="books.read",
+    reach="branch",
+    response=Listed[TurnoverOut],
+)
 def list_receivables(request: HttpRequest, query: Query[OnQuery]) -> Any:
     """Who owes how much at the end of a day; advances are set off, all sellers together."""
     end = (query.on or _today(request)) + DAY
@@ -224,7 +238,7 @@ def list_receivables(request: HttpRequest, query: Query[OnQuery]) -> Any:
 
 
 @operation(
-    router, "GET", "/customers/{code}/movements", right="books.read",
+    router, "GET", "/customers/{code}/movements", right="books.read", reach="branch",
     response=Listed[MovementOut],
 )  # fmt: skip
 def list_customer_movements(request: HttpRequest, code: str, query: Query[Paging]) -> Any:
@@ -234,7 +248,14 @@ def list_customer_movements(request: HttpRequest, code: str, query: Query[Paging
     return _movements(queries.card_page(asked, after=query.after, limit=query.limit))
 
 
-@operation(router, "GET", "/ledger/postings", right="books.read", response=Listed[JournalOut])
+@operation(
+    router,
+    "GET",
+    "/ledger/postings",
+    right="books.read",
+    reach="branch",
+    response=Listed[JournalOut],
+)
 def list_postings(request: HttpRequest, query: Query[PostingsQuery]) -> Any:
     """The journal, the latest day first; of one document by its `source`."""
     wanted = PostingsAsked(

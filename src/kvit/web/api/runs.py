@@ -79,8 +79,19 @@ class SummaryOut(Schema):
     exceptions: list[ExceptionOut]
 
 
+class BranchSumsOut(Schema):
+    """Documents of the period, as they stand now, of the branch of who asks."""
+
+    issued: int
+    drafts: int
+    total: Money
+
+
 class RunOut(Schema):
-    """A run. `done` of `whole` are of the stage that it is at."""
+    """A run. `done` of `whole` are of the stage that it is at.
+
+    A member of a branch is told `own` in place of the summary, which is about everybody.
+    """
 
     id: UUID
     action: str
@@ -95,9 +106,10 @@ class RunOut(Schema):
     finished_at: Moment | None
     fault: str
     summary: SummaryOut | None
+    own: list[BranchSumsOut] | None
 
 
-@operation(router, "GET", "/runs", right="runs.read", response=Listed[RunOut])
+@operation(router, "GET", "/runs", right="runs.read", reach="branch", response=Listed[RunOut])
 def list_runs(request: HttpRequest, page: Query[Paging]) -> Any:
     """Runs that were ordered, the latest first."""
     found = queries.runs(after=page.after, limit=page.limit)
@@ -114,7 +126,7 @@ def start_run(request: HttpRequest, body: StartIn) -> RunOut:
     return _shown(_info(key))
 
 
-@operation(router, "GET", "/runs/{run}", right="runs.read", response=RunOut)
+@operation(router, "GET", "/runs/{run}", right="runs.read", reach="branch", response=RunOut)
 def read_run(request: HttpRequest, run: UUID) -> RunOut:
     """One run, with what it brought once it is over."""
     return _shown(_info(run))
@@ -128,7 +140,15 @@ def stop_run(request: HttpRequest, run: UUID) -> RunOut:
     return _shown(_info(run))
 
 
-@operation(router, "POST", "/run-approvals", right="invoices.approve", status=202, response=RunOut)
+@operation(
+    router,
+    "POST",
+    "/run-approvals",
+    right="invoices.approve",
+    reach="whole",
+    status=202,
+    response=RunOut,
+)
 def approve_period(request: HttpRequest, body: ApprovePeriodIn) -> RunOut:
     """Leave a worker the approval of a month's drafts, but those that stay aside."""
     key = services.order_run(
@@ -160,6 +180,16 @@ def _shown(info: RunInfo) -> RunOut:
         finished_at=info.finished_at,
         fault=services.OrderRefused(info.fault).text(lang()) if info.fault else "",
         summary=None if info.summary is None else _summary(info.summary),
+        own=None
+        if info.own is None
+        else [
+            BranchSumsOut(
+                issued=one.issued,
+                drafts=one.drafts,
+                total=Money.of(one.total_minor, one.currency),
+            )
+            for one in info.own
+        ],
     )
 
 

@@ -27,6 +27,7 @@ from kvit.web.api.schemas import (
     listed,
     number_text,
 )
+from kvit.web.own import own_subjects
 from kvit.web.tags import lang
 
 TAG = ("Потребление", "Usage")
@@ -210,7 +211,9 @@ class IntakeRowOut(Schema):
     rejected: int
 
 
-@operation(router, "GET", "/usage/events", right="usage.read", response=Listed[EventOut])
+@operation(
+    router, "GET", "/usage/events", right="usage.read", reach="branch", response=Listed[EventOut]
+)
 def list_usage_events(request: HttpRequest, query: Query[EventQuery]) -> Any:
     """Accepted events; `count` is told where a subject or a source narrows the list."""
     wanted = EventFilter(
@@ -221,6 +224,7 @@ def list_usage_events(request: HttpRequest, query: Query[EventQuery]) -> Any:
         since=query.since,
         until=query.until,
         retracted=query.retracted,
+        among=own_subjects(),
     )
     found = queries.events(wanted, order=query.order, after=query.after, limit=query.limit)
     return listed(
@@ -234,7 +238,7 @@ def list_usage_events(request: HttpRequest, query: Query[EventQuery]) -> Any:
     )  # fmt: skip
 
 
-@operation(router, "GET", "/usage/fate", right="usage.read", response=FatesOut)
+@operation(router, "GET", "/usage/fate", right="usage.read", reach="branch", response=FatesOut)
 def read_usage_fate(request: HttpRequest, query: Query[FateQuery]) -> FatesOut:
     """Where an event is: its way to a line of an invoice, or the step where it stopped."""
     zone = request.principal.tenant.row.zone
@@ -316,7 +320,7 @@ def list_usage_intakes(request: HttpRequest, page: Query[Paging]) -> Any:
     )  # fmt: skip
 
 
-@operation(router, "GET", "/usage/days", right="usage.read", response=DaysOut)
+@operation(router, "GET", "/usage/days", right="usage.read", reach="branch", response=DaysOut)
 def sum_usage_days(request: HttpRequest, query: Query[DaysQuery]) -> DaysOut:
     """A meter's events by local day: of one subject, or of everybody."""
     zone = request.principal.tenant.row.zone
@@ -326,6 +330,7 @@ def sum_usage_days(request: HttpRequest, query: Query[DaysQuery]) -> DaysOut:
     days = queries.by_day(
         query.meter, zone=zone, since=instant_of(first, zone),
         until=instant_of(to, zone) + timedelta(days=1), subject=subject,
+        among=own_subjects(),
     )  # fmt: skip
     return DaysOut(
         days=[

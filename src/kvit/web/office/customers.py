@@ -218,7 +218,7 @@ def customer_story(request: HttpRequest, customer: UUID) -> HttpResponse:
 
 
 @page("customers/<uuid:customer>/balance/", name="customer-balance", right="books.read",
-      personal=True)  # fmt: skip
+      reach="branch", personal=True)  # fmt: skip
 def customer_balance(request: HttpRequest, customer: UUID) -> HttpResponse:
     """Every movement, from nothing to what is owed."""
     found = find(request, customer)

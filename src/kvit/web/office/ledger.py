@@ -155,7 +155,7 @@ class Chosen:
         return Asked(self.seller.id, self.since, self.to + DAY, account, customer, self.known)
 
 
-@page("ledger/osv/", name="trial-balance", right="books.read")
+@page("ledger/osv/", name="trial-balance", right="books.read", reach="branch")
 def trial_balance(request: HttpRequest) -> HttpResponse:
     form, chosen = _chosen(request, OsvForm)
     if chosen is None:
@@ -174,7 +174,7 @@ def trial_balance(request: HttpRequest) -> HttpResponse:
     )  # fmt: skip
 
 
-@page("ledger/osv/export/", name="trial-balance-export", right="books.read")
+@page("ledger/osv/export/", name="trial-balance-export", right="books.read", reach="branch")
 def trial_balance_export(request: HttpRequest) -> HttpResponseBase:
     form, chosen = _chosen(request, OsvForm)
     if chosen is None:
@@ -198,7 +198,9 @@ def trial_balance_export(request: HttpRequest) -> HttpResponseBase:
     return lists.exported(request, f"osv-{chosen.since}-{chosen.to}", heads, rows)
 
 
-@page("ledger/accounts/<str:account>/card/", name="account-card", right="books.read")
+@page(
+    "ledger/accounts/<str:account>/card/", name="account-card", right="books.read", reach="branch"
+)
 def account_card(request: HttpRequest, account: str) -> HttpResponse:
     """Every movement of an account, of one customer if asked, with the balance after each."""
     form, chosen, name = _of_account(request, account)
@@ -217,7 +219,12 @@ def account_card(request: HttpRequest, account: str) -> HttpResponse:
     )  # fmt: skip
 
 
-@page("ledger/accounts/<str:account>/card/export/", name="account-card-export", right="books.read")
+@page(
+    "ledger/accounts/<str:account>/card/export/",
+    name="account-card-export",
+    right="books.read",
+    reach="branch",
+)
 def account_card_export(request: HttpRequest, account: str) -> HttpResponseBase:
     form, chosen, name = _of_account(request, account)
     asked = chosen.asked(account, form.asked().get("customer"))
@@ -230,7 +237,12 @@ def account_card_export(request: HttpRequest, account: str) -> HttpResponseBase:
     return lists.exported(request, title, heads, rows)
 
 
-@page("ledger/accounts/<str:account>/customers/", name="account-customers", right="books.read")
+@page(
+    "ledger/accounts/<str:account>/customers/",
+    name="account-customers",
+    right="books.read",
+    reach="branch",
+)
 def account_customers(request: HttpRequest, account: str) -> HttpResponse:
     """An account customer by customer: what they had, what moved, what they have."""
     form, chosen, name = _of_account(request, account)
@@ -247,7 +259,7 @@ def account_customers(request: HttpRequest, account: str) -> HttpResponse:
 
 
 @page("ledger/accounts/<str:account>/customers/export/", name="account-customers-export",
-      right="books.read")  # fmt: skip
+      right="books.read", reach="branch")  # fmt: skip
 def account_customers_export(request: HttpRequest, account: str) -> HttpResponseBase:
     chosen = _of_account(request, account)[1]
     heads = (
@@ -258,7 +270,7 @@ def account_customers_export(request: HttpRequest, account: str) -> HttpResponse
     return lists.exported(request, f"customers-{account}-{chosen.since}-{chosen.to}", heads, rows)
 
 
-@page("ledger/receivables/", name="receivables", right="books.read")
+@page("ledger/receivables/", name="receivables", right="books.read", reach="branch")
 def receivables(request: HttpRequest) -> HttpResponse:
     """Who owes how much at the end of any day: claims less advances, of all sellers."""
     form = ReceivablesForm(request.GET)
@@ -276,7 +288,7 @@ def receivables(request: HttpRequest) -> HttpResponse:
     )
 
 
-@page("ledger/receivables/export/", name="receivables-export", right="books.read")
+@page("ledger/receivables/export/", name="receivables-export", right="books.read", reach="branch")
 def receivables_export(request: HttpRequest) -> HttpResponseBase:
     on = ReceivablesForm(request.GET).asked().get("on") or _today(request)
     return lists.exported_all(
@@ -291,7 +303,7 @@ def _with_names(found: Any) -> Page[dict[str, Any]]:
     return Page(rows, found.next, found.count)
 
 
-@page("ledger/postings/", name="postings", right="books.read")
+@page("ledger/postings/", name="postings", right="books.read", reach="branch")
 def postings(request: HttpRequest) -> HttpResponse:
     """The journal: every posting, narrowed by account, days, customer, document."""
     form = PostingsForm(request.GET)
@@ -307,7 +319,7 @@ def postings(request: HttpRequest) -> HttpResponse:
     )
 
 
-@page("ledger/postings/export/", name="postings-export", right="books.read")
+@page("ledger/postings/export/", name="postings-export", right="books.read", reach="branch")
 def postings_export(request: HttpRequest) -> HttpResponseBase:
     wanted = PostingsForm(request.GET).wanted()
 

@@ -21,6 +21,7 @@ class Place:
     name: str  # of a route
     right: str
     key: str = ""
+    is_narrowed: bool = False  # opens by a right over one's own branch too
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +41,17 @@ GROUPS = (
         Place(_("Subscriptions"), "repeat", "subscriptions", "subscriptions.read", "s"),
     )),
     Group(_("Charging"), (
-        Place(_("Usage"), "activity", "usage", "usage.read", "u"),
-        Place(_("Bill runs"), "player-play", "runs", "runs.read", "r"),
+        Place(_("Usage"), "activity", "usage", "usage.read", "u", is_narrowed=True),
+        Place(_("Bill runs"), "player-play", "runs", "runs.read", "r", is_narrowed=True),
     )),
     Group(_("Documents"), (
         Place(_("Invoices"), "file-invoice", "invoices", "invoices.read", "i"),
         Place(_("Corrections"), "file-minus", "corrections", "invoices.read", "k"),
     )),
     Group(_("Books"), (
-        Place(_SHORT_BALANCE, "scale", "trial-balance", "books.read", "l"),
-        Place(_SHORT_DEBTS, "cash", "receivables", "books.read", "m"),
-        Place(_("Postings"), "list-details", "postings", "books.read"),
+        Place(_SHORT_BALANCE, "scale", "trial-balance", "books.read", "l", is_narrowed=True),
+        Place(_SHORT_DEBTS, "cash", "receivables", "books.read", "m", is_narrowed=True),
+        Place(_("Postings"), "list-details", "postings", "books.read", is_narrowed=True),
         Place(_("Signatures"), "shield-lock", "signed-log", "books.read"),
     )),
     Group(_("Catalogue"), (
@@ -74,7 +75,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
     return {
         "principal": principal,
         "present": getattr(request, "now", None),
-        "navigation": list(_shown(principal.rights, here or "")),
+        "navigation": list(_shown(principal.rights, here or "", principal.of_branch)),
     }
 
 
@@ -84,12 +85,15 @@ def first_open(rights: frozenset[str]) -> str:
     return next(shown, "")
 
 
-def _shown(rights: frozenset[str], here: str) -> Iterator[dict[str, Any]]:
+def _shown(
+    rights: frozenset[str], here: str, of_branch: frozenset[str] = frozenset()
+) -> Iterator[dict[str, Any]]:
     for group in GROUPS:
         places = [
             {"place": place, "url": _address(place.name), "here": _is_within(here, place.name)}
             for place in group.places
-            if place.right in rights and _address(place.name)
+            if place.right in (rights | of_branch if place.is_narrowed else rights)
+            and _address(place.name)
         ]
         if places:
             yield {"title": group.title, "places": places}

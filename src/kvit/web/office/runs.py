@@ -108,7 +108,7 @@ class StartForm(OfficeForm):
         ]
 
 
-@page("runs/", name="runs", right="runs.read")
+@page("runs/", name="runs", right="runs.read", reach="branch")
 def runs(request: HttpRequest) -> HttpResponse:
     by_command = queries.runs_by_command(BY_COMMAND)
     present = services.open_window(request.now).start
@@ -125,7 +125,7 @@ def runs(request: HttpRequest) -> HttpResponse:
     )
 
 
-@page("runs/export/", name="runs-export", right="runs.read")
+@page("runs/export/", name="runs-export", right="runs.read", reach="branch")
 def export(request: HttpRequest) -> HttpResponseBase:
     """All runs; what came out in each currency is a row."""
     return lists.exported_all(request, LISTING, _fetch, name="runs", each=_each_currency)
@@ -144,7 +144,8 @@ def _each_currency(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _of_first(item: dict[str, Any], place: int) -> Sum | None:
     """The total, or the difference, of a row of the file."""
-    return Sum(item["sums"][0][place], item["sums"][0][2]) if item["sums"] else None
+    sums = item["sums"]
+    return Sum(sums[0][place], sums[0][2]) if sums and sums[0][place] is not None else None
 
 
 @action("runs/start/", name="run-start", right="runs.start", operation="start_run")
@@ -163,13 +164,13 @@ def start(request: HttpRequest) -> HttpResponse:
     return redirect("office:run", run=key)
 
 
-@page("runs/<uuid:run>/", name="run", right="runs.read")
+@page("runs/<uuid:run>/", name="run", right="runs.read", reach="branch")
 def run(request: HttpRequest, run: UUID) -> HttpResponse:
     info = _info(run)
     return render(request, "office/runs/card.html", _context(info))
 
 
-@page("runs/<uuid:run>/progress/", name="run-progress", right="runs.read")
+@page("runs/<uuid:run>/progress/", name="run-progress", right="runs.read", reach="branch")
 def progress(request: HttpRequest, run: UUID) -> HttpResponse:
     """How far it is: asked for when a worker tells; when it is over the whole page is read anew."""
     info = _info(run)
@@ -186,7 +187,7 @@ def stop(request: HttpRequest, run: UUID) -> HttpResponse:
     return redirect("office:run", run=run)
 
 
-@action("runs/<uuid:run>/approve/", name="run-approve", right="invoices.approve",
+@action("runs/<uuid:run>/approve/", name="run-approve", right="invoices.approve", reach="whole",
         operation="approve_period")  # fmt: skip
 def approve(request: HttpRequest, run: UUID) -> HttpResponse:
     """Issue the period's drafts but those that were ticked to be left aside."""
@@ -216,13 +217,19 @@ def _row(info: RunInfo) -> dict[str, Any]:
         "run": info,
         "title": ACTIONS[info.action],
         "state": STATES.get(info.status, info.status),
-        "issued": summary.issued if summary else None,
-        "drafts": summary.drafts if summary else None,
+        "issued": summary.issued if summary else _added(info, "issued"),
+        "drafts": summary.drafts if summary else _added(info, "drafts"),
         "sums": [
             (one.total_minor, one.total_minor - one.before_minor, one.currency)
             for one in (summary.currencies if summary else ())
-        ],
+        ]
+        or [(one.total_minor, None, one.currency) for one in info.own or ()],
     }
+
+
+def _added(info: RunInfo, name: str) -> int | None:
+    """Documents of the branch of who asks, of all currencies; None where it is not about one."""
+    return None if info.own is None else sum(getattr(one, name) for one in info.own)
 
 
 def _context(info: RunInfo) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from kvit.web import fates, lists
 from kvit.web.columns import Column, Listing, Part, field_of
 from kvit.web.forms import DateField, FilterForm
 from kvit.web.office.links import subscription_address
+from kvit.web.own import own_subjects
 from kvit.web.routes import action, page
 from kvit.web.tags import lang
 
@@ -167,6 +168,7 @@ class UsageFilter(FilterForm):
             since=instant_of(since, zone) if since else None,
             until=instant_of(to + timedelta(days=1), zone) if to else None,
             retracted=retracted,
+            among=own_subjects(),
         )
 
 
@@ -178,17 +180,17 @@ def usage_stand(request: HttpRequest) -> HttpResponse:
     return render(request, f"office/usage/{template}", {"stand": fates.summed(queries.counts())})
 
 
-@page("usage/", name="usage", right="usage.read")
+@page("usage/", name="usage", right="usage.read", reach="branch")
 def usage(request: HttpRequest) -> HttpResponse:
     form = UsageFilter(request.GET)
     asked = form.asked()
     tab = asked.get("tab", "events")
-    tab = tab if tab in TABS else "events"
+    tabs = _tabs(request)
+    tab = tab if tab in tabs else "events"
     zone = request.principal.tenant.row.zone
     listing, fetch = _LISTS[tab](request, form, zone)
-    counts = queries.counts()
-    counters = {"events": counts.accepted - counts.retracted, "conflicts": counts.conflicts_open,
-                "rejected": counts.rejected_open, "retracted": counts.retracted}  # fmt: skip
+    is_whole = not request.principal.branches
+    counters = _counters() if is_whole else {}
     return lists.listed(
         request,
         "office/usage/list.html",
@@ -200,25 +202,39 @@ def usage(request: HttpRequest) -> HttpResponse:
         tab=tab,
         tabs=[
             {"code": code, "title": title, "count": counters.get(code), "here": code == tab}
-            for code, title in TABS.items()
+            for code, title in tabs.items()
         ],
         row=f"office/usage/row_{'events' if tab in EVENT_TABS else tab}.html",
-        intakes=queries.intake_sums(),
+        intakes=queries.intake_sums() if is_whole else None,
         **_fates(asked.get("event", "").strip(), zone),
         **_chart(form, zone),
     )
 
 
-@page("usage/export/", name="usage-export", right="usage.read")
+@page("usage/export/", name="usage-export", right="usage.read", reach="branch")
 def export(request: HttpRequest) -> HttpResponseBase:
     """The rows of the tab and the filter."""
     form = UsageFilter(request.GET)
     tab = form.asked().get("tab", "events")
-    tab = tab if tab in TABS else "events"
+    tab = tab if tab in _tabs(request) else "events"
     listing, fetch = _LISTS[tab](request, form, request.principal.tenant.row.zone)
     return lists.exported_all(
         request, listing, fetch, name="usage" if tab == "events" else f"usage-{tab}"
     )
+
+
+def _tabs(request: HttpRequest) -> dict[str, Any]:
+    """A member of a branch sees what is theirs: of what was not accepted nobody knows whose."""
+    known = EVENT_TABS if request.principal.branches else TABS
+    return {code: title for code, title in TABS.items() if code in known}
+
+
+def _counters() -> dict[str, int]:
+    counts = queries.counts()
+    return {
+        "events": counts.accepted - counts.retracted, "conflicts": counts.conflicts_open,
+        "rejected": counts.rejected_open, "retracted": counts.retracted,
+    }  # fmt: skip
 
 
 @action("usage/conflicts/<uuid:conflict>/", name="usage-decide", right="usage.write",
@@ -368,7 +384,9 @@ def _chart(form: UsageFilter, zone: str) -> dict[str, Any]:
     last = local_date(until - timedelta(microseconds=1), zone)
     since = wanted.since or instant_of(last - timedelta(days=CHART_DAYS - 1), zone)
     subject = (wanted.subject_kind, wanted.subject) if wanted.subject else None
-    days = queries.by_day(meter, zone=zone, since=since, until=until, subject=subject)
+    days = queries.by_day(
+        meter, zone=zone, since=since, until=until, subject=subject, among=wanted.among
+    )
     if days is None:
         return {"days": None, "is_too_much": True}
     return {"days": days, "chart": _drawn(days), "meter": catalog.meters().get(meter)}
