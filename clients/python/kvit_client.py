@@ -1872,6 +1872,7 @@ RoleOut = TypedDict("RoleOut", {
     'is_own': 'bool',
     'members': 'int',
     'limits': 'list[Money]',
+    'invoice_limits': 'list[Money]',
 })
 
 
@@ -2580,6 +2581,14 @@ class Kvit(Caller):
     def set_role_limits(self, code: str, body: LimitsIn, *, once: str | None = None, if_match: str | None = None) -> RoleOut:
         """Set role limits."""
         return self.call("PUT", f"/api/v1/roles/{_part(code)}/limits", body=body, once=once, if_match=if_match)
+
+    def read_role_invoice_limits(self, code: str) -> RoleLimitsOut:
+        """Read role invoice limits."""
+        return self.call("GET", f"/api/v1/roles/{_part(code)}/invoice-limits")
+
+    def set_role_invoice_limits(self, code: str, body: LimitsIn, *, once: str | None = None, if_match: str | None = None) -> RoleOut:
+        """Set role invoice limits."""
+        return self.call("PUT", f"/api/v1/roles/{_part(code)}/invoice-limits", body=body, once=once, if_match=if_match)
 
     def list_audit(self, *, after: str | None = None, limit: int | None = None, actor: str | None = None, action: str | None = None, object_type: str | None = None, object_id: str | None = None, since: str | None | None = None, until: str | None | None = None) -> ListedAuditOut:
         """List audit."""

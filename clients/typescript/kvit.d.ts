@@ -1367,6 +1367,7 @@ export interface RoleOut {
   "is_own": boolean;
   "members": number;
   "limits": Array<Money>;
+  "invoice_limits": Array<Money>;
 }
 export interface RoleIn {
   "rights": Array<string>;
@@ -1782,6 +1783,10 @@ export class Kvit extends Caller {
   readRoleLimits(code: string, options?: Options): Promise<RoleLimitsOut>;
   /** Set role limits. */
   setRoleLimits(code: string, body: LimitsIn, options?: Options): Promise<RoleOut>;
+  /** Read role invoice limits. */
+  readRoleInvoiceLimits(code: string, options?: Options): Promise<RoleLimitsOut>;
+  /** Set role invoice limits. */
+  setRoleInvoiceLimits(code: string, body: LimitsIn, options?: Options): Promise<RoleOut>;
   /** List audit. */
   listAudit(options?: Options & { "after"?: string; "limit"?: number; "actor"?: string; "action"?: string; "object_type"?: string; "object_id"?: string; "since"?: string | null; "until"?: string | null }): Promise<ListedAuditOut>;
   /** Read brand. */

@@ -569,6 +569,14 @@ export class Kvit extends Caller {
   setRoleLimits(code, body, options = {}) {
     return this.call("PUT", `/api/v1/roles/${part(code)}/limits`, [], { ...options, body });
   }
+  /** Read role invoice limits. */
+  readRoleInvoiceLimits(code, options = {}) {
+    return this.call("GET", `/api/v1/roles/${part(code)}/invoice-limits`, [], { ...options });
+  }
+  /** Set role invoice limits. */
+  setRoleInvoiceLimits(code, body, options = {}) {
+    return this.call("PUT", `/api/v1/roles/${part(code)}/invoice-limits`, [], { ...options, body });
+  }
   /** List audit. */
   listAudit(options = {}) {
     return this.call("GET", `/api/v1/audit`, ["after", "limit", "actor", "action", "object_type", "object_id", "since", "until"], { ...options });

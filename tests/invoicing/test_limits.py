@@ -11,10 +11,11 @@ from kvit.invoicing.models import Invoice
 from kvit.ledger.models import Posting
 from kvit.parties import models
 from kvit.parties.limits import Limit, LimitRefused, limit_of, role_limits, set_limits, who_covers
+from kvit.parties.models import Seller
 from kvit.parties.rows import Tenant
 from kvit.parties.services import add_member, change_role, create_key
 from kvit.platform.models import AuditRow
-from tests.invoicing.company import LATER, invoice
+from tests.invoicing.company import LATER, NOVEMBER, bill, customer_id, invoice, use
 
 pytestmark = pytest.mark.usefixtures("billed")
 LIMIT = 36_600  # 300.00 net and its VAT
@@ -188,3 +189,65 @@ def test_an_owner_is_named_last(olga: str) -> None:
     assert who_covers(LIMIT, "RUB", besides=olga) == ["Пётр", "Вера"]
     assert who_covers(LIMIT + 1, "RUB", besides=olga) == ["Вера"]
     assert UUID(olga.removeprefix("user:"))
+
+
+def draft_for(customer: str = "north") -> Invoice:
+    """An invoice of November that waits for a person."""
+    Seller.objects.update(approval=True)
+    bill(NOVEMBER)
+    return Invoice.objects.get(customer_id=customer_id(customer), billed_in=NOVEMBER.start)
+
+
+def test_an_invoice_up_to_the_limit_is_approved_and_a_kopeck_above_by_somebody_else(
+    billed: Tenant,
+) -> None:
+    pyotr, boss = person("accountant", "Пётр"), person("owner", "Вера")
+    draft = draft_for()
+    assert (draft.status, draft.total_minor) == ("draft", 122_000)
+    set_limits("accountant", {"RUB": 121_999}, act="approve", actor="cli:t", now=LATER)
+    with pytest.raises(services.AboveLimit) as caught:
+        services.approve([draft.pk], approver=pyotr, now=LATER)
+    assert caught.value.text("ru").replace("\xa0", " ") == (
+        "Счёт на 1 220,00 ₽ больше вашего предела. Больше 1 219,99 ₽ утверждает: Вера."
+    )
+    assert caught.value.document == draft.pk
+    draft.refresh_from_db()
+    assert draft.status == "draft"
+    assert credit(30_001, pyotr).waits_for == "approval"  # and not "limit": that is another act
+    assert services.approve([draft.pk], approver=boss, now=LATER) == [draft.pk]
+    other = draft_of("south")
+    set_limits("accountant", {"RUB": 122_000}, act="approve", actor="cli:t", now=LATER)
+    assert services.approve([other.pk], approver=pyotr, now=LATER) == [other.pk]
+
+
+def draft_of(customer: str) -> Invoice:
+    return Invoice.objects.get(customer_id=customer_id(customer), billed_in=NOVEMBER.start)
+
+
+def test_a_month_approved_at_once_leaves_what_is_above_aside(billed: Tenant) -> None:
+    pyotr = person("accountant", "Пётр")
+    use("n-1", 1, NOVEMBER.start)
+    above = draft_for("north")
+    below = draft_of("south")
+    set_limits("accountant", {"RUB": below.total_minor}, act="approve", actor="cli:t", now=LATER)
+    order = services.order_run(NOVEMBER.start, action="approve", author=pyotr, now=LATER)
+    services.perform(order, now=LATER)
+    above.refresh_from_db()
+    below.refresh_from_db()
+    assert (above.total_minor - below.total_minor, above.status) == (12, "draft")
+    assert below.status == "issued"
+
+
+def test_limits_of_the_two_acts_are_set_apart_and_written_down(billed: Tenant) -> None:
+    set_limits("accountant", {"RUB": 5}, act="approve", actor="cli:t", now=LATER)
+    set_limits("accountant", {"RUB": 7}, actor="cli:t", now=LATER)
+    assert (role_limits(), role_limits(act="approve")) == (
+        {"accountant": {"RUB": 7}}, {"accountant": {"RUB": 5}},
+    )  # fmt: skip
+    assert set_limits("accountant", {}, actor="cli:t", now=LATER)
+    assert role_limits(act="approve") == {"accountant": {"RUB": 5}}
+    row = AuditRow.objects.get(action="role.approval_limited")
+    assert (row.before, row.after) == ({"invoice_limits": {}}, {"invoice_limits": {"RUB": 5}})
+    pyotr = person("accountant", "Пётр")
+    with pytest.raises(LimitRefused):
+        set_limits("accountant", {"RUB": 6}, act="approve", actor=pyotr, now=LATER)

@@ -9,7 +9,10 @@ from django.test import Client
 
 from kvit.invoicing import queries, services
 from kvit.invoicing.models import Invoice
+from kvit.parties.limits import set_limits
+from kvit.parties.models import Seller
 from kvit.parties.rows import Tenant
+from kvit.platform.models import AuditRow
 from tests.invoicing import company
 from tests.invoicing.company import ACTOR, LATER, NOVEMBER, customer_id, invoice
 from tests.web.conftest import Office
@@ -247,3 +250,28 @@ def test_the_query_count_does_not_grow_with_rows(client: Client) -> None:
         company.use(f"n-{n + 10}", 100 + n, NOVEMBER.start, now=LATER)
     company.bill(NOVEMBER)
     assert [count(path) for path in paths] == few
+
+
+def test_an_approval_above_ones_limit_is_refused_with_who_may_and_written_down(
+    office: Office, tenant: Tenant
+) -> None:
+    office("owner", lang="en")
+    pyotr = office("accountant", lang="en")
+    set_limits("accountant", {"RUB": 100_000}, act="approve", actor="cli:t", now=LATER)
+    Seller.objects.update(approval=True)
+    company.bill(NOVEMBER)
+    draft = invoice("north", NOVEMBER)
+    sent = {"invoice": str(draft.id), "way": "approve"}
+    page = pyotr.post("/office/invoices/decide/", sent)
+    assert page.status_code == 422
+    assert "Above ₽1,000.00 it is approved by: Owner." in plain(page.content.decode())
+    body = {"ids": [str(draft.id)]}
+    for more in ({}, {"idempotency-key": "one"}):
+        answer = pyotr.post(
+            "/api/v1/drafts/approve", body, "application/json", headers={"x-csrftoken": "x"} | more
+        )
+        assert (answer.status_code, answer.json()["code"]) == (422, "invoice_above_limit")
+    rows = AuditRow.objects.filter(action="attempt.above_limit")
+    assert [row.object_id for row in rows] == [str(draft.id)] * 3
+    assert sorted(rows[0].after) == ["limit", "total"]
+    assert invoice("north", NOVEMBER).status == "draft"

@@ -213,8 +213,36 @@ def test_a_limit_of_a_role_is_set_shown_and_refused_above_ones_own(office: Offic
     assert "50\xa0000,00\xa0₽" in shown
     limited = office("accountant", extra={"members.write", "members.read"})
     above = limited.post("/office/settings/roles/support/limits/", {"RUB": "50000,01"})
-    assert (above.status_code, list(above.context["limits"].errors)) == (422, ["RUB"])
+    [of_corrections, _] = above.context["sections"]
+    assert (above.status_code, list(of_corrections["form"].errors)) == (422, ["RUB"])
     wrong = owner.post(f"{page}limits/", {"RUB": "1,001"})
     assert wrong.status_code == 422
     assert role_limits() == {"accountant": {"RUB": 5_000_000}}
     assert office("support").post(f"{page}limits/", {"RUB": "1"}).status_code == 403
+    done = owner.post(f"{page}invoice-limits/", {"RUB": "70 000,00"})
+    assert (done.status_code, role_limits(act="approve")) == (
+        302,
+        {"accountant": {"RUB": 7_000_000}},
+    )
+    assert "70\xa0000,00\xa0₽" in owner.get("/office/settings/roles/").content.decode()
+
+
+def test_limits_and_rights_changed_meanwhile_are_shown_beside_what_was_typed(
+    office: Office,
+) -> None:
+    owner, page = office("owner"), "/office/settings/roles/accountant/"
+    context = owner.get(page).context
+    limits_seen, rights_seen = context["sections"][0]["seen"], context["seen"]
+    owner.post(f"{page}limits/", {"RUB": "5", "seen": limits_seen})
+    answer = owner.post(f"{page}limits/", {"RUB": "7", "seen": limits_seen})
+    assert (answer.status_code, role_limits()) == (409, {"accountant": {"RUB": 500}})
+    [section, _] = answer.context["sections"]
+    [row] = section["meanwhile"].rows
+    assert (row["before"], row["after"]) == ("5,00\xa0₽", "7,00\xa0₽")
+    owner.post(page, {"right": ["invoices.read"], "seen": rights_seen})
+    answer = owner.post(page, {"right": ["usage.read"], "seen": rights_seen})
+    assert (answer.status_code, TenantRole.objects.get().rights) == (409, ["invoices.read"])
+    told = {one["label"]: one["after"] for one in answer.context["meanwhile"].rows}
+    assert told == {"Видеть потребление": "да", "Видеть счета": "нет"}
+    done = owner.post(page, {"right": ["usage.read"], "seen": answer.context["seen"]})
+    assert (done.status_code, TenantRole.objects.get().rights) == (302, ["usage.read"])

@@ -1,7 +1,8 @@
-"""How much a role may take back or ask for by itself: what is above needs somebody who may more.
+"""How much a role decides by itself: what is above needs somebody who may more.
 
-    accountant, 50 000.00 RUB:  a credit note of 50 000.00 is posted,
-                                one of 50 000.01 waits for a person whose limit covers it
+    accountant, corrects 50 000.00 RUB:  a credit note of 50 000.00 is posted,
+                                         one of 50 000.01 waits for a person whose limit covers it
+    accountant, approves 50 000.00 RUB:  a draft invoice of 50 000.01 is approved by somebody else
 
 A role without limits has none. A person has the highest limit of their roles; a key, that of who
 made it, as it is now. In a currency that a limited role says nothing of, nothing is covered.
@@ -24,14 +25,19 @@ from kvit.platform.failures import Failure
 from kvit.platform.revisions import Seen, refuse_stale
 from kvit.platform.tenancy import current_tenant_id
 
-DECIDING = frozenset({"invoices.correct", "invoices.approve"})
+CORRECT, APPROVE = "correct", "approve"
+DECIDING = {  # which rights are about it at all
+    CORRECT: frozenset({"invoices.correct", "invoices.approve"}),
+    APPROVE: frozenset({"invoices.approve"}),
+}
+_NAMES = {CORRECT: ("role.limited", "limits"), APPROVE: ("role.approval_limited", "invoice_limits")}
 LARGEST = 10**15  # minor units
 NAMED = 3
 WORDS: Words = {
     "limit_role_unknown": ("Роли {role} нет.", "There is no role {role}."),
     "limit_of_owner": (
-        "У владельца пределов нет: иначе крупную корректировку не утвердил бы никто.",
-        "An owner has no limits: nobody could approve a large correction otherwise.",
+        "У владельца пределов нет: иначе крупный документ не утвердил бы никто.",
+        "An owner has no limits: nobody could approve a large document otherwise.",
     ),
     "limit_currency_unknown": ("Валюты {currency} нет.", "There is no currency {currency}."),
     "limit_wrong": (
@@ -62,7 +68,7 @@ class Limit:
     sums: Mapping[str, int] | None
 
     def covers(self, minor: int, currency: str) -> bool:
-        """Whether a correction of this sum, of either sign, is within it."""
+        """Whether a document of this sum, of either sign, is within it."""
         return self.sums is None or abs(minor) <= self.sums.get(currency, -1)
 
     def of(self, currency: str) -> Money | None:
@@ -70,9 +76,9 @@ class Limit:
         return None if self.sums is None else Money(self.sums.get(currency, 0), currency)
 
 
-def limit_of(actor: str) -> Limit:
+def limit_of(actor: str, *, act: str = CORRECT) -> Limit:
     """Return up to which sum this actor decides alone in the tenant in scope."""
-    limits = role_limits()
+    limits = role_limits(act=act)
     if not limits:
         return Limit(None)
     kind, _, key = _answers(actor, _makers()).partition(":")
@@ -81,7 +87,7 @@ def limit_of(actor: str) -> Limit:
     if kind != "user":
         return Limit(None)  # the command line, a schedule: who runs the machine
     held = models.Membership.objects.filter(user=_uuid(key), tenant=current_tenant_id())
-    return _highest(held.values_list("role_id", flat=True), limits)
+    return _highest(held.values_list("role_id", flat=True), limits, act)
 
 
 def same_hand(actor: str) -> set[str]:
@@ -105,23 +111,25 @@ def _makers() -> dict[str, str]:
     return {f"key:{key}": made_by for key, made_by in rows}
 
 
-def role_limits() -> dict[str, dict[str, int]]:
+def role_limits(*, act: str = CORRECT) -> dict[str, dict[str, int]]:
     """Return the limits of the roles that have any, by currency."""
     found: dict[str, dict[str, int]] = {}
-    rows = models.RoleLimit.objects.order_by("role", "currency")
+    rows = models.RoleLimit.objects.filter(act=act).order_by("role", "currency")
     for role, currency, minor in rows.values_list("role", "currency", "minor"):
         found.setdefault(role, {})[currency] = minor
     return found
 
 
-def who_covers(minor: int, currency: str, *, besides: str = "") -> list[str]:
-    """Name those who may approve a correction of this sum; three at most, an owner last."""
-    tenant_id, limits = current_tenant_id(), role_limits()
+def who_covers(
+    minor: int, currency: str, *, act: str = CORRECT, besides: str = ""
+) -> list[str]:  # fmt: skip
+    """Name those who may approve a document of this sum; three at most, an owner last."""
+    tenant_id, limits = current_tenant_id(), role_limits(act=act)
     of_role = role_rights([tenant_id])[tenant_id]
     able = [
         role
         for role, rights in of_role.items()
-        if "invoices.approve" in rights and _highest([role], limits).covers(minor, currency)
+        if "invoices.approve" in rights and _highest([role], limits, act).covers(minor, currency)
     ]
     rows = models.Membership.objects.filter(
         tenant=tenant_id, role__in=able, user__is_active=True
@@ -135,12 +143,13 @@ def who_covers(minor: int, currency: str, *, besides: str = "") -> list[str]:
 
 @transaction.atomic
 def set_limits(
-    role: str, limits: Mapping[str, int], *, seen: Seen = None, actor: str, now: datetime,
-    reason: str = "",
+    role: str, limits: Mapping[str, int], *, act: str = CORRECT, seen: Seen = None, actor: str,
+    now: datetime, reason: str = "",
 ) -> bool:  # fmt: skip
     """Make a role have exactly these limits, in minor units by currency; of none, it has no limit.
 
     Args:
+        act: what they limit, `CORRECT` or `APPROVE`.
         seen: the revision of its limits as they were.
 
     Raises:
@@ -153,22 +162,23 @@ def set_limits(
     if not models.Role.objects.filter(pk=role).exists():
         raise LimitRefused("limit_role_unknown", role=role)
     models.Tenant.objects.select_for_update().get(pk=current_tenant_id())
-    before = role_limits().get(role, {})
+    before = role_limits(act=act).get(role, {})
     refuse_stale(before, seen, of=("parties.role", role))
-    _check(before, limits, limit_of(actor))
+    _check(before, limits, limit_of(actor, act=act))
     if before == dict(limits):
         return False
-    models.RoleLimit.objects.filter(role=role).delete()
+    models.RoleLimit.objects.filter(role=role, act=act).delete()
     models.RoleLimit.objects.bulk_create(
-        models.RoleLimit(role=role, currency=currency, minor=minor)
+        models.RoleLimit(role=role, act=act, currency=currency, minor=minor)
         for currency, minor in limits.items()
     )
+    action, name = _NAMES[act]
     audit.record(
-        action="role.limited",
+        action=action,
         object_type="parties.role",
         object_id=role,
-        before={"limits": before},
-        after={"limits": dict(limits)},
+        before={name: before},
+        after={name: dict(limits)},
         actor=actor,
         now=now,
         reason=reason,
@@ -190,13 +200,15 @@ def _check(before: Mapping[str, int], limits: Mapping[str, int], own: Limit) -> 
         raise LimitRefused("limit_off_above_own")
 
 
-def _highest(roles: Iterable[str], limits: Mapping[str, Mapping[str, int]]) -> Limit:
+def _highest(
+    roles: Iterable[str], limits: Mapping[str, Mapping[str, int]], act: str
+) -> Limit:  # fmt: skip
     """The highest limit of these roles, of those that decide at all."""
     tenant_id = current_tenant_id()
     of_role = role_rights([tenant_id])[tenant_id]
     highest: dict[str, int] = {}
     for role in roles:
-        if not of_role.get(role, frozenset()) & DECIDING:
+        if not of_role.get(role, frozenset()) & DECIDING[act]:
             continue
         if role not in limits:
             return Limit(None)

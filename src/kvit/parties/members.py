@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from kvit.parties import models
-from kvit.parties.limits import role_limits
+from kvit.parties.limits import APPROVE, role_limits
 from kvit.parties.rights import OWNER, RIGHTS
 from kvit.parties.standing import role_rights
 from kvit.platform.tenancy import current_tenant_id
@@ -36,6 +36,7 @@ class RoleCard:
     is_own: bool
     members: int
     limits: Mapping[str, int]  # by currency, in minor units; empty: none
+    invoice_limits: Mapping[str, int]  # the same of approving invoices
 
     def name(self, lang: str) -> str:
         """The role's name."""
@@ -69,7 +70,7 @@ def roles() -> list[RoleCard]:
     tenant_id = current_tenant_id()
     rights = role_rights([tenant_id])[tenant_id]
     own = set(models.TenantRole.objects.filter(tenant=tenant_id).values_list("role_id", flat=True))
-    limits = role_limits()
+    limits, invoice_limits = role_limits(), role_limits(act=APPROVE)
     counts: dict[str, set[UUID]] = {}
     for role, user in models.Membership.objects.filter(tenant=tenant_id).values_list(
         "role_id", "user_id"
@@ -84,6 +85,7 @@ def roles() -> list[RoleCard]:
             is_own=one.code in own,
             members=len(counts.get(one.code, ())),
             limits=limits.get(one.code, {}),
+            invoice_limits=invoice_limits.get(one.code, {}),
         )
         for one in models.Role.objects.all()
     ]

@@ -234,16 +234,21 @@ class Brand(TenantModel):
 
 
 class RoleLimit(TenantModel):
-    """Up to which sum a role corrects invoices by itself; see `parties.limits`."""
+    """Up to which sum a role decides by itself; see `parties.limits`."""
 
     role = models.CharField(max_length=40)
+    # What it decides: "correct" is about corrections, "approve" about invoices of a run.
+    act = models.CharField(max_length=8, default="correct", db_default="correct")
     currency = models.CharField(max_length=3)
     minor = models.BigIntegerField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant_id", "role", "currency"], name="role_limit_once"
+                fields=["tenant_id", "role", "act", "currency"], name="role_limit_once_an_act"
+            ),
+            models.CheckConstraint(
+                condition=Q(act__in=("correct", "approve")), name="role_limit_act"
             ),
             models.CheckConstraint(condition=Q(minor__gte=0), name="role_limit_not_negative"),
         ]

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 
+from kvit.invoicing.services import AboveLimit
 from kvit.parties import queries as parties
 from kvit.parties.jobs import alarm
 from kvit.parties.rights import RIGHTS
@@ -62,6 +63,19 @@ def note_refused(request: HttpRequest, route: routes.Route, kwargs: Mapping[str,
             after=after,
             actor=request.principal.actor,
             now=datetime.now(UTC),
+        )
+
+
+def note_above_limit(request: HttpRequest, error: AboveLimit) -> None:
+    """Write down an attempt to approve more than one may, once what it did is taken back."""
+    with transaction.atomic():
+        audit.record(
+            action="attempt.above_limit",
+            object_type="invoicing.invoice",
+            object_id=str(error.document),
+            after={name: str(error.params[name]) for name in ("total", "limit")},
+            actor=request.principal.actor,
+            now=request.now,
         )
 
 

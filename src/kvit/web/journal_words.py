@@ -10,6 +10,10 @@ ACTIONS: Words = {
     "api_key.created": ("Ключ API выпущен", "API key made"),
     "api_key.revoked": ("Ключ API отозван", "API key revoked"),
     "api_key.rotated": ("Ключ API сменён", "API key rotated"),
+    "attempt.above_limit": (
+        "Попытка утвердить больше своего предела",
+        "An attempt to approve above one's limit",
+    ),
     "attempt.refused": ("Попытка без права отклонена", "An attempt without the right refused"),
     "branch.changed": ("Филиал изменён", "Branch changed"),
     "branch.created": ("Филиал заведён", "Branch created"),
@@ -64,6 +68,10 @@ ACTIONS: Words = {
     "rating.charges.taken_back": ("Начисления сняты", "Charges taken back"),
     "retention.done": ("Удалено по сроку хранения", "Dropped after its time of keeping"),
     "role.changed": ("Права роли изменены", "Rights of a role changed"),
+    "role.approval_limited": (
+        "Пределы роли на утверждение изменены",
+        "Limits of a role on approving changed",
+    ),
     "role.limited": ("Пределы роли изменены", "Limits of a role changed"),
     "role.look.begun": ("Владелец смотрит как роль", "An owner looks as a role"),
     "role.look.ended": ("Владелец больше не смотрит как роль", "An owner looks as a role no more"),

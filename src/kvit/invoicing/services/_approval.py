@@ -8,6 +8,7 @@ of a later one. That run looks at their service periods once more, so what was l
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import cache
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -21,7 +22,7 @@ from kvit.invoicing.services import _freed, _voiding
 from kvit.invoicing.services._corrections import CorrectionRefused
 from kvit.invoicing.services._issue import issue_locked, locked_drafts
 from kvit.parties import queries as parties
-from kvit.parties.limits import limit_of, same_hand, who_covers
+from kvit.parties.limits import APPROVE, CORRECT, limit_of, same_hand, who_covers
 from kvit.platform import audit, events
 from kvit.platform.failures import Failure
 from kvit.platform.reading import steadily
@@ -42,11 +43,26 @@ WORDS: Words = {
         "A correction of {total} is above your limit of {limit}. Nobody may approve it yet: ask an"
         " owner to raise the role's limit.",
     ),
+    "invoice_above_limit": (
+        "Счёт на {total} больше вашего предела. Больше {limit} утверждает: {who}.",
+        "An invoice of {total} is above your limit. Above {limit} it is approved by: {who}.",
+    ),
+    "invoice_above_limit_nobody": (
+        "Счёт на {total} больше вашего предела {limit}. Пока его не утвердит никто: попросите"
+        " владельца поднять предел роли.",
+        "An invoice of {total} is above your limit of {limit}. Nobody may approve it yet: ask an"
+        " owner to raise the role's limit.",
+    ),
 }
 
 
 class AboveLimit(Failure):
-    """One of the corrections is above what the approver may decide; nothing was issued."""
+    """One of the documents is above what the approver may decide; nothing was issued.
+
+    `document` is that one: who turns an attempt away writes it down.
+    """
+
+    document: UUID
 
     words = WORDS
 
@@ -72,7 +88,7 @@ def approve(
         InvoiceNotDraft: one is issued already, or gone.
         CorrectionRefused: a correction no longer fits its original.
         OwnDraft: another person must approve it, and the approver made one of them.
-        AboveLimit: a correction is above the approver's own limit.
+        AboveLimit: a document is above the approver's own limit for its kind.
     """
     if not ids:
         return []
@@ -109,20 +125,25 @@ def approve(
 
 
 def above_limit(drafts: Iterable[Invoice], approver: str) -> list[Invoice]:
-    """Return those of these drafts that correct by more than the approver may decide."""
-    corrections = [one for one in drafts if one.kind != Invoice.Kind.INVOICE]
-    if not corrections:
-        return []
-    limit = limit_of(approver)
-    return [one for one in corrections if not limit.covers(one.total_minor, one.currency)]
+    """Return those of these drafts that are of more than the approver may decide: of corrections
+    by the limit of correcting, of invoices by that of approving."""
+    of_act = cache(lambda act: limit_of(approver, act=act))
+    return [one for one in drafts if not of_act(_act(one)).covers(one.total_minor, one.currency)]
+
+
+def _act(draft: Invoice) -> str:
+    return APPROVE if draft.kind == Invoice.Kind.INVOICE else CORRECT
 
 
 def _above_limit(draft: Invoice, approver: str) -> AboveLimit:
-    total = Money(draft.total_minor, draft.currency)
-    limit = limit_of(approver).of(draft.currency)
-    who = who_covers(draft.total_minor, draft.currency, besides=draft.author)
-    code = "above_limit" if who else "above_limit_nobody"
-    return AboveLimit(code, total=total, limit=limit, who=", ".join(who))
+    total, act = Money(draft.total_minor, draft.currency), _act(draft)
+    limit = limit_of(approver, act=act).of(draft.currency)
+    besides = draft.author if act == CORRECT or draft.four_eyes else approver
+    who = who_covers(draft.total_minor, draft.currency, act=act, besides=besides)
+    code = f"{'invoice_' if act == APPROVE else ''}above_limit{'' if who else '_nobody'}"
+    error = AboveLimit(code, total=total, limit=limit, who=", ".join(who))
+    error.document = draft.pk
+    return error
 
 
 @transaction.atomic

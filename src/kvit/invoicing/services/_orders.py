@@ -284,7 +284,7 @@ def _approve(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:
     drafts = Invoice.objects.filter(billed_in=order.period_start, status="draft")
     # Where four eyes are wanted, one's own drafts wait for somebody else.
     drafts = drafts.exclude(four_eyes=True, author__in=same_hand(order.author))
-    left_out |= {one.pk for one in above_limit(drafts.exclude(kind="invoice"), order.author)}
+    left_out |= {one.pk for one in above_limit(drafts, order.author)}
     ids = list(drafts.order_by("created_at", "pk").values_list("pk", flat=True))
     chosen = [key for key in ids if key not in left_out]
     report = RunReport(order.pk, RatingResult())

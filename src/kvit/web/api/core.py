@@ -25,6 +25,7 @@ from ninja import Router
 from ninja.constants import NOT_SET
 from ninja.decorators import decorate_view
 
+from kvit.invoicing.services import AboveLimit
 from kvit.parties import queries as parties
 from kvit.parties.queries import masking
 from kvit.platform import audit, clock
@@ -37,7 +38,7 @@ from kvit.web.access import PERSONAL, is_in_clear, is_masked, is_only_looking
 from kvit.web.api import bodies
 from kvit.web.api.auth import address_of, authenticate, check_recent, limit_rate
 from kvit.web.api.problems import ApiRefused
-from kvit.web.attempts import note_read, note_refused
+from kvit.web.attempts import note_above_limit, note_read, note_refused
 
 View = TypeVar("View", bound=Callable[..., Any])
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -143,6 +144,8 @@ def _guard(guarded: Guarded) -> Callable[[Callable[..., Any]], Callable[..., Any
                 if route.recent:
                     check_recent(request, principal)
                 answer = _once(request, run, path, guarded)
+                if isinstance(refusal := getattr(request, "refusal", None), AboveLimit):
+                    note_above_limit(request, refusal)
                 if route.personal and answer.status_code < 400:
                     note_read(request, route, path)
                 return _with_etag(request, answer)

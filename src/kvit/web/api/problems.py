@@ -277,6 +277,7 @@ def problem(
 
 def of_failure(request: HttpRequest, error: Failure) -> HttpResponse:
     """Return an expected failure in its own words."""
+    request.refusal = error
     status = getattr(error, "status", None) or STATUSES.get(error.code, 0)
     if not status:
         status = 404 if error.code.endswith("_not_found") else 422

@@ -170,6 +170,9 @@ class RoleOut(Schema):
     is_own: bool
     members: int
     limits: list[Money] = Field(description="Corrections above wait for approval; empty: none.")
+    invoice_limits: list[Money] = Field(
+        description="Invoices above are approved by somebody else; empty: none."
+    )
 
 
 class RoleLimitsOut(Schema):
@@ -393,6 +396,31 @@ def set_role_limits(request: HttpRequest, code: Code, body: LimitsIn) -> RoleOut
     return _role(_card(code))
 
 
+@operation(
+    router, "GET", "/roles/{code}/invoice-limits", right="members.read", response=RoleLimitsOut
+)
+def read_role_invoice_limits(request: HttpRequest, code: Code) -> RoleLimitsOut:
+    """Up to which sums the role approves invoices; its ETag is for a change of them."""
+    card = _card(code)
+    standing(request, card.invoice_limits)
+    return RoleLimitsOut(limits=_role(card).invoice_limits)
+
+
+@operation(
+    router, "PUT", "/roles/{code}/invoice-limits", right="members.write", response=RoleOut,
+    recent=True,
+)  # fmt: skip
+def set_role_invoice_limits(request: HttpRequest, code: Code, body: LimitsIn) -> RoleOut:
+    """Make the role approve invoices up to exactly these sums; of none given, up to any. Never
+    above one's own limit."""
+    given = {one.currency: one.minor() for one in body.limits}
+    limits.set_limits(
+        code, given, act=limits.APPROVE, seen=seen(request), reason=body.reason, **_asker(request)
+    )
+    read_role_invoice_limits(request, code)
+    return _role(_card(code))
+
+
 @operation(router, "GET", "/audit", right="audit.read", response=Listed[AuditOut])
 def list_audit(request: HttpRequest, asked: Query[AuditQuery]) -> dict[str, Any]:
     """The journal, the newest first."""
@@ -430,6 +458,7 @@ def _role(one: parties.RoleCard) -> RoleOut:
         is_own=one.is_own,
         members=one.members,
         limits=[Money.of(minor, currency) for currency, minor in one.limits.items()],
+        invoice_limits=[Money.of(minor, code) for code, minor in one.invoice_limits.items()],
     )
 
 

@@ -122,6 +122,8 @@ RUSSIAN = {
     "list_roles": "Роли и их права",
     "read_role": "Роль и её права",
     "read_role_limits": "Пределы роли",
+    "read_role_invoice_limits": "Пределы роли на утверждение счетов",
+    "set_role_invoice_limits": "Задать роли пределы на утверждение счетов",
     "set_role_limits": "Задать роли пределы корректировок",
     "change_role": "Изменить права роли",
     "list_audit": "Журнал действий",

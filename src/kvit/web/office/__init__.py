@@ -18,6 +18,7 @@ MODULES: tuple[str, ...] = (
     "settings_brand",
     "settings_triggers",
     "settings_staff",
+    "settings_roles",
     "settings_keys",
     "journal",
     "webhooks",

@@ -21,6 +21,7 @@ from kvit.parties import queries as parties
 from kvit.platform import audit_log
 from kvit.platform.paging import Page
 from kvit.web import invoice_card, lists
+from kvit.web.attempts import note_above_limit
 from kvit.web.columns import Column, Listing, Part, Sum
 from kvit.web.forms import DateField, FilterForm, SumField
 from kvit.web.office.links import customers, people
@@ -242,7 +243,11 @@ def decide(request: HttpRequest) -> HttpResponse:
             "%(counter)s drafts refused: their charges go to the next run.", len(done),
         )  # fmt: skip
     else:
-        done = services.approve(chosen, approver=actor, now=now)
+        try:
+            done = services.approve(chosen, approver=actor, now=now)
+        except services.AboveLimit as error:
+            note_above_limit(request, error)
+            raise
         text = ngettext("%(counter)s document issued.", "%(counter)s documents issued.", len(done))
     if done:
         messages.success(request, text % {"counter": len(done)})
