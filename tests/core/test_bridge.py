@@ -60,6 +60,46 @@ def test_two_lines_of_one_price_are_one_thing() -> None:
     assert steps(split, [part("fee", 2, 1_500, 30)]) == [("price", "fee", 300)]
 
 
+def fee(units: int, minor: int, days: int, whole: int = 30, version: str = "1") -> BillPart:
+    return part("fee", units, minor, days, whole=whole, version=version)
+
+
+def test_a_fee_for_a_part_of_the_month_is_told_by_its_days_to_the_kopeck() -> None:
+    assert steps([fee(1, 62_968, 16, 31)], [fee(1, 122_000, 30)]) == [("days", "fee", 59_032)]
+    assert steps([fee(1, 122_000, 30)], [fee(1, 62_968, 16, 31)]) == [("days", "fee", -59_032)]
+
+
+def test_a_fee_whose_price_changed_within_the_month_is_told_as_price_twice() -> None:
+    october, december = [fee(1, 100_000, 31, 31)], [fee(1, 120_000, 31, 31, "2")]
+    november = [fee(1, 50_000, 15), fee(1, 60_000, 15, version="2")]
+    assert steps(october, november) == [("price", "fee", 10_000)]
+    assert steps(november, december) == [("price", "fee", 10_000)]
+
+
+def test_a_fee_whose_units_changed_within_the_month_is_told_as_volume() -> None:
+    whole, split = [fee(1, 100_000, 30)], [fee(1, 50_000, 15), fee(3, 150_000, 15)]
+    assert steps(whole, split) == [("volume", "fee", 100_000)]
+    assert steps(split, [fee(3, 300_000, 31, 31)]) == [("volume", "fee", 100_000)]
+
+
+def test_the_worked_example_of_a_split_fee() -> None:
+    november = [fee(1, 50_000, 15), fee(2, 120_000, 15, version="2")]
+    found = bridge([fee(1, 100_000, 31, 31)], november)
+    assert [(step.cause, step.minor) for step in found] == [("volume", 50_000), ("price", 20_000)]
+    assert (found[0].units_before, found[0].units_now) == (1, Fraction(3, 2))
+
+
+def test_time_units_and_price_of_a_fee_may_all_have_changed() -> None:
+    before, now = [fee(2, 100_000, 15)], [fee(3, 360_000, 30, version="2")]
+    assert steps(before, now) == [
+        ("days", "fee", 100_000), ("volume", "fee", 100_000), ("price", "fee", 60_000),
+    ]  # fmt: skip
+
+
+def test_a_discount_on_a_whole_month_is_told_as_price_though_it_is_small() -> None:
+    assert steps([fee(1, 100_000, 31, 31)], [fee(1, 99_999, 30)]) == [("price", "fee", -1)]
+
+
 # A machine that others share may stall while an example is drawn.
 calmly = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 parts = st.builds(
@@ -71,6 +111,7 @@ parts = st.builds(
     minor=st.integers(-(10**9), 10**9),
     version=st.sampled_from(["", "1", "2"]),
     recalculated=st.booleans(),
+    whole=st.sampled_from([0, 28, 30, 31]),
 )
 
 

@@ -10,6 +10,16 @@
 
 Each line's difference goes to causes whole: the last of them takes the rest, so the steps always
 add up to the difference of the bills, whatever was rounded.
+
+A fee is for time, and may stand on a bill in parts: a plan that began within the month, a quantity
+or a price that changed. Its parts are weighed by the share of the period that each is for:
+
+    October   fee 1 000.00, 1 seat, whole month
+    November  fee 500.00, 1 seat, days 1–15 │ 1 200.00, 2 seats at 1 200, days 16–30
+
+    volume  fee  1 → 1½ seats at October's price        +500.00
+    price   fee  the rest                               +200.00
+                                                      = +700.00
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,6 +31,7 @@ from kvit.core.money import round_fraction
 
 Cause = Literal["new", "gone", "volume", "price", "days", "recalculated"]
 CAUSES: tuple[Cause, ...] = ("volume", "price", "days", "new", "gone", "recalculated")
+_SHOWN = 6  # decimals of a quantity that is an average
 MONTHS_DIFFER_BY = 3  # days: what February is shorter by is nobody's doing
 
 
@@ -38,6 +49,8 @@ class BillPart:
     minor: int
     version: str = ""
     recalculated: bool = False  # it puts an earlier period right, and is compared with nothing
+    # Of a fee, the days of its whole period: `units` are held through `days` of them. Of usage, 0.
+    whole: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,9 @@ class _Sum:
     days: int
     minor: int
     versions: frozenset[str]
+    parts: int
+    time: Fraction | None  # periods that a fee is for: ½ is half a month; None: it is no fee
+    held: Fraction  # its units through that time: 2 units for ½ a month are 1
 
 
 def bridge(before: Iterable[BillPart], now: Iterable[BillPart]) -> tuple[BridgeStep, ...]:
@@ -103,6 +119,11 @@ def _sums(parts: Iterable[BillPart]) -> dict[tuple[str, ...], _Sum]:
             days=sum(one.days for one in many),
             minor=sum(one.minor for one in many),
             versions=frozenset(one.version for one in many),
+            parts=len(many),
+            time=sum((Fraction(one.days, one.whole) for one in many), Fraction(0))
+            if all(one.whole for one in many)
+            else None,
+            held=sum((one.units * one.days / one.whole for one in many if one.whole), Fraction(0)),
         )
         for key, many in found.items()
     }
@@ -118,6 +139,9 @@ def _compared(key: tuple[str, ...], old: _Sum | None, new: _Sum | None) -> Itera
         after = Fraction(0) if new is None else known.units
         yield BridgeStep(cause, key, known.name, minor, before, after)
         return
+    if old.time and new.time and old.held and new.held:
+        yield from _of_time(key, old, new)
+        return
     whole = new.minor - old.minor
     units = old.units, new.units
     if old.units == new.units:
@@ -131,3 +155,23 @@ def _compared(key: tuple[str, ...], old: _Sum | None, new: _Sum | None) -> Itera
         volume = round_fraction(old.minor * new.units / old.units) - old.minor
     yield BridgeStep("volume", key, new.name, volume, *units)
     yield BridgeStep("price", key, new.name, whole - volume, *units)
+
+
+def _of_time(key: tuple[str, ...], old: _Sum, new: _Sum) -> Iterable[BridgeStep]:
+    """A fee: what it would have been for the present time, then for the present units too, both
+    at the price before; the price answers for the rest."""
+    assert old.time is not None and new.time is not None  # noqa: PT018
+    quantities = old.held / old.time, new.held / new.time
+    by_time = round_fraction(old.minor * new.time / old.time)
+    by_units = round_fraction(old.minor * new.held / old.held)
+    price = new.minor - by_units
+    # Every part was rounded by itself. What a bill of half a month loses by that is no price.
+    slack = old.parts * max(Fraction(1), new.held / old.held) + new.parts
+    if abs(price) <= slack and (new.time, new.held) != (old.time, old.held):
+        by_units, price = new.minor, 0
+        if quantities[0] == quantities[1]:
+            by_time = new.minor
+    quantities = round(quantities[0], _SHOWN), round(quantities[1], _SHOWN)
+    yield BridgeStep("days", key, new.name, by_time - old.minor, *quantities)
+    yield BridgeStep("volume", key, new.name, by_units - by_time, *quantities)
+    yield BridgeStep("price", key, new.name, price, *quantities)

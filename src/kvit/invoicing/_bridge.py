@@ -23,6 +23,7 @@ from kvit.platform.tenancy import current_tenant_id
 from kvit.rating import queries as rating
 
 PAYERS = 1_000  # compared at once
+_UNKNOWN = rating.Origin("", "period", 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ def _made(lines: Sequence[_Line]) -> dict[UUID, list[BillPart]]:
     origins = rating.origins([line.charge_id for line in lines if line.charge_id is not None])
     found: dict[UUID, list[BillPart]] = defaultdict(list)
     for line in lines:
-        version, reason = origins.get(line.charge_id, ("", "period"))
+        origin = origins.get(line.charge_id, _UNKNOWN)
         found[line.invoice_id].append(
             BillPart(
                 key=(line.subscription, line.price),
@@ -191,8 +192,9 @@ def _made(lines: Sequence[_Line]) -> dict[UUID, list[BillPart]]:
                 units=Fraction(line.units),
                 days=(line.ends_on - line.starts_on).days,
                 minor=line.minor,
-                version=version,
-                recalculated=reason != "period",
+                version=origin.version,
+                recalculated=origin.reason != "period",
+                whole=0 if origin.events else origin.whole,
             )
         )
     return found

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from fractions import Fraction
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -131,16 +132,27 @@ def pins(charge_ids: Iterable[UUID]) -> dict[UUID, ChargePins]:
     return {values[0]: _pins(*values) for values in rows}
 
 
-def origins(charge_ids: Iterable[UUID]) -> dict[UUID | None, tuple[str, str]]:
-    """Return (price version, reason) of charges: "period" is the first bill of a stretch."""
+class Origin(NamedTuple):
+    """What a charge is of. `reason` "period" is the first bill of a stretch; `events` 0: units that
+    are held through time, as of a fee; `whole`: the days of the service period."""
+
+    version: str
+    reason: str
+    events: int
+    whole: int
+
+
+def origins(charge_ids: Iterable[UUID]) -> dict[UUID | None, Origin]:
+    """Return what charges are of."""
     with connection.cursor() as cursor:
         # An array, and not a parameter each: there are thousands.
         cursor.execute(
-            "SELECT id, price_version_id, reason FROM rating_charge"
+            "SELECT id, price_version_id, reason, events, period_end - period_start"
+            " FROM rating_charge"
             " WHERE tenant_id = %s AND id = ANY(%s)",
             [current_tenant_id(), list(charge_ids)],
         )
-        return {key: (version, reason) for key, version, reason in cursor.fetchall()}
+        return {key: Origin(*told) for key, *told in cursor.fetchall()}
 
 
 def recalculated(charge_ids: Iterable[UUID]) -> set[UUID]:
