@@ -211,6 +211,23 @@ def test_a_void_leaves_nobody_owing(company: Company, run: Any) -> None:
     assert set(closing.values()) == {"0.00"}
 
 
+def test_of_several_sellers_a_card_and_debts_ask_which(company: Company, run: Any) -> None:
+    tenant = parties.tenant_by_code("acme")
+    assert tenant is not None
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    with tenant_scope(tenant.id):
+        row = replace(parties.sellers()["main"].row, code="second", name="ООО «Второй»", inn="")
+        parties_services.apply_sellers([row], actor="cli:test", now=now, reason="test")
+        ledger.ensure_chart(parties.sellers()["second"].id, actor="cli:test", now=now)
+        named = ", ".join(f"{one.row.code} ({one.row.name})" for one in parties.sellers().values())
+    for words in (("receivables",), ("card", "--account", "62.01")):
+        status, out, err = run(*words)
+        assert (status, out) == (1, "")
+        assert f"укажите --seller. Есть: {named}." in err
+        assert run(*words, "--seller", "second")[0] == 0
+    assert run("trial-balance")[0] == 0  # of each seller, one below the other
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

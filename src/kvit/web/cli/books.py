@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kvit.web.cli.books_report import Report
 
 UNBALANCED = 1
+OF_ONE = frozenset({"card", "receivables"})  # a card or a debt is towards one seller
 FIRST, LAST = date(1, 1, 2), date(9999, 12, 30)  # a day is left on both sides, for the borders
 WORDS: Words = {
     "books_no_seller": (
@@ -34,6 +35,11 @@ WORDS: Words = {
     "books_seller_unknown": (
         "Продавца «{code}» нет.{hint} Есть: {known}.",
         "There is no seller “{code}”.{hint} There are: {known}.",
+    ),
+    "books_seller_needed": (
+        "Продавцов несколько, и у каждого свои книги: укажите --seller. Есть: {known}.",
+        "There are several sellers, and each has books of its own: give --seller. There are:"
+        " {known}.",
     ),
     "books_account_unknown": (
         "Счёта «{code}» нет в плане счетов.{hint} Есть: {known}.",
@@ -113,9 +119,14 @@ def run(args: argparse.Namespace) -> int:
         sellers = _sellers(args.seller)
         if args.report == "card":
             sellers = _with_account(sellers, args.account)
-        known = _moment(args.known_by, tenant.row.zone)
+        if args.report in OF_ONE and len(sellers) > 1:
+            known = ", ".join(f"{one.row.code} ({one.row.name})" for one in sellers)
+            raise CannotReport("books_seller_needed", known=known)
+        moment_known = _moment(args.known_by, tenant.row.zone)
         found = [
-            reports[args.report](Books(one, since, until, known, tenant.row.zone, language()))
+            reports[args.report](
+                Books(one, since, until, moment_known, tenant.row.zone, language())
+            )
             for one in sellers
         ]
     _print(found, args)
