@@ -1398,6 +1398,14 @@ LogOut = TypedDict("LogOut", {
 })
 
 
+JournalLogOut = TypedDict("JournalLogOut", {
+    'entries': 'int',
+    'checkpoint': 'str | None',
+    'key': 'str',
+    'agrees': 'bool | None',
+})
+
+
 ProofQuery = TypedDict("ProofQuery", {
     'source': 'str',
 })
@@ -2397,6 +2405,10 @@ class Kvit(Caller):
     def read_signed_log(self, *, checkpoint: str | None = None) -> LogOut:
         """Read signed log."""
         return self.call("GET", f"/api/v1/ledger/log", query={"checkpoint": checkpoint})
+
+    def read_signed_journal(self, *, checkpoint: str | None = None) -> JournalLogOut:
+        """Read signed journal."""
+        return self.call("GET", f"/api/v1/audit/log", query={"checkpoint": checkpoint})
 
     def prove_postings(self, *, source: str | None = None) -> ProofsOut:
         """Prove postings."""

@@ -997,6 +997,12 @@ export interface LogOut {
   "key": string;
   "agrees": boolean | null;
 }
+export interface JournalLogOut {
+  "entries": number;
+  "checkpoint": string | null;
+  "key": string;
+  "agrees": boolean | null;
+}
 export interface ProofQuery {
   "source": string;
 }
@@ -1691,6 +1697,8 @@ export class Kvit extends Caller {
   listPostings(options?: Options & { "after"?: string; "limit"?: number; "account"?: string; "customer"?: string; "source"?: string; "since"?: string | null; "to"?: string | null }): Promise<ListedJournalOut>;
   /** Read signed log. */
   readSignedLog(options?: Options & { "checkpoint"?: string }): Promise<LogOut>;
+  /** Read signed journal. */
+  readSignedJournal(options?: Options & { "checkpoint"?: string }): Promise<JournalLogOut>;
   /** Prove postings. */
   provePostings(options?: Options & { "source"?: string }): Promise<ProofsOut>;
   /** Read overview. */

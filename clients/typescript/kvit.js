@@ -385,6 +385,10 @@ export class Kvit extends Caller {
   readSignedLog(options = {}) {
     return this.call("GET", `/api/v1/ledger/log`, ["checkpoint"], { ...options });
   }
+  /** Read signed journal. */
+  readSignedJournal(options = {}) {
+    return this.call("GET", `/api/v1/audit/log`, ["checkpoint"], { ...options });
+  }
   /** Prove postings. */
   provePostings(options = {}) {
     return this.call("GET", `/api/v1/ledger/log/proofs`, ["source"], { ...options });

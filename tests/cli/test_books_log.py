@@ -35,7 +35,7 @@ def run(
 def test_a_stranger_checks_what_the_accountant_signed(run: Any, tmp_path: Path) -> None:
     status, out, _ = run("seal")
     count = len(ledger_ids())
-    assert (status, out.splitlines()[0]) == (0, f"Записано в журнал: {count} проводки. Отметка:")
+    assert (status, out.splitlines()[0]) == (0, f"Записано в журнал: {count} записи. Отметка:")
     (tmp_path / "kept").write_text(out.split("\n", 1)[1])
     assert run("seal")[1].splitlines()[0] == "Записано в журнал: 0 проводок. Отметка:"
     key = run("key")[1].strip()
@@ -47,7 +47,7 @@ def test_a_stranger_checks_what_the_accountant_signed(run: Any, tmp_path: Path) 
         status, out, _ = run("check", str(file), "--key", key)
         assert (status, out[:37]) == (0, "Проводка стоит в журнале kvit/ledger/")
     assert run("compare", str(tmp_path / "kept"))[:2] == (
-        0, f"Журнал начинается теми же {count} проводками.\n")  # fmt: skip
+        0, f"Журнал начинается теми же {count} записями.\n")  # fmt: skip
     text = files[0].read_text()
     files[0].write_text(text.replace("index 0", "index 1"))
     assert run("check", str(files[0]), "--key", key)[0] == 1

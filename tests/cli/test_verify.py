@@ -20,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 from kvit.ledger.services import log_postings
 from kvit.parties import queries as parties
 from kvit.platform import files
+from kvit.platform.audit_signed import JOURNAL
 from kvit.platform.db.roles import Access
 from kvit.platform.tenancy import tenant_scope
 from kvit.web.cli import main
@@ -33,6 +34,7 @@ USAGE_CHARGE = (
     "(SELECT id FROM rating_charge WHERE price_key = 'calls' AND amount_minor > 0"
     " ORDER BY id LIMIT 1)"
 )
+FIRST_ACT = "(SELECT min(number) FROM platform_auditrow)"
 FIRST_POSTING = "(SELECT min(id) FROM ledger_posting)"
 LAST_CHARGE = "(SELECT id FROM rating_charge ORDER BY id DESC LIMIT 1)"
 FIRST_PERIOD = "(SELECT id FROM rating_ratedperiod ORDER BY starts_at, id LIMIT 1)"
@@ -215,6 +217,25 @@ BREAKS: list[tuple[str, list[str], str]] = [
             f" effective_on, recorded_at FROM ledger_posting WHERE id = {FIRST_POSTING}"
         ],
         "SELECT 'posting:-7'",
+    ),
+    (
+        "audit_row_not_as_signed",
+        [f"UPDATE platform_auditrow SET reason = 'another' WHERE number = {FIRST_ACT}"],
+        f"SELECT 'audit row:' || {FIRST_ACT}",
+    ),
+    (
+        "audit_row_gone",
+        [f"DELETE FROM platform_auditrow WHERE number = {FIRST_ACT}"],
+        f"SELECT 'audit row:' || {FIRST_ACT}",
+    ),
+    (
+        "audit_row_slipped_in",
+        [
+            "INSERT INTO platform_auditrow (id, tenant_id, actor, origin, at, action, object_type,"
+            " object_id, reason, number) SELECT gen_random_uuid(), tenant_id, actor, '', at,"
+            f" action, object_type, 'x', '', -7 FROM platform_auditrow WHERE number = {FIRST_ACT}"
+        ],
+        "SELECT 'audit row:-7'",
     ),
     (
         "price_version_lost",
@@ -484,6 +505,7 @@ def billed(
         company.bill("2026-11")
         with tenant_scope(parties.tenants()[0].id):
             log_postings(beside=None)
+            JOURNAL.append(beside=None)
         connections.close_all()
         yield Billed(where, access)
     database._point_django_at(worker_access)
@@ -572,11 +594,13 @@ def test_every_invariant_between_contexts_is_broken_here() -> None:
         # tests/ledger
         "ledger_source_recorded_twice", "ledger_day_not_its_postings", "ledger_not_in_log",
         "ledger_past_not_its_postings", "ledger_log_not_as_signed",
+        "audit_log_not_as_signed",
     }  # fmt: skip
     ours = set(invariants.WORDS) | set(invariants.rating.PROBLEM_WORDS)
     ours |= set(invariants.invoicing.PROBLEM_WORDS) | set(invariants.catalog.PROBLEM_WORDS)
     ours |= set(invariants.documents.PROBLEM_WORDS) | set(invariants.subscriptions.PROBLEM_WORDS)
-    ours |= set(invariants.ledger.WORDS) | set(invariants.parties.PROBLEM_WORDS)
+    ours |= set(invariants.JOURNAL_WORDS) | set(invariants.ledger.WORDS)
+    ours |= set(invariants.parties.PROBLEM_WORDS)
     assert ours - elsewhere == {code for code, _, _ in BREAKS} & ours
 
 

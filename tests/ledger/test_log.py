@@ -265,4 +265,4 @@ def test_a_worker_logs_what_was_posted_and_leaves_the_others_alone(
         assert (logged() != [], queries.is_behind()) == (True, False)
     with tenant_scope(houses[1].tenant):
         assert queries.log_of_books().note() is None
-    assert len([one for one in (tmp_path / "c").rglob("*") if one.is_file()]) == 1
+    assert len([one for one in (tmp_path / "c/kvit/ledger").rglob("*") if one.is_file()]) == 1

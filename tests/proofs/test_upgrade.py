@@ -32,6 +32,7 @@ LEFT = {
     "ledger.log": set(),
     "ledger.merge": set(),
     "parties.alarm": {"who", "right", "what", "origin"},
+    "parties.journal": set(),
     "rating.simulate": {"simulation"},
     "web.forget_old": set(),
     "web.release": set(),

@@ -34,12 +34,12 @@ def test_the_page_tells_how_far_it_is_signed_and_compares(office: Office) -> Non
     assert "Подписаны 4 проводки" in text(client.get(ADDRESS))
     note = b"".join(client.get(f"{ADDRESS}checkpoint.txt")).decode()
     assert note == queries.log_of_books().note()
-    assert "теми же проводками" in text(client.get(ADDRESS, {"checkpoint": note.strip()}))
+    assert "теми же записями" in text(client.get(ADDRESS, {"checkpoint": note.strip()}))
     changed = note.replace("\n4\n", "\n5\n")
     assert "Подпись не подходит" in text(client.get(ADDRESS, {"checkpoint": changed}))
     said, _, _ = changed.rpartition("\n\n")
     other = queries.log_of_books().signer.sign(f"{said}\n")
-    assert "другие проводки или их меньше" in text(client.get(ADDRESS, {"checkpoint": other}))
+    assert "другие записи или их меньше" in text(client.get(ADDRESS, {"checkpoint": other}))
 
 
 def test_a_document_is_proved_by_files(office: Office) -> None:

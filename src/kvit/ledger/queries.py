@@ -23,7 +23,7 @@ from kvit.ledger._kept import (
     page_by_debt,
     read,
 )
-from kvit.ledger._log import NotLogged, is_behind, log_of_books
+from kvit.ledger._log import BOOKS, NotLogged, is_behind, log_of_books
 from kvit.ledger._log_audit import agrees, proofs_of
 from kvit.ledger._paged import Asked, card_page
 from kvit.ledger._postings import postings_of, postings_page
@@ -32,7 +32,7 @@ from kvit.platform.reading import asked_once
 from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
-    "Asked", "CardLine", "Compared", "NotLogged", "Problem", "Receivable", "Sides",
+    "BOOKS", "Asked", "CardLine", "Compared", "NotLogged", "Problem", "Receivable", "Sides",
     "SourcePosting", "TrialBalanceRow", "account_card", "accounts", "agrees", "balances",
     "card_page", "claimed_by_documents", "compared", "customers_page", "is_behind",
     "log_of_books", "of_source", "owed_by", "owed_in_all", "owing_ids", "page_by_debt",

@@ -1,4 +1,4 @@
-"""Mails that alarm: somebody tried to change prices without the right to."""
+"""Mails that alarm: somebody tried to change prices without the right to; the journal is signed."""
 
 from datetime import datetime
 
@@ -6,8 +6,10 @@ from django.core.mail import EmailMessage
 
 from kvit.core.wording import Words, say
 from kvit.parties import queries
-from kvit.platform.jobs import job
-from kvit.platform.tenancy import current_tenant_id
+from kvit.platform import settings
+from kvit.platform.audit_signed import JOURNAL
+from kvit.platform.jobs import every_minute, job
+from kvit.platform.tenancy import current_tenant_id, tenant_scope
 
 WORDS: Words = {
     "subject": (
@@ -38,6 +40,21 @@ def alarm(*, who: str, right: str, what: str, origin: str, now: datetime) -> Non
         EmailMessage(
             say(WORDS, "subject", lang), say(WORDS, "text", lang, **words), to=[address]
         ).send()
+
+
+@job(name="parties.journal")
+def sign_journal(*, now: datetime) -> None:
+    """Write what was done in the company in scope into its signed log."""
+    JOURNAL.append(beside=settings.load().checkpoints)
+
+
+@every_minute(name="parties.journal_all")
+def sign_journals() -> None:
+    """Leave a job for each company in which something was done."""
+    for one in queries.tenants():
+        with tenant_scope(one.id):
+            if JOURNAL.is_behind():
+                sign_journal.defer_once(key=f"parties.journal {one.id}")
 
 
 def watchers() -> list[str]:

@@ -84,9 +84,12 @@ class AuditRow(AppendOnly, TenantModel):
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     reason = models.TextField(blank=True)
+    # Given by the database, rising (an identity column): whoever inserts leaves it to that.
+    number = models.BigIntegerField(db_default=0, editable=False)
 
     class Meta:
         indexes = [
+            models.Index(fields=["tenant_id", "number"], name="audit_by_number"),
             models.Index(fields=["tenant_id", "object_type", "object_id"], name="audit_by_object"),
             BrinIndex(fields=["recorded_at"], name="audit_by_time"),
         ]

@@ -25,6 +25,8 @@ from kvit.metering.rows import LATEST
 from kvit.parties import queries as parties
 from kvit.parties.rows import Tenant
 from kvit.platform import catalogue_check
+from kvit.platform.audit_signed import JOURNAL
+from kvit.platform.audit_signed import WORDS as JOURNAL_WORDS
 from kvit.platform.failures import Failure
 from kvit.platform.reading import reading
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
@@ -197,6 +199,7 @@ PROBLEM_WORDS: Words = {
     **rating.PROBLEM_WORDS,
     **invoicing.PROBLEM_WORDS,
     **ledger.WORDS,
+    **JOURNAL_WORDS,
     **documents.PROBLEM_WORDS,
 }
 
@@ -289,6 +292,7 @@ def _steps(report: TenantReport, sample: int, seed: str) -> dict[str, Step]:
         "invoicing": invoicing.problems,
         "ledger": ledger.problems,
         "log": ledger.problems_of_log,
+        "journal": JOURNAL.problems,
         "documents": documents.problems,
         "between": _between,
         "books": _books,

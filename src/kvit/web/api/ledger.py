@@ -15,6 +15,7 @@ from kvit.ledger.queries import Compared, Sides
 from kvit.ledger.rows import CustomerTurnover, Movement, PostingRow, PostingsAsked
 from kvit.parties import queries as parties
 from kvit.parties.rows import Customer, Seller
+from kvit.platform.audit_signed import JOURNAL
 from kvit.web.api.core import Router, operation
 from kvit.web.api.problems import ApiRefused
 from kvit.web.api.schemas import Day, Input, Listed, Moment, Money, Paging, Schema, Text
@@ -76,6 +77,15 @@ class LogOut(Schema):
     """The signed log of postings. `agrees`: whether it begins with the checkpoint that was sent."""
 
     postings: int
+    checkpoint: str | None = Field(description="The newest, a signed note; keep it elsewhere.")
+    key: str = Field(description="What checks its signature: name+id+key.")
+    agrees: bool | None
+
+
+class JournalLogOut(Schema):
+    """The signed log of the journal; `agrees` as in the log of postings."""
+
+    entries: int
     checkpoint: str | None = Field(description="The newest, a signed note; keep it elsewhere.")
     key: str = Field(description="What checks its signature: name+id+key.")
     agrees: bool | None
@@ -283,6 +293,19 @@ def read_signed_log(request: HttpRequest, query: Query[LogQuery]) -> Any:
         checkpoint=log.note(),
         key=str(log.signer.verifier),
         agrees=agrees,
+    )
+
+
+@operation(router, "GET", "/audit/log", right="audit.read", response=JournalLogOut)
+def read_signed_journal(request: HttpRequest, query: Query[LogQuery]) -> Any:
+    """How far the journal of actions is signed; whether its log begins with a kept checkpoint."""
+    log = JOURNAL.log()
+    head = log.head()
+    return JournalLogOut(
+        entries=0 if head is None else head.size,
+        checkpoint=log.note(),
+        key=str(log.signer.verifier),
+        agrees=JOURNAL.agrees(query.checkpoint) if query.checkpoint else None,
     )
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvit.core.transparency import ShownEntry, read_checkpoint, read_proof
 from kvit.core.wording import Words, say
@@ -18,13 +18,16 @@ from kvit.platform.signed_notes import opened, read_verifier
 from kvit.web.cli.company import add_tenant, in_company, issued_document
 from kvit.web.cli.language import either, language
 
+if TYPE_CHECKING:
+    from kvit.platform.row_log import RowLog
+
 HOLDS, DIFFERS = 0, 1
 WORDS: Words = {
     "sealed": (
-        "Записано в журнал: {count} {count:plural:проводка|проводки|проводок}. Отметка:",
-        "Written to the log: {count} {count:plural:posting|postings}. The checkpoint:",
+        "Записано в журнал: {count} {count:plural:запись|записи|записей}. Отметка:",
+        "Written to the log: {count} {count:plural:entry|entries}. The checkpoint:",
     ),
-    "sealed_none": ("Проводок ещё нет: подписывать нечего.", "Nothing is posted yet to be signed."),
+    "sealed_none": ("Записей ещё нет: подписывать нечего.", "There is nothing yet to be signed."),
     "proved": (
         "{path}: {debit} → {credit}, {amount_minor} {currency} в минорных единицах",
         "{path}: {debit} → {credit}, {amount_minor} {currency} in minor units",
@@ -40,12 +43,12 @@ WORDS: Words = {
         "The proof does not lead to the checkpoint: the posting or its place was changed.",
     ),
     "agrees": (
-        "Журнал начинается теми же {size} {size:plural:проводкой|проводками|проводками}.",
-        "The log begins with the same {size} {size:plural:posting|postings}.",
+        "Журнал начинается теми же {size} {size:plural:записью|записями|записями}.",
+        "The log begins with the same {size} {size:plural:entry|entries}.",
     ),
     "differs": (
-        "Журнал расходится с этой отметкой: в нём не те {size} проводок или их меньше.",
-        "The log differs from this checkpoint: it has other {size} postings, or fewer.",
+        "Журнал расходится с этой отметкой: в нём не те {size} записей или их меньше.",
+        "The log differs from this checkpoint: it has other {size} entries, or fewer.",
     ),
     "log_file_unreadable": (
         "{path}: это не то, что нужно ({reason}). Нужен файл, который напечатала {made_by}.",
@@ -92,6 +95,10 @@ def add_arguments(reports: Any) -> None:
                        help=either("ключ от kvit books key", "the key of kvit books key")
                        )  # fmt: skip
     check.add_argument("--json", action="store_true", help=either("объект JSON", "a JSON object"))
+    for one in (seal, key, compare):
+        one.add_argument("--journal", action="store_true",
+                         help=either("журнал действий, а не проводок",
+                                     "the journal of actions, not the postings"))  # fmt: skip
     for one in (seal, key, proof, compare):
         add_tenant(one)
 
@@ -105,12 +112,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _seal(args: argparse.Namespace) -> Done:
     with in_company(args.tenant, origin="kvit books seal"):
-        from kvit.ledger import queries
-        from kvit.ledger.services import log_postings
         from kvit.platform import settings
 
-        count = log_postings(beside=settings.load().checkpoints)
-        note = queries.log_of_books().note()
+        rows = _rows(args)
+        count = rows.append(beside=settings.load().checkpoints)
+        note = rows.log().note()
     if note is None:
         return Done(say(WORDS, "sealed_none", language()), {"logged": 0, "checkpoint": None})
     head = say(WORDS, "sealed", language(), count=count)
@@ -119,9 +125,7 @@ def _seal(args: argparse.Namespace) -> Done:
 
 def _key(args: argparse.Namespace) -> Done:
     with in_company(args.tenant, origin="kvit books key"):
-        from kvit.ledger import queries
-
-        key = str(queries.log_of_books().signer.verifier)
+        key = str(_rows(args).log().signer.verifier)
     return Done(key, {"key": key})
 
 
@@ -157,13 +161,20 @@ def _check(args: argparse.Namespace) -> Done:
 
 def _compare(args: argparse.Namespace) -> Done:
     with in_company(args.tenant, origin="kvit books compare"):
-        from kvit.ledger import queries
-
+        rows = _rows(args)
         with _reading(args.file, "kvit books seal") as note:
-            size = queries.log_of_books().read(note).size
-            agrees = queries.agrees(note)
+            size = rows.log().read(note).size
+            agrees = rows.agrees(note)
     text = say(WORDS, "agrees" if agrees else "differs", language(), size=size)
     return Done(text, {"agrees": agrees, "size": size}, HOLDS if agrees else DIFFERS)
+
+
+def _rows(args: argparse.Namespace) -> "RowLog":
+    """Return which rows are meant."""
+    from kvit.ledger.queries import BOOKS
+    from kvit.platform.audit_signed import JOURNAL
+
+    return JOURNAL if args.journal else BOOKS
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""The signed log of postings: how far it is signed, whether it holds what somebody kept, proofs."""
+"""The signed logs, of postings and of the journal: how far they are signed, whether they hold what
+somebody kept, proofs."""
 
 import io
 import zipfile
@@ -10,7 +11,9 @@ from django.utils.translation import gettext_lazy
 
 from kvit.invoicing import queries as invoicing
 from kvit.ledger import queries
+from kvit.platform.audit_signed import JOURNAL
 from kvit.platform.failures import Failure
+from kvit.platform.row_log import RowLog
 from kvit.web.forms import FilterForm
 from kvit.web.routes import page
 from kvit.web.tags import lang
@@ -30,10 +33,15 @@ class KeptForm(FilterForm):
         text: str = self.cleaned_data["checkpoint"].replace("\r\n", "\n").strip()
         if text:
             try:
-                self.agrees = queries.agrees(f"{text}\n")
+                self.agrees = _kept_in(text).agrees(f"{text}\n")
             except Failure as error:
                 raise forms.ValidationError(error.text(lang())) from None
         return text
+
+
+def _kept_in(note: str) -> RowLog:
+    """Return of which log a checkpoint is: its first line names it."""
+    return JOURNAL if note.startswith(f"kvit/{JOURNAL.name}/") else queries.BOOKS
 
 
 class NumberForm(FilterForm):
@@ -47,7 +55,11 @@ def signed_log(request: HttpRequest) -> HttpResponse:
     """How many postings are signed; whether the log begins with what somebody kept."""
     log, form = queries.log_of_books(), KeptForm(request.GET)
     form.is_valid()
+    journal = JOURNAL.log()
     context = {
+        "journal": {
+            "head": journal.head(), "note": journal.note(), "key": str(journal.signer.verifier),
+        },
         "head": log.head(), "note": log.note(), "key": str(log.signer.verifier), "form": form,
         "agrees": form.agrees, "proof_form": NumberForm(),
     }  # fmt: skip
@@ -57,9 +69,20 @@ def signed_log(request: HttpRequest) -> HttpResponse:
 @page("ledger/log/checkpoint.txt", name="signed-log-checkpoint", right="books.read")
 def checkpoint(request: HttpRequest) -> HttpResponseBase:
     """The newest checkpoint as it was signed, to be kept elsewhere."""
-    note = queries.log_of_books().note() or ""
+    return _note(queries.BOOKS)
+
+
+@page("ledger/log/journal.txt", name="signed-journal-checkpoint", right="audit.read")
+def journal_checkpoint(request: HttpRequest) -> HttpResponseBase:
+    """The same of the journal of actions."""
+    return _note(JOURNAL)
+
+
+def _note(rows: RowLog) -> HttpResponseBase:
+    note = rows.log().note() or ""
+    name = "checkpoint.txt" if rows is queries.BOOKS else "journal-checkpoint.txt"
     return FileResponse(
-        io.BytesIO(note.encode()), as_attachment=True, filename="checkpoint.txt",
+        io.BytesIO(note.encode()), as_attachment=True, filename=name,
         content_type="text/plain; charset=utf-8",
     )  # fmt: skip
 
