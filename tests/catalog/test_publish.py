@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from kvit.catalog import queries, services
-from kvit.catalog.models import PriceVersion
+from kvit.catalog.models import HolidayCalendar, PriceVersion
 from kvit.core.catalogue import ALWAYS, Meter, PlanTerms, PriceTerms
 from kvit.core.pricing import parse_price
 from kvit.parties.rows import Tenant
@@ -99,3 +99,24 @@ def test_pages_keep_the_catalogue_until_it_changes(tenant: Tenant) -> None:
     publish(price("3", effective_from=date(2026, 5, 1)))
     assert asked()[0] == ["3"]
     assert unit_on(date(2026, 6, 1)) == ["3"]
+
+
+def test_a_calendar_stated_anew_leaves_what_was_known_before(tenant: Tenant) -> None:
+    first, second = date(2026, 11, 4), date(2026, 12, 31)
+
+    def state(*days: date) -> int:
+        stated = services.CatalogueIn(calendars={"own": dict.fromkeys(days, "holiday")})
+        return services.publish(stated, actor=ACTOR, now=NOW)
+
+    services.publish(services.CatalogueIn(), actor=ACTOR, now=NOW)
+    known, again, later = state(first), state(first), state(first, second)
+    told = {
+        at: sorted(queries.calendars(as_of=at)["own"].holidays)
+        for at in (known - 1, known, again, later, None)
+    }
+    assert told == {
+        known - 1: [first], known: [first], again: [first], later: [first, second],
+        None: [first, second],
+    }  # fmt: skip
+    assert HolidayCalendar.objects.count() == 2  # the same once more is no new one
+    assert queries.days_of_calendars() == {"own": {first: "holiday", second: "holiday"}}

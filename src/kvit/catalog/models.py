@@ -195,14 +195,23 @@ class Meter(TenantModel):
 
 
 class HolidayCalendar(TenantModel):
-    """Days that a price treats as holidays, or as working although a calendar says otherwise."""
+    """Days that a price treats as holidays, or as working although a calendar says otherwise.
+
+    Rows are only closed, never edited, as those of discounts.
+    """
 
     code = models.CharField(max_length=80)
     days = models.JSONField(default=dict)  # {"2026-01-01": "holiday" | "working"}
+    published_revision = models.BigIntegerField(default=0, db_default=0)  # 0: of before them
+    obsoleted_revision = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant_id", "code"], name="calendar_code_unique"),
+            models.UniqueConstraint(
+                fields=["tenant_id", "code"],
+                condition=Q(obsoleted_revision__isnull=True),
+                name="calendar_once_standing",
+            ),
         ]
 
     def __str__(self) -> str:

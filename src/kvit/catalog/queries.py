@@ -132,7 +132,7 @@ def _read(as_of: int | None) -> core.Catalogue:
         meters=meters().values(),
         plans=plans,
         prices=prices,
-        calendars=calendars(),
+        calendars=calendars(as_of=as_of),
         discounts=discounts(as_of=as_of),
         revision=latest_revision() if as_of is None else as_of,
         default_calendar=RUSSIAN if parties.tenant().row.currency == "RUB" else "",
@@ -163,9 +163,19 @@ def meters() -> dict[str, core.Meter]:
 
 
 @asked_once
-def calendars() -> dict[str, Calendar]:
-    """Return the holiday calendars by code."""
-    return {row.code: _calendar(row.days) for row in HolidayCalendar.objects.all()}
+def calendars(*, as_of: int | None = None) -> dict[str, Calendar]:
+    """Return the holiday calendars by code, as known now or at an earlier revision; one that was
+    not known then, as it was first stated."""
+    rows = HolidayCalendar.objects.order_by("published_revision", "id")
+    found: dict[str, Calendar] = {}
+    for row in rows:
+        is_gone = row.obsoleted_revision is not None
+        if as_of is None and is_gone:
+            continue
+        if as_of is not None and row.published_revision > as_of and row.code in found:
+            continue
+        found[row.code] = _calendar(row.days)
+    return found
 
 
 @asked_once
@@ -270,7 +280,8 @@ def plan_terms(row: PlanVersion) -> core.PlanTerms:
 
 def calendar_days() -> dict[str, Mapping[str, str]]:
     """Return the days of each calendar, as stated."""
-    return dict(HolidayCalendar.objects.values_list("code", "days"))
+    standing = HolidayCalendar.objects.filter(obsoleted_revision__isnull=True)
+    return dict(standing.values_list("code", "days"))
 
 
 def days_of_calendars() -> dict[str, dict[date, str]]:

@@ -76,7 +76,7 @@ def publish(
     before = _stood(stated)
     documents = _documents(stated)
     _put_meters(stated.meters)
-    _put_calendars(stated.calendars)
+    _put_calendars(stated.calendars, revision)
     _put_discounts(stated.discounts, revision)
     _put_coupons(stated.coupons, stated.holds_from)
     _put_versions(stated, revision)
@@ -224,11 +224,17 @@ def _put_meters(meters: Iterable[core.Meter]) -> None:
         )
 
 
-def _put_calendars(calendars: Mapping[str, Mapping[date, str]]) -> None:
+def _put_calendars(calendars: Mapping[str, Mapping[date, str]], revision: int) -> None:
+    standing = HolidayCalendar.objects.filter(
+        code__in=list(calendars), obsoleted_revision__isnull=True
+    )
+    stood = dict(standing.values_list("code", "days"))
     for code, days in calendars.items():
-        HolidayCalendar.objects.update_or_create(
-            code=code, defaults={"days": {day.isoformat(): kind for day, kind in days.items()}}
-        )
+        told = {day.isoformat(): kind for day, kind in days.items()}
+        if stood.get(code) == told:
+            continue
+        standing.filter(code=code).update(obsoleted_revision=revision)
+        HolidayCalendar.objects.create(code=code, days=told, published_revision=revision)
 
 
 def _plan_ids(codes: Sequence[str]) -> dict[str, UUID]:
