@@ -116,6 +116,29 @@ def test_a_wrong_field_says_why_under_itself_and_keeps_nothing(denis: Client) ->
     assert found.content == {}
 
 
+def test_an_edit_made_meanwhile_is_shown_beside_what_was_typed_and_nothing_is_lost(
+    denis: Client,
+) -> None:
+    draft = begun(denis)
+    assert compose(denis, draft).status_code == 302  # somebody's, from the same beginning
+    mine = {"price.price.tiers[1].unit": "0,07", "price.examples[0].amount": ""}
+    mine["price.examples[0].quantity"] = ""
+    redrawn = compose(denis, draft, do="add:price.price.tiers", **mine)
+    assert 'name="version" value="1"' in redrawn.content.decode()
+    answer = compose(denis, draft, **mine)
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    assert "Пока вы правили, черновик изменил Product_Manager" in page
+    assert [(one["before"], one["after"]) for one in answer.context["meanwhile"].rows] == [
+        ("0,05", "0,07")
+    ]
+    assert 'value="0,07"' in page
+    found = catalog.draft(draft)
+    assert found is not None
+    assert found.content == {"price": {"pro/calls": DOCUMENT}}
+    assert compose(denis, draft, version=str(answer.context["version"]), **mine).status_code == 302
+
+
 def test_rows_are_added_moved_and_taken_out_without_javascript(denis: Client) -> None:
     draft = begun(denis)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -75,15 +76,16 @@ def compose(request: HttpRequest, draft: UUID, kind: str) -> HttpResponse:
     document = _posted(asked, request.POST)
     doing = request.POST.get("do", "save")
     quantity = request.POST.get("quantity", "")
+    expected = whole(request.POST.get("version", "")) or info.version
+    again = partial(_form, request, info, asked, document, quantity, version=expected)
     pressed = _rows.press(document, f"{asked}.", doing, request.POST)
     pressed.faults |= (twice := _named.repeated(request.POST))
     if doing == "save" and twice:
-        return _form(request, info, asked, document, quantity, pressed=pressed, status=422)
+        return again(pressed=pressed, status=422)
     if doing != "save":
         if doing == "example":
             _keep_example(document, quantity)
-        return _form(request, info, asked, document, quantity, pressed=pressed)
-    expected = whole(request.POST.get("version", "")) or info.version
+        return again(pressed=pressed)
     try:
         services.put(
             draft, asked, document,
@@ -94,9 +96,7 @@ def compose(request: HttpRequest, draft: UUID, kind: str) -> HttpResponse:
             raise
         return _moved(request, draft, asked, document, quantity, pressed, error)
     except PriceError as error:
-        return _form(
-            request, info, asked, document, quantity, pressed=pressed, error=error, status=422
-        )
+        return again(pressed=pressed, error=error, status=422)
     messages.success(request, _("Kept in the draft. Nothing is sold by it yet."))
     return redirect("office:draft", draft)
 
@@ -122,11 +122,11 @@ def _moved(
 ) -> HttpResponse:  # fmt: skip
     """Keep what was typed, beside what the draft says by now; kept again, it replaces that."""
     info = _draft(draft)
-    key = statements.key_of(statements.read(kind, document))
-    stands = _beginning(QueryDict(mutable=False), info, kind, key=key)
+    typed = statements.read(kind, document)
+    stands = _beginning(QueryDict(), info, kind, key=statements.key_of(typed))
     rows = [
         {"label": one.where, "before": one.was, "after": one.becomes}
-        for one in differences(stands, document, kind, lang())
+        for one in differences(stands, statements.write(typed), kind, lang())
     ]
     return _form(
         request, info, kind, document, quantity, pressed=pressed,
@@ -207,6 +207,7 @@ def _form(
     pressed: _rows.Asked | None = None,
     error: PriceError | None = None,
     meanwhile: Meanwhile | None = None,
+    version: int = 0,
     status: int = 200,
 ) -> HttpResponse:
     known = queries.catalogue()
@@ -217,6 +218,7 @@ def _form(
     inputs = making.inputs(statements.ROWS[kind], document, kind)
     context: dict[str, Any] = {
         "draft": info,
+        "version": version or info.version,  # what was seen, however often the form was redrawn
         "kind": kind,
         "title": TITLES[kind],
         "blocks": _blocks(kind, inputs),
