@@ -37,7 +37,7 @@ def test_a_stranger_checks_what_the_accountant_signed(run: Any, tmp_path: Path) 
     count = len(ledger_ids())
     assert (status, out.splitlines()[0]) == (0, f"Записано в журнал: {count} записи. Отметка:")
     (tmp_path / "kept").write_text(out.split("\n", 1)[1])
-    assert run("seal")[1].splitlines()[0] == "Записано в журнал: 0 проводок. Отметка:"
+    assert run("seal")[1].splitlines()[0] == "Записано в журнал: 0 записей. Отметка:"
     key = run("key")[1].strip()
     number = first_number()
     status, out, _ = run("proof", number, "--out", str(tmp_path / "proofs"))

@@ -216,7 +216,7 @@ def test_runs_show_a_branch_its_documents_alone(office: Office, acme: Tenant) ->
     over = company.NOVEMBER.end_instant(company.ZONE)
     key = services.order_run(company.NOVEMBER.start, action="bill", author="user:7", now=over)
     company.bill(company.NOVEMBER)
-    told = RunSummary(None, 2, 0, 4, 0, 0, [CurrencySums("RUB", 2, 244_000, 2, 0, {})], [], [])
+    told = RunSummary(None, 2, 0, 4, 0, 0, [CurrencySums("RUB", 2, 244_000, 0, {})], [], [])
     RunOrder.objects.filter(pk=key).update(status="done", done=7, whole=7, report=to_document(told))
     [seen] = office("owner").get("/api/v1/runs").json()["data"]
     assert (seen["summary"]["issued"], seen["own"]) == (2, None)
