@@ -96,8 +96,10 @@ class Lane:
         self._heard = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name: value for name, value in scope["headers"] if name in _READ}
-        length = _length_of(scope, headers)
+        read = [one for one in scope["headers"] if one[0] in _READ]
+        headers = dict(read)
+        # What is said twice is read by the operation: nobody is to be let in by the second of two.
+        length = _length_of(scope, headers) if len(headers) == len(read) else 0
         opened = await self._opened(scope, headers) if length else None
         if opened is None or not await self._may_ask(opened):
             await self._otherwise(scope, receive, send)

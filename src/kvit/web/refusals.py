@@ -66,7 +66,10 @@ def _form_of(request: HttpRequest) -> str:
     parts = urlsplit(request.headers.get("Referer", "")[:2000])
     path = parts.path
     is_ours = (
-        parts.netloc == request.get_host() and path[:1] == "/" and path[1:2] not in ("/", "\\")
+        # As it was told: whether the host is one of ours may be what is refused.
+        parts.netloc == request.headers.get("Host", "")
+        and path[:1] == "/"
+        and path[1:2] not in ("/", "\\")
     )
     if request.method != "POST" or not is_ours:
         return ""

@@ -109,10 +109,11 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(office: Office) -
     assert (many.status_code, many.templates[0].name) == (413, "refused.html")
 
 
-def test_a_foreign_name_is_refused_in_words() -> None:
-    answer = Client(headers={"accept-language": "en"}).get(
-        "/account/login/", headers={"host": "evil.example"}
-    )
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_foreign_name_is_refused_in_words(method: str) -> None:
+    told = {"host": "evil.example", "referer": "http://evil.example/account/login/"}
+    ask = getattr(Client(headers={"accept-language": "en"}), method)
+    answer = ask("/account/login/", headers=told)
     assert answer.status_code == 400
     assert "does not answer under this name" in answer.content.decode()
 

@@ -14,7 +14,7 @@ others are taken. A number is read digit by digit and never passes through a flo
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -28,6 +28,7 @@ from kvit.web.api.problems import ApiRefused
 
 MOST = 10_000
 MOST_BYTES = 64 * 2**20  # of a batch, unpacked
+PACKED_BYTES = 4 * 2**10
 SOURCE = "api"
 _MISSING = re.compile(r"missing required field `(\w+)`")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
@@ -90,14 +91,30 @@ def unpacked(body: bytes, encoding: str, *, most: int = MOST_BYTES) -> bytes:
         return body
     if encoding != "gzip":
         raise ApiRefused("encoding_unsupported", status=415, given=encoding[:40])
-    unpack = zlib.decompressobj(wbits=31)
     try:
-        out = unpack.decompress(body, most)
+        return b"".join(_members(body, most))
     except zlib.error:
         raise ApiRefused("bad_request", status=400) from None
-    if not unpack.eof:
-        raise ApiRefused("body_too_large", status=413, limit=most)
-    return out
+
+
+def _members(body: bytes, most: int) -> Iterator[bytes]:
+    """Yield the contents of a packed body, of whose members none may be lost.
+
+    It is fed in small pieces: what follows a member is copied, and there may be many members.
+    """
+    size, unpack = 0, None
+    for start in range(0, len(body), PACKED_BYTES):
+        packed = body[start : start + PACKED_BYTES]
+        while packed:
+            unpack = unpack or zlib.decompressobj(wbits=31)
+            part = unpack.decompress(packed, most - size + 1)
+            size += len(part)
+            if size > most:
+                raise ApiRefused("body_too_large", status=413, limit=most)
+            yield part
+            packed, unpack = unpack.unused_data, None if unpack.eof else unpack
+    if unpack is not None:
+        raise zlib.error("its end is missing")
 
 
 def read(body: bytes, *, source: str, part: int = 0) -> Batch:
