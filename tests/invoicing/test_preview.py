@@ -205,6 +205,7 @@ def three(acme: Tenant) -> Tenant:
     return acme
 
 
+@pytest.mark.once
 @settings(
     max_examples=10,
     deadline=None,

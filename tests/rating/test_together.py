@@ -431,6 +431,7 @@ def test_prices_of_their_own(story: Story, together: Callable[[], int]) -> None:
     assert together() == len(codes) - 2
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("rounding", ["document", "line"])
 @pytest.mark.parametrize("basis", ["net", "gross"])
 def test_documents_with_vat_by_service_and_seller(

@@ -154,6 +154,7 @@ def company(db: None) -> Callable[..., Any]:
     return made
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("seed", "late_events"),
     [(1, "open_period"), (3, "correction"), (220, "open_period"), (223, "correction")],

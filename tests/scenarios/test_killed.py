@@ -20,7 +20,7 @@ import pytest
 from tests.scenarios.company import CATALOGUE, COMPANY, Company
 
 CUSTOMERS, EACH = 9, 60  # more subscriptions than a chunk holds, and few papers to print
-KILLS = 5
+KILLS = 3
 pytestmark = [pytest.mark.slow, pytest.mark.embedded]
 
 

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ def written(call: ast.Call) -> Iterator[str]:
             )
 
 
+@cache
 def actions() -> set[str]:
     found = set()
     for path in SOURCE.rglob("*.py"):
