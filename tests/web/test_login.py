@@ -72,6 +72,34 @@ def test_a_code_opens_once(app: Authenticator) -> None:
     assert client.get("/office/").status_code == 302
 
 
+NO_PASSKEYS = (
+    "0", "false", "-1", "null", "[]", "{}", '"x"', "", "x", "[" * 100_000, '{"id": 1}',
+    '{"id": "ы", "rawId": "AA", "type": "public-key", "response": {"clientDataJSON": "AA"}}',
+    '{"id": "AA", "rawId": "AA", "type": "public-key", "response": {"userHandle": 5,'
+    ' "clientDataJSON": "e30", "authenticatorData": "AA", "attestationObject": "oA",'
+    ' "signature": "AA"}}',
+)  # fmt: skip
+
+
+def test_what_is_no_answer_of_a_passkey_is_none(anna: UUID) -> None:
+    fresh = Client()
+    send_password(fresh)
+    fresh.get("/account/factors/passkeys/add/")
+    for told in NO_PASSKEYS:
+        fresh.post("/account/factors/passkeys/add/", {"credential": told, "passwordless": "on"})
+    assert not Authenticator.objects.exists()
+    assert fresh.get("/office/")["Location"] == "/account/factors/?next=%2Foffice%2F"
+
+    TOTP.activate(models.User.objects.get(pk=anna), SECRET)
+    client, stranger = Client(), Client()
+    send_password(client)
+    for told in NO_PASSKEYS:
+        again = client.post("/account/factors/prove/", {"credential": told})
+        assert (again.status_code, "_auth_user_id" in session_of(client)) == (200, False)
+        turned = stranger.post("/account/factors/passkeys/login/", {"credential": told})
+        assert (turned.status_code, turned["Location"]) == (302, "/account/login/")
+
+
 def test_without_a_second_factor_one_is_set_up_first(anna: UUID) -> None:
     client = Client()
     assert send_password(client)["Location"] == "/"

@@ -144,6 +144,10 @@ MFA_ADAPTER = "kvit.web.login.adapters.MFAAdapter"
 MFA_FORMS = {
     "authenticate": "kvit.web.login.forms.AuthenticateForm",
     "reauthenticate": "kvit.web.login.forms.ReauthenticateForm",
+    "add_webauthn": "kvit.web.login.forms.AddPasskeyForm",
+    "authenticate_webauthn": "kvit.web.login.forms.AuthenticatePasskeyForm",
+    "login_webauthn": "kvit.web.login.forms.LoginPasskeyForm",
+    "reauthenticate_webauthn": "kvit.web.login.forms.ReauthenticatePasskeyForm",
 }
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # the address was proved by the invitation
