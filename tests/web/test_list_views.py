@@ -172,6 +172,10 @@ def test_a_form_leads_back_to_pages_of_ours_alone(olga: Client) -> None:
         told = {"list": "invoices", "path": path, "name": f"v{len(path)}"}
         assert olga.post("/office/lists/views/", told).status_code == 422
     assert not ListView.objects.exists()
+    save(olga, "Mine")
+    place = f"/office/lists/views/{ListView.objects.get().id}/"
+    assert olga.get(place, {"path": PAGE}).status_code == 200
+    assert olga.get(place, {"path": "https://evil.example/"}).status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ class Access:
             if "Authorization" not in request.headers:
                 _person_of_api(request)
             return None
-        if any("\x00" in text for _name, texts in request.POST.lists() for text in texts):
+        if any("\x00" in text for text in _told(request, kwargs)):
             text = _("A field holds a character that cannot be kept (NUL): remove it.")
             return refusals.refused(request, text)
         answer = decide(request, route, kwargs)
@@ -89,6 +89,14 @@ class Access:
             with suppress(Failure):  # it names nothing that there is: the attempt itself is kept
                 routes.note_denial(view, request, kwargs)
         return answer
+
+
+def _told(request: HttpRequest, kwargs: dict[str, object]) -> Iterator[str]:
+    """Yield every text that the request brings: in its form, its query, its address."""
+    for told in (request.POST, request.GET):
+        for name, texts in told.lists():
+            yield from (name, *texts)
+    yield from map(str, kwargs.values())
 
 
 def _within(principal: Principal, chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from django.test import Client, override_settings
 from kvit.parties.models import TenantRole, User
 from kvit.parties.rows import CustomerRow, Tenant
 from kvit.parties.services import add_member, apply_customers, create_key
+from kvit.platform.ids import uuid7
 from kvit.platform.models import AuditRow
 from kvit.platform.throttle import take
 from tests.web.conftest import Office, session_of
@@ -107,6 +108,13 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(office: Office) -
     assert (big.status_code, big.templates[0].name) == (413, "refused.html")
     many = owner.post("/office/settings/company/", {f"f{i}": "1" for i in range(6_000)})
     assert (many.status_code, many.templates[0].name) == (413, "refused.html")
+
+
+def test_what_no_text_can_hold_is_refused_wherever_it_stands(office: Office) -> None:
+    client, why = office(lang="en"), f"/office/invoices/{uuid7()}/lines/1/why"
+    for address in (f"{why}/record/?event=%00", f"{why}/record/?a%00=b", f"{why}/days/%00/"):
+        answer = client.get(address)
+        assert (answer.status_code, "(NUL)" in answer.content.decode()) == (422, True)
 
 
 @pytest.mark.parametrize("method", ["get", "post"])

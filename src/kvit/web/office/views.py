@@ -65,7 +65,7 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
         row = queries.view_by_id(view, request.principal.actor)
         kept = queries.list_kept(row.list, request.principal.actor)
         if request.method != "POST":
-            path = request.GET.get("path", "")
+            path = _ours(request.GET.get("path", ""))
             told = {"view": row, "name": row.name, "opens": kept.opens == view, "path": path,
                     "is_mine": _may_change(request, row), "seen": revision_of(row)}  # fmt: skip
             return render(request, "office/views/change.html", told)
@@ -134,12 +134,16 @@ def _meanwhile(request: HttpRequest, name: str, place: str, error: Stale) -> Htt
 
 
 def _place(request: HttpRequest) -> str:
-    """Return the address of the list that the form was on: a page of ours alone.
+    """Return the address of the list that the form was on; raises as `_ours`."""
+    return _ours(request.POST.get("path", ""))
+
+
+def _ours(path: str) -> str:
+    """Return the address, which is a page of the office.
 
     Raises:
         ListRefused: it is none.
     """
-    path = request.POST.get("path", "")
     try:
         is_ours = path.startswith("/") and resolve(path).namespace == "office"
     except Resolver404:
