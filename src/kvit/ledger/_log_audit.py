@@ -37,14 +37,16 @@ def proofs_of(source: str) -> list[ShownEntry]:
         NotLogged: the log has none of them, or not all as they stand in the books.
     """
     log = log_of_books()
-    head, note = log.head(), log.note()
+    note, held = log.note(), Held(**log.grown().notes)
     rows = list(Posting.objects.filter(source=source).order_by("line").values_list(*SIGNED))
-    if head is None or note is None or not rows:
+    if note is None or not rows:
         raise NotLogged("ledger_not_in_log", source=source)
+    head = log.read(note)
     perfect, found = log.perfect(head.size), []
     for row in rows:
         entry = entry_of(row)
-        index = _place(log, head.size, row[0])
+        is_held = row[0] <= held.settled or row[0] in held.above
+        index = _place(log, head.size, row[0]) if is_held else None
         if index is None or log.entry(index, head.size) != entry:
             raise NotLogged("ledger_not_in_log", source=source)
         hashes = inclusion_proof(index, head.size, perfect)

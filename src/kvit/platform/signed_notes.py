@@ -11,7 +11,6 @@ shall check.
 
 import hashlib
 from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -96,7 +95,7 @@ def read_verifier(text: str) -> Verifier:
     told, _, encoded = rest.partition("+")
     try:
         raw = b64decode(encoded, validate=True)
-    except NotBase64:
+    except ValueError:  # no base64, or no ASCII at all
         raw = b""
     found = Verifier(name, raw[1:])
     is_one = name and raw[:1] == ED25519 and len(found.key) == KEY_BYTES
@@ -123,6 +122,6 @@ def opened(note: str, verifier: Verifier) -> str:
                 key = Ed25519PublicKey.from_public_bytes(verifier.key)
                 key.verify(raw[ID_BYTES:], f"{text}\n".encode())
                 return f"{text}\n"
-        except (NotBase64, InvalidSignature):
+        except (ValueError, InvalidSignature):
             break
     raise NoteUnusable("note_not_signed", verifier=verifier.name)
