@@ -178,13 +178,16 @@ def repeating(
 def _repeat(
     acts: Callable[[], Iterable[Callable[[], object]]], every_s: float, stop: threading.Event
 ) -> None:
+    def done(act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except Exception as error:  # noqa: BLE001 - one company's trouble is not the others'
+            _log.error("what is done every %s s stumbled", every_s, exc_info=error)
+            connection.close()
+
     while not stop.wait(every_s):
-        for act in acts():
-            try:
-                act()
-            except Exception as error:  # noqa: BLE001 - one company's trouble is not the others'
-                _log.error("what is done every %s s stumbled", every_s, exc_info=error)
-                connection.close()
+        for act in done(lambda: list(acts())) or ():
+            done(act)
     connection.close()
 
 
