@@ -3,6 +3,7 @@
 import importlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kvit.platform.failures import Failure
-from kvit.web import cli
+from kvit.web import cli, serving
 from kvit.web.called import typeable
 
 KVIT = [sys.executable, "-P", "-m", "kvit"]
@@ -112,6 +113,30 @@ def test_a_wrong_option_is_refused_in_the_language_of_the_reader() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["serve", "--port", "99999"], "a whole number from 1 to 65535 is needed, not “99999”"),
+        (["run", "web", "--processes", "0"], "from 1 to 256 is needed, not “0”"),
+        (["usage", "seal", "--keep-days", "1" * 5_000], "a whole number from 0 to 36500"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused_at_once(words: list[str], said: str) -> None:
+    done = kvit(*words)
+    assert (done.returncode, said in done.stderr) == (2, True)
+
+
+def test_an_address_of_another_machine_is_no_port_that_is_taken() -> None:
+    taken = socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
+    for host, code in (("127.0.0.1", "port_taken"), ("192.0.2.1", "not_listened"),
+                       ("nowhere.invalid", "not_listened")):  # fmt: skip
+        with pytest.raises(serving.NotServed) as caught:
+            serving.free_port(host, port, port)
+        assert caught.value.code == code
+    taken.close()
+
+
 def test_an_expected_failure_is_a_sentence_and_status_one() -> None:
     done = kvit("settings", KVIT_LINGER_S="-1")
     assert (done.returncode, done.stdout) == (1, "")
@@ -139,6 +164,16 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
         process.stdout.close()
         assert process.wait(30) == cli.PIPE_CLOSED
         assert process.stderr.read() == b""
+
+
+def test_a_terminal_that_knows_few_letters_is_told_what_it_can_show() -> None:
+    shown = subprocess.run(
+        [*KVIT, "--help"], capture_output=True, text=True, check=False,
+        env={**os.environ, "KVIT_LANG": "ru", "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert (shown.returncode, "demo" in shown.stdout, "Traceback" in shown.stderr) == (
+        0, True, False,
+    )  # fmt: skip
 
 
 def test_an_interrupt_ends_with_a_word_and_status_130(tmp_path: Path) -> None:

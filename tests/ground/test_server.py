@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -367,6 +368,20 @@ def test_a_full_disk_loses_nothing_and_says_what_to_do(tmp_path: Path) -> None:
         server.stop(folder)
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_disk_with_no_room_for_a_log_is_named_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = DataFolder(tmp_path)
+    folder.log.touch()
+    nothing = SimpleNamespace(free=4096)
+    monkeypatch.setattr(server.shutil, "disk_usage", lambda _path: nothing)
+    assert server._why_not(folder, 0).code == "disk_full_to_the_end"
+    folder.reserve.touch()
+    assert server._why_not(folder, 0).code == "disk_full"
+    nothing.free = 2**30
+    assert server._why_not(folder, 0).code == "did_not_start"
 
 
 def fill(folder: DataFolder) -> int:

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from kvit.platform.failures import Failure
 
 PREFIX = "KVIT_"
+MOST_DAYS = 36_500  # of a term: a hundred years
 WORDS = {
     "setting_wrong": ("Настройка {name}: {reason}", "Setting {name}: {reason}"),
 }
@@ -151,6 +152,7 @@ class Settings(BaseSettings):
         "days that answers to requests with an Idempotency-Key are kept; a repeat is new then",
         30,
         ge=1,
+        le=MOST_DAYS,
     )
     keep_events_days: int = _setting(
         "сколько дней после конца месяца рассчитанные события остаются строками базы; потом они"
@@ -159,12 +161,14 @@ class Settings(BaseSettings):
         " sealed files alone; 0: they stay for ever",
         90,
         ge=0,
+        le=MOST_DAYS,
     )
     keep_deliveries_days: int = _setting(
         "сколько дней хранить доставленные и недоставленные вебхуки с ответами на них",
         "days that webhooks, delivered or given up, are kept with what was answered",
         90,
         ge=1,
+        le=MOST_DAYS,
     )
     webhooks_allow_private: bool = _setting(
         "только для проб на одной машине: вебхуки и по http, и на частные адреса",

@@ -4,6 +4,7 @@
 under whatever keeps processes there.
 """
 
+import errno
 import http.client
 import signal
 import socket
@@ -25,6 +26,12 @@ WORDS = {
     "port_taken": (
         "Порт {port} занят. Укажите другой: kvit serve --port {other}",
         "Port {port} is taken. Name another: kvit serve --port {other}",
+    ),
+    "not_listened": (
+        "Слушать {host}:{port} нельзя: {reason}. Укажите адрес этой машины (--host) и порт, на"
+        " который есть права (--port).",
+        "{host}:{port} cannot be listened on: {reason}. Name an address of this machine (--host)"
+        " and a port that you may use (--port).",
     ),
     "web_silent": (
         "Веб-сервер не ответил за {seconds} с. Что он сказал, видно выше.",
@@ -56,7 +63,7 @@ def free_port(host: str, wanted: int | None, usual: int) -> int:
     """Return the port asked for, or from the usual one on the first that is free.
 
     Raises:
-        NotServed: the port asked for is taken.
+        NotServed: the port asked for is taken, or the host is no address of this machine.
     """
     for port in [wanted] if wanted else range(usual, usual + TRIES):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -64,8 +71,11 @@ def free_port(host: str, wanted: int | None, usual: int) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
-            except OSError:
-                continue
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    continue
+                reason = error.strerror or error
+                raise NotServed("not_listened", host=host, port=port, reason=reason) from None
             return port
     raise NotServed("port_taken", port=wanted or usual, other=(wanted or usual) + 1)
 

@@ -6,6 +6,7 @@ sort keys of the application.
 """
 
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -119,5 +120,6 @@ def _initdb(folder: DataFolder, account: Account, new: Path) -> None:
         with folder.log.open("ab") as log:
             log.write(said)
         lines = said.decode(errors="replace").strip().splitlines() or ["?"]
-        reason = next((line for line in lines if "error" in line.lower()), lines[-1])
+        telling = (line for line in lines if re.search("error|FATAL", line, re.IGNORECASE))
+        reason = next(telling, lines[-1])
         raise ClusterUnusable("initdb_failed", reason=reason, log=folder.log)

@@ -15,6 +15,7 @@ takes, and is told about.
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,6 +39,7 @@ from kvit.platform.failures import Failure
 PORT = 5432  # a part of the socket's name; no TCP port is opened
 DATABASE = "kvit"
 LINGER_S = 60.0
+FULL_BYTES = 2**18  # left on a disk on which no server starts
 LOG_BYTES = 10 * 1024 * 1024
 TELL_AFTER_S = 3.0
 PREPARED = "1"  # raise it when `provision` makes something new
@@ -60,6 +62,10 @@ WORDS = {
         " этот запас хранился для такого случая. Затем запустите команду снова.",
         "The disk of {path} is full. Free some space; if there is nothing to delete, delete"
         " {reserve}, which was kept for this. Then run the command again.",
+    ),
+    "disk_full_to_the_end": (
+        "На диске с {path} нет места. Освободите его и запустите команду снова.",
+        "The disk of {path} is full. Free some space and run the command again.",
     ),
     "password_refused": (
         "PostgreSQL в {path} не принимает пароль из secrets.json: файл от другой папки данных?",
@@ -297,8 +303,12 @@ def _why_not(folder: DataFolder, since: int) -> NoServer:
     with folder.log.open("rb") as log:
         log.seek(min(since, _log_size(folder)))
         lines = log.read().decode(errors="replace").strip().splitlines()
-    if any("No space left on device" in line for line in lines):
-        return NoServer("disk_full", path=folder.root, reserve=folder.reserve)
+    # The log lies there too: a disk that is quite full has no room for what it would say.
+    is_full = shutil.disk_usage(folder.root).free < FULL_BYTES
+    if is_full or any("No space left on device" in line for line in lines):
+        if folder.reserve.exists():
+            return NoServer("disk_full", path=folder.root, reserve=folder.reserve)
+        return NoServer("disk_full_to_the_end", path=folder.root)
     telling = [line for line in lines if "kvit guard" not in line and "shut down" not in line]
     reason = " | ".join(line.strip() for line in telling[-3:]) or "?"
     return NoServer("did_not_start", reason=reason, log=folder.log)

@@ -13,6 +13,7 @@ import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import kvit
@@ -103,6 +104,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["PYTHONTZPATH"] = ""
     zoneinfo.reset_tzpath(to=())
     lang = language()
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows no rouble sign shows "?" in its place: better than an end in midst.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         return _dispatch(words, lang)
     except Failure as error:

@@ -13,6 +13,7 @@ import argparse
 import logging
 from contextlib import nullcontext
 
+from kvit.web.cli.counts import LAST_PORT, MOST_PROCESSES, within
 from kvit.web.cli.ground import ready
 from kvit.web.cli.language import either
 
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--concurrency",
-        type=int,
+        type=within(1, MOST_PROCESSES),
         default=2,
         metavar="N",
         help=either("заданий одновременно (2)", "workers: jobs at the same time (2)"),
@@ -56,11 +57,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=either("web: адрес, на котором слушать (127.0.0.1)", "web: address to listen on"),
     )
     parser.add_argument(
-        "--port", type=int, default=8000, metavar="N", help=either("web: порт", "web: port")
+        "--port",
+        type=within(1, LAST_PORT),
+        default=8000,
+        metavar="N",
+        help=either("web: порт", "web: port"),
     )
     parser.add_argument(
         "--processes",
-        type=int,
+        type=within(1, MOST_PROCESSES),
         default=1,
         metavar="N",
         help=either("web: процессов (1)", "web: processes (1)"),

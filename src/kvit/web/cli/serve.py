@@ -7,6 +7,7 @@ from typing import Any
 
 from kvit.core.wording import Words, say
 from kvit.web.called import typeable
+from kvit.web.cli.counts import LAST_PORT, MOST_PROCESSES, within
 from kvit.web.cli.ground import ready
 from kvit.web.cli.language import either, language
 
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--port",
-        type=int,
+        type=within(1, LAST_PORT),
         metavar="N",
         help=either(
             f"порт; без него первый свободный с {USUAL_PORT}",
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=int,
+        type=within(1, MOST_PROCESSES),
         default=1,
         metavar="N",
         help=either("веб-процессов (1)", "web processes (1)"),
@@ -54,7 +55,7 @@ def serve(*, host: str = "127.0.0.1", port: int | None = None, workers: int = 1)
 
     Raises:
         NoPages: the pages' packages are missing and cannot be installed.
-        NotServed: the port is taken, or the server does not start.
+        NotServed: the port is taken, or cannot be listened on; or the server does not start.
     """
     from kvit.web import assets, serving
 

@@ -12,6 +12,7 @@ from kvit.platform.failures import Failure
 from kvit.web.called import typeable
 from kvit.web.cli.bill import os_actor
 from kvit.web.cli.company import SHORT, add_tenant, in_company
+from kvit.web.cli.counts import MOST_DAYS, within
 from kvit.web.cli.language import either, language
 
 if TYPE_CHECKING:
@@ -127,9 +128,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_seal(add("seal", "запечатать новые события для быстрого расчёта",
                   "seal new events, for fast rating"))  # fmt: skip
     event = add("event", "история одного события", "the history of one event")
-    event.add_argument("id", metavar="ID")
+    event.add_argument("id", metavar="ID", help=either("id события", "an event's id"))
     retract = add("retract", "отменить события", "undo events")
-    retract.add_argument("ids", nargs="+", metavar="ID")
+    retract.add_argument("ids", nargs="+", metavar="ID",
+                         help=either("id событий", "ids of events"))  # fmt: skip
     keep = add("keep", "решить спор: верно принятое", "decide: the accepted event stands")
     replace = add("replace", "решить спор: верна спорная строка", "decide: the disputed row stands")
     for action in (keep, replace):
@@ -153,7 +155,7 @@ def _add_seal(seal: argparse.ArgumentParser) -> None:
     way.add_argument("--bring-back", action="store_true",
                      help=either("вернуть строки в базу", "bring the rows back to the database")
                      )  # fmt: skip
-    seal.add_argument("--keep-days", type=int, metavar="N",
+    seal.add_argument("--keep-days", type=within(0, MOST_DAYS), metavar="N",
                       help=either("сколько дней после конца месяца строки остаются"
                                   " (KVIT_KEEP_EVENTS_DAYS)",
                                   "days after a month's end that rows stay (KVIT_KEEP_EVENTS_DAYS)")
