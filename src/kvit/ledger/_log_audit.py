@@ -5,7 +5,7 @@ from kvit.core.wording import Words
 from kvit.ledger._log import BOOKS, NotLogged, entry_of, log_of_books
 from kvit.ledger.models import Posting
 from kvit.ledger.rows import SIGNED
-from kvit.platform.row_log import number_of
+from kvit.platform.row_log import Held, number_of
 from kvit.platform.tlog import WIDTH, Log
 
 WORDS: Words = {
