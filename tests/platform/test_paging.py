@@ -2,7 +2,7 @@
 
 import base64
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,7 +10,7 @@ from kvit.ledger.models import Posting
 from kvit.parties.customers import apply_customers
 from kvit.parties.models import Customer
 from kvit.parties.rows import CustomerRow, Tenant
-from kvit.platform.paging import CursorUnreadable, keyset
+from kvit.platform.paging import CursorUnreadable, cursor_of, keyset, moment_of, read_cursor
 
 
 @pytest.fixture
@@ -78,3 +78,19 @@ def test_a_value_that_is_none_of_its_column_is_refused(tenant: Tenant, value: st
     cursor = base64.urlsafe_b64encode(f'["amount_minor","{value}"]'.encode()).decode()
     with pytest.raises(CursorUnreadable):
         keyset(Posting.objects.all(), order=("amount_minor",), after=cursor)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-11-29", "2026-11-29T00:00:00"],
+)
+def test_a_moment_that_the_years_do_not_hold_or_no_zone_places_is_refused(
+    tenant: Tenant, moment: str
+) -> None:
+    cursor = base64.urlsafe_b64encode(f'["recorded_at","{moment}"]'.encode()).decode()
+    with pytest.raises(CursorUnreadable):
+        keyset(Posting.objects.all(), order=("recorded_at",), after=cursor)
+    with pytest.raises(CursorUnreadable):
+        read_cursor("timeline", cursor_of("timeline", moment), moment_of)
+    whole = cursor_of("timeline", "2026-11-29T03:00:00+03:00")
+    assert read_cursor("timeline", whole, moment_of) == (datetime(2026, 11, 29, tzinfo=UTC),)

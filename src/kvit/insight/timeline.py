@@ -18,7 +18,7 @@ from kvit.metering import queries as metering
 from kvit.parties import queries as parties
 from kvit.parties.rows import Customer
 from kvit.platform import audit
-from kvit.platform.paging import LIMIT, cursor_of, read_cursor
+from kvit.platform.paging import LIMIT, cursor_of, moment_of, read_cursor
 from kvit.rating import queries as rating
 from kvit.subscriptions import queries as subscriptions
 from kvit.subscriptions.rows import SubscriptionInfo
@@ -70,7 +70,7 @@ def timeline(
     Raises:
         kvit.platform.paging.CursorUnreadable: see there.
     """
-    place = read_cursor("timeline", after, datetime.fromisoformat, str, UUID) if after else None
+    place = read_cursor("timeline", after, moment_of, str, UUID) if after else None
     whose = _Whose(customer, subscriptions.ever_served([customer.id]))
     wanted = [kind for kind in KINDS if not kinds or kind in kinds]
     found = [_SOURCES[kind](whose, _before(kind, place), limit + 1) for kind in wanted]

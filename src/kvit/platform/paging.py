@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -164,6 +164,21 @@ def read_cursor(name: str, cursor: str, *kinds: Callable[[str], Any]) -> tuple[A
         raise CursorUnreadable("cursor_unreadable") from None
 
 
+def moment_of(text: str) -> datetime:
+    """Read a moment of a cursor.
+
+    Raises:
+        ValueError, OverflowError: it is none, of no zone, or beyond the years that there are.
+    """
+    return _placed(datetime.fromisoformat(text))
+
+
+def _placed(moment: datetime) -> datetime:
+    if moment.utcoffset() is None:
+        raise ValueError("a moment without its zone")
+    return moment.astimezone(UTC)
+
+
 def key_chunks(rows: "QuerySet[Any]", column: str, *, size: int) -> Iterator[list[UUID]]:
     """Yield the values of `column`, each once, rising, at most `size` at a time.
 
@@ -244,7 +259,7 @@ def _parsed(rows: "QuerySet[Any]", name: str, text: str) -> Any:
     made = kind.to_python(text)
     if isinstance(made, Decimal) and not made.is_finite():
         raise ValueError(text)
-    return made
+    return _placed(made) if isinstance(made, datetime) else made
 
 
 def _field(model: Any, name: str) -> "Field[Any, Any]":
