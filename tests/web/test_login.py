@@ -96,6 +96,7 @@ def test_what_is_no_answer_of_a_passkey_is_none(anna: UUID) -> None:
     for told in NO_PASSKEYS:
         again = client.post("/account/factors/prove/", {"credential": told})
         assert (again.status_code, "_auth_user_id" in session_of(client)) == (200, False)
+    for told in NO_PASSKEYS[-5:]:  # so many may be tried
         turned = stranger.post("/account/factors/passkeys/login/", {"credential": told})
         assert (turned.status_code, turned["Location"]) == (302, "/account/login/")
 

@@ -63,7 +63,10 @@ def refused(
 
 def _form_of(request: HttpRequest) -> str:
     """Return the page of ours that the refused form was on; empty where there was none."""
-    parts = urlsplit(request.headers.get("Referer", "")[:2000])
+    try:
+        parts = urlsplit(request.headers.get("Referer", "")[:2000])
+    except ValueError:  # no address
+        return ""
     path = parts.path
     is_ours = (
         # As it was told: whether the host is one of ours may be what is refused.

@@ -124,6 +124,10 @@ def test_a_foreign_name_is_refused_in_words(method: str) -> None:
     answer = ask("/account/login/", headers=told)
     assert answer.status_code == 400
     assert "does not answer under this name" in answer.content.decode()
+    posted = Client(headers={"accept-language": "en"}).post(
+        "/account/login/", headers={"host": "evil.example", "referer": "http://[::1"}
+    )
+    assert "does not answer under this name" in posted.content.decode()
 
 
 def test_secrets_reach_no_log(

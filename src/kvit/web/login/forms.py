@@ -54,12 +54,15 @@ class _OfPasskey(forms.Form):
     looks into no answer that is empty or 0, and keeps it as a passkey that opens and shows nothing.
     """
 
+    data: Any
+
     def full_clean(self) -> None:
         """Refuse what cannot be read in the words for a wrong code."""
         try:
             super().full_clean()
         except _UNREADABLE:
             self.cleaned_data: dict[str, Any] = {}
+            self.data = {**self.data.dict(), "credential": ""}  # it is not shown again either
             self.add_error("credential", get_adapter().validation_error("incorrect_code"))
 
     def _clean_fields(self) -> None:
