@@ -51,6 +51,7 @@ LISTING = Listing(
 )  # fmt: skip
 STATES = {"open": "draft", "published": "published", "discarded": "void"}
 SHOWN_STAYING = 50
+AT_ONCE = frozenset({"meter", "discount"})  # they have no day: what is billed next is billed so
 
 
 class DraftForm(OfficeForm):
@@ -185,6 +186,7 @@ def _changes(draft: UUID) -> dict[str, Any]:
             for one in changes
         ],
         "conflict": any(one.conflict for one in changes),
+        "at_once": any(one.kind in AT_ONCE for one in changes),
         "can_simulate": any(one.kind != "coupon" for one in changes),
     }
 
