@@ -29,6 +29,7 @@ from kvit.core.columnar.runs import Rows, borders
 from kvit.platform import files
 
 GROUP_ROWS = 524_288  # of a row group, about: half as many cost a fifth more a row to rate
+DECODED = 8  # row groups that a process keeps: two neighbours, of some segments and threads
 CODED_BYTES = 8  # of a text, on the average: a longer one is hardly ever said twice
 EVENTS = pa.schema(
     [
@@ -183,7 +184,7 @@ def _small(column: pa.ChunkedArray) -> tuple[NDArray[Any], list[str]]:
 
 
 class Segment:
-    """A segment of the store, read by several threads. Two row groups decoded last are kept.
+    """A segment of the store, read by several threads. What was decoded last is kept.
 
     Each reading opens the file for itself: of two threads that decode by one reader of Arrow's each
     may wait for the other for ever.
@@ -193,8 +194,6 @@ class Segment:
         self.scale = scale
         self._events, self._index = files.path_of(events_digest), files.path_of(index_digest)
         self._meta = pq.read_metadata(self._events)
-        self._decoded: dict[tuple[int, tuple[str, ...]], pa.Table] = {}
-        self._turn = threading.Lock()  # of who changes what is kept
 
     @cached_property
     def _runs(self) -> Index:
@@ -418,19 +417,23 @@ class Segment:
         return whole.slice(start - int(self.group_starts[first]), end - start)
 
     def _group(self, place: int, columns: Sequence[str]) -> pa.Table:
-        key = (place, tuple(columns))
-        with self._turn:
-            found = self._decoded.get(key)
+        key = self, place, tuple(columns)
+        with _turn:
+            found = _decoded.get(key)
         if found is None:
             file = pq.ParquetFile(
                 self._events, metadata=self._meta, memory_map=True, read_dictionary=self._coded
             )
             found = file.read_row_group(place, list(columns), use_threads=False)
-            with self._turn:
-                while len(self._decoded) > 1:  # two neighbours: a range may end in one's midst
-                    self._decoded.pop(next(iter(self._decoded)))
-                self._decoded[key] = found
+            with _turn:
+                while len(_decoded) >= DECODED:
+                    _decoded.pop(next(iter(_decoded)))
+                _decoded[key] = found
         return found
+
+
+_decoded: dict[tuple[Segment, int, tuple[str, ...]], pa.Table] = {}
+_turn = threading.Lock()  # of who changes what is kept
 
 
 def are_neighbours(places: Rows) -> bool:
