@@ -82,6 +82,26 @@ def test_a_full_disk_is_a_refusal_that_says_when_to_come_again(
     assert crm.post("/events/bulk", EVENT).status == 202
 
 
+@pytest.mark.django_db(transaction=True)
+def test_where_nobody_works_on_the_log_a_batch_is_refused_until_somebody_has(
+    api: Callers, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log grows no further; the lane hands the refusal on, and nothing waits in memory."""
+    crm = api()
+    assert crm.post("/events/bulk", EVENT).status == 202
+    durable_log.writer().close()
+    monkeypatch.setattr(durable_log, "MOST_KEPT", 100)
+    calls = Calls(crm.key)
+    assert asyncio.run(calls(lane.BULK, EVENT))[0] == 299
+    refused = crm.post("/events/bulk", EVENT)
+    assert (refused.status, refused.code, refused.headers["Retry-After"]) == (
+        503, "log_behind", "30",
+    )  # fmt: skip
+    assert (queries.unread().requests, calls.lane._bytes) == (1, 0)
+    take_up()
+    assert asyncio.run(calls(lane.BULK, EVENT))[0] == 202
+
+
 def test_a_batch_of_another_company_or_of_nobody_is_not_found(api: Callers) -> None:
     assert api().get("/events/bulk/01234567-89ab-7def-8123-456789abcdef").status == 404
 

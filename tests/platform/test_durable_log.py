@@ -6,8 +6,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -196,6 +198,53 @@ def test_who_waits_is_written_together_and_no_more_than_memory_may_hold(
         one.join(10)
     assert sorted(every_record("a")) == [bytes([n]) * 300 for n in range(3)]
     assert len(flushes) == 1
+
+
+def test_who_was_written_for_by_one_that_failed_is_not_answered(
+    log: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three wait behind a slow flush; the one that writes for them dies of something else."""
+    begun, go_on = threading.Event(), threading.Event()
+    right = log._kept
+
+    def kept(name: str, group: Sequence[Any]) -> NotKept | None:
+        begun.set()
+        go_on.wait(10)
+        if len(group) == 3:
+            raise MemoryError
+        return right(name, group)
+
+    monkeypatch.setattr(log, "_kept", kept)
+    with ThreadPoolExecutor(4) as threads:
+        first = threads.submit(keep, log, b"first")
+        begun.wait(10)
+        rest = [threads.submit(keep, log, b"%d" % n) for n in range(3)]
+        while len(log._waiting) < 3:
+            time.sleep(0.001)
+        go_on.set()
+        errors = [type(one.exception()) for one in rest]
+    assert (first.exception(), sorted(errors, key=str)) == (
+        None, [MemoryError, NotKept, NotKept],
+    )  # fmt: skip
+    assert every_record("a") == [b"first"]
+
+
+def test_without_a_thread_to_close_files_the_next_one_tries(
+    log: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(durable_log, "FILE_S", 0.01)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none)
+        keep(log, b"one")
+    keep(log, b"two")
+    until = time.monotonic() + 10
+    while not durable_log.whole("a") and time.monotonic() < until:
+        time.sleep(0.01)
+    assert every_record("a") == [b"one", b"two"]
+    assert [path.suffix for path in durable_log.unread("a")] == [".log"]
 
 
 def test_a_log_that_nobody_works_on_takes_no_more(

@@ -150,6 +150,8 @@ class Writer:
                 self._write()
         if one.refused is not None:
             raise one.refused
+        if not one.is_done:  # whoever wrote for us was ended by something else than the disk
+            raise NotKept("log_failed", 1)
 
     def close(self) -> None:
         """Close the files, so that what they hold is worked on at once."""
@@ -168,8 +170,10 @@ class Writer:
             for one in mine:
                 one.is_done, one.refused = True, refused
         if self._files and self._closing is None:
-            self._closing = threading.Thread(target=self._close_old, name="kvit-log", daemon=True)
-            self._closing.start()
+            closing = threading.Thread(target=self._close_old, name="kvit-log", daemon=True)
+            with suppress(RuntimeError):  # no thread is to be had; the next one who writes tries
+                closing.start()
+                self._closing = closing
 
     def _close_old(self) -> None:
         """Close each file some time after it was begun; end when there is none."""
@@ -213,9 +217,14 @@ class Writer:
         path = folder / f"{time.time_ns():020}-{uuid4().hex[:8]}.open"
         new = path.with_suffix(".new")
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        # Locked before it has its name: who looks for files of dead writers finds it locked.
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        new.rename(path)
+        try:
+            # Locked before it has its name: who looks for files of dead writers finds it locked.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            new.rename(path)
+        except OSError:
+            os.close(descriptor)
+            new.unlink(missing_ok=True)
+            raise
         file = self._files[name] = _Open(path, descriptor, time.monotonic())
         files.sync(folder)
         return file
@@ -241,7 +250,8 @@ class Writer:
                 file.path.rename(file.path.with_suffix(suffix))
             else:
                 file.path.unlink()
-        os.close(file.descriptor)
+        with suppress(OSError):
+            os.close(file.descriptor)
 
 
 @cache
