@@ -57,6 +57,14 @@ VIEW = (
     " now() FROM parties_tenant"
 )
 DROP = "ALTER TABLE {} DROP CONSTRAINT {}"
+PAYLOAD = (
+    "tenant_id, source, batch_id, subject_kind, subject, meter, time, value, text, dimensions,"
+    " payload_hash"
+)
+EVENT = (
+    f"INSERT INTO metering_usageevent (event_id, revision, position, {PAYLOAD})"
+    f" SELECT '{{0}}', {{1}}, 9, {PAYLOAD} FROM metering_usageevent WHERE event_id = '{{0}}'"
+)
 
 # (invariant, the statements that break it, which row must be named)
 BREAKS: list[tuple[str, list[str], str]] = [
@@ -291,6 +299,33 @@ BREAKS: list[tuple[str, list[str], str]] = [
         "metering_event_altered",
         ["UPDATE metering_usageevent SET value = value + 1 WHERE event_id = 'u1'"],
         "SELECT 'calls/u1'",
+    ),
+    (
+        "metering_event_without_batch",
+        ["UPDATE metering_usageevent SET batch_id = gen_random_uuid() WHERE event_id = 'u1'"],
+        "SELECT 'calls/u1'",
+    ),
+    (
+        "metering_event_twice",
+        [
+            DROP.format("metering_usageevent", "usage_event_once"),
+            EVENT.format("u1", 0),
+        ],
+        "SELECT 'calls/u1'",
+    ),
+    (
+        "metering_event_replaced_and_standing",
+        [EVENT.format("u1", 1)],
+        "SELECT 'calls/u1'",
+    ),
+    (
+        "metering_conflict_of_nothing",
+        [
+            f"INSERT INTO metering_conflictevent (id, event_id, row, {PAYLOAD})"
+            f" SELECT '{ODD}7', 'unknown', 0, {PAYLOAD} FROM metering_usageevent"
+            " WHERE event_id = 'u1'"
+        ],
+        f"SELECT 'conflict:{ODD}7'",
     ),
     (
         "sample_differs",
