@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,7 @@ def _stored(tree: Tree) -> Iterator[Path]:
         root = Path(made)
         put_back(root, tree or {STORE: None, CLIENT: None})
         files.use(root / STORE / "files")
+        import_module("kvit.metering._sealed")._opened.cache_clear()  # files of the same name
         try:
             yield root
         finally:
