@@ -200,3 +200,12 @@ def test_a_place_of_five_thousand_digits_is_no_row(denis: Client, draft: UUID, f
 def test_a_comma_means_what_its_reader_means(lang: str, typed: str, meant: str) -> None:
     with override(lang):
         assert number_typed(typed) == meant
+
+
+def test_json_nested_without_end_is_told_and_is_no_fault_of_ours(
+    denis: Client, draft: UUID
+) -> None:
+    deep = sent(denis, draft, "example/", quantity='{"units":' * 20_000)
+    assert (deep.status_code, "не читается как JSON" in deep.content.decode()) == (200, True)
+    bands = {f"{P}.model": "banded", f"{P}.bands[0].days": "[" * 20_000, f"{P}.bands[0].unit": "1"}
+    assert sent(denis, draft, do="save", **bands).status_code == 422

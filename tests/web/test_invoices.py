@@ -170,6 +170,9 @@ def test_a_correction_that_cannot_be_says_why(client: Client) -> None:
     told = page[page.index('id="id_sum-1-error"') :][:900]  # at the line, and what was typed stays
     assert "At most ₽1,000.00" in plain(told)
     assert 'name="sum-1" value="3000"' in page
+    for written in ("1,000.00", "1 000.00", "1000"):
+        shown = client.get(path, {"way": "credit", "sum-1": written})
+        assert (shown.status_code, written) == (200, written)
     for nothing in ({"sum-1": ""}, {"sum-1": "0"}):
         refused = client.get(path, {"way": "credit"} | nothing)
         assert refused.status_code == 422

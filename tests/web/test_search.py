@@ -2,6 +2,7 @@
 one's rights."""
 
 import pytest
+from django.utils.translation import override
 
 from kvit.web import finding
 from kvit.web.finding import find
@@ -37,6 +38,8 @@ NORTH = ("invoice", "Счёт № 2026-00001 на 2 440,00 ₽")
         ("2440", [NORTH]),
         ("2 440,00", [NORTH]),
         ("2440.5", []),
+        ("2\N{NO-BREAK SPACE}440,00\N{NO-BREAK SPACE}₽", [NORTH]),  # as it is copied from a page
+        ("2,440.00", []),
         ("северу", [("customer", "ООО «Север»")]),
         ("ctdth", [("customer", "ООО «Север»")]),
         ("клиент юг", [("customer", "ООО «Юг»")]),
@@ -68,6 +71,12 @@ NORTH = ("invoice", "Счёт № 2026-00001 на 2 440,00 ₽")
 )
 def test_what_is_typed_finds_what_is_meant(text: str, expected: list[tuple[str, str]]) -> None:
     assert found(text) == expected
+
+
+@pytest.mark.parametrize("text", ["2,440.00", "₽2,440.00", "2440", "sum:>2,439", "sum:2,440.00"])
+def test_an_english_reader_types_a_sum_as_pages_show_it(text: str) -> None:
+    with override("en"):
+        assert found(text) == [NORTH]
 
 
 @pytest.mark.parametrize("text", ["сумма:много", "сумма:>", "сумма:1..", "сумма:1,001"])

@@ -139,7 +139,7 @@ def quantity_of(price: Document, typed: str) -> Document:
     if text.startswith("{"):
         try:
             found: Any = json.loads(text, parse_float=str)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise PriceError("bad_json", "quantity", detail=text[:40]) from None
         return found if isinstance(found, dict) else {}
     try:

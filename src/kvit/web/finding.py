@@ -26,6 +26,7 @@ from kvit.metering import queries as metering
 from kvit.parties import queries as parties
 from kvit.subscriptions import queries as subscriptions
 from kvit.web import operators
+from kvit.web.forms import ungrouped
 from kvit.web.operators import Operators
 
 Kind = Literal["invoice", "customer", "subscription", "event"]
@@ -50,6 +51,7 @@ _KINDS: dict[str, Kind] = {
     "customer": "customer", "подписка": "subscription", "договор": "subscription",
     "subscription": "subscription", "событие": "event", "event": "event",
 }  # fmt: skip
+_SIGN = re.compile(r"(?<=^)[₽$€£¥]|(?<=^-)[₽$€£¥]|[₽$€£¥]$")  # as it is copied from a page
 _SUM = re.compile(r"-?\d[\d\s\u00a0]*([.,]\d{1,4})?")
 
 
@@ -228,9 +230,10 @@ def _events(text: str, lang: str) -> Iterator[Found]:
 
 def _minor(text: str, currency: str) -> int | None:
     """Read a sum as people type it, in minor units; None where it is none."""
+    text = ungrouped(_SIGN.sub("", text.strip().replace("\N{MINUS SIGN}", "-")))
     if not _SUM.fullmatch(text) or len(text) > 20:
         return None
-    major, _, rest = re.sub(r"[\s\u00a0]", "", text).replace(",", ".").partition(".")
+    major, _, rest = text.replace(",", ".").partition(".")
     digits = exponent(currency)
     if len(rest) > digits:
         return None

@@ -1,12 +1,15 @@
 """Forms with the house's looks: classes of the fields, and marks that a screen reader follows."""
 
+import re
 from datetime import date
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+_THOUSANDS = re.compile(r"[-\N{MINUS SIGN}]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?")
 EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)  # a day beyond is a slip of the keys
 
 
@@ -72,8 +75,20 @@ class SumField(forms.DecimalField):
         self.widget.attrs |= {"inputmode": "decimal"}
 
     def to_python(self, value: Any) -> Any:
-        """Return the number; spaces say nothing."""
-        return super().to_python("".join(value.split()) if isinstance(value, str) else value)
+        """Return the number; what parts its thousands says nothing."""
+        return super().to_python(ungrouped(value) if isinstance(value, str) else value)
+
+
+def ungrouped(text: str) -> str:
+    """Return a number without what parts its thousands: spaces, and commas where they do that.
+
+    A comma is a decimal sign wherever it may be one: "13,800" is thirteen thousand to an English
+    reader alone, and "0,035" to nobody.
+    """
+    plain = "".join(text.split())
+    if get_language() == "en" and _THOUSANDS.fullmatch(plain):
+        return plain.replace(",", "")
+    return plain
 
 
 def whole(text: str) -> int:

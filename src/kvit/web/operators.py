@@ -18,6 +18,7 @@ from kvit.core.money import exponent
 from kvit.core.searching import folded, other_layout
 from kvit.core.wording import Words
 from kvit.platform.failures import Failure
+from kvit.web.forms import ungrouped
 
 _NAMES = {
     "клиент": "customer", "customer": "customer", "сумма": "sum", "sum": "sum", "amount": "sum",
@@ -130,9 +131,10 @@ def _bounds(text: str, read_one: Callable[[str], int]) -> Bounds:
 
 def _minor(text: str, currency: str) -> int:
     digits = exponent(currency)
-    if not _SUM.fullmatch(text.strip()):
+    text = ungrouped(text)
+    if not _SUM.fullmatch(text):
         raise OperatorWrong("operator_sum_wrong")
-    major, _, rest = text.strip().replace(",", ".").partition(".")
+    major, _, rest = text.replace(",", ".").partition(".")
     if len(rest) > digits:
         raise OperatorWrong("operator_sum_wrong")
     return int(major + rest.ljust(digits, "0"))

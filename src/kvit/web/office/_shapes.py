@@ -13,7 +13,6 @@ from fractions import Fraction
 from typing import Any
 
 from django.http import QueryDict
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from kvit.core.expression import FUNCTIONS
@@ -24,12 +23,12 @@ from kvit.core.pricing.errors import PriceError
 from kvit.core.pricing.labels import choice_label, field_label, model_label
 from kvit.core.pricing.matrix import shadowed
 from kvit.core.pricing.shape import Shape, shape_of
+from kvit.web.forms import ungrouped
 from kvit.web.office import _named
 from kvit.web.office._told import hint, told
 
 Document = dict[str, Any]
 Choices = Sequence[tuple[str, str]]
-_THOUSANDS = re.compile(r"[-\N{MINUS SIGN}]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?")
 PLACE = re.compile(r"[0-9]{1,6}")
 _SPACES = str.maketrans("", "", " \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}")
 MOST_ROWS = 200
@@ -342,14 +341,8 @@ def price_of(posted: QueryDict, path: str) -> Document:
 
 
 def number_typed(text: str) -> str:
-    """Return a number as documents have it: people write «1 234,50», in English also "1,234.50".
-
-    A comma is a decimal sign wherever it may be one: "13,800" is thirteen thousand to an English
-    reader alone, and “0,035” to nobody.
-    """
-    if get_language() == "en" and _THOUSANDS.fullmatch(text.strip()):
-        text = text.replace(",", "")
-    plain = text.translate(_SPACES).replace("\N{MINUS SIGN}", "-")
+    """Return a number as documents have it: people write «1 234,50», in English also "1,234.50"."""
+    plain = ungrouped(text).translate(_SPACES).replace("\N{MINUS SIGN}", "-")
     return plain.replace(",", ".") if plain.count(",") == 1 and "." not in plain else plain
 
 
@@ -455,7 +448,7 @@ def _json_or_text(text: str) -> Any:
     """A document typed as JSON; what is none is taken as a text: 08:00, 60/1."""
     try:
         return json.loads(text, parse_float=str)
-    except ValueError:
+    except (ValueError, RecursionError):  # “[[[[…” of thousands
         return text
 
 
