@@ -58,11 +58,12 @@ def main() -> None:
     report = Report("export", sizes, exact)
     with workplace(args.keep):
         for name in (LIMIT, PEER, *FILES):
-            if name in (LIMIT, PEER) or args.only in name:
+            if name == LIMIT or args.only in name:
                 told = in_child(*words, name)
                 line = Line(name, told["seconds"], told["rows"], "rows", told["own"], told["peak"])
                 report.lines.append(line if name == LIMIT else line.compared(report.lines[0]))
                 report.notes[name] = told["note"]
+                say(f"{name}: {told['rows']:,} rows in {told['seconds']:.0f} s; {told['note']}")
     report.show(as_json=args.json)
 
 

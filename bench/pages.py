@@ -96,7 +96,7 @@ OTHERS = {
     "API overview": "/api/v1/overview",
     "API books": "/api/v1/overview/books",
     "API revenue": "/api/v1/overview/revenue",
-    "API search": "/api/v1/search?q=rkbtyn%207",
+    "API search": "/api/v1/search?text=rkbtyn%207",
 }
 PAGES = LISTS | OTHERS
 CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")
