@@ -1,5 +1,6 @@
 """The pages of usage: the fate of an event, decisions, uploads with rows that are mended."""
 
+import gzip
 import re
 from datetime import date, timedelta
 from decimal import Decimal
@@ -164,6 +165,17 @@ def test_a_file_that_is_not_read_says_which_are(client: Client) -> None:
     empty = client.post("/office/usage/uploads/", {"file": SimpleUploadedFile("a.csv", b"")})
     assert empty.status_code == 422
     assert integrations.uploads().count == 0
+
+
+def test_a_packed_file_is_unpacked_and_its_faulty_rows_are_shown(client: Client) -> None:
+    packed = gzip.compress(f"{HEAD}\n{GOOD}\n".encode(), mtime=0)
+    packed += gzip.compress(GOOD.replace("a1", "a2").replace(",40", ",forty").encode(), mtime=0)
+    answer = client.post(
+        "/office/usage/uploads/", {"file": SimpleUploadedFile("calls.csv.GZ", packed)}
+    )
+    assert [one.file_name for one in integrations.uploads().rows] == ["calls.csv.GZ"]
+    assert metering.sources_of("a1") == ["calls"]
+    assert [one.cells["value"] for one in rows(answer["Location"])] == ["forty"]
 
 
 def test_who_may_not_write_uploads_nothing(office: Office) -> None:

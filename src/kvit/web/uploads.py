@@ -71,9 +71,10 @@ def take(chunks: Iterator[bytes], *, name: str, source: str, actor: str, now: da
         UploadRefused: it is empty, too large, or of a kind that is not read.
     """
     with TemporaryDirectory(prefix="kvit-upload-") as folder:
-        path = Path(folder) / "file"
-        _write(path, chunks)
         plain = Path(name.replace("\\", "/")).name
+        # Whether it is packed is told by its own name, as of a file in a company's folder.
+        path = Path(folder) / ("file.gz" if plain.lower().endswith(".gz") else "file")
+        _write(path, chunks)
         file = _file(path, plain, source or plain.split(".", 1)[0])
         return services.take_upload(file, lambda rows: cells_of(file, rows), actor=actor, now=now)
 
