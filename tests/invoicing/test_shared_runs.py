@@ -240,6 +240,19 @@ def test_a_run_that_was_begun_twice_is_one(firm: list[Document]) -> None:
     assert documents() == firm
 
 
+def test_a_command_joins_the_run_that_was_ordered(firm: list[Document]) -> None:
+    assert not services.join_run(OCTOBER, now=LATER)
+    assert documents() == []
+    order()
+    jobs.work_once(queues=["invoicing"])  # it is begun, and waits for workers
+    assert services.join_run(OCTOBER, now=LATER)
+    assert documents() == firm
+    assert RunOrder.objects.get().status == "done"
+    report = company.bill()
+    assert (report.issued, report.drafts) == ([], [])
+    jobs.work_once()
+
+
 @pytest.mark.parametrize("stage", ROLES)
 def test_a_part_at_which_the_connection_was_lost_is_done_by_another_try(
     firm: list[Document], stage: str, monkeypatch: pytest.MonkeyPatch

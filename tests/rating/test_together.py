@@ -160,8 +160,15 @@ def everything() -> dict[str, list[Any]]:
                   one.customer_id, one.amount_minor, one.currency, one.line, one.effective_on])
             for one in Posting.objects.all()
         ),
-        "facts": sorted(EventLog.objects.values_list("topic", flat=True)),
+        "facts": sorted(
+            repr((topic, sorted(_told(payload).items()) if "invoice_id" in payload else ""))
+            for topic, payload in EventLog.objects.values_list("topic", "payload")
+        ),
     }  # fmt: skip
+
+
+def _told(payload: dict[str, Any]) -> dict[str, Any]:
+    return {name: one for name, one in payload.items() if name not in ("invoice_id", "number")}
 
 
 def invoices_of(source: str, invoices: dict[Any, Invoice]) -> Any:

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from kvit.core.bookkeeping import Entry
 from kvit.core.wording import Words
-from kvit.ledger import _log, _past
+from kvit.ledger import _columns, _log, _past
 from kvit.ledger.chart import RUSSIAN_CHART, AccountIn
 from kvit.ledger.models import Account, Posting
 from kvit.platform import audit
@@ -30,6 +30,8 @@ WORDS: Words = {
 
 
 log_postings = _log.append
+Alike = _columns.Alike
+PostingColumns = _columns.PostingColumns
 
 
 class UnknownAccount(Failure):
@@ -159,8 +161,8 @@ def post_many(rows: Iterable[PostingIn], *, now: datetime) -> int:
         (
             (
                 row.seller_id,
-                _code(codes, row, row.debit),
-                _code(codes, row, row.credit),
+                _code(codes, row.seller_id, row.debit, row.source),
+                _code(codes, row.seller_id, row.credit, row.source),
                 *row[3:],
                 now,
             )
@@ -168,6 +170,34 @@ def post_many(rows: Iterable[PostingIn], *, now: datetime) -> int:
         ),
     )
     return len(rows)
+
+
+@transaction.atomic
+def post_columns(
+    origin: str, posted: PostingColumns, alike: Sequence[Alike], *, now: datetime
+) -> int:
+    """Write postings of facts that are new, as columns; return their number. `now` is the moment
+    they were learned.
+
+    Args:
+        origin: what stands before the colon of the source, "invoice".
+        alike: with roles or codes of the seller's chart as accounts.
+
+    Raises:
+        UnknownAccount: a role or code is not in the chart of its seller; nothing was posted.
+        IntegrityError: a fact is posted already: it was not new.
+    """
+    if not len(posted.lines):
+        return 0
+    codes = _codes({one.seller_id for one in alike})
+    coded = [
+        one._replace(
+            debit=_code(codes, one.seller_id, one.debit, origin),
+            credit=_code(codes, one.seller_id, one.credit, origin),
+        )
+        for one in alike
+    ]
+    return _columns.write(origin, posted, coded, now=now)
 
 
 @transaction.atomic
@@ -220,12 +250,12 @@ def _codes(sellers: set[UUID]) -> dict[tuple[UUID, str], str]:
     return found
 
 
-def _code(codes: dict[tuple[UUID, str], str], row: PostingIn, account: str) -> str:
+def _code(codes: dict[tuple[UUID, str], str], seller: UUID, account: str, source: str) -> str:
     try:
-        return codes[row.seller_id, account]
+        return codes[seller, account]
     except KeyError:
         raise UnknownAccount(
-            "ledger_account_unknown", account=account, seller=row.seller_id, source=row.source
+            "ledger_account_unknown", account=account, seller=seller, source=source
         ) from None
 
 

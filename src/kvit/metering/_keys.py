@@ -86,18 +86,22 @@ def distinct_keys(
         return _keys(f"{sql} ORDER BY 1, 2, 3", parameters)
 
 
-def key_batches(until: datetime, *, size: int = BATCH) -> Iterator[list[Key]]:
-    """Yield what `distinct_keys` would return, some at a time, inside the caller's transaction."""
+def first_used(until: datetime, *, size: int = BATCH) -> Iterator[list[tuple[str, str, datetime]]]:
+    """Yield (kind, subject, first event) of all usage before `until`, some at a time, in order,
+    inside the caller's transaction."""
     _ask_transaction()
     with _all_keys(EARLIEST, until) as (sql, parameters):
-        for batch in _batches(f"{sql} ORDER BY 1, 2, 3", parameters, size):
-            yield [Key(*row) for row in batch]
+        yield from _batches(
+            f"SELECT subject_kind, subject, min(first) FROM ({sql}) k GROUP BY 1, 2 ORDER BY 1, 2",
+            parameters,
+            size,
+        )
 
 
 def subject_batches(
     until: datetime, *, size: int = BATCH
 ) -> Iterator[list[tuple[str, str, list[str]]]]:
-    """Yield (kind, subject, meters) of all usage before `until`; see `key_batches`."""
+    """Yield (kind, subject, meters) of all usage before `until`; see `first_used`."""
     _ask_transaction()
     with _all_keys(EARLIEST, until) as (sql, parameters):
         yield from _batches(
@@ -200,7 +204,8 @@ def _all_keys(
     undone = Retraction.objects.filter(version__lte=version).values_list("event", flat=True)
     with _staged(wanted, told, list(undone)) as staged:
         yield (
-            "SELECT subject_kind, subject, meter, sum(events)::bigint, min(first), max(last)"
+            "SELECT subject_kind, subject, meter, sum(events)::bigint AS events,"
+            " min(first) AS first, max(last) AS last"
             f" FROM ({table} {staged}) k GROUP BY 1, 2, 3",
             parameters,
         )

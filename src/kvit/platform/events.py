@@ -20,8 +20,8 @@ late commit is not lost either.
 
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -30,6 +30,7 @@ import msgspec
 from django.db import connection
 
 from kvit.platform import bulk
+from kvit.platform.columns import insert_staged, stage_rows
 from kvit.platform.ids import uuid7
 from kvit.platform.models import Delivery, EventLog
 from kvit.platform.paging import key_chunks
@@ -219,6 +220,44 @@ def publish_many(
     if log:
         _notify(topic.name, wakes_drains=bool(hearers))
     return [line[0] for line in log]
+
+
+def publish_staged(
+    topic: Topic,
+    facts: Mapping[str, str],
+    source: str,
+    *,
+    event: str,
+    key: str,
+    actor: str,
+    now: datetime,
+) -> bool:
+    """Write facts that stand in staged tables, if nobody waits for any of them; return whether.
+
+    Else the caller tells them by `publish_many`: deliveries go by shards that are known here.
+
+    Args:
+        facts: an SQL expression for each field of the topic's payload, by the caller's code.
+        source: what follows FROM.
+        event: an SQL expression for the id of each, as `key`.
+
+    Raises:
+        UnknownTopic: the fields are not those of the topic's dataclass.
+    """
+    if set(facts) != {field.name for field in fields(topic.payload)}:
+        raise UnknownTopic(f"{topic.name} is not told by {sorted(facts)}")
+    if _who_hears(topic):
+        return False
+    told = {"topic": "text", "version": "smallint", "actor": "text", "at": "timestamptz"}
+    stage_rows("told_alike", told, [(topic.name, topic.version, actor, now)])
+    payload = ", ".join(f"'{name}', {one}" for name, one in facts.items())
+    picked = {
+        "id": event, "topic": "t.topic", "key": key, "payload": f"jsonb_build_object({payload})",
+        "schema_version": "t.version", "actor": "t.actor", "occurred_at": "t.at",
+    }  # fmt: skip
+    if insert_staged(EventLog, picked, f"pg_temp.told_alike t CROSS JOIN {source}"):
+        _notify(topic.name, wakes_drains=False)
+    return True
 
 
 def logged(

@@ -1,6 +1,6 @@
 """Why usage waits: each thing that stands in its way, with the events behind it."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -15,6 +15,8 @@ from kvit.rating.models import RatedPeriod
 from kvit.rating.rows import Waiting
 from kvit.subscriptions import queries as subscriptions
 
+Subject = tuple[str, str]  # kind and code
+TOGETHER = 5_000  # subjects of whom something may be outside of their time
 _INSTANT = timedelta(microseconds=1)  # times are kept to it
 
 
@@ -24,7 +26,11 @@ def waiting_by_reason(until: datetime = LATEST) -> list[Waiting]:
 
     What a folder's fault holds is not among it: only a run that reads the folder knows.
     """
-    outside = [one for keys in metering.key_batches(until) for one in _outside(keys, until)]
+    suspects = [one for some in metering.first_used(until) for one in _not_within(some)]
+    starts = range(0, len(suspects), TOGETHER)
+    outside = [
+        one for start in starts for one in _outside(suspects[start : start + TOGETHER], until)
+    ]
     return [*_nobody_takes(until), *outside, *_unpriced(until)]
 
 
@@ -55,18 +61,28 @@ def _reason(
     return "usage_ambiguous"
 
 
-def _outside(keys: Sequence[Key], until: datetime) -> Iterator[Waiting]:
-    starts = subscriptions.serving_since(sorted({key.subject for key in keys}))
-    keys = [key for key in keys if not _is_within(key, starts)]
+def _not_within(used: Sequence[tuple[str, str, datetime]]) -> list[Subject]:
+    """Leave out those of whom all events are of a subscription's own time: nearly everybody, and
+    quickly seen."""
+    starts = subscriptions.serving_since(sorted({subject for _, subject, _ in used}))
+    return [
+        (kind, subject)
+        for kind, subject, first in used
+        if kind != "subscription" or subject not in starts or first < starts[subject]
+    ]
+
+
+def _outside(suspects: Sequence[Subject], until: datetime) -> Iterator[Waiting]:
+    meant = set(suspects)
+    names = sorted({subject for _, subject in suspects})
+    keys = [
+        one
+        for one in metering.distinct_keys(until=until, subjects=names)
+        if (one.subject_kind, one.subject) in meant
+    ]
     for key, _, since, to, count in outside_spans(keys, until):
         span = max(since, key.first), min(to, key.last + _INSTANT)
         yield Waiting("usage_outside", *key[:3], count, *span)
-
-
-def _is_within(key: Key, starts: Mapping[str, datetime]) -> bool:
-    """Whether all events are of a subscription's own time: nearly always, and quickly seen."""
-    since = starts.get(key.subject) if key.subject_kind == "subscription" else None
-    return since is not None and key.first >= since
 
 
 def _unpriced(until: datetime) -> Iterator[Waiting]:

@@ -197,6 +197,8 @@ def _bill(options: BillOptions, answer: BillAnswer, clock: datetime, progress: P
             held_subscriptions=imported.held_subscriptions,
             held_prices=imported.held_prices,
         )
+        if not (options.dry_run or options.strict):  # those are one transaction, and nobody's else
+            invoicing_services.join_run(options.window, now=clock)
         report = invoicing_services.run(request, actor=actor, now=clock, progress=progress)
         _tell(options, answer, report)
         answer.waiting, untaken = rating.waiting_usage(until, imported.held_subscriptions)

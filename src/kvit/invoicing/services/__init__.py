@@ -4,7 +4,14 @@ from kvit.invoicing._plan_months import keep_plan_months
 from kvit.invoicing.services._approval import AboveLimit, OwnDraft, approve, refuse
 from kvit.invoicing.services._corrections import CorrectionRefused, credit, debit, void
 from kvit.invoicing.services._issue import InvoiceNotDraft, issue_many
-from kvit.invoicing.services._orders import OrderRefused, order_run, perform, perform_order, stop
+from kvit.invoicing.services._orders import (
+    OrderRefused,
+    join_run,
+    order_run,
+    perform,
+    perform_order,
+    stop,
+)
 from kvit.invoicing.services._preview import (
     open_window,
     preview_amendments,
@@ -48,6 +55,7 @@ __all__ = [
     "heard",
     "is_waited_for",
     "issue_many",
+    "join_run",
     "keep_plan_months",
     "look",
     "merge_tallies",

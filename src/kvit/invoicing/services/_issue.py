@@ -134,6 +134,7 @@ def issue_locked(
         ),
     )
     tell_issued(drafts, issue_on=issue_on, actor=actor, now=now)
+    record_issued(drafts, actor=actor, now=now)
 
 
 def locked_drafts(invoice_ids: Sequence[UUID]) -> list[Invoice]:
@@ -234,6 +235,9 @@ def tell_issued(
         actor=actor,
         now=now,
     )
+
+
+def record_issued(drafts: "Sequence[Invoice | Document]", *, actor: str, now: datetime) -> None:
     audit.record(
         action="invoicing.invoices.issued",
         object_type="invoicing.invoice",

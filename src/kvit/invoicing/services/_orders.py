@@ -175,14 +175,19 @@ def perform(order_id: UUID, *, now: datetime) -> None:
     """Do what was ordered, a bill run's parts beside whoever else is at them. Done twice, the
     second finds it over, or goes on where it was killed."""
 
-    def bill(order: RunOrder, progress: Progress) -> RunSummary | None:
-        _begin(order)
-        _shares.do_parts(order.pk, "rating", progress)
-        _shares.begin_invoicing(order.pk)
-        _shares.do_parts(order.pk, "invoicing", progress)
-        return _sum_up(order, progress)
+    _tell(order_id, _bill, now)
 
-    _tell(order_id, bill, now)
+
+def join_run(window: Period, *, now: datetime) -> bool:
+    """Be one of the workers at the run of this month that was ordered, if there is one, until
+    nothing is left of it; return whether there was. What goes wrong here ends it for nobody else.
+    """
+    under_way = RunOrder.objects.filter(action="bill", status__in=UNDER_WAY)
+    order = under_way.filter(period_start=window.start).first()
+    if order is None:
+        return False
+    _tell(order.pk, _bill, now, ends_it=False)
+    return True
 
 
 @job(name="invoicing.order", queue="invoicing")
@@ -225,8 +230,20 @@ def issue_order(*, order: str, now: datetime) -> None:
     _tell(UUID(order), issue, now)
 
 
+def _bill(order: RunOrder, progress: Progress) -> RunSummary | None:
+    _begin(order)
+    _shares.do_parts(order.pk, "rating", progress)
+    _shares.begin_invoicing(order.pk)
+    _shares.do_parts(order.pk, "invoicing", progress)
+    return _sum_up(order, progress)
+
+
 def _tell(
-    order_id: UUID, bill: Callable[[RunOrder, Progress], RunSummary | None], now: datetime
+    order_id: UUID,
+    bill: Callable[[RunOrder, Progress], RunSummary | None],
+    now: datetime,
+    *,
+    ends_it: bool = True,
 ) -> None:
     """Do a share of what was ordered, and note how it goes. Of what is over nothing is done."""
     order = RunOrder.objects.filter(pk=order_id).first()
@@ -246,7 +263,7 @@ def _tell(
         except Exception as error:
             # What the database could not do just now this job does again in a while, and others
             # go on meanwhile: a part that was not done is anybody's.
-            if is_last_try() or not isinstance(error, PASSING):
+            if ends_it and (is_last_try() or not isinstance(error, PASSING)):
                 note(status="failed", fault="broken", finished_at=datetime.now(UTC))
             raise
         else:

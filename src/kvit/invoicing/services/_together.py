@@ -6,24 +6,24 @@ then the numbers, then the documents. Texts of lines go from charges to lines in
 Everything else takes the way through drafts (`_runs`), and comes to the same rows.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from operator import attrgetter
 from uuid import UUID
 
 import numpy as np
 from django.db import connection
+from numpy.typing import NDArray
 
-from kvit.core.bookkeeping import InvoiceFact, Share, invoice_entries
 from kvit.core.columnar import NotColumnar
+from kvit.core.columnar.entries import PAIRS, entry_columns
 from kvit.core.columnar.runs import Rows, Runs, borders
 from kvit.core.columnar.tax import TaxedColumns, tax_columns
 from kvit.core.periods import Period
 from kvit.core.tax import Basis, vat_rate
+from kvit.invoicing.events import INVOICE_ISSUED
 from kvit.invoicing.models import FreedCharge, Invoice, InvoiceLine
 from kvit.invoicing.services import _draft, _outliers
 from kvit.invoicing.services._issue import (
@@ -31,16 +31,24 @@ from kvit.invoicing.services._issue import (
     InTurn,
     at_once,
     number_documents,
+    record_issued,
     tell_issued,
 )
 from kvit.ledger import services as ledger
 from kvit.parties.rows import Seller
-from kvit.platform.bulk import copy_in
-from kvit.platform.columns import insert_staged, stage_columns, stage_rows, uuids_of
+from kvit.platform import events
+from kvit.platform.columns import (
+    insert_staged,
+    stage_columns,
+    stage_rows,
+    uuid_column,
+    uuids_of,
+)
 from kvit.platform.ids import uuid7_column
 from kvit.platform.tenancy import current_tenant_id
 from kvit.rating import queries as rating
 
+Ids = NDArray[np.uint8]
 FEW = 16  # payers: for so few a set costs more than it saves
 _EPOCH = date(1970, 1, 1)
 _ALREADY = f"""
@@ -52,6 +60,32 @@ _UNUSUAL = f"""
         SELECT customer_id FROM {rating.DUE} WHERE reason <> 'period')
     RETURNING customer_id
 """
+_ALIKE = {
+    "alike": "integer", "seller_id": "uuid", "currency": "text", "split_key": "text",
+    "vat_rounding": "text", "period_start": "date", "period_end": "date", "issued_on": "date",
+    "author": "text", "at": "timestamptz",
+}  # fmt: skip
+_DOCUMENTS = """
+    pg_temp.billed_document d JOIN pg_temp.billed_alike a ON a.alike = d.alike
+    JOIN pg_temp.billed_number n ON n.document = d.document ORDER BY d.document
+"""
+DOCUMENT = {
+    "id": "d.id", "kind": "'invoice'", "status": "'issued'", "waits_for": "''",
+    "seller_id": "a.seller_id", "customer_id": "d.customer", "currency": "a.currency",
+    "billed_in": "a.period_start", "period_start": "a.period_start", "period_end": "a.period_end",
+    "split_key": "a.split_key", "series": "n.series", "number_text": "n.number_text",
+    "net_minor": "d.net", "vat_minor": "d.vat", "total_minor": "d.total",
+    "vat_rounding": "a.vat_rounding", "corrects_id": "NULL", "reason": "''", "author": "a.author",
+    "approver": "''", "created_at": "a.at", "four_eyes": "false", "number": "n.number",
+    "issued_on": "a.issued_on", "issued_at": "a.at",
+}  # fmt: skip
+_FACTS = {
+    "invoice_id": "d.id", "kind": "'invoice'", "number": "n.number_text",
+    "seller_id": "a.seller_id", "customer_id": "d.customer", "currency": "a.currency",
+    "net_minor": "d.net", "vat_minor": "d.vat", "total_minor": "d.total",
+    "issued_on": "a.issued_on", "period_start": "a.period_start", "period_end": "a.period_end",
+    "corrects_id": "NULL",
+}  # fmt: skip
 OWN = {
     "id": "l.id",
     "invoice_id": "i.id",
@@ -230,9 +264,11 @@ def _write(
     now: datetime,
     in_turn: InTurn,
 ) -> list[UUID]:
-    ids = uuids_of(uuid7_column(len(made.customers)))
-    _write_lines(made, ids)
-    ledger.post_many(_postings(made, ids, issue_on), now=now)
+    column = uuid7_column(len(made.customers))
+    ids = uuids_of(column)
+    _stage_documents(made, column, sellers, window, issue_on=issue_on, actor=actor, now=now)
+    _write_lines(made)
+    _post(made, column, issue_on, now=now)
     documents = [
         Document(
             id=key, seller_id=seller,
@@ -249,15 +285,61 @@ def _write(
     # Numbers come last: their rows are the ones that every other issuer waits for.
     in_turn()
     number_documents(documents, issue_on=issue_on)
-    columns = [*_draft.INVOICE_COLUMNS, "number", "issued_on", "issued_at"]
-    copy_in(Invoice, columns, map(attrgetter(*columns), documents))
-    tell_issued(documents, issue_on=issue_on, actor=actor, now=now)
+    stage_rows(
+        "billed_number",
+        {"document": "integer", "number": "integer", "number_text": "text", "series": "text"},
+        ((place, one.number, one.number_text, one.series) for place, one in enumerate(documents)),
+    )
+    assert insert_staged(Invoice, DOCUMENT, _DOCUMENTS) == len(ids), "documents and groups differ"
+    is_told = events.publish_staged(
+        INVOICE_ISSUED, _FACTS, _DOCUMENTS, event="d.event", key="d.id::text", actor=actor, now=now
+    )
+    if not is_told:
+        tell_issued(documents, issue_on=issue_on, actor=actor, now=now)
+    record_issued(documents, actor=actor, now=now)
     return ids
 
 
-def _write_lines(made: Made, ids: Sequence[UUID]) -> None:
+def _stage_documents(
+    made: Made,
+    ids: Ids,
+    sellers: Mapping[UUID, Seller],
+    window: Period,
+    *,
+    issue_on: date,
+    actor: str,
+    now: datetime,
+) -> None:
+    """Stage what documents have alike, once, and what differs as columns."""
+    groups = list(zip(made.sellers, made.currencies, made.splits, strict=True))
+    known = {group: place for place, group in enumerate(dict.fromkeys(groups))}
+    stage_rows(
+        "billed_alike",
+        _ALIKE,
+        (
+            (place, seller, currency, split, sellers[seller].vat_rounding, window.start,
+             window.end, issue_on, actor, now)
+            for (seller, currency, split), place in known.items()
+        ),
+    )  # fmt: skip
+    stage_columns(
+        "billed_document",
+        {
+            "document": ("integer", np.arange(len(ids))),
+            "id": ("uuid", ids),
+            "event": ("uuid", uuid7_column(len(ids))),
+            "customer": ("uuid", uuid_column(made.customers)),
+            "alike": ("integer", np.array([known[one] for one in groups], np.int64)),
+            "net": ("bigint", made.net),
+            "vat": ("bigint", made.vat),
+            "total": ("bigint", made.total),
+        },
+    )
+
+
+def _write_lines(made: Made) -> None:
     lines = Runs(*_first_lines(made.owner))
-    assert len(lines.starts) == len(ids), "lines and groups differ"
+    assert len(lines.starts) == len(made.customers), "lines and groups differ"
     position = np.arange(len(made.owner)) - np.repeat(lines.starts, lines.counts) + 1
     order = np.argsort(made.owner, kind="stable")
     line_ids = uuid7_column(len(order))
@@ -274,7 +356,6 @@ def _write_lines(made: Made, ids: Sequence[UUID]) -> None:
             "total": ("bigint", made.taxed.total[order]),
         },
     )
-    stage_rows("billed_document", {"document": "integer", "id": "uuid"}, enumerate(ids))
     stage_rows(
         "billed_rate",
         {"rate": "integer", "vat_rate": "numeric"},
@@ -298,26 +379,33 @@ def _first_lines(owner: Rows) -> tuple[Rows, int]:
     return runs.starts, runs.rows
 
 
-def _postings(made: Made, ids: Sequence[UUID], issue_on: date) -> list[ledger.PostingIn]:
-    """Return the postings of each document, what is earned on one day being one share."""
-    order = np.lexsort((made.ends, made.owner))
-    days = borders(made.owner[order], made.ends[order])
-    shares: dict[int, list[Share]] = defaultdict(list)
-    for owner, end, net, vat in zip(
-        days.firsts(made.owner[order]).tolist(),
-        days.firsts(made.ends[order]).tolist(),
-        days.sums(made.taxed.net[order]).tolist(),
-        days.sums(made.taxed.vat[order]).tolist(),
-        strict=True,
-    ):
-        shares[owner].append(Share(net, vat, _EPOCH + timedelta(days=end - 1)))
-    rows: list[ledger.PostingIn] = []
-    for place, key in enumerate(ids):
-        fact = InvoiceFact(made.currencies[place], issue_on, tuple(shares[place]))
-        rows += ledger.postings_of(
-            invoice_entries(fact),
-            seller_id=made.sellers[place],
-            customer_id=made.customers[place],
-            source=f"invoice:{key}",
-        )
-    return rows
+def _post(made: Made, ids: Ids, issue_on: date, *, now: datetime) -> None:
+    """Post each document, what is earned on one day being one share."""
+    entries = entry_columns(
+        made.owner, made.taxed.net, made.taxed.vat, made.ends - 1, (issue_on - _EPOCH).days
+    )
+    groups = list(zip(made.sellers, made.currencies, strict=True))
+    known = list(dict.fromkeys(groups))
+    group = np.array([known.index(one) for one in groups], np.int64)[entries.owner]
+    keys = np.stack([group, entries.pair, entries.day], axis=1)
+    different, alike = np.unique(keys, axis=0, return_inverse=True)
+    documents = borders(entries.owner)
+    posted = ledger.PostingColumns(
+        facts=ids[entries.owner],
+        customers=uuid_column(made.customers)[entries.owner],
+        lines=np.arange(len(entries.owner)) - np.repeat(documents.starts, documents.counts) + 1,
+        alike=alike.reshape(-1),
+        amounts=entries.amount,
+    )
+    terms = [
+        _alike(known[place], pair, _EPOCH + timedelta(days=day))
+        for place, pair, day in different.tolist()
+    ]
+    ledger.post_columns("invoice", posted, terms, now=now)
+
+
+def _alike(group: tuple[UUID, str], pair: int, day: date) -> ledger.Alike:
+    (seller, currency), (debit, credit) = group, PAIRS[pair % len(PAIRS)]
+    if pair >= len(PAIRS):
+        debit, credit = credit, debit
+    return ledger.Alike(seller, debit, credit, currency, day)
