@@ -25,7 +25,7 @@ from psycopg import sql
 from kvit.parties.models import Customer
 from kvit.platform import jobs
 from kvit.platform.clock import move_test_clock
-from kvit.platform.jobs import job, work_once
+from kvit.platform.jobs import job, repeating, work_once
 from kvit.platform.leases import SPACE, LeasedWorkers, take_up
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
 from kvit.web.cli import run as run_command
@@ -382,3 +382,16 @@ def wait_for_heard(tenant: UUID) -> list[tuple[str, int]]:
             return found
         time.sleep(0.02)
     return []
+
+
+def test_what_is_repeated_goes_on_though_nobody_could_say_what_it_is() -> None:
+    asked, done = [], threading.Event()
+
+    def acts() -> list[Callable[[], None]]:
+        asked.append(True)
+        if len(asked) == 1:
+            raise FileNotFoundError("a folder that was there a moment ago")
+        return [done.set]
+
+    with repeating(acts, every_s=0.01):
+        assert done.wait(10)
