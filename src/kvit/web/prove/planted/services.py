@@ -174,6 +174,24 @@ def folder_unflushed() -> Planting:
     )
 
 
+@mutant("how many have left is noted apart", origin="a counter beside the rows that it counts",
+        caught_by="crash releasing")  # fmt: skip
+def noted_apart() -> Planting:
+    release = import_module("kvit.metering._release")
+    right = release._leave_chunk
+
+    def leave(key: Any) -> Any:
+        noted: Any = release.ReleasedSeal.objects.filter(pk=key)
+        before = noted.values_list("gone", flat=True).get()
+        count = right(key)
+        if count:
+            noted.update(gone=before)
+            transaction.on_commit(lambda: noted.update(gone=before + count))
+        return count
+
+    return attribute(release, "_leave_chunk", leave)
+
+
 def _own(name: str) -> Any:
     """Return a private module of invoicing: a bug is planted where it would be written."""
     return import_module(f"kvit.invoicing.services.{name}")
