@@ -69,6 +69,8 @@ def test_what_was_done(action: str, russian: str, english: str) -> None:
         (["a", False], "a, нет", "a, no"),
         ({"percent": "5", "code": "vip"}, "percent: 5; код: vip", "percent: 5; code: vip"),
         ("net", "net", "net"),
+        ({"RUB": 5_000_000}, "50\xa0000,00\xa0₽", "₽50,000.00"),
+        ({"RUB": "x", "n": 1}, "RUB: x; n: 1", "RUB: x; n: 1"),
     ],
 )
 def test_a_value_of_the_journal_is_no_word_of_a_language(

@@ -4,7 +4,8 @@ The audit rows keep the names of actions, which programs search by; a name witho
 as it is, and a test asks for words of every name that the code writes.
 """
 
-from kvit.core.wording import Words, say
+from kvit.core.money import UnknownCurrency, exponent
+from kvit.core.wording import Words, money_text, say
 
 ACTIONS: Words = {
     "api_key.created": ("Ключ API выпущен", "API key made"),
@@ -155,6 +156,7 @@ FIELDS: Words = {
     "four_eyes": ("утверждает не автор", "approved by another person"),
     "inn": ("ИНН", "INN"),
     "invoices": ("счетов", "invoices"),
+    "invoice_limits": ("пределы утверждения счетов", "limits of approving invoices"),
     "is_on": ("включён", "on"),
     "key": ("ключ", "key"),
     "kind": ("вид", "kind"),
@@ -215,12 +217,24 @@ def value_text(value: object, lang: str) -> str:
             return say(_YES_NO, str(value), lang)
         case list():
             return ", ".join(value_text(one, lang) for one in value)
+        case dict() if value and all(map(_is_sum, value.items())):
+            return ", ".join(money_text(minor, code, lang) for code, minor in value.items())
         case dict() if value:
             return "; ".join(
                 f"{field_text(str(name), lang)}: {value_text(one, lang)}"
                 for name, one in value.items()
             )
     return str(value) if value != {} else "—"
+
+
+def _is_sum(one: tuple[object, object]) -> bool:
+    """Whether it is minor units under a currency, as limits are kept."""
+    name, value = one
+    try:
+        exponent(str(name))
+    except UnknownCurrency:
+        return False
+    return type(value) is int
 
 
 _YES_NO: Words = {"True": ("да", "yes"), "False": ("нет", "no")}
