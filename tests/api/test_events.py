@@ -173,3 +173,6 @@ def test_hostile_texts_are_refused_one_by_one(api: Callers) -> None:
     answer = api().post("/events", raw)
     assert counts(answer.json) == (1, 0, 0, 0, 1)
     assert answer.json["data"][0]["code"] == "usage_text_invalid"
+    [one] = api().post("/events", raw.replace(b"a\\u0000", b"\xff")).json["data"]
+    assert (one["verdict"], one["code"]) == ("rejected", "not_utf8")
+    assert "UTF-8" in str(one)

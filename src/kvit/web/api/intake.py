@@ -232,6 +232,10 @@ def _rejected(row: int, one: _Unread) -> RejectedIn:
 
 def _fault(one: _Unread, given: Any) -> tuple[str, str, Mapping[str, Any]]:
     """Return the field, the code and the parameters of what the decoder says."""
+    try:
+        one.raw.decode()
+    except UnicodeDecodeError as error:
+        return "event", "not_utf8", {"byte": error.start + 1}
     if found := _MISSING.search(one.error):
         return found[1], "missing_value", {"field": found[1]}
     if found := _UNKNOWN.search(one.error):
