@@ -42,7 +42,8 @@ LISTS = (
     "customers/", "customers/?sort=-code", "customers/?q=7700000017", "customers/?segment=vip",
     "ledger/osv/", "ledger/accounts/62.01/card/", "ledger/receivables/", "ledger/postings/",
     "search/?q=2026-0000017", "search/?q=24,40", "search/?q=7700000017",
-    "overview/owed/", "overview/agreement/", "overview/months/",
+    "overview/owed/", "overview/agreement/", "overview/months/", "",
+    "subscriptions/", "catalogue/", "journal/", "usage/", "runs/",
 )  # fmt: skip
 CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")
 # Of a first screen; three of them are who it is and by which right, and one the views that are kept
@@ -51,7 +52,7 @@ STATEMENTS = 12
 MORE = {
     "customers/": 13, "customers/?q=7700000017": 14, "customers/?segment=vip": 13,
     "invoices/?q=c50": 14, "invoices/?q=2026-0000017": 13, "invoice": 13,
-    "customer": 16, "next-bill": 52,
+    "customer": 16, "next-bill": 52, "story": 14,
 }  # fmt: skip
 
 
@@ -113,6 +114,8 @@ def _asked(client: Client) -> Iterator[tuple[str, list[str]]]:
         "invoice": f"invoices/{row.pk}/",
         "customer": f"customers/{row.customer_id}/",
         "next-bill": f"customers/{row.customer_id}/next-bill/",
+        "story": f"customers/{row.customer_id}/story/",
+        "balance": f"customers/{row.customer_id}/balance/",
     }
     for name, path in [*((path, path) for path in LISTS), *cards.items()]:
         client.get(f"/office/{path}")
