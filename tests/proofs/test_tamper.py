@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kvit.ledger import _log_audit
+from kvit.platform.row_log import RowLog
 from kvit.web.prove import tamper
 from kvit.web.prove.ground import Ground
 
@@ -27,6 +27,6 @@ def test_every_change_is_named_and_no_other(ground: Ground) -> None:
 def test_an_audit_that_forgets_to_count_is_caught(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_log_audit, "_slipped_in", lambda ids, settled: iter(()))
+    monkeypatch.setattr(RowLog, "_slipped_in", lambda self, numbers, settled: iter(()))
     outcome = tamper.prove(seed=1, size=4, ground=ground, few=500, files=1)
     assert [one.split(":")[0] for one in outcome.violations] == ["not found"]
