@@ -22,11 +22,11 @@ from tests.browser.served import Served, session_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SERIOUS = {"serious", "critical"}
+# What a page is opened in; another scheme after the first turns the open page.
 LOOKS = (
-    {"lang": "ru", "dark": False, "width": 1360},
-    {"lang": "en", "dark": True, "width": 390, "height": 844},
-    {"lang": "ru", "dark": True, "width": 1360},
-    {"lang": "ru", "dark": False, "width": 360, "height": 740},
+    ({"lang": "ru", "width": 1360}, ("light", "dark")),
+    ({"lang": "en", "width": 390, "height": 844}, ("dark",)),
+    ({"lang": "ru", "width": 360, "height": 740}, ("light",)),
 )
 _FILE = re.compile(r"\.(pdf|csv|xlsx|json|zip|txt)$|/pdf/|export", re.IGNORECASE)
 # Parts of pages and ways to them: no page of their own.
@@ -161,32 +161,39 @@ def is_wider_than_the_screen(page: Any) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"))
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=lambda look: "-".join(map(str, look.values())))
+@pytest.mark.parametrize(
+    ("opened_in", "schemes"), LOOKS, ids=[f"{one['lang']}-{one['width']}" for one, _ in LOOKS]
+)
 def test_every_page_opens_clean_and_within_the_screen(
-    open_browser: Callable[..., Any], filled: Served, look: dict[str, Any]
+    open_browser: Callable[..., Any],
+    filled: Served,
+    opened_in: dict[str, Any],
+    schemes: tuple[str, ...],
 ) -> None:
-    page = open_browser("owner", **look)
+    page = open_browser("owner", dark=schemes[0] == "dark", **opened_in)
+    page.emulate_media(reduced_motion="reduce")  # no colour is seen on its way to another
     faults: list[str] = []
     opened = set()
     page.goto(f"{filled.url}/office/go/2026-00001")  # an invoice with usage, not corrected yet
     starts = (f"{page.url}lines/4/why/", page.url, f"{filled.url}/office/")
     for name, address in walk(page, *starts):
         opened.add(name)
-        found = serious(page)
-        if is_wider_than_the_screen(page):
-            found.append("wider than the screen")
-        faults += [f"{address.removeprefix(filled.url)} {one}" for one in found]
-        keep_picture(page, name, look)
+        for scheme in schemes:
+            page.emulate_media(color_scheme=scheme)
+            found = serious(page)
+            if is_wider_than_the_screen(page):
+                found.append("wider than the screen")
+            faults += [f"{address.removeprefix(filled.url)} {scheme} {one}" for one in found]
+            keep_picture(page, name, f"{opened_in['lang']}-{scheme}-{opened_in['width']}")
     assert not faults, "\n".join(faults)
     assert sorted(pages() - opened) == []
 
 
-def keep_picture(page: Any, name: str, look: dict[str, Any]) -> None:
+def keep_picture(page: Any, name: str, look: str) -> None:
     folder = os.environ.get("KVIT_TEST_SCREENS")
     if folder:
         page.wait_for_timeout(700)  # for what is drawn
-        kind = f"{look['lang']}-{'dark' if look['dark'] else 'light'}-{look['width']}"
-        target = Path(folder) / kind
+        target = Path(folder) / look
         target.mkdir(parents=True, exist_ok=True)
         if "KVIT_TEST_SCREENS_CUT" not in os.environ:
             page.screenshot(path=str(target / f"{name}.png"), full_page=True)

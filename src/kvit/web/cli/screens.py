@@ -64,7 +64,7 @@ def _walk(folder: Path, *options: str, **more: str) -> int:
 
 def _retake(names: list[str]) -> int:
     with tempfile.TemporaryDirectory() as scratch:
-        status = _walk(Path(scratch), "-k", "ru-False-1360", KVIT_TEST_SCREENS_CUT="1")
+        status = _walk(Path(scratch), "-k", "ru-1360", KVIT_TEST_SCREENS_CUT="1")
         taken = {path.stem: path.read_bytes() for path in Path(scratch, LOOK).glob("*.webp")}
     (DOCS / "pictures").mkdir(exist_ok=True)
     for name in names:
