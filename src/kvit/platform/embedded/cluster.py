@@ -31,7 +31,9 @@ local  replication  all  scram-sha-256
 CONFIGURATION = """
 shared_buffers = 256MB
 work_mem = 16MB
-max_wal_size = 2GB
+# A bill run writes gigabytes: each checkpoint within it has pages logged whole once more.
+max_wal_size = 4GB
+wal_buffers = 64MB
 checkpoint_timeout = 15min
 timezone = 'UTC'
 log_timezone = 'UTC'
