@@ -70,14 +70,24 @@ def test_usage_that_came_meanwhile_refuses_and_says_both_sums() -> None:
 
 @pytest.mark.usefixtures("acme")
 def test_another_change_meanwhile_refuses() -> None:
-    shown = priced(fifteen_percent())
-    amend("n-1", date(2026, 10, 20), "quantity", "2")
-    amend("n-1", date(2026, 10, 20), "quantity", "1")
-    make(fifteen_percent(), shown.token)  # it came to nothing: the bills are those that were shown
     shown = priced(read_one("n-1", "plan", "2026-11-01", "pre"))
     amend("n-1", date(2026, 10, 20), "discount", {"percent": "5"})
+    before = state()
     with pytest.raises(previewed.PreviewStale):
         make(read_one("n-1", "plan", "2026-11-01", "pre"), shown.token)
+    assert state() == before
+
+
+@pytest.mark.usefixtures("acme")
+def test_another_change_that_no_bill_shows_refuses_as_well() -> None:
+    shown = priced(fifteen_percent())
+    amend("n-1", date(2026, 10, 20), "quantity", "2")
+    amend("n-1", date(2026, 10, 20), "quantity", "1")  # the bills are those that were shown
+    before = state()
+    with pytest.raises(previewed.PreviewStale) as refused:
+        make(fifteen_percent(), shown.token)
+    assert "тем временем изменили подписку" in refused.value.text("ru")
+    assert state() == before
 
 
 @pytest.mark.usefixtures("acme")

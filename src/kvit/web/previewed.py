@@ -42,10 +42,10 @@ WORDS: Words = {
         " look at the new preview and confirm it.",
     ),
     "preview_stale_otherwise": (
-        "Расчёт устарел: строки счетов теперь другие. Ничего не записано: посмотрите новый расчёт"
-        " и подтвердите его.",
-        "The preview is out of date: the lines of the bills are others now. Nothing was recorded:"
-        " look at the new preview and confirm it.",
+        "Расчёт устарел: тем временем изменили подписку или строки счетов. Ничего не записано:"
+        " посмотрите новый расчёт и подтвердите его.",
+        "The preview is out of date: the subscription or lines of the bills were changed meanwhile."
+        " Nothing was recorded: look at the new preview and confirm it.",
     ),
     "preview_missing": (
         "Сначала посмотрите расчёт: без него изменение не записывается.",
@@ -123,7 +123,8 @@ def make(given: Given, *, reason: str, token: str, actor: str, now: datetime) ->
     """Record a change that was priced. Faults of rows come back as in a dry run, none recorded.
 
     Raises:
-        PreviewStale: the bills would not be those that were shown, or none were.
+        PreviewStale: the bills would not be those that were shown, a subscription has other
+            amendments than it had, or nothing was shown.
     """
     if not reason.strip():
         raise PreviewStale("change_reason_missing")
