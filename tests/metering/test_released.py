@@ -96,7 +96,7 @@ def answers(versions: list[int]) -> dict[str, Any]:
     ]  # fmt: skip
     with transaction.atomic():
         batched = [
-            sorted(key for batch in queries.key_batches(NOVEMBER) for key in batch),
+            sorted(key for batch in queries.first_used(NOVEMBER) for key in batch),
             sorted((kind, code, sorted(meters)) for batch in queries.subject_batches(part["until"])
                    for kind, code, meters in batch),
         ]  # fmt: skip
