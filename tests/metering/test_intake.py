@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kvit.metering import _intake, queries, services
+from kvit.metering import _intake, _record, queries, services
 from kvit.metering.models import Batch, ConflictEvent, RejectedRow, UsageEvent
 from kvit.metering.rows import EventIn, Offer, RejectedIn
 from kvit.platform.ids import uuid7
@@ -183,11 +183,11 @@ def test_an_intake_whose_process_dies_leaves_nothing(
 def test_a_failure_at_the_last_step_undoes_the_first(
     tenant: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("disk full")
+    def told(*_: object, **__: object) -> tuple[list[str], dict[str, object]]:
+        return ["SELECT 1 / (last - 1) FROM taken"], {}
 
-    monkeypatch.setattr(services.events, "publish", fail)
-    with pytest.raises(RuntimeError):
+    monkeypatch.setattr(_record.events, "publishing", told)
+    with pytest.raises(DatabaseError):
         ingest([event(1)], now)
     assert (UsageEvent.objects.count(), queries.latest_version()) == (0, 0)
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from kvit.parties.rows import Tenant
 from kvit.platform import events
@@ -50,6 +50,33 @@ def test_many_are_kept_in_their_order(
         (ids[n], f"k{n % 7}", tenant.id, events.shard_of(tenant.id, f"k{n % 7}"))
         for n in range(count)
     ]
+
+
+@pytest.mark.parametrize("is_heard", [False, True])
+def test_a_part_of_a_statement_tells_as_publishing_does(
+    tenant: Tenant, now: datetime, is_heard: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_heard:
+        listen(monkeypatch)
+    [made] = tell([("k", 7)], now)
+    (*parts, told), names = events.publishing(
+        COUNTED, {"n": "s.n"}, "(SELECT 7 AS n) s", key="k", actor="t", now=now
+    )
+    written = ", ".join(f"part_{n} AS ({part})" for n, part in enumerate(parts))
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH {written} {told}", names)
+    same = ("topic", "key", "payload", "schema_version", "occurred_at")
+    first, second = EventLog.objects.filter(topic=COUNTED.name).order_by("id").values(*same)
+    assert first == second
+    queue = Delivery.objects.order_by("id").values_list("consumer", "event", "key", "shard")
+    heard = [(one[0], one[2], one[3]) for one in queue]
+    assert heard == [("tests.listener", "k", events.shard_of(tenant.id, "k"))] * 2 * is_heard
+    assert [one[1] for one in queue] == [made, names["fact_id"]] * is_heard
+
+
+def test_a_part_of_a_statement_tells_every_field(tenant: Tenant, now: datetime) -> None:
+    with pytest.raises(UnknownTopic):
+        events.publishing(COUNTED, {"m": "1"}, "taken", key="k", actor="t", now=now)
 
 
 def test_nobody_hears_nothing_is_delivered(tenant: Tenant, now: datetime) -> None:

@@ -17,7 +17,6 @@ from django.db import connection
 
 from kvit.metering._offered import offered
 from kvit.metering._released import KEY
-from kvit.metering._sealed import mark
 from kvit.metering.models import ConflictEvent, RejectedRow
 from kvit.metering.rows import (
     MAX_KEY,
@@ -82,13 +81,13 @@ class Intake:
 
     source: str
     listed: int
+    released: bool  # whether events have left the table, as `hold_source` tells
     batch_id: UUID = field(default_factory=uuid7)
     offered: int = 0
     accepted: int = 0
     repeated: int = 0
     conflicting: int = 0
     rejected: int = 0
-    released: bool | None = None
     new_facts: int = 0  # rows written of any kind: without them nothing happened
     repeats: list[EventIn] = field(default_factory=list)
     conflicts: list[EventIn] = field(default_factory=list)
@@ -116,21 +115,15 @@ class Intake:
         }  # fmt: skip
         sql, parameters, hashes = offered(chunk, first)
         names |= parameters
-        left = self._have_some_left()
-        inserted = _execute(_INSERT.format(offered=sql, unknown=_NEW if left else ""), names)
+        inserted = _execute(
+            _INSERT.format(offered=sql, unknown=_NEW if self.released else ""), names
+        )
         self.accepted += inserted
         self.new_facts += inserted
         if inserted < len(chunk):
-            classify = _CLASSIFY.format(offered=sql, known=_KNOWN if left else "false")
+            classify = _CLASSIFY.format(offered=sql, known=_KNOWN if self.released else "false")
             self._tell_apart(chunk, hashes, first, classify, names)
         self.take_rejected(faulty)
-
-    def _have_some_left(self) -> bool:
-        """Whether events have left the table. None of this source does as long as its lock is held:
-        what is asked once holds for the intake."""
-        if self.released is None:
-            self.released = mark().version > 0
-        return self.released
 
     def _tell_apart(
         self,

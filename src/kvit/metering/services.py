@@ -17,14 +17,10 @@ from django.db import connection, transaction
 from kvit.core.wording import Words
 from kvit.metering import _bulk, _release, _seal, queries
 from kvit.metering._intake import FEW, Intake
-from kvit.metering._locks import hold, seal_lock, source_lock
+from kvit.metering._locks import hold, hold_source, seal_lock
+from kvit.metering._record import record
 from kvit.metering._released import Last, last_of
-from kvit.metering.events import (
-    USAGE_ACCEPTED,
-    USAGE_RETRACTED,
-    UsageAccepted,
-    UsageRetracted,
-)
+from kvit.metering.events import USAGE_RETRACTED, UsageRetracted
 from kvit.metering.models import (
     Batch,
     ConflictEvent,
@@ -159,10 +155,11 @@ def ingest(
         InvalidSource: the source's name is empty, too long or unstorable.
     """
     _check_source(source)
-    _lock_source(source)
+    released = hold_source(source)
     return _ingest(
-        rows, source=source, actor=actor, now=now, rejected=rejected, origin=origin, listed=listed
-    )
+        rows, source=source, actor=actor, now=now, rejected=rejected, origin=origin, listed=listed,
+        released=released,
+    )  # fmt: skip
 
 
 def _ingest(
@@ -174,13 +171,14 @@ def _ingest(
     rejected: Iterable[RejectedIn],
     origin: str,
     listed: int,
+    released: bool,
 ) -> BatchVerdict:
     """Take in within the caller's transaction, which has the lock of the source."""
-    intake = Intake(source=source, listed=listed)
+    intake = Intake(source=source, listed=listed, released=released)
     intake.take_events(rows)
     intake.take_rejected(rejected)
     if intake.new_facts:
-        version = _record(intake, actor=actor, now=now, origin=origin)
+        version = record(intake, actor=actor, now=now, origin=origin)
     else:
         version = queries.latest_version()
     return BatchVerdict(
@@ -213,9 +211,11 @@ def ingest_together(
     sources |= {offer.source for offer in offers if offer.rejected}
     number = sum(offer.size for offer in offers)
     # All locks before the counter of versions is held, in one order: no two can block each other.
+    released = {}
     for source in sorted(sources):
         _check_source(source)
-        _lock_source(source, shared=len(sources) == 1 and number <= FEW)
+        shared = len(sources) == 1 and number <= FEW
+        released[source] = hold_source(source, shared=shared)
     for source in sorted(sources):
         verdict = _ingest(
             (
@@ -234,6 +234,7 @@ def ingest_together(
             ],
             origin=origin,
             listed=number,
+            released=released[source],
         )
         for event in verdict.repeats:
             taken[event.part].repeats.append(event)
@@ -303,7 +304,7 @@ def retract(found: Sequence[tuple[str, str]], *, reason: str, actor: str, now: d
         wanted[source].add(event_id)
     standing: list[Last] = []
     for source in sorted(wanted):  # in one order, so that two callers cannot block each other
-        _lock_source(source)
+        hold_source(source)
         standing += _standing(source, wanted[source])
     version = _take_version()
     _undo(standing, version=version, reason=reason, actor=actor, now=now)
@@ -336,7 +337,7 @@ def resolve_conflict(
     conflict = ConflictEvent.objects.filter(pk=conflict_id).first()
     if conflict is None:
         raise ConflictNotFound("metering_conflict_not_found", conflict=conflict_id)
-    _lock_source(conflict.source)
+    hold_source(conflict.source)
     if ConflictResolution.objects.filter(conflict=conflict).exists():
         raise ConflictDecided("metering_conflict_decided", conflict=conflict_id)
     ConflictResolution.objects.create(
@@ -426,41 +427,6 @@ def _standing(source: str, event_ids: set[str]) -> list[Last]:
     return list(last.values())
 
 
-def _record(intake: Intake, *, actor: str, now: datetime, origin: str) -> int:
-    counts = {
-        "accepted": intake.accepted,
-        "repeated": intake.repeated,
-        "conflicting": intake.conflicting,
-        "rejected": intake.rejected,
-    }
-    version = _take_version()
-    Batch.objects.create(
-        id=intake.batch_id,
-        source=intake.source,
-        version=version,
-        origin=clean(origin, 500),
-        actor=actor,
-        received_at=now,
-        **counts,
-    )
-    audit.record(
-        action="metering.usage.accepted",
-        object_type="metering.batch",
-        object_id=str(intake.batch_id),
-        after={"source": intake.source, "version": version, **counts},
-        actor=actor,
-        now=now,
-    )
-    events.publish(
-        USAGE_ACCEPTED,
-        key="usage",
-        payload=UsageAccepted(batch_id=intake.batch_id, version=version, **counts),
-        actor=actor,
-        now=now,
-    )
-    return version
-
-
 def _check_source(source: str) -> None:
     if not source or len(source) > MAX_KEY or not storable(source):
         shown = clean(source, MAX_KEY)
@@ -470,14 +436,6 @@ def _check_source(source: str) -> None:
 def _ask_reason(reason: str) -> None:
     if not reason.strip():
         raise ReasonMissing("metering_reason_missing")
-
-
-def _lock_source(source: str, *, shared: bool = False) -> None:
-    """Let streams of one source take turns: unordered keys of two of them would deadlock.
-
-    `shared`: beside others who take in few events, ordered by their ids.
-    """
-    hold(source_lock(source), shared=shared)
 
 
 def _take_version() -> int:

@@ -260,6 +260,46 @@ def publish_staged(
     return True
 
 
+def publishing(
+    topic: Topic, facts: Mapping[str, str], source: str, *, key: str, actor: str, now: datetime
+) -> tuple[list[str], dict[str, object]]:
+    """Return the statements that tell one fact, to be parts of a larger one; their parameters.
+
+    The last of them is a query that has to be read; the others write.
+
+    Args:
+        facts: an SQL expression for each field of the topic's payload, by the caller's code.
+        source: what follows FROM: one row, of which the fact is told. Who gives it has taken the
+            lock of the key's object, so that deliveries are numbered under it (see above).
+
+    Raises:
+        UnknownTopic: the fields are not those of the topic's dataclass.
+    """
+    if set(facts) != {field.name for field in fields(topic.payload)}:
+        raise UnknownTopic(f"{topic.name} is not told by {sorted(facts)}")
+    tenant, hearers = current_tenant_id(), _who_hears(topic)
+    payload = ", ".join(f"'{name}', {one}" for name, one in facts.items())
+    parts = [f"""
+        INSERT INTO platform_eventlog (id, tenant_id, topic, key, payload, schema_version, actor,
+                                       occurred_at)
+        SELECT %(fact_id)s, %(tenant)s, %(fact_topic)s, %(fact_key)s,
+               jsonb_build_object({payload}), %(fact_version)s, %(actor)s, %(now)s FROM {source}
+    """]  # fmt: skip
+    told = f"pg_notify('{FACTS}', %(fact_told)s)"
+    if hearers:
+        parts.append(f"""
+            INSERT INTO platform_delivery (consumer, shard, tenant, event, key)
+            SELECT consumer, %(fact_shard)s, %(tenant)s, %(fact_id)s, %(fact_key)s
+            FROM {source} CROSS JOIN unnest(%(fact_hearers)s::text[]) consumer
+        """)
+        told += f", pg_notify('{CHANNEL}', '')"
+    return [*parts, f"SELECT {told}"], {
+        "fact_id": uuid7(), "tenant": tenant, "fact_topic": topic.name, "fact_key": key,
+        "fact_version": topic.version, "actor": actor, "now": now, "fact_hearers": hearers,
+        "fact_shard": shard_of(tenant, key), "fact_told": f"{tenant} {topic.name}",
+    }  # fmt: skip
+
+
 def logged(
     *, since: datetime, until: datetime, names: Sequence[str], size: int
 ) -> Iterator[list[Event]]:
