@@ -71,3 +71,17 @@ def test_a_price_becomes_a_part_and_a_formula_is_built_over_it(open_browser: Ope
     page.locator(f'[data-sum="{before + 6200}"]').wait_for()
     assert serious(page) == []
     assert not is_wider_than_the_screen(page)
+
+
+def test_a_chart_takes_the_colours_of_the_theme_that_the_system_turns_to(
+    open_browser: OpenBrowser,
+) -> None:
+    page = open_browser("product_manager")
+    begin(page)
+    label = page.locator("[data-chart] svg text").first
+    label.wait_for()
+    light = label.get_attribute("fill")
+    assert light is not None
+    page.emulate_media(color_scheme="dark")
+    page.locator(f'[data-chart] svg text[fill="{light}"]').first.wait_for(state="detached")
+    assert page.locator("[data-chart] svg text").count() > 1

@@ -45,7 +45,7 @@ class Section:
 
 SECTIONS = {
     limits.CORRECT: Section(
-        gettext_lazy("Money limits"),
+        gettext_lazy("Limits of corrections"),
         gettext_lazy(
             "A correction up to the limit, exactly equal to it included, is posted at once. One"
             " above becomes a draft for somebody who may decide as much. Empty: no limit in any"

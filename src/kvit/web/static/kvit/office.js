@@ -11,7 +11,6 @@
     const theme = root.dataset.bsTheme === "dark" ? "light" : "dark";
     root.dataset.bsTheme = theme;
     try { localStorage.setItem("kvit-theme", theme); } catch { /* private window: for this page only */ }
-    all("[data-chart]").forEach(draw);
   });
 
   // Side bar on a phone, menus that close when left
@@ -173,7 +172,7 @@
     const wanted = JSON.parse(document.getElementById(box.dataset.chart).textContent);
     const chart = echarts.getInstanceByDom(box) || echarts.init(box, null, { renderer: "svg" });
     const text = colour("--text"), muted = colour("--muted"), line = colour("--hairline");
-    const spoken = (value) => typeof value === "number" ? value.toLocaleString(root.lang) : value;
+    const spoken = (value) => typeof value === "number" ? value.toLocaleString(root.lang).replace("-", "\u2212") : value;
     const axis = { axisLabel: { color: muted, hideOverlap: true, formatter: spoken }, axisLine: { lineStyle: { color: line } }, splitLine: { lineStyle: { color: line } } };
     chart.setOption({
       animation: false, aria: { enabled: true, decal: { show: (wanted.series || []).length > 1 } },
@@ -186,6 +185,8 @@
       xAxis: { ...axis, ...wanted.xAxis }, yAxis: { ...axis, ...wanted.yAxis },
     }, true);
   }
+  // Their colours are those of the theme, whoever turns it: the person or the system
+  new MutationObserver(() => all("[data-chart]").forEach(draw)).observe(root, { attributeFilter: ["data-bs-theme"] });
   window.addEventListener("resize", () => all("[data-chart]").forEach((box) => window.echarts?.getInstanceByDom(box)?.resize()));
   // What htmx brought in, also where it took the place of what was asked for
   document.addEventListener("htmx:load", (event) => all("[data-chart]", event.detail.elt).forEach(draw));
