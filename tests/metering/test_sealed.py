@@ -202,18 +202,41 @@ def test_a_damaged_segment_is_named(tenant: UUID, now: datetime, file_store: Pat
     ]
 
 
-def test_threads_read_one_segment_at_the_same_time(file_store: Path) -> None:
-    numbers = range(8)
+def segment_of(groups: list[list[int]]) -> _segments.Segment:
+    """Write row groups of a subject a value."""
     parts = [
         pa.table({
-            "kind": ["subscription"], "subject": [f"s-{n}"], "meter": ["calls"],
-            **{one.name: pa.array([n if one.type == pa.int64() else None], one.type)
+            "kind": ["subscription"] * len(group), "subject": [f"s-{n}" for n in group],
+            "meter": ["calls"] * len(group),
+            **{one.name: pa.array([n if one.type == pa.int64() else None for n in group], one.type)
                for one in _segments.EVENTS},
         })
-        for n in numbers
+        for group in groups
     ]  # fmt: skip
     written = _segments.write(parts, 1)
-    segment = _segments.Segment(written.events_digest, written.index_digest, written.scale)
+    return _segments.Segment(written.events_digest, written.index_digest, written.scale)
+
+
+def test_a_row_group_is_kept_until_it_is_read_whole(
+    file_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[Any, Any] = {}
+    monkeypatch.setattr(_segments, "_decoded", kept)
+    segment = segment_of([[0, 1, 2], [3]])
+
+    def values(*runs: int) -> tuple[list[int], list[int]]:
+        rows = segment.rows_of(np.array(runs), ["value"])
+        return rows["value"].to_pylist(), sorted(place for _, place, _ in kept)
+
+    assert values(1) == ([1], [0])
+    assert values(1, 2, 3) == ([1, 2, 3], [0])
+    assert values(0, 1, 2) == ([0, 1, 2], [])
+    assert values(0, 1, 2, 3) == ([0, 1, 2, 3], [])
+
+
+def test_threads_read_one_segment_at_the_same_time(file_store: Path) -> None:
+    numbers = range(8)
+    segment = segment_of([[n] for n in numbers])
     seen: list[bool] = []
 
     def look(step: int) -> None:

@@ -106,7 +106,7 @@ def of_segment(
     places, runs, rows = piece(segment, asked, undone, columns)
     subjects = segment.subjects_of(places)
     first, last = (int(subjects[0]), int(subjects[-1]) + 1) if len(subjects) else (0, 0)
-    nothing = np.zeros(runs.rows, np.int64)
+    nothing = np.broadcast_to(np.int64(0), runs.rows)  # of no memory, whatever it is read as
     values, missing = nothing, np.ones(runs.rows, np.bool_)
     if "value" in columns:
         values, missing = _numbers_of(rows["value"])

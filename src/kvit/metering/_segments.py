@@ -29,7 +29,7 @@ from kvit.core.columnar.runs import Rows, borders
 from kvit.platform import files
 
 GROUP_ROWS = 524_288  # of a row group, about: half as many cost a fifth more a row to rate
-DECODED = 8  # row groups that a process keeps: two neighbours, of some segments and threads
+DECODED = 8  # row groups read in part that a process keeps: of some segments and threads
 CODED_BYTES = 8  # of a text, on the average: a longer one is hardly ever said twice
 EVENTS = pa.schema(
     [
@@ -412,23 +412,31 @@ class Segment:
     def _between(self, start: int, end: int, columns: Sequence[str]) -> pa.Table:
         first = int(np.searchsorted(self.group_starts, start, side="right")) - 1
         last = int(np.searchsorted(self.group_starts, end, side="left"))
-        tables = [self._group(place, columns) for place in range(first, last)]
+        # A group that is asked for whole is done with: were it kept, the next one would be decoded
+        # into fresh memory, which the system clears page by page.
+        begun, ends = self.group_starts[first:last], self.group_starts[first + 1 : last + 1]
+        is_cut = (begun < start) | (ends > end)
+        tables = [
+            self._group(place, columns, keep=bool(is_cut[place - first]))
+            for place in range(first, last)
+        ]
         whole = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
         return whole.slice(start - int(self.group_starts[first]), end - start)
 
-    def _group(self, place: int, columns: Sequence[str]) -> pa.Table:
+    def _group(self, place: int, columns: Sequence[str], *, keep: bool = True) -> pa.Table:
         key = self, place, tuple(columns)
         with _turn:
-            found = _decoded.get(key)
+            found = _decoded.get(key) if keep else _decoded.pop(key, None)
         if found is None:
             file = pq.ParquetFile(
                 self._events, metadata=self._meta, memory_map=True, read_dictionary=self._coded
             )
             found = file.read_row_group(place, list(columns), use_threads=False)
-            with _turn:
-                while len(_decoded) >= DECODED:
-                    _decoded.pop(next(iter(_decoded)))
-                _decoded[key] = found
+            if keep:
+                with _turn:
+                    while len(_decoded) >= DECODED:
+                        _decoded.pop(next(iter(_decoded)))
+                    _decoded[key] = found
         return found
 
 
