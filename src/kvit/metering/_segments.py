@@ -159,10 +159,14 @@ class Index:
         def column(name: str) -> pa.ChunkedArray:
             return file.read([name], use_threads=False)[name]
 
-        counts = column("rows").to_numpy()
-        starts = np.append(0, np.cumsum(counts)).astype(np.int32)
+        starts = np.zeros(file.metadata.num_rows + 1, np.int32)
+        np.cumsum(column("rows").to_numpy(), out=starts[1:])
         meters, meter_names = _small(column("meter"))
-        kinds, kind_names = _small(column("kind"))
+        only = _only(file.metadata, "kind")  # nearly always: then nothing of it is decoded
+        if only is None:
+            kinds, kind_names = _small(column("kind"))
+        else:
+            kinds, kind_names = np.zeros(len(meters), np.uint8), [only]
         named = column("subject").unify_dictionaries().combine_chunks()
         found = borders(kinds, named.indices.to_numpy())
         return cls(
@@ -181,6 +185,16 @@ def _small(column: pa.ChunkedArray) -> tuple[NDArray[Any], list[str]]:
     coded = column.unify_dictionaries().combine_chunks()
     names = coded.dictionary.to_pylist()
     return coded.indices.to_numpy().astype(np.min_scalar_type(len(names))), names
+
+
+def _only(meta: Any, name: str) -> str | None:
+    """Return the text that every row of a file says, by what its writer noted; None: not known."""
+    place = meta.schema.names.index(name)
+    told = [meta.row_group(one).column(place).statistics for one in range(meta.num_row_groups)]
+    if not all(one is not None and one.has_min_max and one.null_count == 0 for one in told):
+        return None
+    said = {end for one in told for end in (one.min, one.max)}
+    return said.pop() if len(said) == 1 else None
 
 
 class Segment:

@@ -151,13 +151,21 @@ class Counted:
 
     def rows(self, meter: Meter) -> tuple[Rows | slice, Runs, Rows]:
         """Return the places of a meter's rows, its runs among them alone, and whose they are."""
+        picked = self._runs_of(meter)
+        if len(picked) == len(self.owners):
+            return slice(None), self.usage.runs, self.owners
+        return *self.usage.runs.picked(picked), self.owners[picked]
+
+    def lasts(self, meter: Meter) -> tuple[Rows, Rows]:
+        """Return whose a meter's runs are, and each one's last value; nothing else is read."""
+        picked = self._runs_of(meter)
+        return self.owners[picked], self.usage.values[self.usage.runs.ends[picked] - 1]
+
+    def _runs_of(self, meter: Meter) -> Rows:
         place = self.meters.get(meter.code)
         order, ends = self._by_meter
         first, end = (0, 0) if place is None else ends[place : place + 2]
-        if end - first == len(order):
-            return slice(None), self.usage.runs, self.owners
-        picked = order[first:end]
-        return *self.usage.runs.picked(picked), self.owners[picked]
+        return order[first:end]
 
     @cached_property
     def _by_meter(self) -> tuple[Rows, list[int]]:
@@ -193,16 +201,15 @@ class Counted:
         earlier = self._earlier
         if earlier is None:
             return Exact(np.zeros(self.members, np.int64))
-        places, runs, owners = earlier.rows(meter)
-        lasts = runs.lasts(earlier.usage.values[places])
+        owners, lasts = earlier.lasts(meter)
         return Exact(earlier._of_members(owners, lasts), earlier.usage.scale)
 
     def _latest(self, meter: Meter) -> Exact:
-        places, runs, owners = self.rows(meter)
+        owners, lasts = self.lasts(meter)
         used = np.zeros(self.members, np.bool_)
         used[owners] = True
-        lasts = self._of_members(owners, runs.lasts(self.usage.values[places]))
-        return Exact(lasts, self.usage.scale).chosen(used, self._level_before(meter))
+        found = Exact(self._of_members(owners, lasts), self.usage.scale)
+        return found.chosen(used, self._level_before(meter))
 
     def _weighted(self, meter: Meter) -> Exact:
         """Average over the whole period what held while it was served."""
