@@ -244,15 +244,13 @@ def publish_staged(
     Raises:
         UnknownTopic: the fields are not those of the topic's dataclass.
     """
-    if set(facts) != {field.name for field in fields(topic.payload)}:
-        raise UnknownTopic(f"{topic.name} is not told by {sorted(facts)}")
+    payload = _payload_by_sql(topic, facts)
     if _who_hears(topic):
         return False
     told = {"topic": "text", "version": "smallint", "actor": "text", "at": "timestamptz"}
     stage_rows("told_alike", told, [(topic.name, topic.version, actor, now)])
-    payload = ", ".join(f"'{name}', {one}" for name, one in facts.items())
     picked = {
-        "id": event, "topic": "t.topic", "key": key, "payload": f"jsonb_build_object({payload})",
+        "id": event, "topic": "t.topic", "key": key, "payload": payload,
         "schema_version": "t.version", "actor": "t.actor", "occurred_at": "t.at",
     }  # fmt: skip
     if insert_staged(EventLog, picked, f"pg_temp.told_alike t CROSS JOIN {source}"):
@@ -275,15 +273,13 @@ def publishing(
     Raises:
         UnknownTopic: the fields are not those of the topic's dataclass.
     """
-    if set(facts) != {field.name for field in fields(topic.payload)}:
-        raise UnknownTopic(f"{topic.name} is not told by {sorted(facts)}")
+    payload = _payload_by_sql(topic, facts)
     tenant, hearers = current_tenant_id(), _who_hears(topic)
-    payload = ", ".join(f"'{name}', {one}" for name, one in facts.items())
     parts = [f"""
         INSERT INTO platform_eventlog (id, tenant_id, topic, key, payload, schema_version, actor,
                                        occurred_at)
         SELECT %(fact_id)s, %(tenant)s, %(fact_topic)s, %(fact_key)s,
-               jsonb_build_object({payload}), %(fact_version)s, %(actor)s, %(now)s FROM {source}
+               {payload}, %(fact_version)s, %(actor)s, %(now)s FROM {source}
     """]  # fmt: skip
     told = f"pg_notify('{FACTS}', %(fact_told)s)"
     if hearers:
@@ -320,6 +316,14 @@ def event_of(row: EventLog) -> Event:
     topic = _topics[row.topic]
     payload: Any = msgspec.convert(row.payload, topic.payload)
     return Event(row.id, topic, row.key, payload, row.actor, row.occurred_at)
+
+
+def _payload_by_sql(topic: Topic, facts: Mapping[str, str]) -> str:
+    """Return the expression that makes a topic's payload of one for each of its fields."""
+    if set(facts) != {field.name for field in fields(topic.payload)}:
+        raise UnknownTopic(f"{topic.name} is not told by {sorted(facts)}")
+    told = ", ".join(f"'{name}', {one}" for name, one in facts.items())
+    return f"jsonb_build_object({told})"
 
 
 def _who_hears(topic: Topic) -> list[str]:
