@@ -19,7 +19,7 @@ import pytest
 from kvit.platform import durability
 from kvit.platform.connection import conninfo
 from kvit.platform.db.roles import APP_ROLE, OWNER_ROLE
-from kvit.platform.embedded import account, server
+from kvit.platform.embedded import account, postmaster, server
 from kvit.platform.embedded.cluster import ClusterUnusable
 from kvit.platform.embedded.folder import DataFolder, FolderUnusable
 from kvit.platform.embedded.postmaster import is_alive, postmaster_pid
@@ -170,6 +170,21 @@ def test_a_server_asked_to_stay_does(folder: DataFolder) -> None:
     assert is_alive(pid)
     folder.keep.unlink()
     until(lambda: not is_alive(pid))
+
+
+def test_a_process_that_is_reaped_while_one_looks_is_not_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    child = subprocess.Popen(["sleep", "60"])
+
+    def open_and_reap(path: str, mode: str) -> Any:
+        found = open(path, mode)
+        child.kill()
+        child.wait()
+        return found
+
+    monkeypatch.setattr(postmaster, "open", open_and_reap, raising=False)
+    assert is_alive(child.pid) is False
 
 
 def test_a_pid_that_belongs_to_somebody_else_is_no_obstacle(folder: DataFolder) -> None:

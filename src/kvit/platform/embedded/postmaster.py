@@ -38,6 +38,8 @@ def is_alive(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
             return stat.read().rpartition(b")")[2].split()[:1] != [b"Z"]
+    except ProcessLookupError:
+        return False  # it was reaped between the opening and the reading
     except FileNotFoundError:
         return not os.path.isdir("/proc/self")  # no such process; or no /proc here, as on macOS
 
@@ -46,12 +48,19 @@ def _works_in(pid: int, folder: DataFolder) -> bool:
     if os.path.isdir("/proc/self"):
         try:
             return os.path.samefile(f"/proc/{pid}/cwd", folder.cluster)
-        except FileNotFoundError:
-            return False
         except PermissionError:
-            # Somebody else's process; a postgres among them may be ours under another account.
-            with open(f"/proc/{pid}/comm") as name:
-                return name.read().strip() == "postgres"
+            return _is_named_postgres(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            return False
     words = ["ps", "-p", str(pid), "-o", "command="]
     said = subprocess.run(words, capture_output=True, text=True, check=False).stdout
     return "postgres" in said and str(folder.cluster) in said
+
+
+def _is_named_postgres(pid: int) -> bool:
+    """Somebody else's process; a postgres among them may be ours under another account."""
+    try:
+        with open(f"/proc/{pid}/comm") as name:
+            return name.read().strip() == "postgres"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
