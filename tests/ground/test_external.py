@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from kvit.platform import connection, durability, provision
 from kvit.platform.connection import DatabaseUnusable, conninfo
+from kvit.platform.db import roles
 from kvit.platform.db.roles import APP_ROLE, OWNER_ROLE, Access
 from kvit.platform.settings import Settings
 
@@ -175,3 +176,11 @@ def test_the_command_prints_two_lines_to_put_into_the_environment(admin_url: str
     finally:
         with psycopg.connect(admin_url, autocommit=True) as admin:
             admin.execute("DROP DATABASE IF EXISTS kvit_cli WITH (FORCE)")
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roles, "_told", [])
+    roles.use(Access("db.example", 5432, "kvit", "a", "o", {"connect_timeout": "3"}))
+    options = roles.django_database()["OPTIONS"]
+    assert (options["connect_timeout"], options["tcp_user_timeout"]) == ("3", "30000")
+    assert options["keepalives_idle"] == "10"

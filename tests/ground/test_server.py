@@ -178,7 +178,7 @@ def test_a_process_that_is_reaped_while_one_looks_is_not_alive(
     child = subprocess.Popen(["sleep", "60"])
 
     def open_and_reap(path: str, mode: str) -> Any:
-        found = open(path, mode)
+        found = open(path, mode)  # noqa: SIM115 - who asked closes it
         child.kill()
         child.wait()
         return found

@@ -108,6 +108,14 @@ class Settings(BaseSettings):
         60.0,
         ge=0,
     )
+    statement_s: float = _setting(
+        "сколько секунд страница или API ждёт одного запроса к базе, прежде чем прервать его;"
+        " 0: без предела",
+        "seconds that pages and API wait for one statement of the database before they break it"
+        " off; 0: as long as it takes",
+        60.0,
+        ge=0,
+    )
     rating_threads: int = _setting(
         "сколькими потоками процесс тарифицирует потребление; 0: по числу ядер",
         "threads by which a process rates usage; 0: as many as there are cores",

@@ -8,6 +8,8 @@ from typing import Any
 
 from a2wsgi import WSGIMiddleware
 
+from kvit.platform import settings
+from kvit.platform.db.base import break_off_after
 from kvit.web.cli.ground import ready
 
 THREADS = 8
@@ -15,6 +17,7 @@ SWITCH_S = 0.001  # a thread that computes lets the event loop answer after so l
 
 sys.setswitchinterval(SWITCH_S)
 ready()
+break_off_after(settings.load().statement_s)
 
 from django.core.wsgi import get_wsgi_application  # noqa: E402 - only once Django stands
 

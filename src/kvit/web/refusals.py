@@ -7,6 +7,7 @@ logged under a short code, and the page says that code.
 
 import logging
 import secrets
+import sys
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -19,7 +20,9 @@ from django.utils.translation import gettext as _
 
 from kvit.platform.failures import Failure
 from kvit.platform.revisions import Stale
+from kvit.web.api import problems
 from kvit.web.authorship import failure_text
+from kvit.web.troubles import Trouble, trouble_of
 
 _log = logging.getLogger("kvit.web")
 API = "/api/"
@@ -109,8 +112,24 @@ def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def broken(request: HttpRequest, error: BaseException | None = None) -> HttpResponse:
-    """A fault of ours: nothing was saved, and the code leads us to the cause."""
+    """A fault of ours: nothing was saved, and the code leads us to the cause. Trouble of the
+    database that passes is told as such, wherever it was met."""
+    error = error or sys.exc_info()[1] or RuntimeError("told by no exception")
+    if request.path.startswith(API):  # before any handler of the API's own was reached
+        return problems.unexpected(request, error)
+    if trouble := trouble_of(error):
+        return _troubled(request, trouble, error)
     code = secrets.token_hex(4).upper()
     _log.error("fault %s at %s %s", code, request.method, request.path, exc_info=error)
     text = _("Not saved: a fault on our side. Try again; if it repeats, tell us the code %(code)s.")
     return refused(request, text % {"code": code}, code=code, status=500, title=_("Our fault"))
+
+
+def _troubled(request: HttpRequest, trouble: Trouble, error: BaseException) -> HttpResponse:
+    _log.error("%s at %s %s: %s", trouble.code, request.method, request.path, error)
+    text = failure_text(trouble, get_language() or "ru")
+    request.principal = None  # the frame of the office reads the database
+    answer = refused(request, text, code=trouble.code, status=trouble.status, title=_("Not now"))
+    for name, value in trouble.headers.items():
+        answer[name] = value
+    return answer

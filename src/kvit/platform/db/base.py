@@ -4,6 +4,9 @@ The tenant is a context variable (entered by `kvit.platform.tenancy.tenant_scope
 statement the connection issues `SET LOCAL app.tenant` if this transaction has not heard it yet.
 Nothing is ever set on the session, so nothing can leak through a pool. A lone statement in
 autocommit gets a small transaction of its own.
+
+A process that people wait for sets how long a statement of a tenant may take (`break_off_after`):
+one that cannot be afforded must not keep a thread, and the locks that it holds, for ever.
 """
 
 from collections.abc import Callable
@@ -18,6 +21,14 @@ from kvit.platform.db.schema import SchemaEditor
 
 current_tenant: ContextVar[UUID | None] = ContextVar("current_tenant", default=None)
 _UNKNOWN = "?"  # after a savepoint's rollback the database may hold an earlier tenant
+_TELL = "select set_config('app.tenant', %s, true)"
+_patience_ms: list[int] = []
+
+
+def break_off_after(seconds: float) -> None:
+    """Let the server break off each later statement of this process, within a tenant's scope, that
+    takes longer (SQLSTATE 57014); 0 is as long as it takes."""
+    _patience_ms[:] = [round(seconds * 1000)] if seconds else []
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -35,7 +46,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         tenant = str(current_tenant.get() or "")
         if self._told != tenant and self.connection is not None:
             with self.wrap_database_errors:  # a lost server is Django's error here as everywhere
-                self.connection.execute("select set_config('app.tenant', %s, true)", [tenant])
+                if _patience_ms:
+                    limited = f"{_TELL}, set_config('statement_timeout', %s, true)"
+                    self.connection.execute(limited, [tenant, str(_patience_ms[0])])
+                else:
+                    self.connection.execute(_TELL, [tenant])
             self._told = tenant
 
     def _execute_as_tenant(

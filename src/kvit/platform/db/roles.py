@@ -26,6 +26,17 @@ class Access:
     options: Mapping[str, str] = field(default_factory=dict)  # libpq's, such as sslmode
 
 
+# A server that accepts and says nothing, or whose machine is gone, is an error within half a minute
+# and not a thread that waits for ever (libpq; what DATABASE_URL says of them wins).
+_WITHOUT_WAITING = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "30000",
+}
+
+
 class NoDatabase(Exception):
     """This process was not told where its database is."""
 
@@ -69,7 +80,7 @@ def django_database() -> dict[str, Any]:
         "NAME": here.database,
         "USER": APP_ROLE,
         "PASSWORD": here.app_password,
-        "OPTIONS": dict(here.options),
+        "OPTIONS": _WITHOUT_WAITING | dict(here.options),
     }
 
 

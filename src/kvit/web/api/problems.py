@@ -20,6 +20,7 @@ from kvit.core.pricing import PriceError
 from kvit.core.wording import Words, say
 from kvit.platform import durable_log
 from kvit.platform.failures import Failure
+from kvit.web import troubles
 from kvit.web.authorship import failure_text
 
 PREFIX = "/api/v1/"
@@ -118,10 +119,7 @@ WORDS: Words = {
         "Мы не справились с запросом. Номер ошибки {incident}: по нему её найдут в журнале.",
         "We failed to handle the request. The error's number is {incident}: the log has it.",
     ),
-    "database_disk_full": (
-        "На диске базы нет места: ничего не изменилось. Повторите через {seconds} с.",
-        "The disk of the database is full: nothing was changed. Try again in {seconds} s.",
-    ),
+    **troubles.WORDS,
     **durable_log.WORDS,
 }
 TITLES: dict[int, tuple[str, str]] = {
@@ -187,8 +185,6 @@ REMEDIES: dict[int, tuple[str, str]] = {
         "Send the same again after as many seconds as Retry-After says.",
     ),
 }
-
-DISK_FULL = "53100"  # of SQLSTATE
 
 _log = logging.getLogger("kvit.api")
 
@@ -312,13 +308,9 @@ def said(request: HttpRequest, code: str, *, status: int, **params: Any) -> Http
 
 def unexpected(request: HttpRequest, error: BaseException) -> HttpResponse:
     """Return 500 with a number under which the log has the whole story; no word of it is told."""
-    if getattr(error.__cause__, "sqlstate", None) == DISK_FULL:
-        _log.error("the disk of the database is full: %s %s", request.method, request.path)
-        return of_failure(request, _refused_for_the_disk())
+    if trouble := troubles.trouble_of(error):
+        _log.error("%s: %s %s: %s", trouble.code, request.method, request.path, error)
+        return of_failure(request, trouble)
     incident = secrets.token_hex(4)
     _log.error("incident %s: %s %s", incident, request.method, request.path, exc_info=error)
     return said(request, "unexpected", status=500, incident=incident)
-
-
-def _refused_for_the_disk() -> ApiRefused:
-    return ApiRefused("database_disk_full", status=503, headers={"Retry-After": "30"}, seconds=30)

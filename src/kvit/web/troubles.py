@@ -1,0 +1,67 @@
+"""Trouble of the database that passes: a full disk, a server that is away, a statement that took
+too long. Nobody's request is wrong then: pages and API say what to do instead of a fault of ours.
+"""
+
+from kvit.platform.failures import Failure
+
+WORDS = {
+    "database_disk_full": (
+        "На диске базы нет места: ничего не изменилось. Повторите через {seconds} с.",
+        "The disk of the database is full: nothing was changed. Try again in {seconds} s.",
+    ),
+    "database_away": (
+        "База сейчас недоступна. Откройте страницу снова через {seconds} с и, прежде чем повторить"
+        " изменение, посмотрите, не сделано ли оно уже.",
+        "The database is away for the moment. Open the page again in {seconds} s and, before you"
+        " repeat a change, see whether it was made already.",
+    ),
+    "database_busy": (
+        "То же самое как раз менял кто-то другой: ничего не изменилось. Повторите через"
+        " {seconds} с.",
+        "Somebody else was changing the same: nothing was changed. Try again in {seconds} s.",
+    ),
+    "took_too_long": (
+        "Запрос шёл слишком долго, и мы его прервали: ничего не изменилось. Сузьте отбор или период"
+        " либо повторите через {seconds} с.",
+        "The request took too long and was broken off: nothing was changed. Narrow the filter or"
+        " the period, or try again in {seconds} s.",
+    ),
+}
+# By SQLSTATE, or by its class where that is named alone (PostgreSQL, appendix A).
+_CODES = {
+    "08": ("database_away", 10),  # connection exceptions
+    "25006": ("database_away", 10),  # a server that only reads: another one is taking over
+    "40001": ("database_busy", 1),
+    "40P01": ("database_busy", 1),
+    "53100": ("database_disk_full", 30),
+    "53300": ("database_away", 10),  # no connection left
+    "55P03": ("database_busy", 1),
+    "57014": ("took_too_long", 60),
+    "57P": ("database_away", 10),  # it shuts down, or is not up yet
+}
+
+
+class Trouble(Failure):
+    """The database cannot do it just now; the answer is 503 with `Retry-After`."""
+
+    words = WORDS
+    status = 503
+
+    def __init__(self, code: str, seconds: int) -> None:
+        super().__init__(code, seconds=seconds)
+        self.headers = {"Retry-After": str(seconds)}
+
+
+def trouble_of(error: BaseException | None) -> Trouble | None:
+    """Return which trouble of the database an exception of Django's tells; None for any other."""
+    from django.db import DatabaseError, InterfaceError, OperationalError
+
+    if not isinstance(error, (DatabaseError, InterfaceError)):
+        return None
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    for length in (5, 3, 2):
+        if state[:length] in _CODES:
+            return Trouble(*_CODES[state[:length]])
+    # A connection that cannot be made, or broke, has no state: no server was there to tell one.
+    is_lost = isinstance(error, (OperationalError, InterfaceError)) and not state
+    return Trouble(*_CODES["08"]) if is_lost else None
