@@ -19,6 +19,7 @@ from kvit.integrations import port
 from kvit.platform import settings
 from kvit.web import cli, reference, urls
 from kvit.web.cli import screens
+from kvit.web.prove import PROOFS
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -306,3 +307,22 @@ def test_the_model_of_the_manual_prices_as_it_says() -> None:
     document = {"unit": "2", "above": "100", "times": "1.5"}
     assert namespace["surge"](document, Fraction(120)) == 260  # type: ignore[operator]
     compile(example, "test_surge.py", "exec")
+
+
+# --- failure modes ----------------------------------------------------------------------------
+
+
+def test_every_way_to_lose_money_is_seen_to_by_tests_that_there_are() -> None:
+    text = (ROOT / "docs" / "explanation" / "failure-modes.md").read_text()
+    rows = re.findall(
+        r"^\| (\d+)(?:–(\d+))? \| .+ \| (?:held|partly|not yet) \| .+ \|.*\|$", text, re.MULTILINE
+    )
+    told = [one for first, last in rows for one in range(int(first), int(last or first) + 1)]
+    assert told == list(range(1, 85))
+    table = text.split("## Money", 1)[1]
+    named = re.findall(r"(\w[\w/]*\.py)::(\w+)", table)
+    assert len(named) > 84
+    sources = {path: (ROOT / "tests" / path).read_text() for path, _ in named}
+    assert [one for one in named if f"def test_{one[1]}(" not in sources[one[0]]] == []
+    unknown = set(re.findall(r"`(\w+)`", table)) - {proof.name for proof in PROOFS}
+    assert unknown == set()
