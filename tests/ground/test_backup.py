@@ -12,10 +12,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from kvit.platform import backup, durable_log, provision
+from kvit.platform import backup, durable_log, epoch, provision
 from kvit.platform.backup import BackupFailed
 from kvit.platform.connection import conninfo
 from kvit.platform.db.roles import APP_ROLE, OWNER_ROLE, Access
+from kvit.platform.epoch import Epoch
 
 pytestmark = [pytest.mark.slow, pytest.mark.embedded]
 NOW = datetime(2026, 11, 23, 2, 45, tzinfo=UTC)
@@ -75,10 +76,33 @@ def test_everything_comes_back_with_its_rights_and_the_epoch_rises(
     assert execute(access, "SELECT to_regclass('newer')") == [(None,)]
     assert execute(access, "SELECT word FROM account WHERE word ILIKE '%блок%'") == [("яблоко",)]
     assert (files / "ab/abcd").read_bytes() == b"%PDF-1.7 first"
-    assert backup.epoch(access) == 2
+    assert epoch.epoch(access) == Epoch(2, is_held=True)
+    assert epoch.resume(access) is True
+    assert epoch.epoch(access, APP_ROLE) == Epoch(2)
+    assert epoch.resume(access) is False
     (files / "ab/abcd").write_bytes(b"%PDF-1.7 flipped")
     assert backup.restore(access, files, tmp_path / "saved", force=True) == 3
     assert (files / "ab/abcd").read_bytes() == b"%PDF-1.7 first"
+
+
+def test_a_worker_of_a_restored_database_waits_for_a_person(
+    access: Access, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    epoch.wait_for_leave(access, lambda held: told.append(held.code))
+    backup.back_up(access, files, tmp_path / "saved", now=NOW)
+    backup.restore(access, files, tmp_path / "saved", force=True)
+
+    def look_and_resume(_: float) -> None:
+        if len(looks) == 2:
+            epoch.resume(access)
+        looks.append(epoch.epoch(access).is_held)
+
+    looks: list[bool] = []
+    monkeypatch.setattr("kvit.platform.epoch.time.sleep", look_and_resume)
+    assert told == []
+    epoch.wait_for_leave(access, lambda held: told.append(held.code))
+    assert (told, looks) == (["restored_and_held"], [True, True, False])
 
 
 def test_what_was_taken_in_bulk_and_not_looked_into_comes_back(
@@ -123,7 +147,7 @@ def test_a_database_with_data_is_not_overwritten_unasked(
         backup.restore(access, files, tmp_path / "saved", force=False)
     assert refusal.value.code == "not_empty"
     assert balances(access) == [(0,), (0,)]
-    assert backup.epoch(access) == 1
+    assert epoch.epoch(access) == Epoch(1)
 
 
 @pytest.mark.parametrize("name", ["database.dump", "files/ab/abcd"])
@@ -158,7 +182,7 @@ def test_a_load_that_fails_at_its_end_leaves_the_database_as_it_was(
     assert refusal.value.code == "tool_failed"
     assert 'role "auditor" does not exist' in refusal.value.params["reason"]
     assert balances(access) == [(0,), (0,)]
-    assert backup.epoch(access) == 1
+    assert epoch.epoch(access) == Epoch(1)
 
 
 def test_a_database_in_use_is_not_torn_away(

@@ -9,8 +9,8 @@
 The log comes first: what is taken up after that is in the dump, and what is in both is known by its
 number. Then the dump, and the documents after it: they are named by their hash and never change, so
 those that the dump speaks of are among them. A restore verifies every hash before it touches
-anything, replaces the database in one transaction, and raises the epoch: what carries the epoch
-(keys of outgoing calls, of mails) is then known to be older than the restore, and is not repeated.
+anything, replaces the database in one transaction, and raises the epoch; workers wait then until a
+person lets them go on (`platform.epoch`).
 """
 
 import hashlib
@@ -27,13 +27,13 @@ from pathlib import Path
 from typing import IO
 
 import psycopg
-from psycopg import sql
 
 import kvit
 from kvit.platform import durable_log
 from kvit.platform.connection import conninfo
 from kvit.platform.db.roles import OWNER_ROLE, Access
 from kvit.platform.embedded.binaries import program
+from kvit.platform.epoch import Epoch, epoch, statement
 from kvit.platform.failures import Failure
 
 FORMAT = 2  # 1 had no log
@@ -89,13 +89,6 @@ class Manifest:
     format: int = FORMAT
 
 
-def epoch(access: Access) -> int:
-    """Return how often this database was restored, plus one."""
-    with psycopg.connect(conninfo(access, OWNER_ROLE)) as connection:
-        row = connection.execute("SELECT current_setting('kvit.epoch', true)").fetchone()
-    return int(row[0]) if row and row[0] else 1
-
-
 def back_up(access: Access, files: Path, target: Path, *, now: datetime) -> Manifest:
     """Write a backup into the new folder `target`; it has its name only when it is whole.
 
@@ -122,7 +115,8 @@ def back_up(access: Access, files: Path, target: Path, *, now: datetime) -> Mani
                 items[name] = _copy(source, part / name)
         with psycopg.connect(conninfo(access, OWNER_ROLE)) as connection:
             version = connection.info.parameter_status("server_version") or "?"
-        manifest = Manifest(now.isoformat(), kvit.__version__, version, epoch(access), items)
+        number = epoch(access).number
+        manifest = Manifest(now.isoformat(), kvit.__version__, version, number, items)
         text = json.dumps(asdict(manifest), indent=1, ensure_ascii=False)
         (part / MANIFEST).write_text(text + "\n", encoding="utf-8")
         os.sync()
@@ -134,7 +128,7 @@ def back_up(access: Access, files: Path, target: Path, *, now: datetime) -> Mani
 
 
 def restore(access: Access, files: Path, source: Path, *, force: bool) -> int:
-    """Replace database and documents by those of a backup; return the new epoch.
+    """Replace database and documents by those of a backup; return the new epoch, which is held.
 
     Documents that the backup does not know stay: they are named by their hash and harm nobody.
 
@@ -149,7 +143,7 @@ def restore(access: Access, files: Path, source: Path, *, force: bool) -> int:
     if row and row[0] and not force:
         raise BackupFailed("not_empty")
     _bring_back(manifest, FILES, source, files)
-    new_epoch = max(manifest.epoch, epoch(access)) + 1
+    new_epoch = max(manifest.epoch, epoch(access).number) + 1
     # The script is as large as the data: it lies beside them, not in /tmp, which may be memory.
     with tempfile.TemporaryDirectory(dir=files.parent) as folder:
         _replace_database(access, source / DUMP, new_epoch, Path(folder))
@@ -208,10 +202,8 @@ def _replace_database(access: Access, dump: Path, new_epoch: int, folder: Path) 
         "GRANT USAGE ON SCHEMA public TO PUBLIC;\n"
     )
     with psycopg.connect(conninfo(access, OWNER_ROLE)) as connection:
-        command = sql.SQL("ALTER DATABASE {} SET kvit.epoch = {};\n").format(
-            sql.Identifier(access.database), sql.Literal(str(new_epoch))
-        )
-        last.write_text(command.as_string(connection))
+        command = statement(access, Epoch(new_epoch, is_held=True))
+        last.write_text(f"{command.as_string(connection)};\n")
         if connection.info.server_version < SINCE_TRANSACTION_TIMEOUT:
             _comment_out(script, b"SET transaction_timeout")
     words = ["--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"]

@@ -22,6 +22,7 @@ from django.db.models import QuerySet
 from kvit.core.transparency import HASH_BYTES, Checkpoint, Frontier, leaf_hash
 from kvit.core.wording import Words
 from kvit.platform import files
+from kvit.platform.epoch import Epoch
 from kvit.platform.failures import Failure
 from kvit.platform.signed_notes import NoteUnusable, Signer
 from kvit.platform.tenancy import current_tenant_id
@@ -90,8 +91,8 @@ class RowLog:
         """Return the log of the tenant in scope; making the object touches nothing."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('kvit.epoch', true)")
-            [epoch] = cursor.fetchone()
-        origin = f"kvit/{self.name}/{current_tenant_id()}/{epoch or 1}"
+            [told] = cursor.fetchone()
+        origin = f"kvit/{self.name}/{current_tenant_id()}/{Epoch.read(told).number}"
         return Log(files.folder().with_name("transparency") / origin, Signer.derived(origin))
 
     def append(self, *, beside: Path | None) -> int:

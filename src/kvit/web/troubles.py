@@ -27,29 +27,31 @@ WORDS = {
         " the period, or try again in {seconds} s.",
     ),
 }
-# By SQLSTATE, or by its class where that is named alone (PostgreSQL, appendix A).
-_CODES = {
-    "08": ("database_away", 10),  # connection exceptions
-    "25006": ("database_away", 10),  # a server that only reads: another one is taking over
-    "40001": ("database_busy", 1),
-    "40P01": ("database_busy", 1),
-    "53100": ("database_disk_full", 30),
-    "53300": ("database_away", 10),  # no connection left
-    "55P03": ("database_busy", 1),
-    "57014": ("took_too_long", 60),
-    "57P": ("database_away", 10),  # it shuts down, or is not up yet
-}
-
-
 class Trouble(Failure):
     """The database cannot do it just now; the answer is 503 with `Retry-After`."""
 
     words = WORDS
     status = 503
 
-    def __init__(self, code: str, seconds: int) -> None:
+    def __init__(self, code: str, /, *, seconds: int) -> None:
         super().__init__(code, seconds=seconds)
         self.headers = {"Retry-After": str(seconds)}
+
+
+_AWAY = Trouble("database_away", seconds=10)
+_BUSY = Trouble("database_busy", seconds=1)
+# By SQLSTATE, or by its class where that is named alone (PostgreSQL, appendix A).
+_TROUBLES = {
+    "08": _AWAY,  # connection exceptions
+    "25006": _AWAY,  # a server that only reads: another one is taking over
+    "40001": _BUSY,
+    "40P01": _BUSY,
+    "53100": Trouble("database_disk_full", seconds=30),
+    "53300": _AWAY,  # no connection left
+    "55P03": _BUSY,
+    "57014": Trouble("took_too_long", seconds=60),
+    "57P": _AWAY,  # it shuts down, or is not up yet
+}
 
 
 def trouble_of(error: BaseException | None) -> Trouble | None:
@@ -60,8 +62,8 @@ def trouble_of(error: BaseException | None) -> Trouble | None:
         return None
     state = getattr(error.__cause__, "sqlstate", None) or ""
     for length in (5, 3, 2):
-        if state[:length] in _CODES:
-            return Trouble(*_CODES[state[:length]])
+        if state[:length] in _TROUBLES:
+            return _TROUBLES[state[:length]]
     # A connection that cannot be made, or broke, has no state: no server was there to tell one.
     is_lost = isinstance(error, (OperationalError, InterfaceError)) and not state
-    return Trouble(*_CODES["08"]) if is_lost else None
+    return _AWAY if is_lost else None

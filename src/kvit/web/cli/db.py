@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 
 from kvit.core.wording import say
-from kvit.platform import backup, connection, durability, provision, settings
+from kvit.platform import backup, connection, durability, epoch, provision, settings
 from kvit.platform.db.roles import APP_ROLE, OWNER_ROLE, Access
 from kvit.platform.embedded import server
 from kvit.platform.embedded.binaries import NoBinaries, program
@@ -39,9 +39,15 @@ WORDS = {
         "Backup: {path} (documents: {files}, {size} MB).",
     ),
     "restored": (
-        "Восстановлено из {path}; эпоха {epoch}.",
-        "Restored from {path}; epoch {epoch}.",
+        "Восстановлено из {path}; эпоха {epoch}. Исполнители стоят: проверьте данные и отпустите их"
+        " командой kvit db resume.",
+        "Restored from {path}; epoch {epoch}. Workers stand still: look at the data, then let them"
+        " go on by kvit db resume.",
     ),
+    "resumed": ("Исполнители работают дальше.", "Workers go on."),
+    "was_resumed": ("Исполнители и так не стояли.", "Workers were not held."),
+    "workers": ("исполнители", "workers"),
+    "held": ("стоят после восстановления: kvit db resume", "held after a restore: kvit db resume"),
     "prepared": (
         "Роли и база готовы. Впишите в окружение (пароли новые, прежние больше не действуют):",
         "Roles and database are ready. Put into the environment (new passwords, the former ones"
@@ -93,6 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     back.add_argument(
         "--force", action="store_true", help=either("заменить имеющиеся данные", "replace data")
     )
+    add("resume", "отпустить исполнителей после restore", "let workers go on after a restore")
     init = add("init", "создать роли и базу на своей PostgreSQL", "make roles on your PostgreSQL")
     init.add_argument("--admin-url", required=True, metavar="URL")
     init.add_argument("--database", default="kvit")
@@ -106,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
         "shell": _shell,
         "backup": _backup,
         "restore": _restore,
+        "resume": _resume,
         "init": _init,
     }
     return actions[args.action](args)
@@ -168,7 +176,9 @@ def _status(args: argparse.Namespace) -> int:
 def _seen_from_inside(access: Access) -> dict[str, object]:
     with psycopg.connect(connection.conninfo(access, APP_ROLE), connect_timeout=10) as inside:
         version = inside.info.parameter_status("server_version")
-        return {"version": version, **durability.read(inside)}
+        read = durability.read(inside)
+    held = {"workers": "held"} if epoch.epoch(access, APP_ROLE).is_held else {}
+    return {"version": version, **held, **read}
 
 
 def _print_facts(facts: dict[str, object]) -> None:
@@ -225,8 +235,13 @@ def _restore(args: argparse.Namespace) -> int:
     folder = DataFolder(settings.load().data)
     access = database()
     folder.create()  # documents lie here even when the database is an external one
-    epoch = backup.restore(access, folder.files, args.source.absolute(), force=args.force)
-    _say("restored", path=args.source, epoch=epoch)
+    number = backup.restore(access, folder.files, args.source.absolute(), force=args.force)
+    _say("restored", path=args.source, epoch=number)
+    return 0
+
+
+def _resume(_: argparse.Namespace) -> int:
+    _say("resumed" if epoch.resume(database()) else "was_resumed")
     return 0
 
 

@@ -20,6 +20,7 @@ from kvit.platform.db import roles
 from kvit.platform.db.roles import Access
 from kvit.platform.embedded import server
 from kvit.platform.embedded.folder import DataFolder
+from kvit.platform.failures import Failure
 from kvit.web import translation
 from kvit.web.called import typeable
 from kvit.web.cli.language import language
@@ -75,6 +76,11 @@ def tell(key: str, **params: Any) -> None:
     """Say on stderr what the server is at."""
     text = typeable(say(server.WORDS, key, language(), **params))
     print(text, file=sys.stderr, flush=True)
+
+
+def tell_failure(failure: Failure) -> None:
+    """Say on stderr what is waited for."""
+    print(typeable(failure.text(language())), file=sys.stderr, flush=True)
 
 
 def warn_of_low_disk(path: Path) -> None:

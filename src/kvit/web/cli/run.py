@@ -13,8 +13,10 @@ import argparse
 import logging
 from contextlib import nullcontext
 
+from kvit.platform import epoch
+from kvit.platform.db import roles
 from kvit.web.cli.counts import LAST_PORT, MOST_PROCESSES, within
-from kvit.web.cli.ground import ready
+from kvit.web.cli.ground import ready, tell_failure
 from kvit.web.cli.language import either
 
 QUEUES = ("rating", "invoicing", "ingest")  # a role of its own for each
@@ -96,6 +98,7 @@ def _work(args: argparse.Namespace) -> None:
     from kvit.platform.audit import acting_from
     from kvit.web import nightly, retention, sealing  # noqa: F401 - a worker has to know its jobs
 
+    _wait_for_leave(args)
     queues = [args.role] if args.role in QUEUES else args.queues
     is_of_intake = not queues or "ingest" in queues
     with acting_from(f"kvit run {args.role}"):
@@ -108,6 +111,14 @@ def _work(args: argparse.Namespace) -> None:
         else:
             with sealing.taking_up() if is_of_intake else nullcontext():
                 jobs.work(concurrency=args.concurrency, queues=queues)
+
+
+def _wait_for_leave(args: argparse.Namespace) -> None:
+    """A restored database has no worker until a person has looked at it."""
+    access = roles.access()
+    if args.once and epoch.epoch(access).is_held:
+        raise epoch.held()
+    epoch.wait_for_leave(access, tell_failure)
 
 
 def _serve_web(args: argparse.Namespace) -> None:
