@@ -27,6 +27,8 @@ WORDS = {
         " the period, or try again in {seconds} s.",
     ),
 }
+
+
 class Trouble(Failure):
     """The database cannot do it just now; the answer is 503 with `Retry-After`."""
 
