@@ -99,7 +99,8 @@ def test_a_new_plan_is_published_with_its_price_and_meter() -> None:
     known = queries.catalogue()
     assert [one.code for one in known.prices_on("max", DECEMBER)] == ["calls"]
     assert known.plan_on("max", DECEMBER).name == "Максимум"  # type: ignore[union-attr]
-    assert known.discounts[0].code == "vip"
+    assert known.discounts_on(date(2026, 11, 30)) == ()
+    assert [one.code for one in known.discounts_on(DECEMBER)] == ["vip"]
 
 
 @pytest.mark.usefixtures("sold")
@@ -279,3 +280,62 @@ def test_drafts_are_listed_by_their_last_edit() -> None:
     assert ids(list(page.rows)) == [first.id]
     assert page.next is not None
     assert ids(list(queries.drafts(after=page.next).rows)) == [second.id]
+
+
+VIP = {"code": "vip", "name": "VIP", "percent": "5"}
+
+
+@pytest.mark.usefixtures("sold")
+def test_a_discount_changes_from_the_drafts_day_and_its_past_is_kept() -> None:
+    publish(drafted(("discount", VIP)))
+    january = services.open_draft("Больше", effective_from=date(2027, 1, 1), actor=DENIS, now=NOW)
+    info = services.put(
+        january.id, "discount", VIP | {"percent": "7"}, expected=1, actor=DENIS, now=NOW
+    )
+    [change] = queries.changes_of(info.id)
+    assert (change.stands["percent"], change.after["percent"]) == ("5", "7")  # type: ignore[index]
+    publish(info)
+    known = queries.catalogue()
+    assert [
+        [(one.percent, one.effective_from) for one in known.discounts_on(day)]
+        for day in (date(2026, 11, 30), DECEMBER, date(2027, 1, 1))
+    ] == [[], [(5, DECEMBER)], [(7, date(2027, 1, 1))]]
+    known = queries.catalogue(as_of=queries.latest_revision() - 1)
+    assert [one.percent for one in known.discounts_on(date(2027, 1, 1))] == [5]
+
+
+@pytest.mark.usefixtures("sold")
+def test_a_discount_stated_anew_for_its_day_replaces_that_version_alone() -> None:
+    publish(drafted(("discount", VIP)))
+    publish(drafted(("discount", VIP | {"percent": "6"})))
+    assert [one.percent for one in queries.discounts()] == [6]
+
+
+@pytest.mark.usefixtures("sold")
+def test_how_a_meter_counts_is_not_changed_from_a_later_day() -> None:
+    """It would change at once, whatever day the draft names: refused, with what to do."""
+    info = drafted(
+        ("meter", {"code": "calls", "name": "Вызовы", "unit": "вызов", "aggregation": "max"})
+    )
+    before = state()
+    with pytest.raises(services.DraftRefused) as refused:
+        publish(info)
+    assert refused.value.code == "meter_day"
+    assert refused.value.text("en").endswith("give the draft a day no later than 2026-11-11.")
+    assert state() == before
+    today = services.rename(
+        info.id, title="Сегодня", effective_from=LATER.date(), expected=info.version,
+        actor=DENIS, now=LATER,
+    )  # fmt: skip
+    publish(today)
+    assert queries.meters()["calls"].aggregation == "max"
+
+
+@pytest.mark.usefixtures("sold")
+def test_a_meter_may_be_called_otherwise_from_a_later_day() -> None:
+    publish(
+        drafted(
+            ("meter", {"code": "calls", "name": "Звонки", "unit": "звонок", "aggregation": "sum"})
+        )
+    )
+    assert queries.meters()["calls"].name == "Звонки"

@@ -7,7 +7,14 @@ from fractions import Fraction
 from itertools import count
 from typing import Any
 
-from kvit.core.catalogue import Catalogue, Meter, PlanTerms, PriceTerms, build
+from kvit.core.catalogue import (
+    Catalogue,
+    Meter,
+    PlanTerms,
+    PriceTerms,
+    StandingDiscount,
+    build,
+)
 from kvit.core.charges import Charge, Rated, rate
 from kvit.core.measured import Measured
 from kvit.core.periods import Period, instant_of, parse_billing_period
@@ -54,11 +61,12 @@ def meter(code: str, aggregation: str = "sum", **said: Any) -> Meter:
     return Meter(code, code.title(), "шт", aggregation, **said)
 
 
-def shop(*things: PlanTerms | PriceTerms | Meter) -> Catalogue:
+def shop(*things: PlanTerms | PriceTerms | Meter | StandingDiscount) -> Catalogue:
     return build(
         meters=[one for one in things if isinstance(one, Meter)],
         plans=[one for one in things if isinstance(one, PlanTerms)],
         prices=[one for one in things if isinstance(one, PriceTerms)],
+        discounts=[one for one in things if isinstance(one, StandingDiscount)],
         calendars={},
         revision=1,
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kvit.catalog import services as catalog
 from kvit.invoicing import queries
 from kvit.invoicing.services import preview_payer
 from kvit.subscriptions.models import Amendment
@@ -152,3 +153,25 @@ def test_the_next_bill_of_a_payer_is_seen_and_leaves_nothing() -> None:
     assert queries.last_billed() is None
     bill(OCTOBER)
     assert queries.last_billed() == OCTOBER
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_discount_published_from_a_day_shows_and_bills_from_that_day() -> None:
+    """10 % for everybody from 16 October on the fee, and from November on the calls as well:
+    1 000 × 15/31 + 1 000 × 16/31 × 0.9 = 948.39; calls 1 000; with VAT of 22 %."""
+    for day, scope, code in (
+        (date(2026, 10, 16), "pro/fee", "autumn"), (date(2026, 11, 1), "pro/calls", "calls"),
+    ):  # fmt: skip
+        info = catalog.open_draft(code, effective_from=day, actor=ACTOR, now=MID_OCTOBER)
+        document = {"code": code, "name": code, "percent": "10", "scope": scope}
+        said = {"actor": ACTOR, "now": MID_OCTOBER}
+        info = catalog.put(info.id, "discount", document, expected=info.version, **said)
+        catalog.publish_draft(info.id, expected=info.version, reason="осень", **said)
+    use("n-1", 10_000, date(2026, 11, 5))
+    shown = priced(read_one("s-1", "quantity", "2026-10-16", "1"))
+    assert [one.after_minor for one in shown.figures] == [115_704, 109_800]
+    told = []
+    for period in (OCTOBER, NOVEMBER):
+        bill(period)
+        told += [documents(who, period)[0].total_minor for who in ("north", "south")]
+    assert told == [237_704, 115_704, 219_600, 109_800]

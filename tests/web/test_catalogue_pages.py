@@ -139,18 +139,22 @@ def test_an_edit_made_meanwhile_is_shown_beside_what_was_typed_and_nothing_is_lo
     assert compose(denis, draft, version=str(answer.context["version"]), **mine).status_code == 302
 
 
-def test_a_draft_says_of_what_its_day_does_not_hold(denis: Client) -> None:
+def test_a_discount_holds_from_the_day_of_its_draft_and_the_list_says_so(denis: Client) -> None:
     draft = begun(denis)
     assert compose(denis, draft).status_code == 302
     address = f"/office/catalogue/drafts/{draft}/"
-    assert "У счётчиков и скидок дня нет" not in denis.get(address).content.decode()
     sent = {
         "version": "2", "do": "save", "discount.code": "ny", "discount.name": "Новогодняя",
         "discount.percent.asked": "1", "discount.percent": "5",
     }  # fmt: skip
     assert denis.post(f"{address}put/discount/", sent).status_code == 302
     for page in (address, f"{address}publish/"):
-        assert "У счётчиков и скидок дня нет" in denis.get(page).content.decode()
+        assert "Новогодняя" in denis.get(page).content.decode()
+    sent = {"version": "3", "reason": "праздник"}
+    assert denis.post(f"{address}publish/", sent).status_code == 302
+    shown = denis.get("/office/catalogue/discounts/").content.decode()
+    assert "ещё не действует" in shown
+    assert denis.get("/office/catalogue/stated/discount/ny/").status_code == 200
 
 
 def test_rows_are_added_moved_and_taken_out_without_javascript(denis: Client) -> None:

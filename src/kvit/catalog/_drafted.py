@@ -146,7 +146,7 @@ def stands(names: Collection[tuple[Kind, str]], day: date) -> dict[tuple[Kind, s
     from kvit.catalog import queries
 
     known = queries.catalogue()
-    found: dict[tuple[Kind, str], Any] = _undated(names, known)
+    found: dict[tuple[Kind, str], Any] = _undated(names, known, day)
     priced: dict[str, tuple[Kind, core.PriceTerms]] = {}
     for kind, key in names:
         if kind == "plan" and (plan := known.plan_on(key, day)):
@@ -164,8 +164,10 @@ def stands(names: Collection[tuple[Kind, str]], day: date) -> dict[tuple[Kind, s
     return found
 
 
-def _undated(names: Collection[tuple[Kind, str]], known: core.Catalogue) -> dict[Any, Any]:
-    """Return the documents of the objects named that keep no versions."""
+def _undated(
+    names: Collection[tuple[Kind, str]], known: core.Catalogue, day: date
+) -> dict[Any, Any]:
+    """Return the documents of the objects named whose versions are told apart by no page."""
     from kvit.catalog import queries
 
     kinds = {kind for kind, _ in names}
@@ -173,7 +175,7 @@ def _undated(names: Collection[tuple[Kind, str]], known: core.Catalogue) -> dict
     calendars = queries.days_of_calendars() if "calendar" in kinds else {}
     standing: Mapping[str, Mapping[str, statements.Stated]] = {
         "meter": {code: statements.statement_of(one) for code, one in known.meters.items()},
-        "discount": {one.code: statements.statement_of(one) for one in known.discounts},
+        "discount": {one.code: statements.statement_of(one) for one in known.discounts_on(day)},
         "coupon": {code: coupon_statement(one) for code, one in coupons.items()},
         "calendar": {code: calendar_statement(code, one) for code, one in calendars.items()},
     }

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
+from kvit.core.catalogue import ALWAYS
 from kvit.platform.tenancy import AppendOnly, TenantModel
 
 AGGREGATIONS = (
@@ -333,7 +334,7 @@ class PriceVersion(Version):
 
 
 class Discount(TenantModel):
-    """A discount for every customer, from one revision of the catalogue until another.
+    """A version of a discount for every customer: from its day on, as of its revision.
 
     Rows are only closed, never edited, so that an earlier bill is explained by what held then.
     """
@@ -345,15 +346,16 @@ class Discount(TenantModel):
     scope = models.CharField(max_length=170, blank=True)  # "", "plan" or "plan/price"
     from_units = models.DecimalField(max_digits=38, decimal_places=12, null=True)
     position = models.IntegerField(default=0)
+    effective_from = models.DateField(default=ALWAYS, db_default=ALWAYS)
     published_revision = models.BigIntegerField()
     obsoleted_revision = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant_id", "code"],
+                fields=["tenant_id", "code", "effective_from"],
                 condition=Q(obsoleted_revision__isnull=True),
-                name="discount_code_unique",
+                name="discount_one_a_day",
             ),
             models.CheckConstraint(
                 condition=Q(percent__isnull=True, fixed__gte=0)

@@ -180,8 +180,9 @@ def calendars(*, as_of: int | None = None) -> dict[str, Calendar]:
 
 @asked_once
 def discounts(*, as_of: int | None = None) -> list[core.StandingDiscount]:
-    """Return the discounts for every customer, as known now or at an earlier revision."""
-    rows = Discount.objects.order_by("position", "code")
+    """Return the versions of the discounts for every customer, as known now or at an earlier
+    revision."""
+    rows = Discount.objects.order_by("position", "code", "effective_from")
     if as_of is None:
         rows = rows.filter(obsoleted_revision__isnull=True)
     else:
@@ -197,6 +198,7 @@ def discounts(*, as_of: int | None = None) -> list[core.StandingDiscount]:
             scope=row.scope,
             from_units=_fraction(row.from_units),
             order=row.position,
+            effective_from=row.effective_from,
         )
         for row in rows
     ]

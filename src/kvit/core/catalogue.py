@@ -10,6 +10,7 @@ from datetime import date
 from fractions import Fraction
 
 from kvit.core.calendars import RUSSIAN, Calendar, RussianCalendar
+from kvit.core.periods import Period
 from kvit.core.pricing import Price
 from kvit.core.pricing.bands import HolidayCalendar
 
@@ -79,7 +80,8 @@ class StandingDiscount:
     """A discount for every customer. `scope`: "" all prices, "plan", or "plan/price".
 
     With `from_units` it is a volume discount: taken off the whole of a price once a service
-    period uses that many units of it.
+    period uses that many units of it. A version holds from its first day until the next of the
+    same code; of a fixed sum, the share of the period's days on which it holds.
     """
 
     code: str
@@ -89,11 +91,11 @@ class StandingDiscount:
     scope: str = ""
     from_units: Fraction | None = None
     order: int = 0
+    effective_from: date = ALWAYS
 
-    def covers(self, terms: PriceTerms, units: Fraction) -> bool:
-        """Whether a price of so many units in the period gets it."""
-        named = self.scope in ("", terms.plan, f"{terms.plan}/{terms.code}")
-        return named and (self.from_units is None or units >= self.from_units)
+    def covers(self, terms: PriceTerms) -> bool:
+        """Whether it is taken off this price, once enough of it was used."""
+        return self.scope in ("", terms.plan, f"{terms.plan}/{terms.code}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Catalogue:
     plans: Mapping[str, tuple[PlanTerms, ...]] = field(default_factory=dict)
     prices: Mapping[str, tuple[PriceTerms, ...]] = field(default_factory=dict)  # by plan
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
-    discounts: tuple[StandingDiscount, ...] = ()  # in the order in which they are taken
+    discounts: tuple[StandingDiscount, ...] = ()  # every version, rising by its first day
     revision: int = 0
     default_calendar: str = ""  # of prices and plans that name none
 
@@ -147,6 +149,21 @@ class Catalogue:
                 waiting += [included for one in versions for included in one.includes]
         return tuple(sorted(days - {ALWAYS}))
 
+    def discounts_on(self, day: date) -> tuple[StandingDiscount, ...]:
+        """Return the discounts in force on `day`, in the order in which they are taken."""
+        chosen = {one.code: one for one in self.discounts if one.effective_from <= day}
+        return tuple(sorted(chosen.values(), key=_turn))
+
+    def share_of(self, discount: StandingDiscount, period: Period) -> Fraction:
+        """Return the share of a period's days on which a version of a discount holds."""
+        later = [
+            one.effective_from
+            for one in self.discounts
+            if one.code == discount.code and one.effective_from > discount.effective_from
+        ]
+        held = min([period.end, *later]) - max(discount.effective_from, period.start)
+        return Fraction(max(held.days, 0), period.days)
+
     def plans_within(self, plan: str, day: date) -> tuple[str, ...]:
         """Return the plan and the plans bundled into it, each once, the plan itself first."""
         found: list[str] = []
@@ -183,11 +200,15 @@ def build(
         plans={code: tuple(sorted(many, key=_first_day)) for code, many in by_plan.items()},
         prices={code: tuple(sorted(many, key=_first_day)) for code, many in priced.items()},
         calendars=calendars,
-        discounts=tuple(sorted(discounts, key=lambda one: (one.order, one.code))),
+        discounts=tuple(sorted(discounts, key=_first_day)),
         revision=revision,
         default_calendar=default_calendar,
     )
 
 
-def _first_day(terms: PlanTerms | PriceTerms) -> date:
+def _first_day(terms: PlanTerms | PriceTerms | StandingDiscount) -> date:
     return terms.effective_from
+
+
+def _turn(discount: StandingDiscount) -> tuple[int, str]:
+    return discount.order, discount.code

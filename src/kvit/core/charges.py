@@ -18,12 +18,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 
-from kvit.core.catalogue import Catalogue, PriceTerms
+from kvit.core.catalogue import Catalogue, PriceTerms, StandingDiscount
 from kvit.core.discounts import Line, apply_discounts
 from kvit.core.extras import COMMITMENT, NOT_ADVANCED, Advanced, advances, true_ups
 from kvit.core.measured import Measured, counters, quantities
-from kvit.core.money import exact_text, minor_text, to_minor
-from kvit.core.periods import local_date
+from kvit.core.money import exact_text, exponent, minor_text, to_minor
+from kvit.core.periods import instant_of, local_date
 from kvit.core.pricing import Priced, PriceError, Quantity, evaluate
 from kvit.core.pricing.composed import Composed
 from kvit.core.pricing.steps import difference
@@ -190,7 +190,7 @@ def rate(
             continue
         for stretch in chain:
             marks.cover(stretch.price, stretch.terms, stretch.start, stretch.end)
-    charges = _discounted(contract, catalogue, found, past)
+    charges = _discounted(case, found, past)
     if "arrears" in whens and not waiting:
         # A price that was never sound stands in no catalogue: its plan is known by `held` alone.
         doubtful = {plan for plan, _ in held}
@@ -218,15 +218,14 @@ def _fees_to_come(case: _Case, chains: Iterable[Sequence[Stretch]], past: Past) 
     for chain in chains:
         with suppress(PriceError):
             owed += _rate_chain(case, [one for one in chain if _is_fee(one)], {})
-    return _discounted(case.contract, case.catalogue, owed, past)
+    return _discounted(case, owed, past)
 
 
-def _discounted(
-    contract: Contract, catalogue: Catalogue, charges: Sequence[Charge], past: Past
-) -> list[Charge]:
+def _discounted(case: _Case, charges: Sequence[Charge], past: Past) -> list[Charge]:
     """Take the company's discounts and then the subscription's; round each charge once."""
     units: dict[str, Fraction] = {}
-    for charge in charges if catalogue.discounts else ():  # nobody else asks
+    currency = case.contract.currency
+    for charge in charges if case.catalogue.discounts else ():  # nobody else asks
         key = charge.stretch.key
         units[key] = units.get(key, ZERO) + charge.units
     lines = [
@@ -234,7 +233,7 @@ def _discounted(
             charge,
             charge.gross,
             (
-                *_standing(catalogue, charge.stretch.terms, units.get(charge.stretch.key, ZERO)),
+                *_standing(case, charge.stretch, units.get(charge.stretch.key, ZERO)),
                 *charge.stretch.discounts,
             ),
         )
@@ -244,19 +243,31 @@ def _discounted(
         replace(
             line.item,
             exact=line.exact,
-            amount_minor=to_minor(line.exact, contract.currency),
+            amount_minor=to_minor(line.exact, currency),
             discounts=line.applied,
         )
         if line.applied
         else line.item
-        for line in apply_discounts(lines, contract.currency, past.spent)
+        for line in apply_discounts(lines, currency, past.spent)
     ]
 
 
-def _standing(catalogue: Catalogue, terms: PriceTerms, units: Fraction) -> Iterable[Discount]:
-    for one in catalogue.discounts:
-        if one.covers(terms, units):
-            yield Discount(one.code, percent=one.percent, fixed=one.fixed)
+def _standing(case: _Case, stretch: Stretch, units: Fraction) -> Iterable[Discount]:
+    """Yield the company's discounts on a price of so many units in the service period."""
+    for one in stretch.standing:
+        if one.from_units is None or units >= one.from_units:
+            yield _given(case, one)
+
+
+def _given(case: _Case, one: StandingDiscount) -> Discount:
+    """Return a discount as the service period gets it: of a fixed sum, the days it holds for."""
+    held = case.catalogue.share_of(one, case.service.period)
+    if one.fixed is None or held == 1:
+        return Discount(one.code, percent=one.percent, fixed=one.fixed)
+    currency = case.contract.currency
+    fixed = Fraction(to_minor(one.fixed * held, currency), 10 ** exponent(currency))
+    # Two halves of one sum are two discounts, each of its own days.
+    return Discount(one.code, fixed=fixed, since=instant_of(one.effective_from, case.contract.zone))
 
 
 def _is_advance_balance(

@@ -373,7 +373,7 @@ def terms_of(stated: list[Stated], *, effective_from: date = core.ALWAYS) -> Ter
                 prices.append(_same(core.PriceTerms, one, effective_from=effective_from))
                 examples[key_of(one)] = one.examples
             case StatedDiscount():
-                discounts.append(_same(core.StandingDiscount, one))
+                discounts.append(_same(core.StandingDiscount, one, effective_from=effective_from))
     return Terms(
         tuple(meters), tuple(plans), tuple(prices), tuple(discounts), coupons, calendars, examples
     )

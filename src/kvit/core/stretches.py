@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
-from kvit.core.catalogue import Catalogue, PlanTerms, PriceTerms
+from kvit.core.catalogue import ALWAYS, Catalogue, PlanTerms, PriceTerms, StandingDiscount
 from kvit.core.discounts import Applied
 from kvit.core.periods import Period, instant_of, local_date
 from kvit.core.pricing import Price, Priced, parse_price
@@ -39,6 +39,7 @@ class Stretch:
     days: Period
     when: str  # when it is charged: see `charged_when`
     attributes: Mapping[str, str] = field(default_factory=dict)
+    standing: tuple[StandingDiscount, ...] = ()  # for every customer, taken before `discounts`
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ def _elementary(
         cuts = {start, end}
         for plan in (spell.terms.plan, *(code for code, _ in spell.terms.add_ons)):
             cuts |= {instant_of(day, contract.zone) for day in catalogue.first_days(plan)}
+        first = [one.effective_from for one in catalogue.discounts if one.effective_from > ALWAYS]
+        cuts |= {instant_of(day, contract.zone) for day in first}
         cuts |= {one.until for one in spell.terms.discounts if one.until is not None}
         trial = _trial_end(contract, spell.terms, catalogue)
         cuts |= {trial} if trial else set()
@@ -145,6 +148,7 @@ def _prices_of(
             # A plan that is bundled and added as well is two charges, never one.
             within = f"+{add_on}/" if code == add_on else f"+{add_on}/{code}/"
             taken.append((code, quantity, within))
+    standing = catalogue.discounts_on(day) if catalogue.discounts else ()
     # A day on which terms change at noon counts wholly for the new terms: shares tile the period.
     days = Period(day, local_date(end, contract.zone))
     for code, quantity, within in taken:
@@ -171,6 +175,7 @@ def _prices_of(
                 days=days,
                 when=charged_when(one, terms.scheme or plan.scheme),
                 attributes=terms.attributes,
+                standing=tuple(discount for discount in standing if discount.covers(one)),
             )
 
 
@@ -261,6 +266,7 @@ def _same(one: Stretch, other: Stretch) -> bool:
         and one.customer == other.customer
         and one.when == other.when
         and one.discounts == other.discounts
+        and one.standing == other.standing
         and _printed(one.plan) == _printed(other.plan)
         and (one.quantity == other.quantity or not reads_quantity(one))
         and (one.attributes == other.attributes or not asks_attributes(one.price))

@@ -13,7 +13,7 @@ from kvit.catalog.models import Draft
 from kvit.catalog.rows import CatalogueIn, DraftInfo
 from kvit.catalog.services._publish import hold_revision, publish
 from kvit.core import statements
-from kvit.core.catalogue import Catalogue
+from kvit.core.catalogue import Catalogue, Meter
 from kvit.core.measured import meters_of
 from kvit.core.periods import local_date
 from kvit.core.statements import Kind
@@ -81,6 +81,12 @@ WORDS: Words = {
         " или поставьте в черновике день раньше.",
         "Calendar “{code}” changes days before {day}: {days}. They were charged by: put them back,"
         " or give the draft an earlier day.",
+    ),
+    "meter_day": (
+        "Счётчик «{code}» уже есть, и то, как он считает, меняется сразу, а не с {day}. Заведите"
+        " счётчик с новым кодом или поставьте в черновике день не позже {today}.",
+        "Meter “{code}” is there already, and how it counts changes at once, not from {day}. Make a"
+        " meter with a new code, or give the draft a day no later than {today}.",
     ),
     "coupon_day": (
         "Купон «{code}» уже принимают, и правка вступит сразу. Поставьте в черновике день не позже"
@@ -280,8 +286,16 @@ def missing_in(stated: CatalogueIn, known: Catalogue) -> Iterator[DraftRefused]:
 
 
 def misdated_in(stated: CatalogueIn, day: date, now: datetime) -> Iterator[DraftRefused]:
-    """Say what cannot hold from that day: a calendar's past stays, a coupon changes at once."""
+    """Say what cannot hold from that day: a calendar's past stays, a coupon and the way a meter
+    counts change at once."""
     today = local_date(now, parties.tenant().row.zone)
+    metered = queries.meters() if stated.meters and day > today else {}
+    for meter in stated.meters:
+        stands = metered.get(meter.code, meter)
+        if _way_of(meter) != _way_of(stands):
+            yield DraftRefused(
+                "meter_day", code=meter.code, day=day.isoformat(), today=today.isoformat()
+            )
     standing = queries.days_of_calendars() if stated.calendars else {}
     for code, days in stated.calendars.items():
         stood = standing.get(code, {})
@@ -300,6 +314,11 @@ def misdated_in(stated: CatalogueIn, day: date, now: datetime) -> Iterator[Draft
             yield DraftRefused("coupon_day", code=coupon.code, day=today.isoformat())
         if coupon.limit is not None and coupon.limit < info.redeemed:
             yield DraftRefused("coupon_used", code=coupon.code, count=info.redeemed)
+
+
+def _way_of(meter: Meter) -> tuple[str, str | None, frozenset[str]]:
+    """How a meter counts; its name and unit are words."""
+    return meter.aggregation, meter.expression, frozenset(meter.dimensions)
 
 
 @transaction.atomic

@@ -156,8 +156,8 @@ def _named(stated: CatalogueIn) -> Iterator[str]:
 
 def _put_discounts(discounts: Iterable[core.StandingDiscount], revision: int) -> None:
     for one in discounts:
-        standing = Discount.objects.filter(code=one.code, obsoleted_revision__isnull=True)
-        standing.update(obsoleted_revision=revision)
+        standing = Discount.objects.filter(code=one.code, effective_from=one.effective_from)
+        standing.filter(obsoleted_revision__isnull=True).update(obsoleted_revision=revision)
         Discount.objects.create(
             code=one.code,
             name=one.name,
@@ -166,6 +166,7 @@ def _put_discounts(discounts: Iterable[core.StandingDiscount], revision: int) ->
             scope=one.scope,
             from_units=_decimal(one.from_units),
             position=one.order,
+            effective_from=one.effective_from,
             published_revision=revision,
         )
 

@@ -38,7 +38,9 @@ def pattern(
 ) -> tuple[Charge, ...] | None:
     """Return the charges of the period without usage; None where it must be rated by itself."""
     spell = contract.spells[0]
-    if len(contract.spells) > 1 or spell.terms.discounts or catalogue.discounts:
+    if len(contract.spells) > 1 or spell.terms.discounts:
+        return None
+    if any(catalogue.share_of(one, service.period) for one in catalogue.discounts):
         return None
     if contract.milestones or not whens <= {"arrears", "advance", "once"}:
         return None

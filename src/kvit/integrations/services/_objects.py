@@ -120,9 +120,12 @@ def _wanted_catalogue(folder: CompanyFolder) -> dict[str, list[Wanted[Any]]]:
             for row in folder.calendars
             if not folder.holds("calendar", row.code)
         ],
-        "discount": sound(
-            "discount", folder.discounts, lambda row: _same_fields(core.StandingDiscount, row)
-        ),
+        "discount": [
+            _wanted(row.code, one, row.place, _discount_image(one))
+            for row in folder.discounts
+            if not folder.holds("discount", row.code)
+            for one in [_same_fields(core.StandingDiscount, row)]
+        ],
         "coupon": sound("coupon", folder.coupons, lambda row: _same_fields(CouponTerms, row)),
     }
 
@@ -135,7 +138,8 @@ def _present_catalogue() -> dict[str, dict[str, Mapping[str, Any]]]:
         "plan": {code: _image(versions[0]) for code, versions in known.plans.items()},
         "price": {_key(one): _image(one) for many in known.prices.values() for one in many},
         "calendar": dict(catalog.calendar_days()),
-        "discount": {one.code: plain(asdict(one)) for one in known.discounts},
+        # A folder states what holds from the beginning: the first version of each.
+        "discount": {one.code: _discount_image(one) for one in reversed(known.discounts)},
         "coupon": {code: plain(asdict(one)) for code, one in catalog.coupons().items()},
     }
 
@@ -201,6 +205,14 @@ def _image(terms: core.PriceTerms | core.PlanTerms) -> Mapping[str, Any]:
         return plain(asdict(replace(terms, version_id="")))
     fields = {name: getattr(terms, name) for name in _PRICE_FIELDS}
     return plain({**fields, "price": terms.price.document()})
+
+
+def _discount_image(terms: core.StandingDiscount) -> dict[str, Any]:
+    """Return what a discount says; its day only if it has one, as folders were remembered."""
+    said: dict[str, Any] = plain(asdict(terms))
+    if terms.effective_from == core.ALWAYS:
+        del said["effective_from"]
+    return said
 
 
 _PRICE_FIELDS = (

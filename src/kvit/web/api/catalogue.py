@@ -189,7 +189,7 @@ def read_catalogue(request: HttpRequest, query: Query[DayQuery]) -> CatalogueOut
         meters=[_written(one) for one in known.meters.values()],
         plans=[_written(one) for one in plans],
         prices=[documents[name] for name in names],
-        discounts=[_written(one) for one in known.discounts],
+        discounts=[_written(one) for one in known.discounts_on(day)],
         coupons=[documents[name] for name in dated if name[0] == "coupon"],
         calendars=[documents[name] for name in dated if name[0] == "calendar"],
     )

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kvit.catalog import queries
-from kvit.core.catalogue import Catalogue, PlanTerms, PriceTerms
+from kvit.core.catalogue import Catalogue, PlanTerms, PriceTerms, StandingDiscount
 from kvit.core.periods import local_date
 from kvit.core.pricing.in_words import in_words
 from kvit.core.pricing.labels import choice_label, model_label
@@ -228,7 +228,7 @@ def plan(request: HttpRequest, code: str) -> HttpResponse:
                 if one.effective_from > today
             ],
             "discounts": [
-                one for one in known.discounts
+                one for one in _discounts(known, today)
                 if not one.scope or one.scope.partition("/")[0] == code
             ],
             "taken": subscriptions.taken(now=request.now).get(code, 0),
@@ -251,6 +251,12 @@ def _prices(known: Catalogue, code: str, day: date) -> Iterator[dict[str, Any]]:
             "when": choice_label(one.when, lang()),
             "prorate": choice_label(one.prorate, lang()),
         }
+
+
+def _discounts(known: Catalogue, today: date) -> list[StandingDiscount]:
+    """What is taken today in its order, then what begins later, by its day."""
+    coming = [one for one in known.discounts if one.effective_from > today]
+    return [*known.discounts_on(today), *coming]
 
 
 def _terms(plan: PlanTerms) -> Iterator[tuple[str, str]]:
@@ -300,11 +306,12 @@ def _meters(_after: str, _limit: int) -> Page[dict[str, Any]]:
 
 @page("catalogue/discounts/", name="discounts", right="catalogue.read")
 def discounts(request: HttpRequest) -> HttpResponse:
+    today = local_date(request.now, parties.tenant().row.zone)
     return render(
         request,
         "office/catalogue/discounts.html",
-        {"discounts": queries.discounts(), "coupons": queries.coupon_infos().values(),
-         "currency": parties.tenant().row.currency},
+        {"discounts": _discounts(queries.catalogue(), today), "today": today,
+         "coupons": queries.coupon_infos().values(), "currency": parties.tenant().row.currency},
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Drafts: what is about to change, beside what stands; who is met; published or given up."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -51,7 +51,6 @@ LISTING = Listing(
 )  # fmt: skip
 STATES = {"open": "draft", "published": "published", "discarded": "void"}
 SHOWN_STAYING = 50
-AT_ONCE = frozenset({"meter", "discount"})  # they have no day: what is billed next is billed so
 
 
 class DraftForm(OfficeForm):
@@ -102,10 +101,14 @@ def _new_form(request: HttpRequest) -> DraftForm:
 
 
 def _first_day(request: HttpRequest) -> date:
-    """Tomorrow; today for a coupon that is taken already, for its change holds at once."""
-    asked = request.POST
-    is_taken = asked.get("kind") == "coupon" and asked.get("key", "") in queries.coupons()
-    return _tomorrow(request) - timedelta(days=int(is_taken))
+    """Tomorrow; today for a coupon or a meter that stands, for its change holds at once."""
+    kind, key = request.POST.get("kind"), request.POST.get("key", "")
+    standing: Collection[str] = ()
+    if kind == "coupon":
+        standing = queries.coupons()
+    elif kind == "meter":
+        standing = queries.meters()
+    return _tomorrow(request) - timedelta(days=int(key in standing))
 
 
 def _tomorrow(request: HttpRequest) -> date:
@@ -186,7 +189,6 @@ def _changes(draft: UUID) -> dict[str, Any]:
             for one in changes
         ],
         "conflict": any(one.conflict for one in changes),
-        "at_once": any(one.kind in AT_ONCE for one in changes),
         "can_simulate": any(one.kind != "coupon" for one in changes),
     }
 

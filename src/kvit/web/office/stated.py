@@ -46,7 +46,10 @@ def stated(request: HttpRequest, kind: str, key: str) -> HttpResponse:
         raise Http404
     today = local_date(request.now, parties.tenant().row.zone)
     name: tuple[Kind, str] = (kind, key)  # type: ignore[assignment]
-    document = queries.stands([name], today).get(name)
+    coming = [one.effective_from for one in queries.discounts() if one.code == key]
+    days = [today, *(coming if kind == "discount" else ())]
+    standing = (queries.stands([name], day).get(name) for day in days)
+    document = next((one for one in standing if one is not None), None)
     if document is None:
         raise Http404
     history = queries.stated_history(*name)
