@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kvit.core.columnar import NotColumnar
 from kvit.core.columnar.destinations import Prefixes
 from kvit.core.columnar.digits import NOBODY, key_of, keys_of, with_room
+from kvit.core.columnar.hours import SPAN, Line
 from kvit.core.columnar.online import Online
 from kvit.core.columnar.sessions import LONGEST, Calls, Tariff, charge_calls, tariff_of
 from kvit.core.pricing import PriceError, Quantity, Session, evaluate, parse_price
@@ -178,7 +179,16 @@ def bytes_of(said: Sequence[bytes]) -> Any:
     return with_room(np.frombuffer(whole, np.uint8), 0, len(whole))
 
 
-@given(st.lists(st.text("0189/:é\x00\x7f", max_size=24) | st.text("09", max_size=24), min_size=1))
+ALIKE = st.integers(0, 26).flatmap(  # none shorter: words of many are read whole
+    lambda least: st.lists(
+        st.text("0189/:é\x00\x7f", min_size=least, max_size=34)
+        | st.text("09", min_size=least, max_size=34),
+        min_size=1,
+    )
+)
+
+
+@given(ALIKE)
 def test_a_key_is_the_same_of_one_and_of_many(numbers: list[str]) -> None:
     said = [one.encode() for one in numbers]
     ends = np.cumsum([len(one) for one in said])
@@ -216,6 +226,34 @@ def test_the_longest_prefix_is_found_among_ranges(numbers: list[str], known: lis
     for place, number in enumerate(numbers):
         if keys[place] != NOBODY:
             assert told[place] == prefixes.of_text(number)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.sets(st.integers(0, 1), max_size=2) | st.sets(st.integers(0, 2**41)), min_size=1),
+    st.sampled_from([(2**41 + 1, 1), (2**46, 20)]),  # so many that they have longer ticks
+    st.data(),
+)
+def test_a_stretch_is_found_as_a_search_finds_it(
+    schedules: list[set[int]], size: tuple[int, int], data: st.DataObject
+) -> None:
+    length, times = size
+    borders = [sorted({0, *one}) for one in schedules * times]
+    keys = np.array([n * SPAN + at for n, one in enumerate(borders) for at in one])
+    line = Line(7, 7 + length, keys, np.zeros_like(keys), np.zeros_like(keys))
+    asked = data.draw(
+        st.lists(
+            st.tuples(
+                st.integers(0, len(borders) - 1),
+                st.sampled_from([at for one in borders for at in one]) | st.integers(0, length - 1),
+            ),
+            min_size=1,
+        )
+    )
+    which, since = np.array(asked).T
+    found = line.stretch(which, since + 7)
+    expected = np.searchsorted(keys, which * SPAN + since, side="right") - 1
+    assert found.tolist() == expected.tolist()
 
 
 def test_the_worked_example() -> None:

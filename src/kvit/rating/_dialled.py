@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from kvit.core.catalogue import Meter
 from kvit.core.columnar.dialled import Dialled, Wall
-from kvit.core.columnar.digits import CHUNK, NOBODY, key_of, keys_of, with_room, words
+from kvit.core.columnar.digits import (
+    CHUNK,
+    NOBODY,
+    WORDS,
+    key_of,
+    keys_in,
+    keys_of,
+    with_room,
+    words,
+)
 from kvit.core.columnar.exact import split
 from kvit.core.columnar.runs import Rows
 from kvit.core.columnar.sessions import LONGEST
@@ -19,8 +28,8 @@ from kvit.core.pricing.bands import SECOND
 from kvit.rating._counted import Counted
 
 # Where the number is the only dimension: what stands before it, eight bytes at a time, and after.
-_BEFORE = np.frombuffer(b'{"destination":"', "<u8")
-_AFTER = np.frombuffer(b'"}', "<u2")[0]
+_BEFORE = np.frombuffer(b'{"destination":"', np.uint64)
+_AFTER = b'"}'
 _AROUND = 16, 2
 _NEVER = -1  # microseconds of a session that has none: it is odd
 
@@ -60,12 +69,17 @@ def _read_alone(data: NDArray[np.uint8], edges: Rows, keys: Rows) -> None:
     """Read the texts whose only dimension is the number."""
     begins, ends = edges[:-1], edges[1:]
     before, after = _AROUND
-    eight, two = words(data, np.dtype("<u8")), words(data, np.dtype("<u2"))
+    read = words(data, begins, len(_BEFORE) + WORDS)
     alone = ends - begins >= before + after
-    alone &= (eight[begins] == _BEFORE[0]) & (eight[begins + 8] == _BEFORE[1])
-    alone &= two[ends - after] == _AFTER
-    rows = slice(None) if alone.all() else np.flatnonzero(alone)
-    keys[rows] = keys_of(data, begins[rows] + before, ends[rows] - after)
+    for place, word in enumerate(_BEFORE):
+        alone &= read[:, place] == word
+    for place, byte in enumerate(_AFTER):
+        alone &= data[ends + (place - after)] == byte
+    if alone.all():
+        keys[:] = keys_in(read[:, len(_BEFORE) :], data, begins + before, ends - after)
+    else:
+        rows = np.flatnonzero(alone)
+        keys[rows] = keys_of(data, begins[rows] + before, ends[rows] - after)
 
 
 def _microseconds(values: Rows, scale: int) -> Rows:
@@ -73,6 +87,7 @@ def _microseconds(values: Rows, scale: int) -> Rows:
     marked."""
     within = np.minimum(values, (LONGEST + SECOND) * scale // SECOND)
     if SECOND % scale == 0:
-        return within * (SECOND // scale)
+        within *= SECOND // scale
+        return within
     whole, rest = split(within, scale // SECOND)
     return np.where(rest == 0, whole, _NEVER)

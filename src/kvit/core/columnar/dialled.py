@@ -51,8 +51,9 @@ class Dialled:
     def charged(self, tariff: Tariff) -> Charged:
         begin, end = int(self.starts.min()), int(self.starts.max()) + 1
         line = tariff.line(self.wall.zone, begin, end, self.wall.calendar)
-        routes = tariff.prefixes.of_keys(np.maximum(self.numbers, 0))
         named = np.flatnonzero(self.numbers < 0)
+        keys = np.maximum(self.numbers, 0) if len(named) else self.numbers
+        routes = tariff.prefixes.of_keys(keys)
         if len(named):
             known = np.array([tariff.prefixes.of_text(one) for one in self.texts], np.int64)
             routes[named] = known[-1 - self.numbers[named]]

@@ -8,7 +8,7 @@ product and a shift each, where they stand: of "12" the 1 becomes 2 × 11 + 3.
 """
 
 import sys
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,8 @@ NOBODY: Final = -1  # of what is not digits alone
 CHUNK: Final = 1 << 15  # numbers whose columns stay in the processor's cache
 _WEIGHTS: Final[tuple[int, ...]] = tuple(BASE ** (DIGITS - n) for n in range(DIGITS + 1))
 _WORD: Final = 8
-_ROOM: Final = 3 * _WORD
+WORDS: Final = 3  # of a number that is read
+_ROOM: Final = 5 * _WORD  # from where a number, or what stands before it, begins
 _ZEROS: Final = 0x3030303030303030  # "00000000"
 _ONES: Final = 0x0101010101010101
 _ABOVE_NINE: Final = 0x7676767676767676  # carries into the highest bit of a byte above 9
@@ -51,10 +52,10 @@ def key_of(number: str) -> int:
 def keys_of(data: NDArray[np.uint8], starts: Rows, ends: Rows) -> Rows:
     """Return the same of many: of `data` (see `with_room`), from `starts` to `ends`."""
     keys = np.empty(len(starts), np.int64)
-    eights = words(data, np.dtype(np.uint64))
     for first in range(0, len(starts), CHUNK):
         part = slice(first, first + CHUNK)
-        _read(data, eights, starts[part], ends[part], keys[part])
+        read = words(data, starts[part], WORDS)
+        keys[part] = keys_in(read, data, starts[part], ends[part])
     return keys
 
 
@@ -66,32 +67,46 @@ def with_room(data: NDArray[np.uint8], begin: int, end: int) -> NDArray[np.uint8
     return np.append(found, np.zeros(missing, np.uint8)) if missing else found
 
 
-def words(data: NDArray[np.uint8], kind: "np.dtype[Any]") -> NDArray[Any]:
-    """Return the number that begins at each byte."""
-    return np.ndarray((len(data) - kind.itemsize + 1,), kind, data.data, strides=(1,))
+def words(data: NDArray[np.uint8], starts: Rows, count: int) -> Words:
+    """Return the first words from each place on, a row each: at one stroke, since each of them by
+    itself, none beginning where the processor likes a word to, takes as long as all of them."""
+    size = count * _WORD
+    rows = np.ndarray((len(data) - size + 1,), np.dtype((np.void, size)), data.data, strides=(1,))
+    return rows[starts].view(np.uint64).reshape(-1, count)
 
 
-def _read(data: NDArray[np.uint8], eights: Words, starts: Rows, ends: Rows, keys: Rows) -> None:
+def keys_in(read: Words, data: NDArray[np.uint8], starts: Rows, ends: Rows) -> Rows:
+    """Return the keys of numbers from `starts` to `ends`, whose first `WORDS` words are read."""
     lengths = ends - starts
-    longest = int(lengths.max())
-    odd = np.zeros(len(keys), np.bool_)
-    keys[:] = 0
+    shortest, longest = (int(lengths.min()), int(lengths.max())) if len(lengths) else (0, 0)
+    odd = np.zeros(len(starts), np.uint64)  # its highest bits: of a byte that is no digit
+    keys = np.zeros(len(starts), np.int64)
     for place in range(0, min(longest, DIGITS), _WORD):
         size = min(DIGITS - place, _WORD)
-        kept = _KEPT[np.clip(lengths - place, 0, size)]
-        digits = (eights[starts + place] ^ np.uint64(_ZEROS)) & kept
-        odd |= ((digits + np.uint64(_ABOVE_NINE)) | digits) & np.uint64(_HIGHEST) != 0
-        digits += np.uint64(_ONES) & kept
+        digits = read[:, place // _WORD] ^ np.uint64(_ZEROS)
+        if shortest - place < _WORD:
+            kept = _KEPT[np.clip(lengths - place, 0, size)]
+            digits &= kept
+            ones: Words | np.uint64 = np.uint64(_ONES) & kept
+        else:
+            ones = np.uint64(_ONES)
+        odd |= (digits + np.uint64(_ABOVE_NINE)) | digits
+        digits += ones
         digits <<= np.uint64(8 * (_WORD - size))  # the last word has fewer: to its far end
         keys += _joined(digits) * _WEIGHTS[place + size]
+    is_odd = odd & np.uint64(_HIGHEST) != 0
     for place in range(DIGITS, longest):
         rows = np.flatnonzero(lengths > place)
-        odd[rows] |= data[starts[rows] + place] - np.uint8(ord("0")) > 9
-    keys[odd] = NOBODY
+        is_odd[rows] |= data[starts[rows] + place] - np.uint8(ord("0")) > 9
+    keys[is_odd] = NOBODY
+    return keys
 
 
 def _joined(digits: Words) -> Rows:
-    """Return eight digits, the first one the greatest, as a number of base 11."""
+    """Return eight digits, the first one the greatest, as a number of base 11, in their place."""
     for factor, bits, kept in _JOINS:
-        digits = (digits * np.uint64(factor) + (digits >> np.uint64(bits))) & np.uint64(kept)
+        second = digits >> np.uint64(bits)
+        digits *= np.uint64(factor)
+        digits += second
+        digits &= np.uint64(kept)
     return digits.view(np.int64)

@@ -64,8 +64,8 @@ class Runs:
 
     def how_many(self, rows: NDArray[np.bool_]) -> Rows:
         """Return of how many rows of each run something is true."""
-        if not len(self.starts):
-            return self.starts
+        if not rows.any():
+            return np.zeros(len(self.starts), np.int64)
         # Halves of a word: ten times faster, from truths; no run has 2³¹ rows.
         return self._differences(np.cumsum(rows, dtype=np.int32)).astype(np.int64)
 
