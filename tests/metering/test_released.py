@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -95,18 +96,16 @@ def answers(versions: list[int]) -> dict[str, Any]:
         EventFilter(subject="Я", **part),
     ]  # fmt: skip
     with transaction.atomic():
-        batched = [
-            sorted(key for batch in queries.first_used(NOVEMBER) for key in batch),
-            sorted((kind, code, sorted(meters)) for batch in queries.subject_batches(part["until"])
-                   for kind, code, meters in batch),
-        ]  # fmt: skip
+        used: dict[tuple[str, str], datetime] = {}
+        for one in chain.from_iterable(queries.subjects_used(part["until"], ["gib"], size=3)):
+            used[one[:2]] = min(one.first, used.get(one[:2], one.first))
     subjects = [("subscription", code) for code in SUBJECTS[:4]]
     return {
         "usage": [read(version) for version in versions],
         "columns": [columns(version, **part) for version in versions],
         "keys": [queries.distinct_keys(as_of=version, **part) for version in [None, *versions]],
         "some keys": queries.distinct_keys(subjects=["s-1", "Я"]),
-        "batches": batched,
+        "used": used,
         "changed": [queries.changed_since(one, before=part["until"]) for one in [0, *versions]],
         "in use": [queries.subjects_in_use(kind, [*SUBJECTS, "?"], **part)
                    for kind in ("subscription", "customer")],

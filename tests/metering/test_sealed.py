@@ -13,6 +13,7 @@ from uuid import UUID
 import numpy as np
 import pyarrow as pa
 import pytest
+from django.db import transaction
 
 from kvit.metering import _seal, _segments, queries, services
 from kvit.metering._sealed import chain
@@ -258,3 +259,29 @@ def test_threads_read_one_segment_at_the_same_time(file_store: Path) -> None:
     finally:
         sys.setswitchinterval(before)
     assert seen == [True] * len(threads)
+
+
+def test_whoever_used_anything_is_seen_at_a_glance(tenant: UUID, now: datetime) -> None:
+    take(now, 1)
+    names = [row.event_id for row in queries.events(queries.EventFilter(), limit=3).rows]
+    services.retract([("a", name) for name in names], reason="w", actor="x", now=now)
+    for until in (OCTOBER + timedelta(days=2), NOVEMBER) * 2:
+        wanted = queries.distinct_keys(until=until)
+        firsts: dict[tuple[str, str], datetime] = {}
+        odd = set()
+        for one in glanced(until, {"gib", "Ж"}):
+            firsts[one[:2]] = min(one.first, firsts.get(one[:2], one.first))
+            odd |= {one[:2]} if one.is_odd else set()
+        # Those of whom all was undone may be among them, nobody is left out.
+        assert {key[:2] for key in wanted} <= firsts.keys() <= set(KEYS)
+        assert all(firsts[key[:2]] <= key.first < until for key in wanted)
+        assert {key[:2] for key in wanted if key.meter == "calls"} <= odd
+        assert not any(one.is_odd for one in glanced(until, {"calls", "gib", "Ж"}))
+        if until == NOVEMBER and not Segment.objects.exists():  # then the same once it is sealed
+            services.seal(now=now)
+            take(now, 2, 20)
+
+
+def glanced(until: datetime, meters: set[str]) -> list[queries.Used]:
+    with transaction.atomic():
+        return [one for batch in queries.subjects_used(until, meters, size=4) for one in batch]

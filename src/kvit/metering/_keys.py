@@ -35,7 +35,6 @@ from kvit.metering.models import Retraction
 from kvit.metering.rows import EARLIEST, LATEST
 from kvit.platform.tenancy import current_tenant_id
 
-BATCH = 20_000  # keys read at a time
 Name = tuple[str, str, str]
 _TABLE_KEYS = f"""
     SELECT subject_kind, subject, meter, count(*) AS events, min("time") AS first,
@@ -84,31 +83,6 @@ def distinct_keys(
     """Return each (kind, subject, meter) with events in [since, until): to find what waits."""
     with _all_keys(since, until, as_of=as_of, subjects=subjects) as (sql, parameters):
         return _keys(f"{sql} ORDER BY 1, 2, 3", parameters)
-
-
-def first_used(until: datetime, *, size: int = BATCH) -> Iterator[list[tuple[str, str, datetime]]]:
-    """Yield (kind, subject, first event) of all usage before `until`, some at a time, in order,
-    inside the caller's transaction."""
-    _ask_transaction()
-    with _all_keys(EARLIEST, until) as (sql, parameters):
-        yield from _batches(
-            f"SELECT subject_kind, subject, min(first) FROM ({sql}) k GROUP BY 1, 2 ORDER BY 1, 2",
-            parameters,
-            size,
-        )
-
-
-def subject_batches(
-    until: datetime, *, size: int = BATCH
-) -> Iterator[list[tuple[str, str, list[str]]]]:
-    """Yield (kind, subject, meters) of all usage before `until`; see `first_used`."""
-    _ask_transaction()
-    with _all_keys(EARLIEST, until) as (sql, parameters):
-        yield from _batches(
-            f"SELECT subject_kind, subject, array_agg(DISTINCT meter) FROM ({sql}) k GROUP BY 1, 2",
-            parameters,
-            size,
-        )
 
 
 @transaction.atomic
@@ -298,18 +272,6 @@ def _looked_at(
     ends = np.cumsum(counts)[some]
     first[some], last[some] = times[ends - counts[some]], times[ends - 1]
     return counts, first, last
-
-
-def _ask_transaction() -> None:
-    if not connection.in_atomic_block:
-        raise transaction.TransactionManagementError("batches are read inside a transaction")
-
-
-def _batches(sql: str, parameters: dict[str, Any], size: int) -> Iterator[list[Any]]:
-    with connection.chunked_cursor() as cursor:
-        cursor.execute(sql, parameters)
-        while batch := cursor.fetchmany(size):
-            yield batch
 
 
 def _keys(sql: str, parameters: dict[str, Any]) -> list[Key]:

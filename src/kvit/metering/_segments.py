@@ -277,6 +277,13 @@ class Segment:
         table = pq.ParquetFile(self._index, memory_map=True).read(["first", "last"])
         return table["first"].to_numpy(), table["last"].to_numpy()
 
+    @property
+    def firsts(self) -> Rows:
+        """Return the first moment of each run; unlike `times` it is not kept."""
+        file = pq.ParquetFile(self._index, memory_map=True)
+        found: Rows = file.read(["first"], use_threads=False)["first"].to_numpy()
+        return found
+
     @cached_property
     def first(self) -> int:
         """Return the first moment of all."""

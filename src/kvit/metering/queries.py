@@ -33,8 +33,6 @@ from kvit.metering._keys import (
     Key,
     changed_since,
     distinct_keys,
-    first_used,
-    subject_batches,
     subjects_in_use,
 )
 from kvit.metering._late import LateUsage, late_usage
@@ -73,6 +71,7 @@ from kvit.metering._to_decide import (
     rejections_to_mend,
     still_rejected,
 )
+from kvit.metering._used import Used, subjects_used
 from kvit.metering.models import (
     Batch,
     ConflictEvent,
@@ -88,11 +87,11 @@ __all__ = [
     "DIMENSIONS", "TEXTS", "TIMES", "BatchRow", "BulkRequest", "Counts", "DaySum", "EventFilter",
     "EventRow", "EventView", "HeldBack", "IntakeSums", "Key", "LateUsage", "MeterDay", "Problem",
     "Settled", "Stored", "ToDecide", "Traces", "Unread", "UsageBatch", "UsageColumns", "UsageRange",
-    "UsageRow", "batches", "bulk_request", "by_day", "changed_since", "conflicts",
-    "conflicts_to_decide", "counts", "days_of", "distinct_keys", "event", "events", "first_used",
-    "held_back", "intake_sums", "last_views", "late_usage", "latest_version", "listed_batches",
-    "may_see", "problems", "rejections", "rejections_to_mend", "rows", "segment_digests", "sources",
-    "sources_of", "standing", "stored", "subject_batches", "subjects_in_use", "traces",
+    "UsageRow", "Used", "batches", "bulk_request", "by_day", "changed_since", "conflicts",
+    "conflicts_to_decide", "counts", "days_of", "distinct_keys", "event", "events", "held_back",
+    "intake_sums", "last_views", "late_usage", "latest_version", "listed_batches", "may_see",
+    "problems", "rejections", "rejections_to_mend", "rows", "segment_digests", "sources",
+    "sources_of", "standing", "stored", "subjects_in_use", "subjects_used", "traces",
     "undone_since", "unread", "unread_requests", "usage", "usage_ranges",
 ]  # fmt: skip
 

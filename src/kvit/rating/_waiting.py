@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -26,6 +27,15 @@ from kvit.subscriptions.rows import SubscriptionInfo
 CHUNK = 500
 OWN = "subscription"  # a subject that names its subscription
 IN_ADVANCE = frozenset({"advance", "once"})
+Subject = tuple[str, str]  # kind and code
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """Of whom usage may wait. Nobody else's does, but for want of a price."""
+
+    unknown: set[str] = field(default_factory=set)  # nobody may know whose it is, or its meter
+    outside: set[Subject] = field(default_factory=set)  # some may lie outside of their time
 
 
 def waiting_events(until: datetime, held: Iterable[str] = ()) -> int:
@@ -50,15 +60,32 @@ def waiting_usage(until: datetime, held: Iterable[str] = ()) -> tuple[int, list[
 @transaction.atomic
 def keys_nobody_takes(until: datetime) -> list[Key]:
     """Return the usage before `until` whose meter, subscription or customer nobody knows."""
-    meters, suspects = set(catalog.meters()), list[str]()
-    for batch in metering.subject_batches(until):
-        known = subscriptions.known_codes([code for kind, code, _ in batch if kind == OWN])
-        suspects += [
-            code
-            for kind, code, used in batch
-            if kind != OWN or code not in known or not meters.issuperset(used)
-        ]
-    return nobody_takes(metering.distinct_keys(until=until, subjects=suspects)) if suspects else []
+    return nobodys_keys(suspects(until), until)
+
+
+def nobodys_keys(among: Suspects, until: datetime) -> list[Key]:
+    """Return what of the suspects' usage nobody takes."""
+    if not among.unknown:
+        return []
+    return nobody_takes(metering.distinct_keys(until=until, subjects=sorted(among.unknown)))
+
+
+def suspects(until: datetime) -> Suspects:
+    """Look once at all of whom there is usage before `until`, in the caller's transaction. Nearly
+    everybody is quickly seen to be beyond question."""
+    meters = set(catalog.meters())
+    found = Suspects()
+    for batch in metering.subjects_used(until, meters):
+        own = [one.subject for one in batch if one.subject_kind == OWN]
+        starts = subscriptions.serving_since(own)
+        known = subscriptions.known_codes([code for code in own if code not in starts])
+        for kind, subject, first, is_odd in batch:
+            start = starts.get(subject) if kind == OWN else None
+            if start is None or first < start:
+                found.outside.add((kind, subject))
+            if is_odd or (start is None and (kind != OWN or subject not in known)):
+                found.unknown.add(subject)
+    return found
 
 
 def nobody_takes(keys: Sequence[Key]) -> list[Key]:

@@ -10,12 +10,11 @@ from kvit.metering import queries as metering
 from kvit.metering.queries import Key
 from kvit.metering.rows import LATEST
 from kvit.parties import queries as parties
-from kvit.rating._waiting import keys_nobody_takes, outside_spans
+from kvit.rating._waiting import Subject, Suspects, nobodys_keys, outside_spans, suspects
 from kvit.rating.models import RatedPeriod
 from kvit.rating.rows import Waiting
 from kvit.subscriptions import queries as subscriptions
 
-Subject = tuple[str, str]  # kind and code
 TOGETHER = 5_000  # subjects of whom something may be outside of their time
 _INSTANT = timedelta(microseconds=1)  # times are kept to it
 
@@ -26,16 +25,15 @@ def waiting_by_reason(until: datetime = LATEST) -> list[Waiting]:
 
     What a folder's fault holds is not among it: only a run that reads the folder knows.
     """
-    suspects = [one for some in metering.first_used(until) for one in _not_within(some)]
-    starts = range(0, len(suspects), TOGETHER)
-    outside = [
-        one for start in starts for one in _outside(suspects[start : start + TOGETHER], until)
-    ]
-    return [*_nobody_takes(until), *outside, *_unpriced(until)]
+    among = suspects(until)
+    whom = sorted(among.outside)
+    starts = range(0, len(whom), TOGETHER)
+    outside = [one for start in starts for one in _outside(whom[start : start + TOGETHER], until)]
+    return [*_nobody_takes(among, until), *outside, *_unpriced(until)]
 
 
-def _nobody_takes(until: datetime) -> Iterator[Waiting]:
-    keys: list[Key] = keys_nobody_takes(until)
+def _nobody_takes(among: Suspects, until: datetime) -> Iterator[Waiting]:
+    keys = nobodys_keys(among, until)
     reasons = reasons_of(keys)
     for key, reason in zip(keys, reasons, strict=True):
         yield Waiting(reason, *key[:4], key.first, key.last + _INSTANT)
@@ -61,20 +59,9 @@ def _reason(
     return "usage_ambiguous"
 
 
-def _not_within(used: Sequence[tuple[str, str, datetime]]) -> list[Subject]:
-    """Leave out those of whom all events are of a subscription's own time: nearly everybody, and
-    quickly seen."""
-    starts = subscriptions.serving_since(sorted({subject for _, subject, _ in used}))
-    return [
-        (kind, subject)
-        for kind, subject, first in used
-        if kind != "subscription" or subject not in starts or first < starts[subject]
-    ]
-
-
-def _outside(suspects: Sequence[Subject], until: datetime) -> Iterator[Waiting]:
-    meant = set(suspects)
-    names = sorted({subject for _, subject in suspects})
+def _outside(whom: Sequence[Subject], until: datetime) -> Iterator[Waiting]:
+    meant = set(whom)
+    names = sorted({subject for _, subject in whom})
     keys = [
         one
         for one in metering.distinct_keys(until=until, subjects=names)
