@@ -1,7 +1,7 @@
 """A month of a company, billed from its files: how fast, beside the loop written first.
 
     ./kvit bench billrun [--accounts 2000] [--events 300000] [--json]
-    ./kvit bench billrun --accounts 1000000 --workers 2 [--kill | --growth]
+    ./kvit bench billrun --accounts 1000000 --workers 2 [--kill | --growth] [--keep DIR]
 
 Kvit's side is `kvit bill` on a generated folder: read, import, take usage in, rate, invoice,
 number, post, publish, audit; with `--print` the PDFs too. The peer bills a smaller company with as
@@ -12,7 +12,8 @@ explains nothing, so the ratio flatters it. Every total is compared with `expect
 With `--workers` the company is seeded by statements, and so many workers share the run (`shared`);
 with `--kill` one of them is killed when a quarter is issued, and another comes. With `--growth` a
 twentieth and a quarter of the accounts are billed before all of them, and the twentieth once more
-with a kill: cost and memory by size, and totals that are the same.
+with a kill: cost and memory by size, and totals that are the same. The company of the last run
+stays in the folder of `--keep`, to be looked at: `KVIT_DATA=DIR/data ./kvit verify`.
 """
 
 import argparse
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="processes that share the run")
     parser.add_argument("--kill", action="store_true", help="kill one of the workers")
     parser.add_argument("--growth", action="store_true", help="bill smaller sizes before")
+    parser.add_argument("--keep", type=Path, help="an empty folder where the company stays")
     args = parser.parse_args()
     if args.child == "worker":
         shared.work()
@@ -109,9 +111,9 @@ def compare_shared(args: argparse.Namespace) -> None:
         "every total equals the sum in plain fractions, every number is there once",
         [loop],
     )
-    for accounts, kill in runs:
-        with workplace() as place:
-            ours = shared.measured(place, accounts, args.workers, kill=kill)
+    for place, (accounts, kill) in enumerate(runs, 1):
+        with workplace(args.keep if place == len(runs) else None) as folder:
+            ours = shared.measured(folder, accounts, args.workers, kill=kill)
         _add_shared(report, accounts, kill, ours)
     report.show(as_json=args.json)
 

@@ -57,8 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help=either(
-            "pages, export, rating: папка, где сделанное остаётся и годится снова",
-            "pages, export, rating: a folder in which what was made stays and is used again",
+            "папка, где сделанное остаётся; для pages, export и rating годится снова",
+            "a folder in which what was made stays; pages, export and rating use it again",
         ),
     )
     parser.add_argument(
