@@ -84,12 +84,12 @@ def test_deep_nesting_is_refused(company: Company, opening: str) -> None:
 def test_a_number_of_a_million_digits_is_refused_at_once(company: Company) -> None:
     company.write("usage/long.jsonl", '{"id": "x", "value": ' + "9" * 900_000 + "}\n")
     company.append("subscriptions.csv", f"c-1,alfa,basic,2026-10-01,{'9' * 100_000}\n")
-    started = time.monotonic()
+    started = time.process_time()
     folder = company.read()
     codes = [
         item.code for source in folder.usage for item in source.rows() if isinstance(item, Fault)
     ]
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     assert [fault.code for fault in folder.faults] == ["bad_number"]
     assert len(codes) == 1
 

@@ -191,7 +191,7 @@ def test_a_revoked_key_opens_the_lane_no_more_once_that_is_told(
 
     async def walk() -> None:
         calls = Calls(caller.key)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not calls.lane._heard:  # until the lane hears
                 assert (await calls(lane.BULK, EVENT))[0] == 202
             assert (await calls(lane.BULK, EVENT))[0] == 202
@@ -307,7 +307,7 @@ def test_a_worker_takes_up_what_came_though_one_company_stumbles(
     monkeypatch.setattr(durable_log, "FILE_S", 0.01)
     monkeypatch.setattr(sealing, "LOOK_S", 0.01)
     durable_log.writer().close()
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     with sealing.taking_up():
         while queries.unread().events and time.monotonic() < until:
             time.sleep(0.02)

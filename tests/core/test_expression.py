@@ -125,10 +125,10 @@ def test_numbers_cannot_grow_without_end() -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_ends_at_once_in_a_number_or_a_refusal(source: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with contextlib.suppress(ExpressionError):
         value(source, x=F(3), base=F(100), zone="far")
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 @given(st.lists(st.sampled_from("x 1 2.5 + - * / ( ) , < == and not if( min( 'far'".split())))

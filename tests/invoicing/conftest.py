@@ -64,7 +64,7 @@ def at_once(transactional_db: None, now: datetime) -> Iterator[Callable[..., lis
         def one(call: Callable[[], Any]) -> Any:
             with tenant_scope(tenant.id):
                 connection.ensure_connection()
-                barrier.wait(10)
+                barrier.wait(60)
                 try:
                     return call()
                 except Exception as error:  # noqa: BLE001 - the test judges it

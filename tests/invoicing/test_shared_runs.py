@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -54,26 +55,64 @@ def order() -> str:
     return str(services.order_run(OCTOBER.start, action="bill", author=ACTOR, now=LATER))
 
 
-def worker(*queues: str, goes_on: bool = False) -> int:
-    """Start a worker of its own process, and return its pid. It ends when nothing is left, or, if
-    it goes on, when it is told to."""
+def worker(act: Callable[[], object]) -> int:
+    """Start a worker of its own process, and return its pid."""
     connections.close_all()
     child = os.fork()
     if child:
         return child
     status = 1
     try:
-        if goes_on:
-            jobs.work(queues=queues, concurrency=1)
-        else:
-            jobs.work_once(queues=queues)
+        act()
         status = 0
     finally:
         os._exit(status)
 
 
+def works_off() -> None:
+    jobs.work_once(queues=ROLES)
+
+
+def stuck() -> int:
+    """Start a worker that never ends the first part that it takes; return its pid once it has."""
+    told, telling = os.pipe()
+
+    def work() -> None:
+        right: Any = _shares._do_next
+
+        def hang(part: RunPart) -> None:
+            os.write(telling, b"!")
+            time.sleep(3_600)
+
+        vars(_shares)["_do_next"] = lambda record, act: right(record, hang)
+        works_off()
+
+    pid = worker(work)
+    os.close(telling)
+    assert os.read(told, 1) == b"!"
+    os.close(told)
+    return pid
+
+
+def replaced(stage: str) -> int:
+    """Start a worker that is told to end when it has done a part; return its pid."""
+
+    def work() -> None:
+        right: Any = _shares._do_next
+
+        def do_next(record: Any, act: Any) -> Any:
+            answer = right(record, act)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return answer
+
+        vars(_shares)["_do_next"] = do_next
+        jobs.work(queues=[stage], concurrency=1)
+
+    return worker(work)
+
+
 def until(holds: Callable[[], bool]) -> None:
-    for _ in range(1000):
+    for _ in range(6_000):
         if holds():
             return
         time.sleep(0.01)
@@ -100,7 +139,8 @@ def test_workers_share_a_run_and_one_is_killed_in_the_middle(
     key = order()
     jobs.work_once(queues=["invoicing"])  # it begins the run, and leaves the parts
     parts = RunPart.objects.filter(is_done=True)
-    doomed, *others = [worker(*ROLES) for _ in range(workers)]
+    doomed = stuck()
+    others = [worker(works_off) for _ in range(workers - 1)]
     until(lambda: parts.count() >= 2)
     os.kill(doomed, signal.SIGKILL)
     assert ended(doomed) == -signal.SIGKILL
@@ -128,14 +168,11 @@ def test_a_worker_that_is_upgraded_in_the_middle_puts_back_the_rest(
     if stage == "invoicing":
         jobs.work_once(queues=["rating"])
     parts = RunPart.objects.filter(stage=stage)
-    old = worker(stage, goes_on=True)
-    until(lambda: parts.filter(is_done=True).exists())
-    os.kill(old, signal.SIGTERM)
-    assert ended(old) == 0
+    assert ended(replaced(stage)) == 0
+    assert parts.filter(is_done=True).exists()
     assert parts.filter(is_done=False).exists()  # it went after the part that it was at
     assert RunOrder.objects.get().status == "running"
-    new = worker(*ROLES)
-    assert ended(new) == 0
+    assert ended(worker(works_off)) == 0
     assert documents() == firm
     assert RunOrder.objects.get().status == "done"
 

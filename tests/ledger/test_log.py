@@ -107,12 +107,12 @@ def test_what_is_committed_late_comes_late_and_comes(post: Post, tenant: UUID) -
         with tenant_scope(tenant), transaction.atomic():
             post(1, customer=uuid4())  # whom nobody else posts to: debts are kept in place
             has_ids.set()
-            may_end.wait(20)
+            may_end.wait(60)
         connection.close()
 
     slow = Thread(target=late)
     slow.start()
-    has_ids.wait(20)
+    has_ids.wait(60)
     post(1)  # with higher ids, and committed before
     assert (log(), log()) == (2, 0)
     post(1)

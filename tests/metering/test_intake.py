@@ -321,7 +321,7 @@ def test_requests_of_one_source_side_by_side_take_each_event_once(now: datetime)
             with tenant_scope(tenant):
                 events = [event(number, value, row=number) for number in numbers]
                 rejected = [RejectedIn(n, "value", "bad_number", raw=str(n)) for n in numbers[:20]]
-                start.wait(10)
+                start.wait(60)
                 [told] = services.ingest_together(
                     [Offer({"a": events}, rejected, "a")], actor="x", now=now, origin="api"
                 )

@@ -255,7 +255,7 @@ def test_threads_read_one_segment_at_the_same_time(file_store: Path) -> None:
         for one in threads:
             one.start()
         for one in threads:
-            one.join(20)
+            one.join(120)
     finally:
         sys.setswitchinterval(before)
     assert seen == [True] * len(threads)

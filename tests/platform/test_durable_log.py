@@ -48,7 +48,7 @@ def test_records_are_read_in_their_order_and_by_name(log: Writer) -> None:
 def test_a_file_is_closed_after_a_while(log: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(durable_log, "FILE_S", 0.01)
     keep(log, b"one")
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not durable_log.whole("a") and time.monotonic() < until:
         time.sleep(0.01)
     keep(log, b"two")
@@ -195,7 +195,7 @@ def test_who_waits_is_written_together_and_no_more_than_memory_may_hold(
             keep(log, b"y" * 300)
     assert refused.value.code == "log_busy"
     for one in callers:
-        one.join(10)
+        one.join(60)
     assert sorted(every_record("a")) == [bytes([n]) * 300 for n in range(3)]
     assert len(flushes) == 1
 
@@ -209,7 +209,7 @@ def test_who_was_written_for_by_one_that_failed_is_not_answered(
 
     def kept(name: str, group: Sequence[Any]) -> NotKept | None:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
         if len(group) == 3:
             raise MemoryError
         return right(name, group)
@@ -217,7 +217,7 @@ def test_who_was_written_for_by_one_that_failed_is_not_answered(
     monkeypatch.setattr(log, "_kept", kept)
     with ThreadPoolExecutor(4) as threads:
         first = threads.submit(keep, log, b"first")
-        begun.wait(10)
+        begun.wait(60)
         rest = [threads.submit(keep, log, b"%d" % n) for n in range(3)]
         while len(log._waiting) < 3:
             time.sleep(0.001)
@@ -240,7 +240,7 @@ def test_without_a_thread_to_close_files_the_next_one_tries(
         patch.setattr(threading.Thread, "start", none)
         keep(log, b"one")
     keep(log, b"two")
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not durable_log.whole("a") and time.monotonic() < until:
         time.sleep(0.01)
     assert every_record("a") == [b"one", b"two"]

@@ -188,10 +188,7 @@ def test_the_job_of_a_killed_worker_is_taken_up_at_once_and_a_living_one_keeps_i
     assert ran == []
     child.kill()
     child.wait()
-    for _ in range(200):  # until the server has seen it
-        if take_up():
-            break
-        time.sleep(0.01)
+    wait_for(lambda: take_up() == 1)  # once the server has seen it
     work_once()
     assert [line[0] for line in ran] == ["again"]
     assert workers() == 0
@@ -232,7 +229,7 @@ def test_a_worker_of_a_queue_leaves_the_others() -> None:
 def test_jobs_are_done_though_a_connection_of_the_process_died() -> None:
     note_global.defer(word="before")
     work_once()  # from here on its threads have their connections
-    end_other_connections()
+    assert end_other_connections()
     for n in range(5):
         note_global.defer(key="one by one", word=f"k{n}")
     work_once()
@@ -255,7 +252,7 @@ def test_a_worker_survives_a_restart_of_its_database(
         wait_for(lambda: unfinished() == 0)  # our own periodic job among them
         database = sql.Identifier(connection.settings_dict["NAME"])
         owner.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(database))
-        end_other_connections()
+        assert end_other_connections()
         time.sleep(0.5)
         owner.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT -1").format(database))
         note_apart.defer(word="after")
@@ -284,16 +281,15 @@ def test_publishing_wakes_a_drain(
     ours: House, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listen(monkeypatch)
+    monkeypatch.setattr(jobs, "POLL_S", 3_600)
     stop = threading.Event()
     drains = threading.Thread(target=jobs._drain_until, args=(stop,))
     drains.start()
     try:
         time.sleep(0.3)  # it has found nothing and listens
-        began = time.monotonic()
         with tenant_scope(ours.tenant), transaction.atomic():
             tell([("k", 1)], now)
         assert wait_for_heard(ours.tenant) == [("k", 1)]
-        assert time.monotonic() - began < jobs.POLL_S / 2
     finally:
         stop.set()
         with connection.cursor() as cursor:
@@ -310,8 +306,7 @@ def test_a_drain_survives_its_connection(
     drains = threading.Thread(target=jobs._drain_until, args=(stop,))
     drains.start()
     try:
-        time.sleep(0.3)
-        end_other_connections()
+        wait_for(lambda: end_other_connections() > 0)
         with tenant_scope(ours.tenant), transaction.atomic():
             tell([("k", 1)], now)
         assert wait_for_heard(ours.tenant) == [("k", 1)]
@@ -357,19 +352,19 @@ def worker_beside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert os.waitstatus_to_exitcode(ended) == 0
 
 
-def end_other_connections() -> None:
+def end_other_connections() -> int:
+    """End them and return how many there were; one that is just being closed may be none."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE usename = current_user AND datname = current_database()"
             " AND pid <> pg_backend_pid()"
         )
-        # One that an earlier test is still closing may be among them.
-        assert set(cursor.fetchall()) == {(True,)}
+        return cursor.fetchall().count((True,))
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
-    for _ in range(500):
+    for _ in range(3_000):
         if holds():
             return
         time.sleep(0.02)
@@ -377,7 +372,7 @@ def wait_for(holds: Callable[[], bool]) -> None:
 
 
 def wait_for_heard(tenant: UUID) -> list[tuple[str, int]]:
-    for _ in range(100):
+    for _ in range(3_000):
         if found := heard(tenant):
             return found
         time.sleep(0.02)
@@ -394,4 +389,4 @@ def test_what_is_repeated_goes_on_though_nobody_could_say_what_it_is() -> None:
         return [done.set]
 
     with repeating(acts, every_s=0.01):
-        assert done.wait(10)
+        assert done.wait(60)

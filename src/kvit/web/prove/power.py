@@ -161,11 +161,15 @@ def _parent(pid: int) -> int:
 def writer(access: Access, acks: Path, place: int) -> int:
     """Start a writer that goes on until it is told to end; return its pid."""
     close()
+    # It may be told to end before it listens: what comes earlier waits until it does.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     child = os.fork()
     if child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         return child
     status, asked = 1, []
     signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     try:
         point(access)
         acked = len(acks.read_text().split()) if acks.exists() else 0
