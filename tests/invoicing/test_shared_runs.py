@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from kvit.invoicing._summary import summary_of
 from kvit.invoicing.models import BillRun, Invoice, RunOrder, RunPart
 from kvit.invoicing.queries import run_info
 from kvit.invoicing.rows import RunReport
-from kvit.invoicing.services import _shares
+from kvit.invoicing.services import _orders, _shares
 from kvit.platform import bulk, jobs
 from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import tenant_scope
@@ -175,6 +176,28 @@ def test_a_worker_that_is_upgraded_in_the_middle_puts_back_the_rest(
     assert ended(worker(works_off)) == 0
     assert documents() == firm
     assert RunOrder.objects.get().status == "done"
+
+
+seen: list[int] = []
+
+
+@jobs.job(name="tests.look_at_parts", queue="rating")
+def look_at_parts(*, now: datetime) -> None:
+    seen.append(RunPart.objects.filter(is_done=True).count())
+
+
+def test_a_run_keeps_no_other_job_waiting_for_more_than_a_turn(
+    firm: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_shares, "LEAST", 10)  # twenty-five to a part: eight parts
+    monkeypatch.setattr(jobs, "TURN_S", 0)
+    order()
+    jobs.work_once(queues=["invoicing"])
+    look_at_parts.defer()
+    jobs.work_once(queues=["rating"])
+    assert (seen.pop(), seen) == (_orders.HELPERS, [])  # a part of each that was there before it
+    jobs.work_once(queues=ROLES)
+    assert documents() == firm
 
 
 def test_no_customer_is_the_business_of_two_workers(

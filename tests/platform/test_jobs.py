@@ -35,6 +35,7 @@ from tests.platform.hearing import heard, listen, tell
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ran: list[tuple[Any, ...]] = []
+STEPS = 3
 # A worker in a process of its own: registered, locked, silent for an hour, and at it for ever.
 HELD = f"""
 import os, psycopg
@@ -80,6 +81,20 @@ def defer_and_fail(*, now: datetime) -> None:
     with transaction.atomic():
         note_global.defer(word="never")
         raise RuntimeError("rolled back")
+
+
+def words_ran() -> list[str]:
+    return [one[0] for one in ran]
+
+
+@job(name="tests.long")
+def long(*, word: str, now: datetime) -> None:
+    """Steps of which the rest is put back once others are to go first."""
+    while words_ran().count(word) < STEPS:
+        ran.append((word,))
+        if jobs.is_to_give_way():
+            long.defer(word=word)
+            return
 
 
 @pytest.fixture(autouse=True)
@@ -156,6 +171,37 @@ def test_many_jobs_and_their_order_by_key(ours: House) -> None:
         [*map(str, range(20)), *(f"k{n}" for n in range(5))]
     )
     assert [line[0] for line in ran if line[0].startswith("k")] == [f"k{n}" for n in range(5)]
+
+
+def test_a_long_job_lets_others_go_first_once_it_had_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jobs, "TURN_S", 0)
+    long.defer(word="run")
+    note_global.defer(word="webhook")
+    work_once()
+    assert words_ran() == ["run", "webhook", "run", "run"]  # nobody else waited then
+
+
+def test_within_its_turn_and_beside_its_like_a_long_job_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    long.defer(word="run")
+    note_global.defer(word="webhook")
+    work_once()
+    assert words_ran() == ["run", "run", "run", "webhook"]
+    ran.clear()
+    monkeypatch.setattr(jobs, "TURN_S", 0)
+    long.defer(word="run")
+    note_apart.defer(word="another worker's")
+    with connection.cursor() as cursor:  # not due yet
+        note_global.defer(word="later")
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET scheduled_at = now() + interval '1 hour'"
+            " WHERE task_name = 'tests.note_global' AND status = 'todo'"
+        )
+    work_once(queues=["default"])
+    assert words_ran() == ["run", "run", "run"]
 
 
 def test_a_failed_job_is_tried_again_later() -> None:

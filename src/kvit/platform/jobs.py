@@ -15,6 +15,7 @@ The names of jobs and of their arguments stand in the database: they are never c
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, copy_context
@@ -27,6 +28,7 @@ from django.db import connection, transaction
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
+from psycopg.types.json import Json
 
 from kvit.platform import clock
 from kvit.platform.consumers import drain_all
@@ -34,7 +36,7 @@ from kvit.platform.db.base import current_tenant
 from kvit.platform.events import CHANNEL
 from kvit.platform.leases import take_up
 from kvit.platform.tenancy import tenant_scope
-from kvit.platform.workers import RETRY_S, work_off, work_until_signal
+from kvit.platform.workers import RETRY_S, is_stopping, work_off, work_until_signal
 
 TRIES = 6  # then the job is `failed` and waits for a person
 POLL_S = 5  # between looks at the deliveries when nobody wakes the drain
@@ -42,6 +44,26 @@ NIGHT = "17 0 * * *"  # by UTC: 03:17 in Moscow
 
 _log = logging.getLogger("kvit.jobs")
 _tried: ContextVar[int] = ContextVar("tried", default=TRIES)  # how often, of the job at work
+TURN_S = 5.0  # a long job lets others go first after so long
+_turn: ContextVar["_Turn | None"] = ContextVar("turn", default=None)
+_OTHERS_WAIT = """
+    SELECT EXISTS (
+        SELECT FROM procrastinate_jobs
+        WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= clock_timestamp())
+          AND (%(queues)s::text[] IS NULL OR queue_name = ANY (%(queues)s::text[]))
+          AND (task_name, args) IS DISTINCT FROM (%(task)s, %(args)s::jsonb)
+    )
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Which job is at work, since when, and of which queues its worker takes jobs."""
+
+    since: float
+    task: str
+    args: Mapping[str, Any]
+    queues: list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +111,18 @@ def job(*, name: str, queue: str = "default") -> Callable[[Callable[..., None]],
             if tenant is not None:
                 scope = tenant_scope(UUID(tenant), switch=True)
             tried = _tried.set(context.job.attempts)
+            at_work = context.job
+            turn = _turn.set(
+                _Turn(time.monotonic(), at_work.task_name, at_work.task_kwargs,
+                      list(context.worker_queues or ()) or None)
+            )  # fmt: skip
             try:
                 with scope:
                     if tenant is not None:
                         now = clock.now_for(UUID(tenant))
                     function(now=now, **arguments)
             finally:
+                _turn.reset(turn)
                 _tried.reset(tried)
 
         retry = RetryStrategy(max_attempts=TRIES, exponential_wait=4)
@@ -108,6 +136,21 @@ def job(*, name: str, queue: str = "default") -> Callable[[Callable[..., None]],
 def is_last_try() -> bool:
     """Whether nobody does it again if it fails now: the job was tried often, or this is none."""
     return _tried.get() >= TRIES
+
+
+def is_to_give_way() -> bool:
+    """Whether the job at work is to put back at its next step what others can go on with: its
+    worker was told to stop, or other jobs wait and it has had its turn. One company's month is no
+    reason for another's webhook to wait for minutes."""
+    turn = _turn.get()
+    if is_stopping():
+        return True
+    if turn is None or time.monotonic() - turn.since < TURN_S:
+        return False
+    with connection.cursor() as cursor:
+        asked = {"queues": turn.queues, "task": turn.task, "args": Json(dict(turn.args))}
+        cursor.execute(_OTHERS_WAIT, asked)
+        return bool(cursor.fetchone()[0])
 
 
 def every_minute(*, name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:

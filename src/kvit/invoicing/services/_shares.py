@@ -32,8 +32,8 @@ from kvit.invoicing.services._runs import finish, new_record, prepare, rating_ru
 from kvit.metering import queries as metering
 from kvit.platform.bulk import copy_in
 from kvit.platform.ids import uuid7
+from kvit.platform.jobs import is_to_give_way
 from kvit.platform.tenancy import current_tenant_id
-from kvit.platform.workers import is_stopping
 from kvit.rating import queries as rating
 from kvit.rating import services as rating_services
 from kvit.subscriptions import queries as subscriptions
@@ -110,7 +110,7 @@ def begin_invoicing(run_id: UUID) -> bool:
 
 def do_parts(run_id: UUID, stage: Stage, progress: Progress) -> bool:
     """Do parts of a stage, beside whoever else does, until none is left: then return True; or
-    until this worker is to stop, after the part that it is at."""
+    until this worker is to stop or to let others go first, after the part that it is at."""
     record = BillRun.objects.get(pk=run_id)
     if record.stage != stage or record.status == "done":
         return True
@@ -118,7 +118,7 @@ def do_parts(run_id: UUID, stage: Stage, progress: Progress) -> bool:
     progress(stage, *_progress(record))
     while _do_next(record, act):
         progress(stage, *_progress(record))
-        if is_stopping():
+        if is_to_give_way():
             return False
     return True
 
