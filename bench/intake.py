@@ -297,15 +297,15 @@ def company() -> None:
 def serve_peer() -> None:
     """Serve the peer as Kvit is served; its port comes in the place of a folder."""
     from granian import Granian
-    from granian.constants import HTTPModes, Interfaces
+    from granian.constants import HTTPModes, Interfaces, Loops
     from granian.log import LogLevels
 
     sys.path.insert(0, str(Path(__file__).parent))
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)
     Granian(
         "intake_peer:app", address="127.0.0.1", port=int(sys.argv[-1]),
-        interface=Interfaces.ASGINL, http=HTTPModes.http1, workers=1, websockets=False,
-        log_level=LogLevels.warning,
+        interface=Interfaces.ASGINL, loop=Loops.uvloop, http=HTTPModes.http1, workers=1,
+        websockets=False, log_level=LogLevels.warning,
     ).serve()  # fmt: skip
 
 

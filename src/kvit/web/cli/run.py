@@ -123,7 +123,7 @@ def _wait_for_leave(args: argparse.Namespace) -> None:
 
 def _serve_web(args: argparse.Namespace) -> None:
     from granian import Granian
-    from granian.constants import HTTPModes, Interfaces
+    from granian.constants import HTTPModes, Interfaces, Loops
     from granian.log import LogLevels
 
     Granian(
@@ -131,6 +131,7 @@ def _serve_web(args: argparse.Namespace) -> None:
         address=args.host,
         port=args.port,
         interface=Interfaces.ASGINL,
+        loop=Loops.uvloop,  # of many bodies that wait for one thread it is woken once
         http=HTTPModes.http1,  # as proxies speak it; nothing of a second protocol is to be guarded
         workers=args.processes,
         websockets=False,
