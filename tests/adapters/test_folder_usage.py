@@ -212,6 +212,8 @@ def test_the_subject_of_a_cloud_event_may_be_a_customer(company: Company) -> Non
         (json.dumps({**PLAIN, "valeu": 1}), "unknown_key", "valeu"),
         (json.dumps({**PLAIN, "value": None}), "bad_value", "value"),
         (json.dumps({**PLAIN, "value": True}), "bad_value", "value"),
+        (json.dumps({**PLAIN, "value": "1_000"}), "bad_value", "value"),
+        (json.dumps({**PLAIN})[:-1] + ', "value": 1_000}', "bad_json", ""),
         (json.dumps({**PLAIN})[:-1] + ', "value": NaN}', "bad_json", ""),
         (json.dumps({**PLAIN})[:-1] + ', "value": 1, "value": 2}', "bad_json", ""),
         (json.dumps({"specversion": "1.0", "id": "c", "data": [1]}), "wrong_type", "data"),

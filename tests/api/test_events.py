@@ -81,6 +81,31 @@ def test_each_event_of_a_mixed_batch_has_its_verdict(api: Callers) -> None:
     assert sorted(UsageEvent.objects.values_list("event_id", flat=True)) == ["e1", "e2"]
 
 
+@pytest.mark.parametrize("written", ['"1_000"', '"_1"', '"1\\u005f000"', '"1_0.5"', '"1_e3"'])
+def test_digits_are_not_grouped_by_underscores(api: Callers, written: str) -> None:
+    """Python would read them; no other system does, and a person means something else by it."""
+    plain = b'{"id": "m_1", "subscription": "S-1", "meter": "api_calls", "text": "a_1", "value":'
+    plain += b' "1", "time": "2026-10-16T12:00:00Z"}'
+    grouped = plain.replace(b'"1"', written.encode()).replace(b"m_1", b"m_2")
+    cloud = b'{"specversion": "1.0", "id": "m_3", "source": "crm", "type": "api_calls", "value":'
+    cloud += b' "1_0", "subject": "S-1", "time": "2026-10-16T09:00:00Z", "data": {"value": "7"}}'
+    grouped_cloud = cloud.replace(b'"7"', written.encode()).replace(b"m_3", b"m_4")
+    body = b"[" + b",".join([plain, grouped, cloud, grouped_cloud]) + b"]"
+    told = api().post("/events", body, headers={"Accept-Language": "en"}).json
+    assert [(one["verdict"], one.get("field"), one.get("code")) for one in told["data"]] == [
+        ("accepted", None, None), ("rejected", "value", "bad_number"),
+    ] * 2  # fmt: skip
+    shown = written.strip('"').replace("\\u005f", "_")
+    assert told["data"][1]["detail"] == f"“{shown}” is not a number."
+    assert told["data"][1]["remedy"] == (
+        "Write a decimal number with a point and no spaces: 1234.5."
+    )
+    alone = api().post("/events", grouped).json
+    assert (counts(alone), alone["data"][0]["code"]) == ((1, 0, 0, 0, 1), "bad_number")
+    values = UsageEvent.objects.order_by("event_id").values_list("event_id", "value")
+    assert list(values) == [("m_1", 1), ("m_3", 7)]
+
+
 def test_faults_alone_are_told_where_asked_for(api: Callers) -> None:
     batch = [event(id="e1"), event(id="e2", time="?")]
     answer = api().send("POST", "/events", batch, query={"verdicts": "faults"})
