@@ -19,7 +19,16 @@ import pyarrow as pa
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from kvit.metering import _intake, _offered, _release, _seal, _segments, queries, services
+from kvit.metering import (
+    _intake,
+    _offered,
+    _release,
+    _released,
+    _seal,
+    _segments,
+    queries,
+    services,
+)
 from kvit.metering._released import Wanted, everything
 from kvit.metering.models import ReleasedEvent, ReleasedSeal, Segment, UsageEvent
 from kvit.metering.queries import EventFilter, Settled
@@ -491,3 +500,37 @@ def test_rows_that_are_left_are_found_by_their_index_beside_those_of_segments(
         )
         plan = "\n".join(row for (row,) in cursor.fetchall())
     assert re.search(r"usage_in_order.*\n.*Index Cond: .*subject.*meter", plan), plan
+
+
+def test_a_seal_that_is_marked_while_one_reads_is_read_once(
+    tenant: UUID, now: datetime, file_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who had looked at the mark reads its rows in the table, where they still are."""
+    take(now, 1, 30)
+    release(now)
+    version = take(now, 2, 30)
+    rest: dict[str, Any] = {"since": OCTOBER, "until": NOVEMBER, "as_of": version}
+    asked: dict[str, Callable[[], Any]] = {
+        "keys": partial(queries.distinct_keys, **rest),
+        "changed": partial(queries.changed_since, 0),
+        "list": lambda: pages(EventFilter()),
+        "late": partial(queries.late_usage, 0, before=NOVEMBER),
+        "by day": partial(
+            queries.by_day, "gib", zone="Asia/Tokyo", since=OCTOBER, until=NOVEMBER, subject=None
+        ),
+    }
+    before = {name: ask() for name, ask in asked.items()}
+    real = _released.released_seals
+    for name, ask in asked.items():
+        meanwhile = iter([partial(_release.begin, version, least=1, now=now, actor="x")])
+
+        def marked(meanwhile: Any = meanwhile) -> Any:
+            for act in meanwhile:
+                assert act() == 30
+            return real()
+
+        with transaction.atomic():
+            monkeypatch.setattr(_released, "released_seals", marked)
+            assert ask() == before[name], name
+            assert list(meanwhile) == [], name
+            transaction.set_rollback(True)

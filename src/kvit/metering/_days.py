@@ -64,7 +64,8 @@ def _bounds(
     subjects: Sequence[tuple[str, str]], parameters: Mapping[str, object]
 ) -> tuple[datetime, datetime] | None:
     """Return the times of the first and the last event, read off the index of each subject."""
-    found = list(spans(Wanted(subjects))) if still_mark().version else []
+    released = still_mark().version
+    found = list(spans(Wanted(subjects), released)) if released else []
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -134,7 +134,7 @@ def subjects_in_use(
     kind: str, codes: Sequence[str], *, since: datetime, until: datetime
 ) -> set[str]:
     """Return which of these subjects have any event in [since, until), undone ones included."""
-    is_any_released = still_mark().version
+    released = still_mark().version
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -146,9 +146,10 @@ def subjects_in_use(
             [list(codes), current_tenant_id(), kind, since, until],
         )
         found = {code for (code,) in cursor.fetchall()}
-    if is_any_released:
+    if released:
         pairs = [(kind, code) for code in codes if code not in found]
-        for part in parts(Wanted(subjects=pairs, since=since, until=until)):
+        asked = Wanted(subjects=pairs, since=since, until=until)
+        for part in parts(asked, released):
             segment = part.segment
             subjects = np.unique(segment.subjects_of(segment.runs_at(part.places)))
             found.update(segment.subjects.take(pa.array(subjects)).to_pylist())
@@ -193,7 +194,7 @@ def _staged(wanted: Wanted, told: Mark, undone: Collection[int]) -> Iterator[str
     if told.version:
         numbers = np.array(sorted(undone), np.int64)
         strange = _names_of(undone, told) if undone else set()
-        for manifest, segment in segments(wanted):
+        for manifest, segment in segments(wanted, told.version):
             cut = is_version_cut(manifest, wanted)
             table = _summed(segment, wanted, cut, numbers, strange)
             if table.num_rows:

@@ -151,7 +151,7 @@ def _events(wanted: EventFilter, order: ListOrder, after: str, limit: int) -> Pa
     page: Page[UsageEvent] = keyset(rows, order=names, after=after, limit=limit, counted=is_narrow)
     if told.version:
         page = with_released(
-            page, _wanted(wanted), rows=rows, order=names, after=after, limit=limit,
+            page, _wanted(wanted), told.version, rows=rows, order=names, after=after, limit=limit,
             retracted=wanted.retracted and not is_late, standing=is_late,
         )  # fmt: skip
     batches = {

@@ -40,6 +40,7 @@ Place = tuple[int, ...]  # (time, number) or (number,): the greater, the earlier
 def with_released(
     page: Page[UsageEvent],
     wanted: Wanted,
+    released: int,
     *,
     rows: "QuerySet[Any]",
     order: Sequence[str],
@@ -52,6 +53,7 @@ def with_released(
 
     Args:
         page: of the table, in `order`: falling by number, or by time and number.
+        released: see `segments`.
         retracted: only those that were undone.
         standing: none of those.
     """
@@ -64,7 +66,7 @@ def with_released(
         left_out=_undone() if standing else None,
     )
     count = page.count
-    for segment, part_of in _segments(wanted, retracted):
+    for segment, part_of in _segments(wanted, released, retracted):
         if (count is None or count > COUNTED) and look.is_beyond(segment):
             continue
         part = part_of()
@@ -83,14 +85,14 @@ def with_released(
 
 
 def _segments(
-    wanted: Wanted, retracted: bool
+    wanted: Wanted, released: int, retracted: bool
 ) -> Iterator[tuple[Segment, Callable[[], Part | None]]]:
     """Yield segments, the newest first, each with what looks for its rows that are wanted."""
     if retracted:
         for part in parts_of(numbered(_undone().tolist())):
             yield part.segment, partial(narrowed, part, wanted)
         return
-    for manifest, segment in reversed(list(segments(wanted))):
+    for manifest, segment in reversed(list(segments(wanted, released))):
         yield segment, partial(part_within, manifest, segment, wanted)
 
 

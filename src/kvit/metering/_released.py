@@ -112,7 +112,7 @@ def everything(wanted: Wanted) -> Iterator[str]:
             yield TABLE
             return
         beyond = "" if told.is_settled else _BEYOND.format(version=told.version)
-        with _staged(parts(wanted), beyond) as usage:
+        with _staged(parts(wanted, told.version), beyond) as usage:
             yield usage
 
 
@@ -213,9 +213,9 @@ def still_mark() -> Mark:
     return told
 
 
-def parts(wanted: Wanted) -> Iterator[Part]:
-    """Yield the rows of segments that are wanted."""
-    for manifest, segment in segments(wanted):
+def parts(wanted: Wanted, released: int) -> Iterator[Part]:
+    """Yield the rows of segments that are wanted; `released`: see `segments`."""
+    for manifest, segment in segments(wanted, released):
         part = part_within(manifest, segment, wanted)
         if part is not None:
             yield part
@@ -250,13 +250,17 @@ def _looked_at(part: Part, wanted: Wanted, is_cut: bool) -> Part | None:
     return Part(part.manifest, segment, places) if len(places) else None
 
 
-def segments(wanted: Wanted) -> Iterator[tuple[Manifest, Segment]]:
-    """Yield the segments that are read instead of rows, and have versions that are wanted."""
+def segments(wanted: Wanted, released: int) -> Iterator[tuple[Manifest, Segment]]:
+    """Yield the segments that are read instead of rows, and have versions that are wanted.
+
+    Args:
+        released: the version of the mark by which the table is read. Of what was marked since, the
+            rows are still there.
+    """
+    last = released if wanted.last_version is None else wanted.last_version
     for seal in released_seals():
         for one in seal:
-            if one.until_version > wanted.after_version and (
-                wanted.last_version is None or one.from_version < wanted.last_version
-            ):
+            if wanted.after_version < one.until_version <= released and one.from_version < last:
                 yield one, opened(one, one.until_version)
 
 
@@ -282,9 +286,9 @@ def runs_within(segment: Segment, wanted: Wanted) -> tuple[Rows, bool]:
     return runs[within], is_cut
 
 
-def spans(wanted: Wanted) -> Iterator[tuple[datetime, datetime]]:
+def spans(wanted: Wanted, released: int) -> Iterator[tuple[datetime, datetime]]:
     """Yield, of each segment that has any of the wanted subjects, their first and last moment."""
-    for _, segment in segments(wanted):
+    for _, segment in segments(wanted, released):
         runs, _ = runs_within(segment, wanted)
         if len(runs):
             first, last = (one[runs] for one in segment.times)

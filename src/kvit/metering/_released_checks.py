@@ -20,7 +20,7 @@ from kvit.metering._released import (
     still_mark,
     told,
 )
-from kvit.metering._sealed import SealedUnusable
+from kvit.metering._sealed import SealedUnusable, mark
 from kvit.metering.models import ReleasedEvent, ReleasedSeal, Retraction
 from kvit.platform.tenancy import current_tenant_id
 
@@ -117,7 +117,7 @@ def _of_batches() -> Iterator[Found]:
         released = still_mark().version
         # An empty one: of segments that are not there nothing would be staged.
         copy_staged("released_counts", _COUNTS, pa.table({"version": [0], "n": [0]}), number)
-        for _, segment in segments(Wanted(last_version=released)):
+        for _, segment in segments(Wanted(), released):
             copy_staged("released_counts", _COUNTS, segment.versions, number)
         with connection.cursor() as cursor:
             cursor.execute(
@@ -132,7 +132,7 @@ def _of_batches() -> Iterator[Found]:
 def _altered() -> Iterator[Found]:
     """Hash what segments say of each event again, and compare with what knows it again; and look
     whether what another one replaced is undone."""
-    for manifest, segment in segments(Wanted()):
+    for manifest, segment in segments(Wanted(), mark().version):
         for start in range(0, manifest.rows, CHUNK):
             places = np.arange(start, min(start + CHUNK, manifest.rows))
             rows = told(Part(manifest, segment, places))

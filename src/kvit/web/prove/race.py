@@ -19,7 +19,7 @@ from kvit.web.prove.ground import Ground
 from kvit.web.prove.outcome import Outcome, Part, chance_of, gathered, spread
 from kvit.web.prove.races import HANDS, RACES, Call, Race
 
-MODULES = ("runs", "papers", "keys")
+MODULES = ("usage", "runs", "papers", "keys")  # what takes longest first
 PATIENCE_S = 60
 LONGEST_S = 0.008  # that a hand waits
 

@@ -192,6 +192,26 @@ def noted_apart() -> Planting:
     return attribute(release, "_leave_chunk", leave)
 
 
+@mutant("rows are read while they are on their way", origin="a row read before and after its move",
+        caught_by="race release_against_events")  # fmt: skip
+def read_on_their_way() -> Planting:
+    release = import_module("kvit.metering._release")
+    right = release.hold
+
+    def hold(name: str, *, shared: bool = False) -> None:
+        if not name.startswith("metering-moving:"):
+            right(name, shared=shared)
+
+    return attribute(release, "hold", hold)
+
+
+@mutant("what has left is not asked for when it is sent again",
+        origin="ids remembered for some days only: sent later, an event counts again",
+        caught_by="race release_against_events")  # fmt: skip
+def left_unasked() -> Planting:
+    return attribute(import_module("kvit.metering._intake"), "_NEW", "")
+
+
 def _own(name: str) -> Any:
     """Return a private module of invoicing: a bug is planted where it would be written."""
     return import_module(f"kvit.invoicing.services.{name}")
