@@ -504,30 +504,30 @@ WholeDraftOut = TypedDict("WholeDraftOut", {
 
 
 DraftRenameIn = TypedDict("DraftRenameIn", {
-    'version': 'int',
+    'version': 'NotRequired[int | None]',
     'title': 'str',
     'effective_from': 'str',
 })
 
 
 DraftPutIn = TypedDict("DraftPutIn", {
-    'version': 'int',
+    'version': 'NotRequired[int | None]',
     'document': 'dict[str, Any]',
 })
 
 
 VersionQuery = TypedDict("VersionQuery", {
-    'version': 'int',
+    'version': 'NotRequired[int | None]',
 })
 
 
 DraftEditIn = TypedDict("DraftEditIn", {
-    'version': 'int',
+    'version': 'NotRequired[int | None]',
 })
 
 
 DraftReasonIn = TypedDict("DraftReasonIn", {
-    'version': 'int',
+    'version': 'NotRequired[int | None]',
     'reason': 'str',
 })
 
@@ -2206,21 +2206,21 @@ class Kvit(Caller):
         """Put in draft."""
         return self.call("PUT", f"/api/v1/catalogue/drafts/{_part(draft)}/objects/{_part(kind)}", body=body, once=once, if_match=if_match)
 
-    def take_out_of_draft(self, draft: str, kind: str, key: str, *, version: int | None = None, once: str | None = None, if_match: str | None = None) -> DraftOut:
+    def take_out_of_draft(self, draft: str, kind: str, key: str, *, version: int | None | None = None, once: str | None = None, if_match: str | None = None) -> DraftOut:
         """Take out of draft."""
         return self.call("DELETE", f"/api/v1/catalogue/drafts/{_part(draft)}/objects/{_part(kind)}/{_part(key)}", query={"version": version}, once=once, if_match=if_match)
 
-    def settle_draft(self, draft: str, body: DraftEditIn, *, once: str | None = None) -> DraftOut:
+    def settle_draft(self, draft: str, body: DraftEditIn, *, once: str | None = None, if_match: str | None = None) -> DraftOut:
         """Settle draft."""
-        return self.call("POST", f"/api/v1/catalogue/drafts/{_part(draft)}/settle", body=body, once=once)
+        return self.call("POST", f"/api/v1/catalogue/drafts/{_part(draft)}/settle", body=body, once=once, if_match=if_match)
 
-    def discard_draft(self, draft: str, body: DraftReasonIn, *, once: str | None = None) -> DraftOut:
+    def discard_draft(self, draft: str, body: DraftReasonIn, *, once: str | None = None, if_match: str | None = None) -> DraftOut:
         """Discard draft."""
-        return self.call("POST", f"/api/v1/catalogue/drafts/{_part(draft)}/discard", body=body, once=once)
+        return self.call("POST", f"/api/v1/catalogue/drafts/{_part(draft)}/discard", body=body, once=once, if_match=if_match)
 
-    def publish_draft(self, draft: str, body: DraftReasonIn, *, once: str | None = None) -> PublishedOut:
+    def publish_draft(self, draft: str, body: DraftReasonIn, *, once: str | None = None, if_match: str | None = None) -> PublishedOut:
         """Publish draft."""
-        return self.call("POST", f"/api/v1/catalogue/drafts/{_part(draft)}/publish", body=body, once=once)
+        return self.call("POST", f"/api/v1/catalogue/drafts/{_part(draft)}/publish", body=body, once=once, if_match=if_match)
 
     def read_catalogue_schema(self, kind: str) -> StatedSchemaOut:
         """Read catalogue schema."""
@@ -2498,13 +2498,13 @@ class Kvit(Caller):
         """Read key."""
         return self.call("GET", f"/api/v1/keys/{_part(key_id)}")
 
-    def rotate_key(self, key_id: str, body: RotateIn, *, once: str | None = None) -> NewKeyOut:
+    def rotate_key(self, key_id: str, body: RotateIn, *, once: str | None = None, if_match: str | None = None) -> NewKeyOut:
         """Rotate key."""
-        return self.call("POST", f"/api/v1/keys/{_part(key_id)}/rotate", body=body, once=once)
+        return self.call("POST", f"/api/v1/keys/{_part(key_id)}/rotate", body=body, once=once, if_match=if_match)
 
-    def revoke_key(self, key_id: str, body: RevokeIn, *, once: str | None = None) -> KeyOut:
+    def revoke_key(self, key_id: str, body: RevokeIn, *, once: str | None = None, if_match: str | None = None) -> KeyOut:
         """Revoke key."""
-        return self.call("POST", f"/api/v1/keys/{_part(key_id)}/revoke", body=body, once=once)
+        return self.call("POST", f"/api/v1/keys/{_part(key_id)}/revoke", body=body, once=once, if_match=if_match)
 
     def upload_usage_file(self, body: UploadIn, *, once: str | None = None) -> UploadOut:
         """Upload usage file."""

@@ -295,22 +295,22 @@ export interface WholeDraftOut {
   "changes": Array<DraftChangeOut>;
 }
 export interface DraftRenameIn {
-  "version": number;
+  "version"?: number | null;
   "title": string;
   "effective_from": string;
 }
 export interface DraftPutIn {
-  "version": number;
+  "version"?: number | null;
   "document": Record<string, unknown>;
 }
 export interface VersionQuery {
-  "version": number;
+  "version"?: number | null;
 }
 export interface DraftEditIn {
-  "version": number;
+  "version"?: number | null;
 }
 export interface DraftReasonIn {
-  "version": number;
+  "version"?: number | null;
   "reason": string;
 }
 export interface StatedSchemaOut {
@@ -1598,7 +1598,7 @@ export class Kvit extends Caller {
   /** Put in draft. */
   putInDraft(draft: string, kind: string, body: DraftPutIn, options?: Options): Promise<DraftOut>;
   /** Take out of draft. */
-  takeOutOfDraft(draft: string, kind: string, key: string, options?: Options & { "version"?: number }): Promise<DraftOut>;
+  takeOutOfDraft(draft: string, kind: string, key: string, options?: Options & { "version"?: number | null }): Promise<DraftOut>;
   /** Settle draft. */
   settleDraft(draft: string, body: DraftEditIn, options?: Options): Promise<DraftOut>;
   /** Discard draft. */

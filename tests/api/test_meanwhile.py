@@ -92,6 +92,46 @@ def test_two_do_not_rotate_one_key(api: Callers) -> None:
     assert other.get("/tenants/me").status == 200
 
 
+def test_a_key_that_was_rotated_meanwhile_is_not_revoked_by_who_saw_it_before(api: Callers) -> None:
+    crm, other = api(), api("usage.write")
+    place = f"/keys/{other.key_id}"
+    tag = {"If-Match": crm.get(place).headers["ETag"]}
+    assert crm.post(f"{place}/rotate", {"overlap_hours": 1}).status == 201
+    stale = crm.post(f"{place}/revoke", {}, headers=tag)
+    assert (stale.status, stale.code) == (412, "changed_meanwhile")
+    assert ApiKey.objects.get(pk=other.key_id).revoked_at is None
+    tag = {"If-Match": crm.get(place).headers["ETag"]}
+    assert crm.post(f"{place}/revoke", {}, headers=tag).status == 200
+    # Revoked is what was wanted: a repeat says so, whatever it saw.
+    assert crm.post(f"{place}/revoke", {}, headers=tag).status == 200
+
+
+def test_a_draft_is_edited_by_its_tag_as_all_else_is(api: Callers) -> None:
+    crm = api()
+    opened = crm.post("/catalogue/drafts", {"title": "x", "effective_from": "2026-12-01"})
+    place = f"/catalogue/drafts/{opened.json['id']}"
+    plan = f"{place}/objects/plan"
+    first = {"If-Match": crm.get(place).headers["ETag"]}
+    document = {"document": {"code": "lite", "name": "Лайт"}}
+    done = crm.put(plan, document, headers=first)
+    assert (done.status, done.json["version"]) == (200, 2)
+    stale = [
+        crm.put(plan, document, headers=first),
+        crm.put(place, {"title": "y", "effective_from": "2026-12-02"}, headers=first),
+        crm.delete(f"{plan}/lite", headers=first),
+        crm.post(f"{place}/settle", {}, headers=first),
+        crm.post(f"{place}/discard", {"reason": "x"}, headers=first),
+        crm.post(f"{place}/publish", {"reason": "x"}, headers=first),
+    ]
+    assert {(one.status, one.code) for one in stale} == {(412, "changed_meanwhile")}
+    unseen = crm.put(plan, document)
+    assert (unseen.status, unseen.code) == (422, "draft_unseen")
+    assert crm.get(place).json["version"] == 2
+    # The answer to an edit names what to have seen for the next one.
+    tag = {"If-Match": done.headers["ETag"]}
+    assert crm.post(f"{place}/publish", {"reason": "лайт"}, headers=tag).json == {"revision": 1}
+
+
 def test_a_tag_of_the_same_content_read_elsewhere_still_fits(api: Callers) -> None:
     crm = api()
     crm.put("/sellers/main", SELLER)

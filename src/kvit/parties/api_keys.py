@@ -161,14 +161,18 @@ def rotate_key(
 
 
 @transaction.atomic
-def revoke_key(key_id: UUID, *, actor: str, now: datetime, reason: str = "") -> ApiKeyRow:
+def revoke_key(
+    key_id: UUID, *, seen: Seen = None, actor: str, now: datetime, reason: str = ""
+) -> ApiKeyRow:
     """Close a key for ever, from the next request on; a repeat changes nothing.
 
     Raises:
         KeyNotFound: no such key.
+        Stale: it was rotated since it was seen.
     """
     found = _lock(key_id)
     if found.revoked_at is None:
+        refuse_stale(standing_of(_row(found)), seen, of=("parties.api_key", str(found.pk)))
         models.ApiKey.objects.filter(pk=found.pk).update(revoked_at=now)
         events.tell_keys_changed(current_tenant_id())
         found.revoked_at = now

@@ -13,6 +13,7 @@ from kvit.catalog.services._drafts import (
     refuse_publication,
     rename,
     settle,
+    standing_of,
     take_out,
 )
 from kvit.catalog.services._publish import ExampleFails, example_failures, publish
@@ -47,5 +48,6 @@ __all__ = [
     "refuse_publication",
     "rename",
     "settle",
+    "standing_of",
     "take_out",
 ]

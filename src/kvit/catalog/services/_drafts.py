@@ -21,6 +21,7 @@ from kvit.core.wording import Words
 from kvit.parties import queries as parties
 from kvit.platform import audit, events
 from kvit.platform.failures import Failure
+from kvit.platform.revisions import Seen, refuse_stale
 
 _SHOWN_DAYS = 5
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200  # 1900-01-01 is "from the beginning"
@@ -32,6 +33,11 @@ WORDS: Words = {
     "draft_closed": (
         "Черновик «{title}» уже опубликован или отменён. Начните новый.",
         "Draft “{title}” is published or discarded already. Begin another one.",
+    ),
+    "draft_unseen": (
+        "Скажите, какой черновик вы видели: его version в запросе или ETag в If-Match.",
+        "Say which state of the draft you saw: its version in the request, or its ETag in"
+        " If-Match.",
     ),
     "draft_moved": (
         "Пока вы правили, черновик изменил {who}. Ваша правка не сохранена: сравните и сохраните"
@@ -111,6 +117,11 @@ class DraftRefused(Failure):
     words = WORDS
 
 
+def standing_of(draft: Draft | DraftInfo) -> list[object]:
+    """What a writer saw of a draft: every edit counts its version up."""
+    return [str(draft.pk if isinstance(draft, Draft) else draft.id), draft.version]
+
+
 @transaction.atomic
 def open_draft(
     title: str, *, effective_from: date, actor: str, now: datetime
@@ -135,7 +146,8 @@ def rename(
     *,
     title: str,
     effective_from: date,
-    expected: int,
+    expected: int | None,
+    seen: Seen = None,
     actor: str,
     now: datetime,
 ) -> DraftInfo:
@@ -145,7 +157,7 @@ def rename(
         DraftRefused: it is closed, or was edited by somebody else meanwhile.
     """
     _check_day(effective_from)
-    row = _held(draft_id, expected)
+    row = _held(draft_id, expected, seen)
     before = {"title": row.title, "effective_from": row.effective_from.isoformat()}
     row.title, row.effective_from = title.strip()[:200] or row.title, effective_from
     after = {"title": row.title, "effective_from": row.effective_from.isoformat()}
@@ -158,7 +170,8 @@ def put(
     kind: Kind,
     document: object,
     *,
-    expected: int,
+    expected: int | None,
+    seen: Seen = None,
     actor: str,
     now: datetime,
     path: str = "",
@@ -170,7 +183,7 @@ def put(
         DraftRefused: the draft is closed, or was edited by somebody else meanwhile.
     """
     stated = statements.read(kind, document, path=path)
-    row = _held(draft_id, expected)
+    row = _held(draft_id, expected, seen)
     key, written = statements.key_of(stated), statements.write(stated)
     before = row.content.get(kind, {}).get(key)
     if before is None:
@@ -182,27 +195,36 @@ def put(
 
 @transaction.atomic
 def take_out(
-    draft_id: UUID, kind: Kind, key: str, *, expected: int, actor: str, now: datetime
+    draft_id: UUID,
+    kind: Kind,
+    key: str,
+    *,
+    expected: int | None,
+    seen: Seen = None,
+    actor: str,
+    now: datetime,
 ) -> DraftInfo:
     """Take one object out of a draft: it stays as it stands.
 
     Raises:
         DraftRefused: the draft is closed, or was edited by somebody else meanwhile.
     """
-    row = _held(draft_id, expected)
+    row = _held(draft_id, expected, seen)
     before = row.content.get(kind, {}).pop(key, None)
     row.base.get(kind, {}).pop(key, None)
     return _edited(row, f"{kind}_taken_out", before, None, actor=actor, now=now)
 
 
 @transaction.atomic
-def settle(draft_id: UUID, *, expected: int, actor: str, now: datetime) -> DraftInfo:
+def settle(
+    draft_id: UUID, *, expected: int | None, seen: Seen = None, actor: str, now: datetime
+) -> DraftInfo:
     """Confirm that the draft replaces what was published while it was edited.
 
     Raises:
         DraftRefused: the draft is closed, or was edited by somebody else meanwhile.
     """
-    row = _held(draft_id, expected)
+    row = _held(draft_id, expected, seen)
     before = row.base
     standing = queries.stands(queries.names_in(row.content), row.effective_from)
     row.base = {
@@ -213,22 +235,34 @@ def settle(draft_id: UUID, *, expected: int, actor: str, now: datetime) -> Draft
 
 @transaction.atomic
 def discard(
-    draft_id: UUID, *, expected: int, actor: str, now: datetime, reason: str = ""
+    draft_id: UUID,
+    *,
+    expected: int | None,
+    seen: Seen = None,
+    actor: str,
+    now: datetime,
+    reason: str = "",
 ) -> DraftInfo:
     """Give a draft up; it stays readable.
 
     Raises:
         DraftRefused: it is closed already, or was edited by somebody else meanwhile.
     """
-    row = _held(draft_id, expected)
+    row = _held(draft_id, expected, seen)
     row.status = "discarded"
     return _edited(row, "discarded", None, None, actor=actor, now=now, reason=reason)
 
 
 @transaction.atomic
 def publish_draft(
-    draft_id: UUID, *, expected: int, actor: str, now: datetime, reason: str
-) -> int:  # fmt: skip
+    draft_id: UUID,
+    *,
+    expected: int | None,
+    seen: Seen = None,
+    actor: str,
+    now: datetime,
+    reason: str,
+) -> int:
     """Publish all that a draft states, from its day on, in one revision; return the revision.
 
     Raises:
@@ -237,7 +271,7 @@ def publish_draft(
     """
     if not reason.strip():
         raise DraftRefused("reason_missing")
-    row = _held(draft_id, expected)
+    row = _held(draft_id, expected, seen)
     hold_revision()  # what stands must not change between the look and the publication
     names = queries.names_in(row.content)
     if not names:
@@ -357,14 +391,17 @@ def _check_day(day: date) -> None:
         raise DraftRefused("draft_day", day=day.isoformat())
 
 
-def _held(draft_id: UUID, expected: int) -> Draft:
-    """Lock first, then look."""
+def _held(draft_id: UUID, expected: int | None, seen: Seen) -> Draft:
+    """Lock first, then look. Who edits says what they saw: its version, or its revision."""
     row: Draft | None = Draft.objects.select_for_update().filter(pk=draft_id).first()
     if row is None:
         raise DraftRefused("draft_unknown")
     if row.status != "open":
         raise DraftRefused("draft_closed", title=row.title)
-    if row.version != expected:
+    if expected is None and seen is None:
+        raise DraftRefused("draft_unseen")
+    refuse_stale(standing_of(row), seen, of=("catalog.draft", str(row.pk)))
+    if expected not in (None, row.version):
         raise DraftRefused("draft_moved", who=row.changed_by)
     return row
 

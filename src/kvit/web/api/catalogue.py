@@ -13,12 +13,13 @@ from ninja import Query
 from pydantic import Field
 
 from kvit.catalog import queries, services
+from kvit.catalog.rows import DraftInfo
 from kvit.core import statements
 from kvit.core.catalogue import ALWAYS
 from kvit.core.periods import local_date
 from kvit.parties import queries as parties
 from kvit.web import routes
-from kvit.web.api.core import Router, operation
+from kvit.web.api.core import COMPARES, Router, operation, seen, standing
 from kvit.web.api.problems import ApiRefused
 from kvit.web.api.schemas import Day, Input, Int, Listed, Moment, Paging, Schema, Text, listed
 
@@ -128,9 +129,9 @@ class DraftIn(Input):
 
 
 class DraftEditIn(Input):
-    """The version of the draft that the edit was made of."""
+    """The version of the draft that the edit was made of; not needed beside `If-Match`."""
 
-    version: Int = Field(ge=0)
+    version: Int | None = Field(None, ge=0)
 
 
 class DraftRenameIn(DraftIn, DraftEditIn):
@@ -165,9 +166,9 @@ class DayQuery(Input):
 
 
 class VersionQuery(Input):
-    """The version of the draft that the edit was made of."""
+    """The version of the draft that the edit was made of; not needed beside `If-Match`."""
 
-    version: int = Field(ge=0)
+    version: int | None = Field(None, ge=0)
 
 
 @operation(router, "GET", "/catalogue", right="catalogue.read", response=CatalogueOut)
@@ -261,6 +262,7 @@ def read_draft(request: HttpRequest, draft: UUID) -> WholeDraftOut:
     found = queries.draft(draft)
     if found is None:
         raise ApiRefused("not_found", status=404)
+    _told(request, found)
     shown = DraftOut.from_orm(found).model_dump()
     return WholeDraftOut(**shown, changes=[_change(one) for one in queries.changes_of(draft)])
 
@@ -268,10 +270,10 @@ def read_draft(request: HttpRequest, draft: UUID) -> WholeDraftOut:
 @operation(router, "PUT", "/catalogue/drafts/{draft}", right="catalogue.write", response=DraftOut)
 def change_draft(request: HttpRequest, draft: UUID, body: DraftRenameIn) -> Any:
     """Change its title and the day from which it will hold."""
-    return services.rename(
+    return _told(request, services.rename(
         draft, title=body.title, effective_from=body.effective_from, expected=body.version,
-        **_by(request),
-    )  # fmt: skip
+        **_edits(request),
+    ))  # fmt: skip
 
 
 @operation(
@@ -280,8 +282,11 @@ def change_draft(request: HttpRequest, draft: UUID, body: DraftRenameIn) -> Any:
 )  # fmt: skip
 def put_in_draft(request: HttpRequest, draft: UUID, kind: Kind, body: DraftPutIn) -> Any:
     """Put one object in."""
-    return services.put(
-        draft, kind, body.document, expected=body.version, path="document", **_by(request)
+    return _told(
+        request,
+        services.put(
+            draft, kind, body.document, expected=body.version, path="document", **_edits(request)
+        ),
     )
 
 
@@ -294,25 +299,30 @@ def take_out_of_draft(
     request: HttpRequest, draft: UUID, kind: Kind, key: str, query: Query[VersionQuery]
 ) -> Any:
     """Take one object out: it stays as it stands. A price's key is "plan/price"."""
-    return services.take_out(draft, kind, key, expected=query.version, **_by(request))
+    return _told(
+        request, services.take_out(draft, kind, key, expected=query.version, **_edits(request))
+    )
 
 
 @operation(
-    router, "POST", "/catalogue/drafts/{draft}/settle", right="catalogue.write",
+    router, "POST", "/catalogue/drafts/{draft}/settle", extra=COMPARES, right="catalogue.write",
     response=DraftOut,
 )  # fmt: skip
 def settle_draft(request: HttpRequest, draft: UUID, body: DraftEditIn) -> Any:
     """Confirm that the draft replaces what was published while it was edited."""
-    return services.settle(draft, expected=body.version, **_by(request))
+    return _told(request, services.settle(draft, expected=body.version, **_edits(request)))
 
 
 @operation(
-    router, "POST", "/catalogue/drafts/{draft}/discard", right="catalogue.write",
+    router, "POST", "/catalogue/drafts/{draft}/discard", extra=COMPARES, right="catalogue.write",
     response=DraftOut,
 )  # fmt: skip
 def discard_draft(request: HttpRequest, draft: UUID, body: DraftReasonIn) -> Any:
     """Give a draft up; it stays readable."""
-    return services.discard(draft, expected=body.version, reason=body.reason, **_by(request))
+    return _told(
+        request,
+        services.discard(draft, expected=body.version, reason=body.reason, **_edits(request)),
+    )
 
 
 def _keep_denied(request: HttpRequest, draft: object) -> None:
@@ -324,19 +334,29 @@ def _keep_denied(request: HttpRequest, draft: object) -> None:
 
 @routes.on_denial(_keep_denied)
 @operation(
-    router, "POST", "/catalogue/drafts/{draft}/publish", right="catalogue.publish",
+    router, "POST", "/catalogue/drafts/{draft}/publish", extra=COMPARES, right="catalogue.publish",
     response=PublishedOut,
 )  # fmt: skip
 def publish_draft(request: HttpRequest, draft: UUID, body: DraftReasonIn) -> PublishedOut:
     """Publish all that it states, from its day on, in one revision."""
     revision = services.publish_draft(
-        draft, expected=body.version, reason=body.reason, **_by(request)
+        draft, expected=body.version, reason=body.reason, **_edits(request)
     )
     return PublishedOut(revision=revision)
 
 
 def _by(request: HttpRequest) -> dict[str, Any]:
     return {"actor": request.principal.actor, "now": request.now}
+
+
+def _edits(request: HttpRequest) -> dict[str, Any]:
+    return {**_by(request), "seen": seen(request)}
+
+
+def _told(request: HttpRequest, found: DraftInfo) -> DraftInfo:
+    """The answer's ETag names the draft as it is now, for the next edit."""
+    standing(request, services.standing_of(found))
+    return found
 
 
 def _written(terms: Any) -> Document:

@@ -58,6 +58,10 @@ class Guarded:
     view: Any
 
 
+COMPARES = {"x-compares": True}
+"""Of an operation that is no PUT, PATCH or DELETE and looks into `If-Match`: for `extra`."""
+
+
 def operation(
     router: Router,
     method: str,

@@ -12,7 +12,7 @@ from kvit.parties import api_keys, queries
 from kvit.parties import services as parties
 from kvit.parties.rows import ApiKeyRow
 from kvit.platform.paging import keyset
-from kvit.web.api.core import Router, operation, seen, standing
+from kvit.web.api.core import COMPARES, Router, operation, seen, standing
 from kvit.web.api.schemas import Input, Int, Listed, Moment, Paging, Reason, Schema, Text, listed
 
 TAG = ("Ключи API", "API keys")
@@ -101,7 +101,7 @@ def read_key(request: HttpRequest, key_id: UUID) -> KeyOut:
 
 @operation(
     router, "POST", "/keys/{key_id}/rotate", right="keys.write", status=201, response=NewKeyOut,
-    recent=True, secrets=("key", "signing_secret"),
+    recent=True, secrets=("key", "signing_secret"), extra=COMPARES,
 )  # fmt: skip
 def rotate_key(request: HttpRequest, key_id: UUID, body: RotateIn) -> NewKeyOut:
     """Make a key in its place; both open until the overlap has passed. Needs its rights too."""
@@ -118,12 +118,17 @@ def rotate_key(request: HttpRequest, key_id: UUID, body: RotateIn) -> NewKeyOut:
 
 
 @operation(
-    router, "POST", "/keys/{key_id}/revoke", right="keys.write", response=KeyOut, recent=True
-)
+    router, "POST", "/keys/{key_id}/revoke", right="keys.write", response=KeyOut, recent=True,
+    extra=COMPARES,
+)  # fmt: skip
 def revoke_key(request: HttpRequest, key_id: UUID, body: RevokeIn) -> KeyOut:
     """Close it for ever, from the next request on."""
     row = parties.revoke_key(
-        key_id, actor=request.principal.actor, now=datetime.now(UTC), reason=body.reason
+        key_id,
+        seen=seen(request),
+        actor=request.principal.actor,
+        now=datetime.now(UTC),
+        reason=body.reason,
     )
     return _shown(row)
 

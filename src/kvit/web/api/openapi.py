@@ -97,7 +97,7 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     if method != "get" and operation.get("x-right") != routes.PUBLIC:
         parameters.append(ONCE)
         statuses.append(409)
-    if method in ("put", "patch", "delete"):
+    if operation.pop("x-compares", False) or method in ("put", "patch", "delete"):
         parameters.append(MATCH)
         statuses.append(412)
     for status in sorted(statuses):

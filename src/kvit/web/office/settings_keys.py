@@ -118,7 +118,10 @@ def rotate(request: HttpRequest, key: UUID) -> HttpResponse:
     operation="revoke_key", recent=True,
 )  # fmt: skip
 def revoke(request: HttpRequest, key: UUID) -> HttpResponse:
-    services.revoke_key(key, reason=request.POST.get("reason", "")[:500], **_asker(request))
+    services.revoke_key(
+        key, seen=request.POST.get("seen"), reason=request.POST.get("reason", "")[:500],
+        **_asker(request),
+    )  # fmt: skip
     messages.success(request, _("The key is revoked: it opens nothing from now on."))
     return redirect("office:settings-keys")
 
