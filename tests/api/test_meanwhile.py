@@ -118,7 +118,7 @@ def test_a_draft_is_edited_by_its_tag_as_all_else_is(api: Callers) -> None:
     stale = [
         crm.put(plan, document, headers=first),
         crm.put(place, {"title": "y", "effective_from": "2026-12-02"}, headers=first),
-        crm.delete(f"{plan}/lite", headers=first),
+        crm.send("DELETE", f"{plan}/lite", headers=first),
         crm.post(f"{place}/settle", {}, headers=first),
         crm.post(f"{place}/discard", {"reason": "x"}, headers=first),
         crm.post(f"{place}/publish", {"reason": "x"}, headers=first),

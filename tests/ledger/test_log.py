@@ -18,8 +18,10 @@ from kvit.core.transparency import Checkpoint, leaf_hash, read_checkpoint
 from kvit.ledger import jobs, queries
 from kvit.ledger.services import PostingIn, ensure_chart, log_postings, post_many
 from kvit.platform.jobs import work_once
+from kvit.platform.row_log import NotLogged
 from kvit.platform.signed_notes import NoteUnusable, opened
-from kvit.platform.tenancy import tenant_scope
+from kvit.platform.tenancy import current_tenant_id, tenant_scope
+from kvit.platform.tlog import KeyChanged
 from tests.platform.conftest import make_house
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -206,6 +208,45 @@ def test_a_log_that_was_cut_contradicts_its_checkpoint(
     [(code, row, detail)] = told()
     assert (code, row) == ("ledger_log_not_as_signed", "log")
     assert "is damaged" in detail
+
+
+def test_a_replaced_key_is_named_and_the_log_begins_anew_when_it_is_told_to(
+    post: Post,
+    tmp_path: Path,
+    settings: Any,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    post(2)
+    assert log_postings(beside=elsewhere) == 4
+    former = queries.log_of_books().note()
+    with pytest.raises(NotLogged) as whole:
+        queries.BOOKS.begin_anew(beside=elsewhere, now=now)
+    assert whole.value.code == "ledger_log_goes_on"
+
+    settings.SECRET_KEY = "another"
+    with pytest.raises(KeyChanged) as refused:
+        log_postings(beside=elsewhere)
+    assert "secret-key" in refused.value.text("ru")
+    assert "kvit books seal --anew" in refused.value.text("en")
+    [(code, row, detail)] = told()
+    assert (code, row) == ("ledger_log_key_changed", "log")
+    assert detail == queries.log_of_books().signer.name
+    said: list[str] = []
+    monkeypatch.setattr(jobs._log, "error", lambda text, *rest: said.append(text % rest))
+    here = SimpleNamespace(id=current_tenant_id(), row=SimpleNamespace(code="acme"))
+    monkeypatch.setattr(jobs.parties, "tenants", lambda: [here])
+    jobs.log_all()
+    assert ["secret-key" in one for one in said] == [True]
+    assert queries.log_of_books().note() == former
+
+    aside = queries.BOOKS.begin_anew(beside=elsewhere, now=now)
+    assert (aside / "checkpoint").read_text() == former
+    assert log_postings(beside=elsewhere) == 4
+    assert told() == []
+    own = elsewhere / queries.log_of_books().signer.name
+    assert sorted(one.name for one in own.parent.iterdir()) == [own.name, aside.name]
 
 
 def test_who_holds_a_checkpoint_finds_it_again(post: Post, tmp_path: Path) -> None:

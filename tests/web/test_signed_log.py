@@ -9,7 +9,7 @@ import pytest
 from kvit.core.transparency import read_checkpoint, read_proof
 from kvit.ledger import queries
 from kvit.ledger.services import log_postings
-from kvit.platform.signed_notes import opened
+from kvit.platform.signed_notes import Signer, opened
 from tests.invoicing import company
 from tests.web.conftest import Office
 
@@ -72,3 +72,22 @@ def test_the_api_says_the_same(office: Office) -> None:
     assert [read_proof(one).note for one in proofs] == [found["checkpoint"]] * 2
     gone = client.get("/api/v1/ledger/log/proofs", {"source": "invoice:none"})
     assert (gone.status_code, gone.json()["code"]) == (422, "ledger_not_in_log")
+
+
+def test_a_replaced_key_is_a_fault_on_the_overview_and_the_page_says_what_to_do(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = office("owner")
+    log_postings(beside=None)
+    assert "не подписыва" not in text(client.get("/office/"))
+    another = Signer.derived("another").key
+    monkeypatch.setattr(Signer, "derived", lambda name: Signer(name, another))
+    overview = text(client.get("/office/"))
+    assert "Подписанный журнал не подписывается дальше" in overview
+    page = client.get(ADDRESS)
+    assert page.status_code == 200
+    assert "Верните прежний secret-key из копии" in text(page)
+    told = client.get("/api/v1/ledger/log")
+    assert (told.status_code, told.json()["code"]) == (422, "tlog_key_changed")
+    [first, *_] = client.get("/api/v1/overview").json()["attention"]
+    assert (first["cause"], first["detail"]) == ("unsigned", {"ledger": 1})

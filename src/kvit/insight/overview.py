@@ -16,12 +16,13 @@ from kvit.invoicing.queries import Issued, MonthIssued, PlanIssued
 from kvit.ledger import queries as ledger
 from kvit.metering import queries as metering
 from kvit.parties import queries as parties
+from kvit.platform.audit_signed import JOURNAL
 from kvit.rating import queries as rating
 from kvit.subscriptions import queries as subscriptions
 
 MONTHS = 13
 DAY = timedelta(days=1)
-Cause = Literal["drafts", "failed_run", "conflicts", "rejected", "waiting", "late"]
+Cause = Literal["drafts", "failed_run", "conflicts", "rejected", "waiting", "late", "unsigned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ class Figures:
 
 
 def attention(now: datetime) -> list[Attention]:
-    """Return what waits for a person, the most money first, then the most things."""
+    """Return what waits for a person: logs that are not signed on, then the most money, then the
+    most things."""
     drafts = invoicing.drafts_waiting()
     found = []
     if drafts:
@@ -91,7 +93,11 @@ def attention(now: datetime) -> list[Attention]:
         found.append(Attention("conflicts", conflicts.count, {}, conflicts.oldest))
     if rejected.count:
         found.append(Attention("rejected", rejected.count, {}, rejected.oldest))
-    return sorted(found, key=lambda one: (-max(one.sums.values(), default=0), -one.count))
+    found.sort(key=lambda one: (-max(one.sums.values(), default=0), -one.count))
+    faults = [rows.name for rows in (ledger.BOOKS, JOURNAL) if rows.fault() is not None]
+    # First of all: what is done meanwhile is in no signed log.
+    unsigned = [Attention("unsigned", len(faults), detail=dict.fromkeys(faults, 1))]
+    return [*(unsigned if faults else ()), *found]
 
 
 def usage_that_waits(now: datetime) -> Attention | None:

@@ -25,6 +25,14 @@ WORDS: Words = {
         "журнал проводок не сходится со своей подписанной отметкой",
         "the log of postings does not agree with its signed checkpoint",
     ),
+    "ledger_log_key_changed": (
+        "журнал проводок подписан другим ключом: файл secret-key папки данных заменили или"
+        " потеряли. Верните прежний из копии и перезапустите Kvit; если копии нет:"
+        " kvit books seal --anew",
+        "the log of postings was signed by another key: the file secret-key of the data folder was"
+        " replaced or lost. Put the former one back from a copy and restart Kvit; without a copy:"
+        " kvit books seal --anew",
+    ),
 }
 problems = BOOKS.problems
 agrees = BOOKS.agrees

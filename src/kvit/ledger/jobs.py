@@ -1,5 +1,6 @@
 """Every night the kept sums of days are brought together; every minute postings are logged."""
 
+import logging
 from datetime import datetime, timedelta
 
 from kvit.ledger import queries, services
@@ -7,7 +8,9 @@ from kvit.parties import queries as parties
 from kvit.platform import settings
 from kvit.platform.jobs import every_minute, every_night, job
 from kvit.platform.tenancy import tenant_scope
+from kvit.platform.tlog import LogDamaged
 
+_log = logging.getLogger("kvit.ledger")
 RESTS = timedelta(days=31)  # days that something is still posted to
 
 
@@ -36,5 +39,8 @@ def log_all() -> None:
     """Leave a job for each company that has posted something."""
     for one in parties.tenants():
         with tenant_scope(one.id):
-            if queries.is_behind():
-                log.defer_once(key=f"ledger.log {one.id}")
+            try:
+                if queries.is_behind():
+                    log.defer_once(key=f"ledger.log {one.id}")
+            except LogDamaged as error:  # others are signed all the same
+                _log.error("%s: %s", one.row.code, error)

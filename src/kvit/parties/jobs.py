@@ -1,5 +1,6 @@
 """Mails that alarm: somebody tried to change prices without the right to; the journal is signed."""
 
+import logging
 from datetime import datetime
 
 from django.core.mail import EmailMessage
@@ -10,7 +11,9 @@ from kvit.platform import settings
 from kvit.platform.audit_signed import JOURNAL
 from kvit.platform.jobs import every_minute, job
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
+from kvit.platform.tlog import LogDamaged
 
+_log = logging.getLogger("kvit.parties")
 WORDS: Words = {
     "subject": (
         "Kvit: попытка изменить цены без права",
@@ -53,8 +56,11 @@ def sign_journals() -> None:
     """Leave a job for each company in which something was done."""
     for one in queries.tenants():
         with tenant_scope(one.id):
-            if JOURNAL.is_behind():
-                sign_journal.defer_once(key=f"parties.journal {one.id}")
+            try:
+                if JOURNAL.is_behind():
+                    sign_journal.defer_once(key=f"parties.journal {one.id}")
+            except LogDamaged as error:  # others are signed all the same
+                _log.error("%s: %s", one.row.code, error)
 
 
 def watchers() -> list[str]:

@@ -37,6 +37,14 @@ WORDS: Words = {
         "журнал действий не сходится со своей подписанной отметкой",
         "the audit log does not agree with its signed checkpoint",
     ),
+    "audit_log_key_changed": (
+        "журнал действий подписан другим ключом: файл secret-key папки данных заменили или"
+        " потеряли. Верните прежний из копии и перезапустите Kvit; если копии нет:"
+        " kvit books seal --anew --journal",
+        "the audit log was signed by another key: the file secret-key of the data folder was"
+        " replaced or lost. Put the former one back from a copy and restart Kvit; without a copy:"
+        " kvit books seal --anew --journal",
+    ),
 }
 
 

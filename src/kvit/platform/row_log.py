@@ -12,6 +12,7 @@ import json
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,9 +25,10 @@ from kvit.core.wording import Words
 from kvit.platform import files
 from kvit.platform.epoch import Epoch
 from kvit.platform.failures import Failure
-from kvit.platform.signed_notes import NoteUnusable, Signer
+from kvit.platform.reading import asked_once
+from kvit.platform.signed_notes import Signer
 from kvit.platform.tenancy import current_tenant_id
-from kvit.platform.tlog import Log, LogDamaged
+from kvit.platform.tlog import KeyChanged, Log, LogDamaged
 
 BATCH = 20_000  # rows at a time
 AT_ONCE = 4_096  # entries that are compared in one query
@@ -34,6 +36,10 @@ WORDS: Words = {
     "ledger_log_in_transaction": (
         "В журнал пишут вне транзакции: в ней видны записи, которых может и не быть.",
         "The log is written outside a transaction: inside, rows are seen that may not last.",
+    ),
+    "ledger_log_goes_on": (
+        "Журнал цел и подписывается дальше: начинать его заново не нужно.",
+        "The log is whole and is signed on: there is no need to begin it anew.",
     ),
     "ledger_not_in_log": (
         "В журнале нет проводок с основанием {source}: запишите их командой kvit books seal.",
@@ -89,10 +95,7 @@ class RowLog:
 
     def log(self) -> Log:
         """Return the log of the tenant in scope; making the object touches nothing."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT current_setting('kvit.epoch', true)")
-            [told] = cursor.fetchone()
-        origin = f"kvit/{self.name}/{current_tenant_id()}/{Epoch.read(told).number}"
+        origin = f"kvit/{self.name}/{current_tenant_id()}/{_epoch()}"
         return Log(files.folder().with_name("transparency") / origin, Signer.derived(origin))
 
     def append(self, *, beside: Path | None) -> int:
@@ -100,7 +103,7 @@ class RowLog:
 
         Raises:
             NotLogged: a transaction is open.
-            LogDamaged, NoteUnusable: the log is not as it was left.
+            LogDamaged: the log is not as it was left.
         """
         if connection.in_atomic_block:
             raise NotLogged("ledger_log_in_transaction")
@@ -122,8 +125,33 @@ class RowLog:
                 is_more = len(rows) == BATCH
         return count
 
+    def begin_anew(self, *, beside: Path | None, now: datetime) -> Path:
+        """Put a log aside that cannot be gone on with; the next `append` begins another. Return
+        where the former one is.
+
+        Raises:
+            NotLogged: it is whole.
+        """
+        log = self.log()
+        with log.writing():
+            try:
+                log.grown()
+                if beside is not None:
+                    log.check(beside)
+            except LogDamaged:
+                return log.put_aside(beside=beside, mark=f"{now:%Y%m%dT%H%M%S}")
+        raise NotLogged("ledger_log_goes_on")
+
+    def fault(self) -> LogDamaged | None:
+        """Return why nothing more can be signed, as far as the newest checkpoint tells."""
+        try:
+            self.log().head()
+        except LogDamaged as error:
+            return error
+        return None
+
     def is_behind(self) -> bool:
-        """Whether there are rows that the log does not have."""
+        """Whether there are rows that the log does not have; errors as of `append`."""
         held = Held(**self.log().grown().notes)
         return self._beyond(held).exists()
 
@@ -139,7 +167,9 @@ class RowLog:
                 yield from self._slipped_in(numbers, Held(**grown.notes).settled)
                 for name in log.misfits(head.size):
                     yield Misfit(code, name, "not what is below it")
-        except (LogDamaged, NoteUnusable) as error:
+        except KeyChanged as error:
+            yield Misfit(f"{self.codes[1]}_key_changed", "log", str(error.params["origin"]))
+        except LogDamaged as error:
             yield Misfit(code, "log", error.text("en"))
 
     def agrees(self, note: str) -> bool:
@@ -207,6 +237,14 @@ class RowLog:
             if row[0] not in logged:
                 told = self.entry_of(row).decode()
                 yield Misfit(f"{self.codes[0]}_slipped_in", f"{self.called}:{row[0]}", told)
+
+
+@asked_once
+def _epoch() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('kvit.epoch', true)")
+        [told] = cursor.fetchone()
+    return Epoch.read(told).number
 
 
 def number_of(entry: bytes) -> int | None:

@@ -33,7 +33,7 @@ from kvit.core.transparency import (
 )
 from kvit.platform import files
 from kvit.platform.failures import Failure
-from kvit.platform.signed_notes import Signer, opened
+from kvit.platform.signed_notes import NoteUnusable, Signer, opened
 
 WIDTH = 256  # hashes of a full tile
 LEVELS = 8  # of the tree that a tile spans
@@ -44,6 +44,16 @@ WORDS = {
         "Журнал в папке {folder} повреждён: {name}. Восстановите папку из копии.",
         "The log in the folder {folder} is damaged: {name}. Restore the folder from a copy.",
     ),
+    "tlog_key_changed": (
+        "Журнал {origin} подписан не тем ключом, что в файле secret-key папки данных: файл заменили"
+        " или потеряли. Новое не подписывается. Верните прежний secret-key из копии и перезапустите"
+        " Kvit; если копии нет, начните журнал заново: kvit books seal --anew (журнал действий: ещё"
+        " и --journal). Прежний останется рядом.",
+        "The log {origin} was signed by another key than that of the file secret-key in the data"
+        " folder: the file was replaced or lost. Nothing new is signed. Put the former secret-key"
+        " back from a copy and restart Kvit; if there is none, begin the log anew: kvit books seal"
+        " --anew (the journal of actions: --journal as well). The former log stays beside it.",
+    ),
 }
 
 
@@ -51,6 +61,10 @@ class LogDamaged(Failure):
     """A file of the log is missing or is not what it must be; nothing was written."""
 
     words = WORDS
+
+
+class KeyChanged(LogDamaged):
+    """What the log signed before is not signed by the key of today; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +85,33 @@ class Log:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Be the only writer while the block lasts; whoever else wants to, waits."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = self._locked()
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)
+
+    def _locked(self) -> int:
+        lock = self.folder / "lock"
+        while True:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Whoever waited may hold the lock of a log that was put aside meanwhile.
+            if lock.exists() and os.path.samestat(lock.stat(), os.fstat(descriptor)):
+                return descriptor
+            os.close(descriptor)
+
+    def put_aside(self, *, beside: Path | None, mark: str) -> Path:
+        """Rename the log's folder and what was kept of it in `beside`; for whoever is `writing`.
+
+        The next writer begins another log. Returns where the former one is.
+        """
+        kept = [] if beside is None else [beside / self.signer.name]
+        for one in (*kept, self.folder):
+            if one.exists():
+                one.rename(one.with_name(f"{one.name}.{mark}"))
+        return self.folder.with_name(f"{self.folder.name}.{mark}")
 
     def grown(self) -> Grown:
         """Return how far the log was written; an empty one where it was never begun.
@@ -104,11 +138,11 @@ class Log:
         """Return the newest checkpoint, its signature checked; None where nothing was signed.
 
         Raises:
-            NoteUnusable: it is not signed by this log's key.
+            KeyChanged: it is not signed by this log's key.
             LogDamaged: it is no checkpoint.
         """
         note = self.note()
-        return None if note is None else self.read(note)
+        return None if note is None else self._own(note)
 
     def note(self) -> str | None:
         """Return the newest checkpoint as it was signed."""
@@ -118,16 +152,27 @@ class Log:
             return None
 
     def read(self, note: str) -> Checkpoint:
-        """Return what a note of this log's key says; errors as of `head`."""
+        """Return what a note of this log's key says, wherever it was kept.
+
+        Raises:
+            NoteUnusable: it is not signed by this log's key.
+            LogDamaged: it is no checkpoint.
+        """
         try:
             return read_checkpoint(opened(note, self.signer.verifier))
         except ValueError:
             raise self._damaged("checkpoint") from None
 
+    def _own(self, note: str) -> Checkpoint:
+        try:
+            return self.read(note)
+        except NoteUnusable:
+            raise KeyChanged("tlog_key_changed", origin=self.signer.name) from None
+
     def signed(self) -> Iterator[Checkpoint]:
         """Yield every checkpoint that was ever signed, in order; errors as of `head`."""
         for path in _kept(self.folder / "checkpoints"):
-            yield self.read(path.read_text(encoding="utf-8"))
+            yield self._own(path.read_text(encoding="utf-8"))
 
     def begins_with(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint of this log, wherever it was kept, says what the log still says."""
@@ -170,13 +215,13 @@ class Log:
                 lost is begun anew, and nothing is signed that contradicts what others hold.
         """
         frontier, note = self.grown().frontier, self.note()
-        if note is None or self.read(note).size != frontier.size:
+        if note is None or self._own(note).size != frontier.size:
             text = Checkpoint(self.signer.name, frontier.size, frontier.root).text
             note = self.signer.sign(text)
             place = Path(_numbered(frontier.size, digits=SIZE_DIGITS))
             kept = [self.folder / "checkpoints" / place]
             if beside is not None:
-                self._check(beside / self.signer.name)
+                self.check(beside)
                 kept.insert(0, beside / self.signer.name / place)
             for path in kept:
                 self._write(path, note.encode(), set())
@@ -233,9 +278,14 @@ class Log:
 
         return hash_of
 
-    def _check(self, beside: Path) -> None:
-        for path in _kept(beside)[-1:]:
-            if not self.begins_with(self.read(path.read_text(encoding="utf-8"))):
+    def check(self, beside: Path) -> None:
+        """Compare with the last checkpoint that was kept beside.
+
+        Raises:
+            LogDamaged: the log has not what it says. KeyChanged: another key signed it.
+        """
+        for path in _kept(beside / self.signer.name)[-1:]:
+            if not self.begins_with(self._own(path.read_text(encoding="utf-8"))):
                 raise self._damaged(str(path))
 
     def _extend(self, level: int, size: int, hashes: list[bytes], touched: set[Path]) -> None:

@@ -7,6 +7,7 @@ import argparse
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +27,10 @@ WORDS: Words = {
     "sealed": (
         "Записано в журнал: {count} {count:plural:запись|записи|записей}. Отметка:",
         "Written to the log: {count} {count:plural:entry|entries}. The checkpoint:",
+    ),
+    "put_aside": (
+        "Прежний журнал отложен в {folder}: храните его вместе с прежним ключом.",
+        "The former log was put aside, into {folder}: keep it together with the former key.",
     ),
     "sealed_none": ("Записей ещё нет: подписывать нечего.", "There is nothing yet to be signed."),
     "proved": (
@@ -81,6 +86,17 @@ def add_arguments(reports: Any) -> None:
         return parser
 
     seal = add("seal", "записать проводки в журнал и подписать", "log the postings and sign them")
+    seal.add_argument("--anew", action="store_true",
+                      help=either("начать журнал заново, если прежний подписан другим ключом или"
+                                  " повреждён: прежний откладывается рядом",
+                                  "begin the log anew where the former one was signed by another"
+                                  " key or is damaged: that one is put aside"))  # fmt: skip
+    seal.add_argument(
+        "--reason",
+        default="",
+        metavar="TEXT",
+        help=either("почему, для журнала действий", "why, for the journal"),
+    )
     key = add("key", "ключ, которым проверяют подписи", "the key that checks the signatures")
     proof = add("proof", "доказательства проводок документа", "proofs of a document's postings")
     proof.add_argument("number", metavar="NUMBER", help=either("номер документа", "its number"))
@@ -114,13 +130,34 @@ def _seal(args: argparse.Namespace) -> Done:
     with in_company(args.tenant, origin="kvit books seal"):
         from kvit.platform import settings
 
-        rows = _rows(args)
-        count = rows.append(beside=settings.load().checkpoints)
+        rows, beside = _rows(args), settings.load().checkpoints
+        aside = _begin_anew(rows, beside, args.reason) if args.anew else None
+        count = rows.append(beside=beside)
         note = rows.log().note()
+    told = {"logged": count, "checkpoint": note}
+    told |= {"put_aside": str(aside)} if aside else {}
+    said = [say(WORDS, "put_aside", language(), folder=aside)] if aside else []
     if note is None:
-        return Done(say(WORDS, "sealed_none", language()), {"logged": 0, "checkpoint": None})
+        return Done("\n".join([*said, say(WORDS, "sealed_none", language())]), told)
     head = say(WORDS, "sealed", language(), count=count)
-    return Done(f"{head}\n{note.rstrip()}", {"logged": count, "checkpoint": note})
+    return Done("\n".join([*said, head, note.rstrip()]), told)
+
+
+def _begin_anew(rows: "RowLog", beside: Path | None, reason: str) -> Path:
+    """Put the log aside, and say in the journal who did and why."""
+    from django.db import transaction
+
+    from kvit.platform import audit
+    from kvit.web.cli.bill import os_actor
+
+    now = datetime.now(UTC)
+    aside = rows.begin_anew(beside=beside, now=now)
+    with transaction.atomic():
+        audit.record(
+            action="signed_log.begun_anew", object_type="platform.signed_log", object_id=rows.name,
+            after={"former": aside.name}, actor=os_actor(), now=now, reason=reason,
+        )  # fmt: skip
+    return aside
 
 
 def _key(args: argparse.Namespace) -> Done:

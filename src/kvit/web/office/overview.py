@@ -31,11 +31,12 @@ from kvit.web.tags import lang
 
 VERBS = {
     "drafts": "invoices", "failed_run": "run", "conflicts": "usage", "rejected": "usage",
-    "waiting": "usage", "late": "usage",
+    "waiting": "usage", "late": "usage", "unsigned": "signed-log",
 }  # fmt: skip
 ICONS = {
     "drafts": "hourglass", "failed_run": "alert-triangle", "conflicts": "alert-triangle",
     "rejected": "file-alert", "waiting": "clock-pause", "late": "hourglass",
+    "unsigned": "alert-triangle",
 }  # fmt: skip
 QUERIES = {
     "drafts": {"tab": "drafts"}, "conflicts": {"tab": "conflicts"}, "rejected": {"tab": "rejected"},
@@ -169,7 +170,7 @@ def _told(one: Attention, now: datetime) -> dict[str, Any]:
         "sums": list(one.sums.items()),
         "age": _age(one.oldest, now),
         "url": _door(VERBS[one.cause], QUERIES.get(one.cause, {}), key=one.key),
-        "is_bad": one.cause in ("failed_run",),
+        "is_bad": one.cause in ("failed_run", "unsigned"),
         "quantities": list(_quantities(one)),
         "hint": _late_hint() if one.cause == "late" else "",
     }
@@ -231,6 +232,10 @@ def _title(one: Attention) -> str:
                 "%(count)s events of usage are billed by nobody",
                 events,
             ) % {"count": events}
+        case "unsigned":
+            return ngettext(
+                "A signed log is not signed on", "The signed logs are not signed on", one.count
+            )
 
 
 def _age(oldest: datetime | None, now: datetime) -> str:

@@ -53,6 +53,10 @@ class NumberForm(FilterForm):
 @page("ledger/log/", name="signed-log", right="books.read")
 def signed_log(request: HttpRequest) -> HttpResponse:
     """How many postings are signed; whether the log begins with what somebody kept."""
+    faults = [fault for rows in (queries.BOOKS, JOURNAL) if (fault := rows.fault()) is not None]
+    if faults:
+        told = {"faults": [fault.text(lang()) for fault in faults]}
+        return render(request, "office/ledger/signed_log.html", told)
     log, form = queries.log_of_books(), KeptForm(request.GET)
     form.is_valid()
     journal = JOURNAL.log()
