@@ -33,6 +33,34 @@ def test_the_secret_is_told_once_even_to_a_repeat(api: Callers) -> None:
     assert models.ApiKey.objects.count() == 2
 
 
+def test_a_repeat_shows_nothing_that_who_repeats_may_no_longer_see(api: Callers) -> None:
+    crm = api("customers.write", "customers.read", "personal.read")
+    body = {"code": "ivanov", "name": "Иванов Пётр", "kind": "person", "phone": "+7 999 000-11-22"}
+    first = crm.post("/customers", body, once="k")
+    assert first.status == 201
+    assert crm.post("/customers", body, once="k").json == first.json
+    models.ApiKey.objects.filter(pk=crm.key_id).update(rights=["customers.write", "customers.read"])
+    again = crm.post("/customers", body, once="k")
+    assert (again.status, again.code) == (403, "repeat_not_shown")
+    assert "Иванов" not in str(again.json)
+    assert "000-11-22" not in str(again.json)
+
+
+def test_what_was_answered_masked_is_answered_again(api: Callers) -> None:
+    crm = api("usage.write", "usage.read")
+    event = {
+        "id": "e1",
+        "customer": "x",
+        "meter": "m",
+        "time": "2026-10-01T00:00:00Z",
+        "value": "1",
+    }
+    first = crm.post("/events?source=b", [event], once="k")
+    again = crm.post("/events?source=b", [event], once="k")
+    assert (again.status, again.body) == (first.status, first.body)
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
 def test_nobody_gives_more_than_they_have(api: Callers) -> None:
     answer = api("keys.write").post("/keys", {"name": "x", "rights": ["invoices.read"]})
     assert (answer.status, answer.code) == (422, "key_right_beyond")

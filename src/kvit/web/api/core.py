@@ -204,7 +204,7 @@ def _once(
         if answer.status_code >= 400:
             raise _NotKept(answer)
         told.append(answer)
-        return _kept(answer, guarded.secrets)
+        return _kept(answer, guarded.secrets) | {"shown": _shown(request)}
 
     what = f"{request.method} {request.get_full_path()}\n".encode() + request.body
     scope = f"{request.principal.actor} {guarded.route.operation}"[:80]
@@ -212,7 +212,27 @@ def _once(
         kept = once(scope=scope, key=key, request=what, act=act)
     except _NotKept as refused:
         return refused.answer
-    return told[0] if told else _answered_before(kept)
+    if told:
+        return told[0]
+    if not _may_see(request, kept.get("shown", _TO_ALL)):
+        raise ApiRefused("repeat_not_shown", status=403)
+    return _answered_before(kept)
+
+
+# What an answer was made for: with masked persons, for which branches (none: the whole company).
+_TO_ALL: Mapping[str, Any] = {"masked": False, "branches": []}
+
+
+def _shown(request: HttpRequest) -> dict[str, Any]:
+    who = request.principal
+    return {"masked": is_masked(request, who), "branches": sorted(who.branches)}
+
+
+def _may_see(request: HttpRequest, shown: Mapping[str, Any]) -> bool:
+    """Whether who asks now may still see all that an answer kept from before holds."""
+    own = request.principal.branches
+    within = not own or (bool(shown["branches"]) and own.issuperset(shown["branches"]))
+    return within and (shown["masked"] or not is_masked(request, request.principal))
 
 
 def _kept(answer: HttpResponse, secrets: tuple[str, ...]) -> dict[str, Any]:

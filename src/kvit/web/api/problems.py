@@ -114,6 +114,12 @@ WORDS: Words = {
         "Idempotency-Key — от 1 до 200 печатных знаков ASCII.",
         "An Idempotency-Key has 1 to 200 printable ASCII characters.",
     ),
+    "repeat_not_shown": (
+        "Этот запрос уже выполнен, второй раз не сделано ничего. В его ответе было то, чего вам"
+        " больше не видно: прочитайте сам объект.",
+        "This request was carried out before, and nothing was done a second time. Its answer held"
+        " what you may no longer see: read the object itself.",
+    ),
     "invalid": ("Запрос не подходит: {first}", "The request does not fit: {first}"),
     "unexpected": (
         "Мы не справились с запросом. Номер ошибки {incident}: по нему её найдут в журнале.",
