@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -85,7 +86,7 @@ def stuck() -> int:
             os.write(telling, b"!")
             time.sleep(3_600)
 
-        vars(_shares)["_do_next"] = lambda record, act: right(record, hang)
+        vars(_shares)["_do_next"] = lambda record, stage, act: right(record, stage, hang)
         works_off()
 
     pid = worker(work)
@@ -101,9 +102,10 @@ def replaced(stage: str) -> int:
     def work() -> None:
         right: Any = _shares._do_next
 
-        def do_next(record: Any, act: Any) -> Any:
-            answer = right(record, act)
-            os.kill(os.getpid(), signal.SIGTERM)
+        def do_next(record: Any, at: str, act: Any, **more: bool) -> Any:
+            answer = right(record, at, act, **more)
+            if at == stage:
+                os.kill(os.getpid(), signal.SIGTERM)
             return answer
 
         vars(_shares)["_do_next"] = do_next
@@ -229,7 +231,8 @@ def test_a_run_in_parts_is_summed_up_like_a_run_of_one_worker(firm: list[Documen
     assert made.issued == PAYERS
     found = run_info(run.pk)
     assert found is not None
-    assert found.summary == made
+    assert found.summary is not None  # its documents to read are those of each part
+    assert replace(found.summary, sample=[]) == replace(made, sample=[])
 
 
 def test_a_role_that_is_stopped_holds_nothing_but_its_own_work(firm: list[Document]) -> None:
@@ -268,7 +271,7 @@ def test_who_waits_for_a_turn_keeps_nobody_from_theirs(firm: list[Document]) -> 
     def work(place: int) -> None:
         with tenant_scope(run.tenant_id), transaction.atomic():
             part = RunPart.objects.select_for_update().get(stage="invoicing", place=place)
-            assert not _shares._is_left(run, before=place)
+            assert not _shares._is_left(run, "invoicing", before=place)
             part.is_done = True
             part.save()
             ended.append(place)

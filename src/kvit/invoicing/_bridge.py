@@ -5,7 +5,7 @@ two stories. Voided invoices, drafts of other periods and corrections are compar
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -96,9 +96,29 @@ def compared(billed_in: date, previous: date | None) -> Iterator[PayerBills]:
     Args:
         previous: the first day of the other billing period; None compares with nothing.
     """
+    bills = _bills(billed_in, previous)
+    yield from _compared(key_chunks(bills, "customer_id", size=PAYERS), billed_in, previous)
+
+
+def compared_of(
+    payers: Sequence[UUID], billed_in: date, previous: date | None
+) -> Iterator[PayerBills]:
+    """Yield the bills of some payers, as `compared`."""
+    starts = range(0, len(payers), PAYERS)
+    chunks = (payers[start : start + PAYERS] for start in starts)
+    yield from _compared(chunks, billed_in, previous)
+
+
+def _bills(billed_in: date, previous: date | None) -> "QuerySet[Any]":
     months = [billed_in] if previous is None else [previous, billed_in]
-    bills = _standing(Invoice.objects.filter(billed_in__in=months, kind="invoice"))
-    for payers in key_chunks(bills, "customer_id", size=PAYERS):
+    return _standing(Invoice.objects.filter(billed_in__in=months, kind="invoice"))
+
+
+def _compared(
+    chunks: Iterable[Sequence[UUID]], billed_in: date, previous: date | None
+) -> Iterator[PayerBills]:
+    bills = _bills(billed_in, previous)
+    for payers in chunks:
         chunk = bills.filter(customer_id__in=payers).order_by("customer_id", "currency")
         rows = list(chunk.values_list("pk", "customer_id", "currency", "billed_in", "total_minor"))
         alone = _wholly_new([row[:2] for row in rows if row[3] == billed_in],

@@ -2,23 +2,28 @@
 
 A page shows it without counting a hundred thousand documents anew, and a dry run's is all that is
 left of it. It keeps ids and figures; names are asked for when it is shown.
+
+Of a run that workers share each part is summed up by itself (`sums_of`), once it is committed; what
+is left for the end is to add these up, to look at payers that are in no part, and to see that the
+parts and those come to what stands in the database. If they do not (somebody has voided a document
+meanwhile), everybody is compared anew.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import Count
 
 from kvit.core.bridge import CAUSES
 from kvit.core.money import exact_text
 from kvit.core.periods import Period
-from kvit.invoicing._bridge import PayerBills, compared, period_before
+from kvit.invoicing._bridge import PayerBills, compared, compared_of, period_before
 from kvit.invoicing.models import Invoice, InvoiceLine, RunPart
 from kvit.invoicing.rows import RunReport, RunTotals
 from kvit.parties import queries as parties
@@ -33,8 +38,8 @@ SAMPLE_LINES = 30
 GROWTH = 3  # times more than the last bill
 PARTS = 16  # of a run, whose faults are read at once
 _EVENLY = """
-    SELECT id FROM (
-        SELECT id, row_number() OVER (ORDER BY total_minor DESC, id) - 1 AS place,
+    SELECT total_minor, id FROM (
+        SELECT total_minor, id, row_number() OVER (ORDER BY total_minor DESC, id) - 1 AS place,
                greatest(1, count(*) OVER () / %(most)s) AS step
         FROM invoicing_invoice
         WHERE tenant_id = %(tenant)s AND billed_in = %(billed_in)s AND kind = 'invoice'
@@ -43,9 +48,24 @@ _EVENLY = """
 """
 _ALL = "true"
 _NAMED = "id = ANY(%(made)s)"
-_OF_PARTS = """id IN (
-    SELECT unnest(issued || drafts) FROM invoicing_runpart
-    WHERE tenant_id = %(tenant)s AND run_id = %(run)s AND stage = 'invoicing')"""
+_IN_NO_PART = """
+    SELECT customer_id FROM invoicing_invoice
+    WHERE tenant_id = %(tenant)s AND billed_in = ANY(%(months)s) AND kind = 'invoice'
+    EXCEPT
+    SELECT unnest(ids) FROM invoicing_runpart
+    WHERE tenant_id = %(tenant)s AND run_id = %(run)s AND stage = 'invoicing'
+    ORDER BY 1
+"""
+_STANDING = """
+    SELECT i.currency, count(*) FILTER (WHERE i.billed_in = %(now)s),
+           coalesce(sum(i.total_minor) FILTER (WHERE i.billed_in = %(now)s AND v.id IS NULL), 0),
+           coalesce(sum(i.total_minor) FILTER (WHERE i.billed_in <> %(now)s AND v.id IS NULL), 0)
+    FROM invoicing_invoice i
+    LEFT JOIN invoicing_invoice v ON v.tenant_id = i.tenant_id AND v.corrects_id = i.id
+         AND v.kind = 'void' AND v.status = 'issued'
+    WHERE i.tenant_id = %(tenant)s AND i.billed_in = ANY(%(months)s) AND i.kind = 'invoice'
+    GROUP BY 1
+"""
 CAUSES_OF_EXCEPTIONS = (
     "not_priced", "unpriced_usage", "waits_outlier", "grew", "no_bill", "no_usage",
     "no_requisites", "unknown_meter", "unknown_subscription", "unknown_customer",
@@ -90,10 +110,15 @@ class ExceptionGroup:
     def add(self, example: Example, *, count: int = 1) -> None:
         self.count += count
         if example.currency and example.now_minor is not None:
-            known = self.sums.get(example.currency, 0)
-            self.sums[example.currency] = known + example.now_minor
+            _add(self.sums, {example.currency: example.now_minor})
         if len(self.examples) < EXAMPLES:
             self.examples.append(example)
+
+    def join(self, other: "ExceptionGroup") -> None:
+        """Take in those of the same cause that come after these."""
+        self.count += other.count
+        _add(self.sums, other.sums)
+        self.examples = [*self.examples, *other.examples][:EXAMPLES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +144,27 @@ class SampleDocument:
     left_out: int = 0  # lines beyond those
 
 
+@dataclass(slots=True)
+class Sums:
+    """Bills of some payers beside those before, by currency; what is odd about them, by cause; and
+    documents to read, evenly from the largest to the smallest: (minor units, id)."""
+
+    before: dict[str, int] = field(default_factory=dict)
+    now: dict[str, int] = field(default_factory=dict)
+    causes: dict[str, dict[str, int]] = field(default_factory=dict)
+    groups: dict[str, ExceptionGroup] = field(default_factory=dict)
+    documents: list[tuple[int, UUID]] = field(default_factory=list)
+
+    def add(self, other: "Sums") -> None:
+        _add(self.before, other.before)
+        _add(self.now, other.now)
+        for currency, causes in other.causes.items():
+            _add(self.causes.setdefault(currency, {}), causes)
+        for cause, group in other.groups.items():
+            _group(self.groups, cause).join(group)
+        self.documents += other.documents
+
+
 @dataclass(frozen=True, slots=True)
 class RunSummary:
     """See the module. `previous` is the first day of the billing period compared with."""
@@ -136,28 +182,75 @@ class RunSummary:
 
 def summary_of(window: Period, report: RunReport) -> RunSummary:
     """Sum up a billing period as it stands after a run."""
+    previous = period_before(window.start)
     made = [*report.issued, *report.drafts]
-    sample = _sample(window.start, _NAMED if made else _ALL, made=made)
-    return _summed(window, report.totals, report.problems, sample)
+    sums = _sums(compared(window.start, previous))
+    sums.documents = _ranked(window.start, _NAMED if made else _ALL, made=made)
+    whole = _standing(window.start, previous)
+    return _summed(window, report.totals, report.problems, previous, sums, whole)
+
+
+def sums_of(window: Period, payers: Sequence[UUID], made: Sequence[UUID]) -> dict[str, object]:
+    """Sum up some payers and the documents made of them just now, as it is stored with a part."""
+    sums = _sums(compared_of(payers, window.start, period_before(window.start)))
+    sums.documents = _ranked(window.start, _NAMED, made=list(made))
+    found: dict[str, object] = msgspec.to_builtins(sums)
+    return found
 
 
 @transaction.atomic
 def summary_of_parts(window: Period, run_id: UUID, totals: RunTotals) -> RunSummary:
-    """Sum up a billing period after a run that workers shared, whatever its size in as much
-    memory: documents and faults are named by its parts."""
-    made = totals.issued + totals.drafts
-    sample = _sample(window.start, _OF_PARTS if made else _ALL, run=run_id)
-    return _summed(window, totals, _problems_of(run_id), sample)
+    """Sum up a billing period after a run that workers shared, of which each part is summed up;
+    whatever its size, in as much memory."""
+    previous = period_before(window.start)
+    whole = _standing(window.start, previous)
+    sums = Sums()
+    parts = RunPart.objects.filter(run_id=run_id, stage="invoicing").order_by("place")
+    for brought in parts.values_list("brought", flat=True).iterator(chunk_size=PARTS):
+        sums.add(msgspec.convert(brought, Sums))
+    for payers in _in_no_part(window.start, previous, run_id):
+        sums.add(_sums(compared_of(payers, window.start, previous)))
+    known = {one: (now, before) for one, (_, now, before) in whole.items()}
+    if any(
+        (sums.now.get(one, 0), sums.before.get(one, 0)) != known.get(one, (0, 0))
+        for one in {*known, *sums.now, *sums.before}
+    ):
+        sums = replace(_sums(compared(window.start, previous)), documents=sums.documents)
+    if not totals.issued + totals.drafts:
+        sums.documents = _ranked(window.start, _ALL)
+    return _summed(window, totals, _problems_of(run_id), previous, sums, whole)
+
+
+def _in_no_part(billed_in: date, previous: date | None, run_id: UUID) -> Iterator[list[UUID]]:
+    """Yield payers whom the run had no reason to look at: billed before and not now, mostly."""
+    asked = {"months": _months(billed_in, previous), "run": run_id}
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(_IN_NO_PART, {**asked, "tenant": current_tenant_id()})
+        while rows := cursor.fetchmany(TOGETHER):
+            yield [payer for (payer,) in rows]
+
+
+def _standing(billed_in: date, previous: date | None) -> dict[str, tuple[int, int, int]]:
+    """Return, by currency, the invoices of a period, and what it and the other come to."""
+    asked = {"months": _months(billed_in, previous), "now": billed_in}
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDING, {**asked, "tenant": current_tenant_id()})
+        return {one: (count, int(now), int(before)) for one, count, now, before in cursor}
+
+
+def _months(billed_in: date, previous: date | None) -> list[date]:
+    return [billed_in] if previous is None else [previous, billed_in]
 
 
 def _summed(
     window: Period,
     totals: RunTotals,
     problems: Iterable[RatingProblem],
-    sample: list[SampleDocument],
+    previous: date | None,
+    sums: Sums,
+    whole: Mapping[str, tuple[int, int, int]],
 ) -> RunSummary:
-    previous = period_before(window.start)
-    sums, groups = _compared(window.start, previous)
+    groups = sums.groups
     _waiting(window, groups)
     _problems(problems, groups)
     _usage(window, groups)
@@ -168,10 +261,16 @@ def _summed(
         charges=totals.charges,
         differences=totals.differences,
         put_off=totals.put_off,
-        currencies=sums,
+        currencies=[
+            CurrencySums(
+                one, whole.get(one, (0,))[0], sums.now[one], sums.before[one],
+                {cause: causes[cause] for cause in CAUSES if causes.get(cause)},
+            )
+            for one, causes in sorted(sums.causes.items())
+        ],
         exceptions=[groups[cause] for cause in CAUSES_OF_EXCEPTIONS if cause in groups],
-        sample=sample,
-    )
+        sample=_sample(_evenly(sums.documents)),
+    )  # fmt: skip
 
 
 def to_document(summary: RunSummary) -> dict[str, object]:
@@ -185,36 +284,22 @@ def from_document(document: dict[str, object]) -> RunSummary | None:
     return msgspec.convert(document, RunSummary) if document else None
 
 
-def _compared(
-    billed_in: date, previous: date | None
-) -> tuple[list[CurrencySums], dict[str, ExceptionGroup]]:
-    groups: dict[str, ExceptionGroup] = {}
-    before: Counter[str] = Counter()
-    now: Counter[str] = Counter()
-    causes: dict[str, Counter[str]] = defaultdict(Counter)
+def _sums(bills: Iterable[PayerBills]) -> Sums:
+    found = Sums()
     asked: list[PayerBills] = []
-    for one in compared(billed_in, previous):
-        before[one.currency] += one.before_minor
-        now[one.currency] += one.now_minor
-        causes[one.currency].update(one.causes)
+    for one in bills:
+        _add(found.before, {one.currency: one.before_minor})
+        _add(found.now, {one.currency: one.now_minor})
+        _add(found.causes.setdefault(one.currency, {}), one.causes)
         for cause in _exceptional(one):
-            _group(groups, cause).add(_example(one))
+            _group(found.groups, cause).add(_example(one))
         if one.now_minor:
             asked.append(one)
         if len(asked) == TOGETHER:
-            _requisites(asked, groups)
+            _requisites(asked, found.groups)
             asked = []
-    _requisites(asked, groups)
-    found = Invoice.objects.filter(billed_in=billed_in, kind="invoice").values_list("currency")
-    counts = Counter(dict(found.annotate(n=Count("pk")).order_by()))
-    sums = [
-        CurrencySums(
-            currency, counts[currency], now[currency], before[currency],
-            {cause: causes[currency][cause] for cause in CAUSES if causes[currency][cause]},
-        )
-        for currency in sorted({*now, *before})
-    ]  # fmt: skip
-    return sums, groups
+    _requisites(asked, found.groups)
+    return found
 
 
 def _exceptional(one: PayerBills) -> Iterable[str]:
@@ -288,12 +373,21 @@ def _usage(window: Period, groups: dict[str, ExceptionGroup]) -> None:
         _group(groups, one.reason).add(example, count=one.events)
 
 
-def _sample(billed_in: date, which: str, **named: object) -> list[SampleDocument]:
+def _ranked(billed_in: date, which: str, **named: object) -> list[tuple[int, UUID]]:
     """Take documents evenly from the largest to the smallest of those meant."""
     given = {"most": SAMPLE, "tenant": current_tenant_id(), "billed_in": billed_in, **named}
     with connection.cursor() as cursor:
         cursor.execute(_EVENLY.format(which=which), given)
-        chosen = [key for (key,) in cursor.fetchall()]
+        return list(cursor.fetchall())
+
+
+def _evenly(documents: Sequence[tuple[int, UUID]]) -> list[UUID]:
+    """Take as many of these in the same way, which are of several parts."""
+    ranked = sorted(documents, key=lambda one: (-one[0], one[1]))
+    return [key for _, key in ranked[:: max(1, len(ranked) // SAMPLE)][:SAMPLE]]
+
+
+def _sample(chosen: Sequence[UUID]) -> list[SampleDocument]:
     lines: dict[UUID, list[SampleLine]] = defaultdict(list)
     found = InvoiceLine.objects.filter(invoice_id__in=chosen).order_by("invoice_id", "position")
     for key, name, units, unit, total in found.values_list(
@@ -313,6 +407,11 @@ def _sample(billed_in: date, which: str, **named: object) -> list[SampleDocument
         )
         for key in chosen
     ]
+
+
+def _add(sums: dict[str, int], more: Mapping[Any, int]) -> None:
+    for name, minor in more.items():
+        sums[name] = sums.get(name, 0) + minor
 
 
 def _group(groups: dict[str, ExceptionGroup], cause: str) -> ExceptionGroup:

@@ -22,7 +22,7 @@ from kvit.core.periods import Period, add_months, local_date
 from kvit.core.wording import Words
 from kvit.invoicing._summary import RunSummary, summary_of, summary_of_parts, to_document
 from kvit.invoicing.models import Invoice, RunOrder
-from kvit.invoicing.rows import Progress, RunReport, RunRequest
+from kvit.invoicing.rows import Progress, RunReport, RunRequest, silent
 from kvit.invoicing.services import _shares
 from kvit.invoicing.services._approval import above_limit, approve
 from kvit.invoicing.services._preview import rolled_back
@@ -222,7 +222,7 @@ def issue_order(*, order: str, now: datetime) -> None:
     """Invoice parts of a run until none is left, and sum it up."""
 
     def issue(found: RunOrder, progress: Progress) -> RunSummary | None:
-        if not _shares.do_parts(found.pk, "invoicing", progress):
+        if not _invoice(found, progress):
             issue_order.defer(order=order)
             return None
         return _sum_up(found, progress)
@@ -234,8 +234,14 @@ def _bill(order: RunOrder, progress: Progress) -> RunSummary | None:
     _begin(order)
     _shares.do_parts(order.pk, "rating", progress)
     _shares.begin_invoicing(order.pk)
-    _shares.do_parts(order.pk, "invoicing", progress)
+    _invoice(order, progress)
     return _sum_up(order, progress)
+
+
+def _invoice(order: RunOrder, progress: Progress) -> bool:
+    """Invoice parts, and sum up those of which a death left the sums; see `do_parts`."""
+    is_all = _shares.do_parts(order.pk, "invoicing", progress)
+    return is_all and _shares.do_parts(order.pk, "comparing", silent)
 
 
 def _tell(

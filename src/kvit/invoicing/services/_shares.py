@@ -3,7 +3,8 @@
     begin(request, …)              the record of the run, its parts of rating by customers' hash
     do_parts(run, "rating", …)     in as many workers as there are
     begin_invoicing(run)           whoever finds no part of rating left makes those of invoicing
-    do_parts(run, "invoicing", …)
+    do_parts(run, "invoicing", …)  each part is summed up by whoever has time
+    do_parts(run, "comparing", …)  where one was not, by a death
     finished(run)                  whoever finds none left of these
 
 A part is a row and one transaction: it is locked first and marked done last. So nobody meets a
@@ -24,7 +25,9 @@ from django.db import connection, transaction
 from django.db.models import Q, Sum
 
 from kvit.catalog import queries as catalog
+from kvit.core.periods import Period
 from kvit.core.schedule import reach_of_changes
+from kvit.invoicing._summary import sums_of
 from kvit.invoicing.models import BillRun, RunPart
 from kvit.invoicing.rows import Progress, RunRequest, RunTotals
 from kvit.invoicing.services import _documents, _freed
@@ -38,7 +41,7 @@ from kvit.rating import queries as rating
 from kvit.rating import services as rating_services
 from kvit.subscriptions import queries as subscriptions
 
-Stage = Literal["rating", "invoicing"]
+Stage = Literal["rating", "invoicing", "comparing"]
 Act = Callable[[RunPart], None]
 LEAST, SPREAD = 50, 8  # a small run has so many parts, if a part is no smaller
 TOGETHER = 16  # parts that are written at once
@@ -46,10 +49,19 @@ _COLUMNS = (
     "id", "run_id", "stage", "place", "size", "ids", "is_done", "brought", "issued", "drafts",
 )  # fmt: skip
 LAST = 2**31 - 1  # a place after all others
+_LEFT: dict[Stage, str] = {  # what of a run is left to be done
+    "rating": "stage = 'rating' AND NOT is_done",
+    "invoicing": "stage = 'invoicing' AND NOT is_done",
+    "comparing": "stage = 'invoicing' AND is_done AND brought = '{}'",
+}
+_BRINGS = {
+    "rating": ["is_done", "brought"],
+    "invoicing": ["is_done", "issued", "drafts"],
+    "comparing": ["brought"],
+}
 _FIRST_LEFT = """
-    SELECT place FROM invoicing_runpart
-    WHERE tenant_id = %s AND run_id = %s AND stage = %s AND NOT is_done AND place < %s
-    ORDER BY place LIMIT 1 FOR SHARE
+    SELECT id FROM invoicing_runpart
+    WHERE tenant_id = %s AND run_id = %s AND place < %s AND {left} ORDER BY place LIMIT 1 {lock}
 """
 _TOTALS = """
     SELECT coalesce(sum((brought->>'charges')::bigint), 0),
@@ -99,7 +111,7 @@ def begin(request: RunRequest, *, actor: str, now: Any) -> bool:
 def begin_invoicing(run_id: UUID) -> bool:
     """Make the parts of invoicing once everything is rated; return whether this call made them."""
     record = BillRun.objects.select_for_update().get(pk=run_id)
-    if record.stage != "rating" or _undone(record).exists():
+    if record.stage != "rating" or _first_left(record, "rating"):
         return False
     _, rated = _progress(record)  # counted already: there are hardly more payers
     record.stage = "invoicing"
@@ -112,11 +124,14 @@ def do_parts(run_id: UUID, stage: Stage, progress: Progress) -> bool:
     """Do parts of a stage, beside whoever else does, until none is left: then return True; or
     until this worker is to stop or to let others go first, after the part that it is at."""
     record = BillRun.objects.get(pk=run_id)
-    if record.stage != stage or record.status == "done":
+    if record.stage != ("rating" if stage == "rating" else "invoicing") or record.status == "done":
         return True
-    act = _rating(record) if stage == "rating" else _invoicing(record)
+    act = {"rating": _rating, "invoicing": _invoicing, "comparing": _comparing}[stage](record)
+    compare = _comparing(record)
     progress(stage, *_progress(record))
-    while _do_next(record, act):
+    while _do_next(record, stage, act):
+        if stage == "invoicing":  # what was written just now is quickly read
+            _do_next(record, "comparing", compare, waits=False)
         progress(stage, *_progress(record))
         if is_to_give_way():
             return False
@@ -127,7 +142,7 @@ def do_parts(run_id: UUID, stage: Stage, progress: Progress) -> bool:
 def finished(run_id: UUID) -> RunTotals | None:
     """Close the run if nothing of it is left, and return how much it brought; else None."""
     record = BillRun.objects.select_for_update().get(pk=run_id)
-    if record.stage != "invoicing" or _undone(record).exists():
+    if record.stage != "invoicing" or any(_first_left(record, one) for one in _LEFT):
         return None
     totals = _totals(record)
     if record.status != "done":
@@ -158,37 +173,44 @@ def _make(record: BillRun, parts: Iterable[Sequence[UUID]]) -> None:
         copy_in(RunPart, _COLUMNS, some)
 
 
-def _undone(record: BillRun) -> Any:
-    return RunPart.objects.filter(run=record, stage=record.stage, is_done=False).order_by("place")
-
-
-def _do_next(record: BillRun, act: Act) -> bool:
-    """Do the first part that nobody is at; return whether there was one."""
+def _do_next(record: BillRun, stage: Stage, act: Act, *, waits: bool = True) -> bool:
+    """Do the first part that nobody is at; return whether there was one, or may be one yet."""
     try:
         with transaction.atomic():
-            if record.stage == "invoicing":
+            if stage == "invoicing":
                 _documents.share_turn(record.period_start)  # before a part: see there
-            part = _undone(record).select_for_update(skip_locked=True).first()
-            if part is None:  # of those that others are at one may be left by a death
-                return _is_left(record)
+            found = _first_left(record, stage, lock="FOR UPDATE SKIP LOCKED")
+            if found is None:  # of those that others are at one may be left by a death
+                return waits and _is_left(record, stage)
+            part = RunPart.objects.get(pk=found)
             act(part)
             part.is_done = True
-            part.save(update_fields=["is_done", "brought", "issued", "drafts"])
+            part.save(update_fields=_BRINGS[stage])
     except _NotItsTurn:
         pass
     return True
 
 
-def _is_left(record: BillRun, *, before: int = LAST) -> bool:
+def _is_left(record: BillRun, stage: Stage, *, before: int = LAST) -> bool:
     """Wait for the workers at parts before a place, until they have committed or died; return
     whether a part is left undone.
 
     A row that was waited for stays locked though it is done by then. These locks are shared, so
     that nobody is kept from a turn by one whose own turn comes later.
     """
+    return _first_left(record, stage, before=before, lock="FOR SHARE") is not None
+
+
+def _first_left(
+    record: BillRun, stage: Stage, *, before: int = LAST, lock: str = ""
+) -> UUID | None:
     with connection.cursor() as cursor:
-        cursor.execute(_FIRST_LEFT, [current_tenant_id(), record.pk, record.stage, before])
-        return cursor.fetchone() is not None
+        cursor.execute(
+            _FIRST_LEFT.format(left=_LEFT[stage], lock=lock),
+            [current_tenant_id(), record.pk, before],
+        )
+        row = cursor.fetchone()
+        return None if row is None else row[0]
 
 
 def _rating(record: BillRun) -> Act:
@@ -207,12 +229,21 @@ def _invoicing(record: BillRun) -> Act:
 
     def act(part: RunPart) -> None:
         def in_turn() -> None:
-            if _is_left(record, before=part.place):
+            if _is_left(record, "invoicing", before=part.place):
                 raise _NotItsTurn
 
         part.issued, part.drafts = _documents.invoice_chunk(
             request, part.ids, actor=record.author, now=record.started_at, in_turn=in_turn
         )
+
+    return act
+
+
+def _comparing(record: BillRun) -> Act:
+    window = Period(record.period_start, record.period_end)
+
+    def act(part: RunPart) -> None:
+        part.brought = sums_of(window, part.ids, part.issued + part.drafts)
 
     return act
 

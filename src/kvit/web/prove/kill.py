@@ -5,8 +5,8 @@ Of six workers at a time two hundred are killed, each while it is at a job (`liv
 held is taken up by the next worker that starts, as in production (`platform.leases`): the queue's
 own record must tell as many. Then those that live finish in peace.
 Afterwards the next month is billed as people order it: one run that workers share, each of its
-parts a transaction, with some kills more, spread over the parts of rating and of invoicing. The
-server: see `power`. Both at the same time.
+parts a transaction, with some kills more, spread over the parts of rating and of invoicing and over
+their sums. The server: see `power`. Both at the same time.
 """
 
 import random
@@ -99,18 +99,18 @@ def _share(chance: random.Random, kills: int, part: Part) -> None:
     shares, orders = (import_module(f"kvit.invoicing.services.{one}") for one in OWN)
     right, payers = shares._do_next, kills * PAYERS
 
-    def do_next(record: Any, act: Any) -> Any:
+    def do_next(record: Any, stage: str, act: Any, **more: bool) -> Any:
         def begun(part: Any) -> None:
             tell(BEGUN)
             act(part)
 
-        answer = right(record, begun)
+        answer = right(record, stage, begun, **more)
         tell(ENDED)
         return answer
 
     now = company.NOVEMBER.end_instant(company.ZONE)
     lives = Lives(
-        chance, part, max(1, kills // SHARED_KILLS), over=2 * PARTS, at_once=orders.HELPERS
+        chance, part, max(1, kills // SHARED_KILLS), over=3 * PARTS, at_once=orders.HELPERS
     )
     with (
         attribute(shares, "_do_next", do_next),
