@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, Self, cast
+from typing import Literal, cast
 
 Rounding = Literal["half-up", "half-even", "up", "down"]
 ROUNDINGS: tuple[Rounding, ...] = ("half-up", "half-even", "up", "down")
@@ -170,11 +170,6 @@ class Money:
 
     minor: int
     currency: str
-
-    @classmethod
-    def round_from(cls, major: Fraction, currency: str, rounding: Rounding = "half-up") -> Self:
-        """Round an exact sum in major units: the one place where a fraction becomes money."""
-        return cls(to_minor(major, currency, rounding), currency)
 
     def __add__(self, other: "Money") -> "Money":
         return Money(self.minor + self._same(other), self.currency)

@@ -3,7 +3,6 @@
 The newest first, by the row's id, which rises with time; that order has its index in every tenant.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +11,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from kvit.platform.models import AuditRow
-from kvit.platform.paging import MOST, Page, keyset
+from kvit.platform.paging import Page, keyset
 
 ORDER = ("-id",)
 
@@ -68,15 +67,6 @@ class Entry:
 def entries(asked: AuditFilter, *, after: str = "", limit: int = 50) -> Page[Entry]:
     """Return a page of the journal."""
     return keyset(_rows(asked), order=ORDER, after=after, limit=limit).of(_entry)
-
-
-def every_entry(asked: AuditFilter) -> Iterator[list[Entry]]:
-    """Yield the whole journal of a filter, a chunk at a time; each is a query of its own."""
-    after: str | None = ""
-    while after is not None:
-        page = keyset(_rows(asked), order=ORDER, after=after, limit=MOST, counted=False)
-        yield [_entry(row) for row in page.rows]
-        after = page.next
 
 
 def history(object_type: str, object_id: str, *, limit: int = 10) -> list[Entry]:
