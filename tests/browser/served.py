@@ -73,9 +73,9 @@ def own_port() -> int:
 @contextmanager
 def serve(data: Path) -> Iterator[Served]:
     """Bill the demo into `data` and serve it until the block ends."""
-    port = own_port()
+    Served("", data).kvit("demo", "--no-serve")
+    port = own_port()  # now that it is taken at once
     served = Served(f"http://localhost:{port}", data)
-    served.kvit("demo", "--no-serve")
     log = (data / "web.log").open("wb")
     roles = [["web", "--port", str(port)], ["worker"]]
     processes = [

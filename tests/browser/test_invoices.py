@@ -26,7 +26,8 @@ def test_a_sum_is_found_opened_to_its_record_and_corrected(open_browser: OpenBro
     drawer.locator("a.mono").first.click()
     drawer.get_by_text("Партия и место в ней").wait_for()
     page.keyboard.press("Escape")
-    assert drawer.is_hidden()
+    drawer.wait_for(state="hidden")
+    page.goto("/office/go/2026-00003")  # the first one is for test_first_steps to correct
     page.get_by_role("link", name="Исправить").click()
     page.locator("input[name='sum-1']").fill("300,00")
     page.get_by_role("button", name="Показать, что получится").click()
@@ -55,11 +56,11 @@ def test_a_faulty_row_is_mended_in_its_place(open_browser: OpenBrowser) -> None:
     file = {"name": "calls.csv", "mimeType": "text/csv", "buffer": content.encode()}
     page.locator("input[type=file]").set_input_files(file)
     page.get_by_role("button", name="Upload the file").click()
-    page.get_by_label("value").fill("40")
+    page.get_by_label("value").fill("0")  # other tests know what the month comes to
     page.get_by_role("button", name="Read the row again").click()
     page.locator("article .badge-state", has_text="Accepted").wait_for()
     page.goto("/office/usage/?event=w1")
-    assert page.get_by_text("usage version").is_visible()
+    page.get_by_text("usage version").wait_for()
 
 
 def test_it_works_without_scripts(open_browser: OpenBrowser) -> None:
