@@ -19,6 +19,7 @@ from kvit.core.transparency import (
     leaf_hash,
     read_checkpoint,
 )
+from kvit.platform import files
 from kvit.platform.signed_notes import NoteUnusable, Signer, opened, read_verifier
 from kvit.platform.tlog import Log, LogDamaged
 
@@ -183,6 +184,26 @@ def test_one_writes_while_the_others_wait(log: Log) -> None:
     for one in threads:
         one.join()
     assert log.grown().frontier.root == root_of(400)
+
+
+def test_the_names_of_its_folders_are_on_the_disk(
+    file_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a loss of power takes with them what was signed, and others hold its checkpoints."""
+    data, synced, real = file_store.parent, set(), files.sync
+
+    def sync(folder: Path) -> None:
+        synced.update((folder, one.name) for one in folder.iterdir())
+        real(folder)
+
+    monkeypatch.setattr(files, "sync", sync)
+    made = Log(data / "transparency/kvit/test/1", Signer.derived("kvit/test"))
+    with made.writing():
+        made.append(entries(0, 300), notes={})
+        made.publish()
+    below = [one for one in (data / "transparency").rglob("*") if one.name != "lock"]
+    wanted = {(one.parent, one.name) for one in [data / "transparency", *below]}
+    assert (len(wanted) > 10, sorted(wanted - synced)) == (True, [])
 
 
 @pytest.mark.parametrize("name", ["tile/0/000", "tile/entries/000"])

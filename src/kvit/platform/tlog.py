@@ -94,7 +94,7 @@ class Log:
     def _locked(self) -> int:
         lock = self.folder / "lock"
         while True:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            files.make_folder(self.folder)
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             # Whoever waited may hold the lock of a log that was put aside meanwhile.
@@ -224,6 +224,7 @@ class Log:
                 self.check(beside)
                 kept.insert(0, beside / self.signer.name / place)
             for path in kept:
+                files.make_folder(path.parent)
                 self._write(path, note.encode(), set())
                 files.sync(path.parent)
             self._write(self.folder / "checkpoint", note.encode(), set())
