@@ -296,3 +296,12 @@ def test_before_an_amendment_nothing_differs(told: list[Any]) -> None:
     while probe < last.at:
         assert terms_at(without, probe) == terms_at(with_it, probe)
         probe += timedelta(hours=12)
+
+
+def test_what_does_not_fit_is_told_in_both_languages() -> None:
+    """An ended subscription is not changed, and nobody is told a code in place of why."""
+    with pytest.raises(BadAmendment) as refused:
+        fold((day(5), "cancel", None), (day(20), "quantity", "5"))
+    russian, english = refused.value.said
+    assert russian.startswith("в этот день подписка уже завершена")
+    assert english.startswith("the subscription has ended by that day")

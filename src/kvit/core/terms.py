@@ -22,6 +22,7 @@ from typing import Literal
 
 from kvit.core.money import exact_text, parse_decimal
 from kvit.core.pricing import parse_price
+from kvit.core.wording import Words, say
 
 State = Literal["active", "paused", "ended"]
 # The order in which changes of one moment are applied: a state change has the last word.
@@ -33,16 +34,58 @@ CHANGES = (
 _WHOLE = 100  # percent
 
 
+WORDS: Words = {
+    "nothing_withdrawn": (
+        "изменения с номером {numbers} нет, отменять нечего",
+        "there is no change number {numbers} to withdraw",
+    ),
+    "withdraw_number": (
+        "отменяемое изменение называют его номером, а не «{value}»",
+        "a change to withdraw is named by its number, not by “{value}”",
+    ),
+    "unknown_change": (
+        "такого вида изменения нет: «{change}»",
+        "there is no change of the kind “{change}”",
+    ),
+    "ended": (
+        "в этот день подписка уже завершена; сначала возобновите её или поставьте день раньше",
+        "the subscription has ended by that day; resume it first, or give an earlier day",
+    ),
+    "discount_kind": (
+        "у скидки что-то одно: percent, fixed или bonus",
+        "a discount has one of percent, fixed and bonus",
+    ),
+    "discount_percent": (
+        "скидка не бывает больше 100 %, а здесь {percent} %",
+        "a discount is at most 100 %, and this one is {percent} %",
+    ),
+    "discount_periods": (
+        "скидка действует хотя бы один период, а здесь {periods}",
+        "a discount lasts one period at least, and this one {periods}",
+    ),
+    "add_on_plan": ("у дополнения должен быть назван тариф", "an add-on names its plan"),
+    "object_wanted": (
+        "ожидается объект {{ … }}, а здесь {value}",
+        "an object {{ … }} is expected, not {value}",
+    ),
+    "below_zero": ("{value} меньше нуля", "{value} is below zero"),
+    "no_zone": (
+        "у момента {value} нет часового пояса: 2026-10-16T00:00:00+03:00",
+        "the moment {value} has no time zone: 2026-10-16T00:00:00+03:00",
+    ),
+}
+
+
 class BadAmendment(ValueError):
     """The amendment does not fit the subscription as it stands at that moment.
 
-    `code` is one of: unknown_change, ended, bad_value.
+    `code` is one of: unknown_change, ended, bad_value. `said` is why, in Russian and English.
     """
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
+    def __init__(self, code: str, reason: str, **params: object) -> None:
+        self.said = say(WORDS, reason, "ru", **params), say(WORDS, reason, "en", **params)
+        super().__init__(f"{code}: {self.said[1]}")
         self.code = code
-        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +233,14 @@ def _standing(amendments: Iterable[Amendment]) -> list[Amendment]:
     known = {one.number for one in told if one.change != "withdraw"}
     withdrawn = {_withdrawn(one) for one in told if one.change == "withdraw"}
     if not withdrawn <= known:
-        raise BadAmendment("bad_value", f"nothing to withdraw: {sorted(withdrawn - known)}")
+        raise BadAmendment("bad_value", "nothing_withdrawn", numbers=_numbers(withdrawn - known))
     return [one for one in told if one.change != "withdraw" and one.number not in withdrawn]
 
 
 def _withdrawn(amendment: Amendment) -> int:
     number = str(amendment.value)
     if not number.isascii() or not number.isdigit():
-        raise BadAmendment("bad_value", f"withdraw names an amendment by its number: {number}")
+        raise BadAmendment("bad_value", "withdraw_number", value=number[:40])
     return int(number)
 
 
@@ -214,7 +257,7 @@ def _rank(amendment: Amendment) -> int:
     if amendment.change == "withdraw":
         return -1
     if amendment.change not in CHANGES:
-        raise BadAmendment("unknown_change", amendment.change)
+        raise BadAmendment("unknown_change", "unknown_change", change=amendment.change)
     return CHANGES.index(amendment.change)
 
 
@@ -231,7 +274,7 @@ def _merged(spells: Sequence[Spell]) -> tuple[Spell, ...]:
 def _changed(terms: Terms, amendment: Amendment) -> Terms:  # noqa: PLR0912
     value = amendment.value
     if terms.state == "ended" and amendment.change not in ("restate", "resume", "cancel"):
-        raise BadAmendment("ended", amendment.change)
+        raise BadAmendment("ended", "ended")
     match amendment.change:
         case "restate":
             return _restated(terms, _mapping(value))
@@ -313,7 +356,7 @@ def _discounted(terms: Terms, value: Mapping[str, object], since: datetime | Non
         return replace(terms, discounts=kept)
     percent, fixed, bonus = value.get("percent"), value.get("fixed"), value.get("bonus")
     if [percent, fixed, bonus].count(None) != 2:
-        raise BadAmendment("bad_value", "a discount has one of percent, fixed and bonus")
+        raise BadAmendment("bad_value", "discount_kind")
     if bonus is not None:
         fixed = bonus
     taken = {one.code for one in terms.discounts}
@@ -321,9 +364,9 @@ def _discounted(terms: Terms, value: Mapping[str, object], since: datetime | Non
     code = str(value.get("code") or free)
     until, periods = value.get("until"), value.get("periods")
     if percent is not None and _not_negative(percent) > _WHOLE:
-        raise BadAmendment("bad_value", f"a discount of {percent} %")
+        raise BadAmendment("bad_value", "discount_percent", percent=percent)
     if periods is not None and _not_negative(periods) < 1:
-        raise BadAmendment("bad_value", f"a discount of {periods} periods")
+        raise BadAmendment("bad_value", "discount_periods", periods=periods)
     added = Discount(
         code=code,
         percent=None if percent is None else parse_decimal(percent),
@@ -341,7 +384,7 @@ def _discounted(terms: Terms, value: Mapping[str, object], since: datetime | Non
 def _with_add_on(terms: Terms, value: object) -> Terms:
     given = _mapping(value) if isinstance(value, Mapping) else {"plan": value}
     if not given.get("plan"):
-        raise BadAmendment("bad_value", "an add-on names its plan")
+        raise BadAmendment("bad_value", "add_on_plan")
     plan, quantity = str(given["plan"]), _not_negative(given.get("quantity", 1))
     kept = tuple(one for one in terms.add_ons if one[0] != plan)
     return replace(terms, add_ons=kept if not quantity else (*kept, (plan, quantity)))
@@ -349,23 +392,27 @@ def _with_add_on(terms: Terms, value: object) -> Terms:
 
 def _mapping(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
-        raise BadAmendment("bad_value", f"expected an object, not {value!r}")
+        raise BadAmendment("bad_value", "object_wanted", value=str(value)[:40])
     return value
 
 
 def _not_negative(value: object) -> Fraction:
     number = parse_decimal(value)
     if number < 0:
-        raise BadAmendment("bad_value", f"{value} is below zero")
+        raise BadAmendment("bad_value", "below_zero", value=value)
     return number
 
 
 def _moment(value: object) -> datetime:
     moment = datetime.fromisoformat(str(value))
     if moment.tzinfo is None:
-        raise BadAmendment("bad_value", f"{value} has no time zone")
+        raise BadAmendment("bad_value", "no_zone", value=value)
     return moment
 
 
 def _day(value: object) -> str:
     return date.fromisoformat(str(value)).isoformat()
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(numbers)))

@@ -18,6 +18,7 @@ from fractions import Fraction
 from string import Formatter
 from typing import Any
 
+from kvit.core.foreign_words import in_russian
 from kvit.core.money import Money, exact_text, exponent, minor_text
 from kvit.core.numerals import Gender, cardinal_en, cardinal_ru, plural_en, plural_ru
 from kvit.core.periods import Period
@@ -64,7 +65,8 @@ class UnknownLanguage(ValueError):
 def say(words: Words, key: str, lang: str, **params: Any) -> str:
     """Fill the text of `key` in, as `str.format` does, with plurals and localised values.
 
-    `{n:plural:строка|строки|строк}` (English: two forms) writes the noun alone. A `Fraction`, a
+    `{n:plural:строка|строки|строк}` (English: two forms) writes the noun alone; `{detail:foreign}`
+    is what a parser said, in English. A `Fraction`, a
     `Money`, a date or a `Period` without a format of its own is written as the reader's language
     has it; integers and texts stand as they are.
 
@@ -191,6 +193,8 @@ class _Localised(Formatter):
         if format_spec.startswith("plural:"):
             forms = format_spec.removeprefix("plural:").split("|")
             return forms[(plural_ru if self.lang == "ru" else plural_en)(value)]
+        if format_spec == "foreign":
+            return in_russian(str(value)) if self.lang == "ru" else str(value)
         if format_spec:
             return format(value, format_spec)
         match value:

@@ -7,7 +7,9 @@ from uuid import UUID
 
 from django.db import transaction
 
+from kvit.core.money import NotANumber, exact_text
 from kvit.core.periods import instant_of, local_date
+from kvit.core.pricing import PriceError
 from kvit.core.terms import Amendment as Change
 from kvit.core.terms import BadAmendment, Spell, check_prices, timeline, together
 from kvit.platform import audit, events
@@ -28,12 +30,15 @@ class SubscriptionExists(Exception):
     """A subscription with this code stands already; amend it instead."""
 
 
+Said = tuple[str, str]  # why, in Russian and English
+
+
 class TermsRefused(Exception):
     """The terms of a new subscription cannot be read: a price, a discount, a quantity."""
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code, self.detail = code, detail
+    def __init__(self, code: str, said: Said) -> None:
+        super().__init__(f"{code}: {said[1]}")
+        self.code, self.said = code, said
 
 
 class SubscriptionNotFound(Exception):
@@ -43,11 +48,11 @@ class SubscriptionNotFound(Exception):
 class AmendmentRefused(Exception):
     """The amendment does not fit the subscription. `row` is the place in the given sequence."""
 
-    def __init__(self, row: int, code: str, detail: str) -> None:
-        super().__init__(f"amendment {row}: {detail}")
+    def __init__(self, row: int, code: str, said: Said) -> None:
+        super().__init__(f"amendment {row}: {said[1]}")
         self.row = row
         self.code = code
-        self.detail = detail
+        self.said = said
 
 
 @transaction.atomic
@@ -110,12 +115,12 @@ def open_many(rows: Sequence[NewSubscription], *, actor: str, now: datetime) -> 
 def _check(row: NewSubscription) -> tuple[Spell, ...]:
     try:
         if row.quantity < 0:
-            raise BadAmendment("bad_value", f"quantity {row.quantity}")
+            raise BadAmendment("bad_value", "below_zero", value=exact_text(row.quantity))
         first = first_terms(row.document(), row.customer_id)
         check_prices(first)
         return timeline(start=instant_of(row.start, row.zone), end=row.ends_at, first=first)
     except ValueError as error:  # BadAmendment and PriceError among them
-        raise TermsRefused(row.code, str(error)) from error
+        raise TermsRefused(row.code, _said(error)) from error
 
 
 @transaction.atomic
@@ -174,7 +179,7 @@ def _numbering(rows: Sequence[NewAmendment]) -> list[int]:
         try:
             return together(Change(0, row.at, row.change, row.value))
         except BadAmendment as error:
-            raise AmendmentRefused(index, error.code, error.detail) from error
+            raise AmendmentRefused(index, error.code, error.said) from error
 
     return sorted(range(len(rows)), key=place)
 
@@ -206,9 +211,21 @@ def _fold(subscription: Subscription, changes: Iterable[Change], index: int) -> 
             check_prices(spell.terms)
         return spells
     except BadAmendment as error:
-        raise AmendmentRefused(index, error.code, error.detail) from error
+        raise AmendmentRefused(index, error.code, error.said) from error
     except ValueError as error:  # a value that is no number, no date
-        raise AmendmentRefused(index, "bad_value", str(error)) from error
+        raise AmendmentRefused(index, "bad_value", _said(error)) from error
+
+
+def _said(error: ValueError) -> Said:
+    """Say in both languages why terms cannot be read."""
+    match error:
+        case BadAmendment():
+            return error.said
+        case PriceError():
+            return error.message("ru"), error.message("en")
+        case NotANumber():
+            return f"это не число: {error}", f"no number: {error}"
+    return f"значение не читается: «{error}»", f"the value cannot be read: “{error}”"
 
 
 def _follow(subscription: Subscription, spells: tuple[Spell, ...]) -> None:

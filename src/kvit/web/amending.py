@@ -145,7 +145,8 @@ def _record(
             )
         except subscriptions_services.AmendmentRefused as error:
             row, _ = ready.pop(error.row)
-            params = {"code": row.subscription, "detail": error.detail}
+            russian, english = error.said
+            params = {"code": row.subscription, "russian": russian, "english": english}
             faults.append(Fault("amendment_refused", row.place, params))
         else:
             return [made for _, made in ready], [number for _, number in recorded]

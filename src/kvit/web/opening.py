@@ -36,8 +36,8 @@ WORDS: Words = {
         "The quantity “{value}” does not fit: a number of nought or more is needed.",
     ),
     "opening_terms": (
-        "Условия подписки {code} не читаются: {detail}",
-        "The terms of subscription {code} cannot be read: {detail}",
+        "Условия подписки {code} не читаются: {russian}",
+        "The terms of subscription {code} cannot be read: {english}",
     ),
 }
 
@@ -69,7 +69,9 @@ def open_one(
     except services.SubscriptionExists:
         raise OpeningRefused("opening_code_taken", code=code) from None
     except services.TermsRefused as error:
-        raise OpeningRefused("opening_terms", code=code, detail=error.detail) from error
+        raise OpeningRefused(
+            "opening_terms", code=code, russian=error.said[0], english=error.said[1]
+        ) from error
 
 
 def _quantity(text: str) -> Fraction:

@@ -11,7 +11,8 @@ from kvit.core.wording import say
 
 WORDS: dict[str, tuple[str, str]] = {
     "bad_json": (
-        "Строка не читается как JSON: {detail}. Проверьте кавычки, запятые и кодировку UTF-8.",
+        "Строка не читается как JSON: {detail:foreign}. Проверьте кавычки, запятые и кодировку"
+        " UTF-8.",
         "The line is not JSON: {detail}. Check quotes, commas and the UTF-8 encoding.",
     ),
     "unknown_field": (

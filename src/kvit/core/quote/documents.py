@@ -55,7 +55,7 @@ def read_line(line: bytes) -> object:
     except RecursionError:
         detail = "[[[[…"
     except json.JSONDecodeError as error:
-        detail = f"{error.msg}, {error.pos + 1}"
+        detail = str(error)
     error_found = BadLine("bad_json", "", detail=detail)
     if isinstance(document, dict) and isinstance(document.get("id"), str | int):
         error_found.identifier = document["id"]

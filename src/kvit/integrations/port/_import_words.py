@@ -8,8 +8,8 @@ IMPORT_WORDS: Words = {
         "The {kind} “{code}” was changed outside the folder since: {fields}.",
     ),
     "amendment_refused": (
-        "Изменение не подходит подписке «{code}»: {detail}.",
-        "The change does not fit subscription “{code}”: {detail}.",
+        "Изменение не подходит подписке «{code}»: {russian}.",
+        "The change does not fit subscription “{code}”: {english}.",
     ),
     "changes_contradict": (
         "Для того же момента подписке «{code}» сказано другое: changes.csv, строка {first_row}.",

@@ -25,7 +25,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     # Text.
     "toml_syntax": (
-        "Строка {line}, позиция {column}: {detail}.",
+        "Строка {line}, позиция {column}: {detail:foreign}.",
         "Line {line}, column {column}: {detail}.",
     ),
     "wrong_encoding": (
@@ -42,7 +42,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "The line is longer than {limit}: read past and refused.",
     ),
     "bad_csv": (
-        "Строка не разбирается как CSV: {detail}.",
+        "Строка не разбирается как CSV: {detail:foreign}.",
         "The row is not readable as CSV: {detail}.",
     ),
     "no_header": ("В файле нет строки с названиями колонок.", "The file has no header row."),
@@ -116,7 +116,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "bad_account": ("Счёт {value}: {ru}.", "Account {value}: {en}."),
     "bad_email": ("«{value}» не адрес почты.", "“{value}” is not an e-mail address."),
     "bad_phone": ("«{value}» не номер телефона.", "“{value}” is not a phone number."),
-    "bad_json": ("Не читается как JSON: {detail}.", "Not readable as JSON: {detail}."),
+    "bad_json": ("Не читается как JSON: {detail:foreign}.", "Not readable as JSON: {detail}."),
     "bad_period": ("Конец {end} не позже начала {start}.", "The end {end} is not after {start}."),
     "bad_series": (
         "Шаблон номера «{value}» не складывается.",
@@ -182,7 +182,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Значению «{value}» соответствует несколько строк ({lookup}).",
         "Several rows have the value “{value}” ({lookup}).",
     ),
-    "bad_parquet": ("Parquet не читается: {detail}.", "The Parquet is not readable: {detail}."),
+    "bad_parquet": (
+        "Parquet не читается: {detail:foreign}.",
+        "The Parquet is not readable: {detail}.",
+    ),
     "parquet_type": (
         "Колонка «{name}» имеет тип {type}.",
         "Column “{name}” has the type {type}.",

@@ -320,7 +320,11 @@ def _amend(
             bad = owner[error.row]
             code = bad.amendment.subscription
             outcome.faults.append(
-                Fault("amendment_refused", bad.place, {"code": code, "detail": error.detail})
+                Fault(
+                    "amendment_refused",
+                    bad.place,
+                    {"code": code, "russian": error.said[0], "english": error.said[1]},
+                )
             )
             outcome.held_subscriptions.add(code)
             rest = [one for one in rest if one is not bad]

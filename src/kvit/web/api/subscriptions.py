@@ -41,8 +41,8 @@ WORDS = {
         "There is a subscription with the code {code}: amend it.",
     ),
     "subscription_refused": (
-        "Условия подписки не читаются: {detail}",
-        "The terms of the subscription cannot be read: {detail}",
+        "Условия подписки не читаются: {russian}",
+        "The terms of the subscription cannot be read: {english}",
     ),
     "subscription_plan_unknown": ("Тарифа {plan} нет.", "There is no plan {plan}."),
     "subscription_customer_unknown": (
@@ -241,7 +241,9 @@ def open_subscription(request: HttpRequest, body: SubscriptionIn) -> Subscriptio
     except services.SubscriptionExists:
         raise SubscriptionRefused("subscription_exists", code=body.code) from None
     except services.TermsRefused as error:
-        raise SubscriptionRefused("subscription_refused", detail=error.detail) from None
+        raise SubscriptionRefused(
+            "subscription_refused", russian=error.said[0], english=error.said[1]
+        ) from None
     return read_subscription(request, body.code)
 
 

@@ -56,8 +56,8 @@ WORDS: Words = {
         "The log differs from this checkpoint: it has other {size} entries, or fewer.",
     ),
     "log_file_unreadable": (
-        "{path}: это не то, что нужно ({reason}). Нужен файл, который напечатала {made_by}.",
-        "{path} is not what is needed ({reason}): the file that {made_by} made.",
+        "{path}: это не то, что нужно. Нужен файл, который напечатала {made_by}.",
+        "{path} is not what is needed: the file that {made_by} made.",
     ),
 }
 
@@ -219,8 +219,8 @@ def _reading(path: Path, made_by: str) -> Iterator[str]:
     """Yield a file's text; what cannot be made of it in the block is told with the file."""
     try:
         yield path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise Unreadable("log_file_unreadable", path=path, reason=error, made_by=made_by) from None
+    except (OSError, ValueError):
+        raise Unreadable("log_file_unreadable", path=path, made_by=made_by) from None
 
 
 def _told(shown: ShownEntry) -> dict[str, Any]:
