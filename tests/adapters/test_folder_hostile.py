@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from kvit.adapters.folder import read_folder
 from kvit.integrations.port import Fault, UsageRow
 from tests.adapters.sample import USAGE, Company
 
@@ -193,6 +194,35 @@ def test_parquet_that_lies_is_a_fault_and_no_more(company: Company, damage: str)
     assert isinstance(items[-1], Fault)
     assert items[-1].code == "bad_parquet"
     assert all(isinstance(item, UsageRow) for item in items[:-1])
+
+
+def test_a_link_out_of_the_folder_is_refused_and_one_within_is_read(
+    company: Company, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whoever may put files into a folder must not make the importer read what it may read."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    calls = company.path / "usage/calls.csv"
+    (elsewhere / "calls.csv").write_bytes(calls.read_bytes())
+    calls.rename(company.path / "usage/.calls.csv")
+    calls.symlink_to(".calls.csv")
+    folder = read_folder(company.path)
+    assert [one.code for one in folder.faults] == []
+    within = [item for source in folder.usage for item in source.rows()]
+    assert any(isinstance(item, UsageRow) for item in within)
+
+    calls.unlink()
+    calls.symlink_to(elsewhere / "calls.csv")
+    customers = company.path / "customers.csv"
+    customers.rename(elsewhere / "customers.csv")
+    customers.symlink_to(elsewhere / "customers.csv")
+    folder = read_folder(company.path)
+    rows = [item for source in folder.usage if source.file == "usage/calls.csv"
+            for item in source.rows()]  # fmt: skip
+    assert [(one.code, one.place.file) for one in rows if isinstance(one, Fault)] == [
+        ("link_outside", "usage/calls.csv")
+    ]
+    assert ("link_outside", "customers.csv") in [(f.code, f.place.file) for f in folder.faults]
+    assert folder.customers == ()
 
 
 @pytest.mark.slow

@@ -236,6 +236,9 @@ def test_a_month_approved_at_once_leaves_what_is_above_aside(billed: Tenant) -> 
     below.refresh_from_db()
     assert (above.total_minor - below.total_minor, above.status) == (12, "draft")
     assert below.status == "issued"
+    [row] = AuditRow.objects.filter(action="attempt.above_limit")
+    assert (row.actor, row.object_id) == (pyotr, str(above.pk))
+    assert row.after == {"total": "1220.12 RUB", "limit": "1220.00 RUB"}
 
 
 def test_limits_of_the_two_acts_are_set_apart_and_written_down(billed: Tenant) -> None:

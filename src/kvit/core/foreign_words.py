@@ -1,6 +1,6 @@
 """What parsers of Python say of a broken text, in Russian: JSON, CSV, TOML, Parquet, files.
 
-    in_russian("Expecting value: line 1 column 5 (char 4)")   → «ожидается значение: строка 1, знак 5»
+    in_russian("Expecting value: line 1 column 5 (char 4)")   → «ожидается значение: строка 1, …»
 
 Their sentences are few and stand in their sources; one that is not known here is quoted, so that
 nobody takes it for a part of ours. A text is told as it is found, in the reader's language later.

@@ -41,9 +41,11 @@ def open_bytes(path: Path, file: str) -> BinaryIO:
     """Open an ordinary file for reading, unpacking .gz within bounds.
 
     Raises:
-        FileFault: not_a_file, unreadable_file.
+        FileFault: link_outside, not_a_file, unreadable_file.
     """
     try:
+        if _leads_out(path, file):
+            raise FileFault(Fault("link_outside", Place(file)))
         # Looked at before opening: opening a pipe would wait for a writer for ever.
         if not stat.S_ISREG(path.stat().st_mode):
             raise FileFault(Fault("not_a_file", Place(file)))
@@ -53,6 +55,15 @@ def open_bytes(path: Path, file: str) -> BinaryIO:
     if path.suffix.lower() != ".gz":
         return stream
     return cast(BinaryIO, io.BufferedReader(_Unpacked(stream), 1 << 16))
+
+
+def _leads_out(path: Path, file: str) -> bool:
+    """Whether a link takes a file of the folder, known there as `file`, to a place outside it."""
+    inner = Path(file).parts
+    if path.parts[-len(inner) :] != inner:  # a copy of ours, unpacked elsewhere
+        return False
+    root = path.parents[len(inner) - 1]
+    return not path.resolve().is_relative_to(root.resolve())
 
 
 def read_whole(path: Path, file: str, limit: int) -> bytes:

@@ -13,6 +13,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Имя «{name}» уже занято файлом {first}.",
         "The name “{name}” already belongs to {first}.",
     ),
+    "link_outside": (
+        "Это ссылка на место вне папки компании: она не читается.",
+        "This is a link to a place outside the company's folder: it is not read.",
+    ),
     "not_a_file": ("Это не обычный файл.", "This is not an ordinary file."),
     "unreadable_file": ("Файл не открывается: {detail}.", "The file cannot be opened: {detail}."),
     "file_too_big": (
@@ -218,6 +222,10 @@ REMEDIES: dict[str, tuple[str, str]] = {
     "duplicate_source": (
         "Оставьте один из двух файлов или переименуйте второй.",
         "Keep one of the two, or rename the second.",
+    ),
+    "link_outside": (
+        "Скопируйте сам файл в папку или дайте команде ту папку, где он лежит.",
+        "Copy the file itself into the folder, or give the command the folder it lies in.",
     ),
     "not_a_file": (
         "Положите сюда сам файл, а не устройство, канал или папку.",

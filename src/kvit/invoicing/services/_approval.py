@@ -131,6 +131,28 @@ def above_limit(drafts: Iterable[Invoice], approver: str) -> list[Invoice]:
     return [one for one in drafts if not of_act(_act(one)).covers(one.total_minor, one.currency)]
 
 
+@transaction.atomic
+def note_above_limit(drafts: Iterable[Invoice], approver: str, *, now: datetime) -> None:
+    """Write down that an approver asked for drafts of more than they may decide."""
+    of_act = cache(lambda act: limit_of(approver, act=act))
+    audit.record_many(
+        (
+            audit.Change(
+                "attempt.above_limit",
+                "invoicing.invoice",
+                str(one.pk),
+                after={
+                    "total": str(Money(one.total_minor, one.currency)),
+                    "limit": str(of_act(_act(one)).of(one.currency)),
+                },
+            )
+            for one in drafts
+        ),
+        actor=approver,
+        now=now,
+    )
+
+
 def _act(draft: Invoice) -> str:
     return APPROVE if draft.kind == Invoice.Kind.INVOICE else CORRECT
 

@@ -24,7 +24,7 @@ from kvit.invoicing._summary import RunSummary, summary_of, summary_of_parts, to
 from kvit.invoicing.models import Invoice, RunOrder
 from kvit.invoicing.rows import Progress, RunReport, RunRequest, silent
 from kvit.invoicing.services import _shares
-from kvit.invoicing.services._approval import above_limit, approve
+from kvit.invoicing.services._approval import above_limit, approve, note_above_limit
 from kvit.invoicing.services._preview import rolled_back
 from kvit.invoicing.services._runs import NoSeller, run
 from kvit.parties import queries as parties
@@ -307,7 +307,8 @@ def _approve(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:
     drafts = Invoice.objects.filter(billed_in=order.period_start, status="draft")
     # Where four eyes are wanted, one's own drafts wait for somebody else.
     drafts = drafts.exclude(four_eyes=True, author__in=same_hand(order.author))
-    left_out |= {one.pk for one in above_limit(drafts, order.author)}
+    above = [one for one in above_limit(drafts, order.author) if one.pk not in left_out]
+    left_out |= {one.pk for one in above}
     ids = list(drafts.order_by("created_at", "pk").values_list("pk", flat=True))
     chosen = [key for key in ids if key not in left_out]
     report = RunReport(order.pk, RatingResult())
@@ -318,6 +319,7 @@ def _approve(order: RunOrder, progress: Progress, now: datetime) -> RunSummary:
         standing = list(part.values_list("pk", flat=True))
         report.issued += approve(standing, approver=order.author, now=now, issue_on=order.issue_on)
         progress("approving", start + len(standing), len(chosen))
+    note_above_limit(above, order.author, now=now)
     report.drafts = sorted(left_out)
     return _summed(Period(order.period_start, order.period_end), report, progress)
 
