@@ -57,10 +57,10 @@ def draft(denis: Client) -> UUID:
     return info.id
 
 
-def sent(denis: Client, draft: UUID, to: str = "put/price/", **said: str) -> Any:
+def sent(denis: Client, draft: UUID, to: str = "put/price/", **said: Any) -> Any:
     fields = {name: value for name, value in (FORM | said).items() if value != "—"}
     kind = "application/x-www-form-urlencoded"  # as a browser sends it: names of any length
-    return denis.post(f"/office/catalogue/drafts/{draft}/{to}", urlencode(fields), kind)
+    return denis.post(f"/office/catalogue/drafts/{draft}/{to}", urlencode(fields, doseq=True), kind)
 
 
 def shown(denis: Client, draft: UUID, do: str = "show", **said: str) -> dict[str, str]:
@@ -209,3 +209,49 @@ def test_json_nested_without_end_is_told_and_is_no_fault_of_ours(
     assert (deep.status_code, "не читается как JSON" in deep.content.decode()) == (200, True)
     bands = {f"{P}.model": "banded", f"{P}.bands[0].days": "[" * 20_000, f"{P}.bands[0].unit": "1"}
     assert sent(denis, draft, do="save", **bands).status_code == 422
+
+
+BANDED = {
+    f"{P}.model": "banded", f"{P}.bands[0].from": "08:00", f"{P}.bands[0].to": "20:00",
+    f"{P}.bands[0].unit": "1",
+}  # fmt: skip
+
+
+def test_days_of_a_band_are_boxes_and_come_back_checked(denis: Client, draft: UUID) -> None:
+    """No script, no JSON: a box a day, posted under one name."""
+    days = {f"{P}.bands[0].days": ["1", "5", "holiday"]}
+    answer = sent(denis, draft, do="show", **BANDED, **days)
+    page = answer.content.decode()
+    boxes = re.findall(rf'name="{re.escape(P)}\.bands\[0\]\.days" value="(\w+)"( checked)?', page)
+    assert [code for code, _ in boxes] == ["1", "2", "3", "4", "5", "6", "7", "holiday"]
+    assert [code for code, checked in boxes if checked] == ["1", "5", "holiday"]
+    for said in ("Пн", "Вс", "Праздники"):
+        assert said in page
+
+
+def test_a_band_of_no_day_is_told_at_its_boxes(denis: Client, draft: UUID) -> None:
+    answer = sent(denis, draft, do="save", **BANDED)
+    assert answer.status_code == 422
+    name = _id_of(f"{P}.bands[0].days")
+    assert re.search(rf'<fieldset[^>]* id="{name}" aria-describedby="{name}-error"',
+                     answer.content.decode())  # fmt: skip
+
+
+def test_increments_are_two_numbers(denis: Client, draft: UUID) -> None:
+    dial = {
+        f"{P}.model": "destination", f"{P}.rates[0].prefixes": "7",
+        f"{P}.rates[0].rate": "2", f"{P}.rates[0].increments.first": "60",
+        f"{P}.rates[0].increments.next": "1",
+    }  # fmt: skip
+    page = sent(denis, draft, do="show", **dial).content.decode()
+    for part, value in (("first", "60"), ("next", "1")):
+        name = re.escape(f"{P}.rates[0].increments.{part}")
+        assert re.search(rf'name="{name}" value="{value}" inputmode="numeric"', page)
+    wrong = dial | {f"{P}.rates[0].increments.next": ""}
+    answer = sent(denis, draft, do="save", **wrong)
+    assert answer.status_code == 422
+    assert f'id="{_id_of(f"{P}.rates[0].increments")}-error"' in answer.content.decode()
+
+
+def _id_of(name: str) -> str:
+    return "f-" + re.sub(r"[^\w-]+", "-", name).strip("-")

@@ -13,12 +13,14 @@ from fractions import Fraction
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from kvit.core.pricing.bands import Clock, Days
+from kvit.core.pricing.destination import Increments
 from kvit.core.pricing.fields import Amount, Percent, Positive, Precision, Signed, Texts
 from kvit.core.pricing.price import MODELS, Price
 
 Kind = Literal[
     "number", "whole", "text", "flag", "choice", "date", "texts", "dates", "rows", "row", "price",
-    "pairs", "named", "formula", "document",
+    "pairs", "named", "formula", "clock", "weekdays", "increments", "document",
 ]  # fmt: skip
 _NUMBERS: Mapping[object, tuple[str, str]] = {
     get_args(Amount)[1]: ("0", ""),
@@ -28,6 +30,12 @@ _NUMBERS: Mapping[object, tuple[str, str]] = {
 }
 _WHOLE = get_args(Precision)[1]
 _PAIRS = get_args(Texts)[1]
+_KINDS: Mapping[object, Kind] = {
+    get_args(Clock)[1]: "clock",
+    get_args(Days)[1]: "weekdays",
+    get_args(Increments)[1]: "increments",
+}
+WEEKDAYS = (*range(1, 8), "holiday")
 _PLAIN: Mapping[object, Kind] = {str: "text", int: "whole", bool: "flag", date: "date"}
 NUMBER_PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"
 
@@ -38,7 +46,8 @@ class Shape:
 
     "pairs" are texts by name; "named" is an object of named values, each of the shape `item`; a
     "formula" is a text of `core.expression`. A "document" is read by a parser of its own and typed
-    as JSON; an optional field may be empty.
+    as JSON; an optional field may be empty. "clock", "weekdays" and "increments" are written
+    "08:00", [1, 2, "holiday"] and "60/1".
     """
 
     name: str
@@ -109,6 +118,8 @@ def _typed(name: str, hint: Any, optional: bool, default: object) -> Shape:
         if reader.item is not None:
             item = _typed("", reader.item, False, None)
             return Shape(name, "named", optional, default, item=item)
+        if reader in _KINDS:
+            return Shape(name, _KINDS[reader], optional, default)
         if reader is _WHOLE:
             return Shape(name, "whole", optional, default, "0", "12")
         told: Mapping[object, Kind] = {str: "text", int: "whole", Fraction: "number"}
@@ -158,6 +169,9 @@ _SAID: Mapping[Kind, dict[str, Any]] = {
     "texts": {"type": "array", "items": _TEXT},
     "dates": {"type": "array", "items": _DAY},
     "price": {"$ref": "#/$defs/price"},
+    "clock": {"type": "string", "pattern": "^[0-9]{2}:[0-9]{2}(:[0-9]{2})?$"},
+    "weekdays": {"type": "array", "items": {"enum": list(WEEKDAYS)}, "minItems": 1},
+    "increments": {"type": "string", "pattern": "^[0-9]{1,6}/[0-9]{1,6}$"},
     "document": {},
 }
 

@@ -22,7 +22,7 @@ from kvit.core.pricing.composed import OWN_NAMES, Composed
 from kvit.core.pricing.errors import PriceError
 from kvit.core.pricing.labels import choice_label, field_label, model_label
 from kvit.core.pricing.matrix import shadowed
-from kvit.core.pricing.shape import Shape, shape_of
+from kvit.core.pricing.shape import WEEKDAYS, Shape, shape_of
 from kvit.web.forms import ungrouped
 from kvit.web.office import _named
 from kvit.web.office._told import hint, told
@@ -32,6 +32,7 @@ Choices = Sequence[tuple[str, str]]
 PLACE = re.compile(r"[0-9]{1,6}")
 _SPACES = str.maketrans("", "", " \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}")
 MOST_ROWS = 200
+INCREMENTS = ("first", "next")
 BOUNDS = frozenset(one.name for one in fields(Price) if one.init)
 
 
@@ -75,6 +76,7 @@ class Input:
     choices: Choices = ()
     rows: tuple[Row, ...] = ()
     inside: "tuple[Input, ...]" = ()
+    checked: tuple[str, ...] = ()  # of weekdays: which are chosen
     aside: bool = False  # seldom asked: folded away until it says something
     columns: tuple[str, ...] = ()  # of a table: what its rows are told apart by
     offered: tuple[str, ...] = ()  # columns that may be added, names that a formula may use
@@ -156,6 +158,11 @@ class Making:
             inside = self.price(value if isinstance(value, dict) else {}, name)
         elif shape.item is not None:
             rows = self._named(shape, shape.item, value, name)
+        elif shape.kind in ("weekdays", "increments"):
+            made = Input(
+                name, shape.kind, label, "", not shape.optional, self._error(name, within=True)
+            )
+            return _weekdays(made, value) if shape.kind == "weekdays" else _increments(made, value)
         elif own is not None:
             kind, choices = "choice", own
         elif shape.choices:
@@ -265,10 +272,32 @@ class Making:
         own = (*named, *sorted(OWN_NAMES), *_texts(document.get("attributes")))
         return (*own, *looked_up, *calls, *counters)
 
-    def _error(self, name: str) -> str:
-        if self.error is None or self.error.field != name:
+    def _error(self, name: str, *, within: bool = False) -> str:
+        """What is wrong with a field; `within`: or with an item of it."""
+        if self.error is None:
+            return ""
+        if self.error.field != name and not (within and self.error.field.startswith(f"{name}[")):
             return ""
         return told(self.error, self.lang)
+
+
+def _weekdays(made: Input, value: Any) -> Input:
+    """A box a day of the week, and one for holidays."""
+    chosen = tuple(map(str, value)) if isinstance(value, list) else ()
+    named = (_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun"), _("Holidays"))
+    days = [*zip(map(str, WEEKDAYS), named, strict=True)]
+    return replace(made, choices=days, checked=chosen)
+
+
+def _increments(made: Input, value: Any) -> Input:
+    """Seconds of the first increment and of those that follow; they are written "60/1"."""
+    parts = dict(zip(INCREMENTS, str(value or "").split("/", 1), strict=False))
+    labels = dict(zip(INCREMENTS, (_("the first, s"), _("the next, s")), strict=True))
+    inside = tuple(
+        Input(f"{made.name}.{part}", "whole", labels[part], parts.get(part, ""))
+        for part in INCREMENTS
+    )
+    return replace(made, inside=inside)
 
 
 def _in_order(row: type) -> Sequence[Shape]:
@@ -392,6 +421,12 @@ def _posted(shape: Shape, posted: QueryDict, name: str) -> Any:
         return price_of(posted, name) or None
     if shape.item is not None:
         return _named_posted(shape, shape.item, posted, name) or None
+    if shape.kind == "weekdays":
+        chosen = posted.getlist(name)[: 2 * len(WEEKDAYS)]
+        return [int(one) if one in map(str, range(1, 8)) else one for one in chosen] or None
+    if shape.kind == "increments":
+        parts = [number_typed(posted.get(f"{name}.{part}", "")) for part in INCREMENTS]
+        return "/".join(parts) if any(parts) else None
     if shape.kind == "flag":
         given = posted.get(name) == "on"
         return given if f"{name}.asked" in posted and given != bool(shape.default) else None
