@@ -243,7 +243,7 @@ def piece(
                                  *(["event"] if len(undone) else []),
                                  *(["version"] if latest is not None else [])]))  # fmt: skip
     rows = segment.rows_of(runs, needed)
-    counts = segment.counts_of(runs)
+    laid = segment.laid(runs)
     if is_cut or len(undone) or latest is not None:
         kept = np.ones(rows.num_rows, np.bool_)
         if is_cut:
@@ -255,10 +255,10 @@ def piece(
             kept &= rows["version"].to_numpy() <= latest
         if not kept.all():
             rows = rows.filter(pa.array(kept))
-            owner = np.repeat(np.arange(len(runs)), counts)[kept]
-            counts = np.bincount(owner, minlength=len(runs)).astype(np.int64)
+            counts = laid.how_many(kept)
             runs, counts = runs[counts > 0], counts[counts > 0]
-    return runs, Runs(np.cumsum(counts) - counts, int(counts.sum())), rows.select(list(columns))
+            laid = Runs(np.cumsum(counts) - counts, int(counts.sum()))
+    return runs, laid, rows.select(list(columns))
 
 
 def as_table(segment: Segment, asked: Asked, undone: NDArray[np.int64]) -> pa.Table:

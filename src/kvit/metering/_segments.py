@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from kvit.core.columnar.runs import Rows, borders
+from kvit.core.columnar.runs import Rows, Runs, borders
 from kvit.platform import files
 
 GROUP_ROWS = 524_288  # of a row group, about: half as many cost a fifth more a row to rate
@@ -229,6 +229,14 @@ class Segment:
         if are_neighbours(runs):
             return np.diff(starts[runs[0] : runs[-1] + 2]).astype(np.int64)
         return (starts[runs + 1] - starts[runs]).astype(np.int64)
+
+    def laid(self, runs: Rows) -> Runs:
+        """Return where these runs stand among the rows that `rows_of` returns of them."""
+        if are_neighbours(runs):
+            edges = self._runs.starts[runs[0] : runs[-1] + 2]
+            return Runs(np.subtract(edges[:-1], edges[0], dtype=np.int64), int(edges[-1] - edges[0]))
+        counts = self.counts_of(runs)
+        return Runs(np.cumsum(counts) - counts, int(counts.sum()))
 
     def meters_of(self, runs: Rows) -> NDArray[Any]:
         """Return the meter of each of these runs, in as few bytes as there are meters."""

@@ -22,7 +22,7 @@ from kvit.core.catalogue import Catalogue, Meter
 from kvit.core.charges import LARGEST
 from kvit.core.columnar import Exact, NotColumnar, Sums, ready
 from kvit.core.columnar.dialled import Wall
-from kvit.core.columnar.exact import LIMIT, Ints, joined, largest
+from kvit.core.columnar.exact import LIMIT, Ints, largest, stacked
 from kvit.core.columnar.prices import Ready, book_of
 from kvit.core.columnar.runs import Rows
 from kvit.core.columnar.tables import adjusted, read_tables
@@ -118,8 +118,8 @@ def sheet_of(
     Raises:
         NotColumnar: no member can be priced this way.
     """
-    counted = Counted(usage, codes, levels)
     meters = {one.stretch.terms.meter for one in patterns if one.stretch.terms.meter}
+    counted = Counted(usage, codes, [catalogue.meters[one] for one in sorted(meters)], levels)
     events = np.zeros(len(codes), np.int64)
     for code in meters:
         events += counted.counts_of(catalogue.meters[code])
@@ -188,36 +188,49 @@ def _odd_usage(counted: Counted, meters: set[str], catalogue: Catalogue) -> Trut
     return left
 
 
+_Likeness = tuple[int, int, Fraction, bool, bool, bool]
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """A column whose prices are tables, and what these read; nothing of it is below zero."""
 
     column: Column
     units: Exact
-    counts: Rows
+    counts: Rows | None  # of events, where any price has a fee for each
+
+    @property
+    def likeness(self) -> _Likeness:
+        """Return what columns have in common that are priced at one stroke: the scale of units and
+        the share, and which steps it takes."""
+        prices = self.column.own.prices
+        return (
+            self.units.den, self.units.part, self.column.pattern.share,
+            len(prices) == 1, self.counts is None, any(one.tables[0].has_packages for one in prices),
+        )  # fmt: skip
 
 
 def _alike(
     columns: Iterable[Column], counted: Counted, left: Truths
-) -> dict[tuple[int, int, Fraction], list[_Read]]:
+) -> dict[_Likeness, list[_Read]]:
     """Read columns whose prices are tables; return them by what must be the same at one stroke."""
-    found: dict[tuple[int, int, Fraction], list[_Read]] = defaultdict(list)
+    found: dict[_Likeness, list[_Read]] = defaultdict(list)
     for one in columns:
         if one.own.kinds <= TABLED:
-            units, counts = tabled(one.own, counted, one.meter, left)
-            found[units.den, units.part, one.pattern.share].append(_Read(one, units, counts))
+            read = _Read(one, *tabled(one.own, counted, one.meter, left))
+            found[read.likeness].append(read)
     return found
 
 
 def _price(many: Sequence[_Read], scale: int) -> None:
-    """Give columns of one scale of units and one share their sums."""
+    """Give columns that are alike their sums."""
     prices = [price for one in many for price in one.column.own.prices]
-    firsts = np.cumsum([0, *(len(one.column.own.prices) for one in many)])
-    which = np.concatenate(
-        [one.column.own.which + first for one, first in zip(many, firsts, strict=False)]
-    )
-    units = joined([one.units for one in many])
-    counts = np.concatenate([one.counts for one in many])
+    which = np.cumsum([0, *(len(one.column.own.prices) for one in many)])[:-1].reshape(-1, 1)
+    if len(prices) > len(many):
+        which = which + np.stack([one.column.own.which for one in many])
+    units = stacked([one.units for one in many])
+    told = [one.counts for one in many if one.counts is not None]
+    counts = np.stack(told) if told else None
     book = book_of(prices)
     if len(many) > 1 and not book.holds(units, counts):
         for one in many:  # what needs more than 64 bits does not slow down the others
@@ -226,13 +239,12 @@ def _price(many: Sequence[_Read], scale: int) -> None:
     sums = read_tables(book, which, units, counts)
     sums = adjusted(sums, [one.compiled.adjustments for one in prices], which)
     sums = sums.times(many[0].column.pattern.share)
-    minor, members = sums.rounded(scale), len(many[0].counts)
+    minor = sums.rounded(scale)
     has_room = _has_room(units, sums, minor)
     for place, one in enumerate(many):
-        mine = slice(place * members, (place + 1) * members)
         one.column.units = one.units
-        one.column.sums = sums.part_of(mine)
-        one.column.minor = minor[mine]
+        one.column.sums = sums.column(place)
+        one.column.minor = minor[place]
         one.column.has_room = has_room
 
 
@@ -252,7 +264,7 @@ def _finished(column: Column, counted: Counted, left: Truths) -> PricedColumn:
         shown=column.units,
         events=counted.counts_of(column.meter),
         exact=column.sums,
-        minor=column.minor.astype(np.int64),
+        minor=column.minor.astype(np.int64, copy=False),
     )
 
 

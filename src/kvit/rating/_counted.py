@@ -2,10 +2,10 @@
 
 Figures that nearly every meter asks for (sums, counts, whether a text stands among the values) are
 reduced once, over all rows as they lie, and spread into tables of meters × members; what few ask
-for picks the rows of its meter first.
+for picks the rows of all meters of its aggregation first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -49,16 +49,37 @@ class Levels:
         return cls(before, start, end, last - first)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """The runs of all meters of one aggregation, and where their figures stand."""
+
+    rows: dict[str, int]  # of a table of these meters × members, by meter
+    runs: Rows
+    cells: Rows  # of each run, in that table
+
+    def spread(self, members: int, of_runs: Ints) -> Ints:
+        """Return a figure of each meter and member: that of its run, or zero."""
+        whole = np.zeros((len(self.rows), members), of_runs.dtype)
+        whole.reshape(-1)[self.cells] = of_runs
+        return whole
+
+
 class Counted:
-    """Usage of members; `codes` are theirs, in byte order."""
+    """Usage of members by some meters; `codes` are the members', in byte order."""
 
     def __init__(
-        self, usage: UsageColumns, codes: Sequence[str], levels: Levels | None = None
-    ) -> None:
+        self, usage: UsageColumns, codes: Sequence[str], meters: Iterable[Meter],
+        levels: Levels | None = None,
+    ) -> None:  # fmt: skip
         self.usage, self.members, self.levels = usage, len(codes), levels
         self.owners: Rows  # of each run
+        self._asked = list(meters)
         has_before = levels is not None and levels.before.runs.rows > 0
-        self._earlier = Counted(levels.before, codes) if levels and has_before else None
+        self._earlier = (
+            Counted(levels.before, codes, self._asked) if levels and has_before else None
+        )
+        self._kinds: dict[str, _Kind] = {}
+        self._units: dict[str, Exact] = {}
         mine = pa.array(codes, pa.string())
         if usage.subject_codes.equals(mine):
             self.owners = usage.subjects
@@ -66,7 +87,7 @@ class Counted:
             places = pc.index_in(usage.subject_codes, value_set=mine)
             # A subject that was not asked for has no runs: any place will do.
             self.owners = pc.fill_null(places, 0).to_numpy().astype(np.int64)[usage.subjects]
-        self._cells = usage.meters.astype(np.int64) * self.members + self.owners
+        self._cells = np.multiply(usage.meters, self.members, dtype=np.int64) + self.owners
         # The last row is that of meters which nobody used.
         self.meters = {code: place for place, code in enumerate(usage.meter_codes)}
         self._shape = len(usage.meter_codes) + 1, self.members
@@ -132,22 +153,36 @@ class Counted:
                 return Exact(self.counts_of(meter))
             case "sum":
                 return self.sums(meter)
-            case "max":
-                places, runs, owners = self.rows(meter)
-                return Exact(
-                    self._of_members(owners, runs.maxima(self.usage.values[places])),
-                    self.usage.scale,
-                )
-            case "unique":
-                return self._uniques(meter)
-            case "latest":
-                return self._latest(meter)
-            case "time_weighted":
-                return self._weighted(meter)
             case "difference":
                 return self._consumed(meter)
             case kind:
+                if kind not in self._units:
+                    self._units[kind] = self._units_of(kind)
+                return self._units[kind].column(self._kind(kind).rows[meter.code])
+
+    def _units_of(self, kind: str) -> Exact:
+        """Aggregate all meters of a kind at one stroke: meters × members."""
+        match kind:
+            case "max":
+                return self._maxima()
+            case "unique":
+                return self._uniques()
+            case "latest":
+                return self._latest()
+            case "time_weighted":
+                return self._weighted()
+            case _:
                 raise NotColumnar(kind)
+
+    def _kind(self, kind: str) -> _Kind:
+        if kind not in self._kinds:
+            mine = [one.code for one in self._asked if one.aggregation == kind]
+            rows = {code: place for place, code in enumerate(mine)}
+            row = np.array([rows.get(code, -1) for code in self.usage.meter_codes], np.int64)
+            runs = np.flatnonzero((row >= 0)[self.usage.meters])
+            cells = row[self.usage.meters[runs]] * self.members + self.owners[runs]
+            self._kinds[kind] = _Kind(rows, runs, cells)
+        return self._kinds[kind]
 
     def rows(self, meter: Meter) -> tuple[Rows | slice, Runs, Rows]:
         """Return the places of a meter's rows, its runs among them alone, and whose they are."""
@@ -156,23 +191,9 @@ class Counted:
             return slice(None), self.usage.runs, self.owners
         return *self.usage.runs.picked(picked), self.owners[picked]
 
-    def lasts(self, meter: Meter) -> tuple[Rows, Rows]:
-        """Return whose a meter's runs are, and each one's last value; nothing else is read."""
-        picked = self._runs_of(meter)
-        return self.owners[picked], self.usage.values[self.usage.runs.ends[picked] - 1]
-
     def _runs_of(self, meter: Meter) -> Rows:
         place = self.meters.get(meter.code)
-        order, ends = self._by_meter
-        first, end = (0, 0) if place is None else ends[place : place + 2]
-        return order[first:end]
-
-    @cached_property
-    def _by_meter(self) -> tuple[Rows, list[int]]:
-        """Return the runs meter by meter, in their order, and where each meter's begin and end."""
-        codes = self.usage.meters
-        ends = np.cumsum(np.bincount(codes, minlength=len(self.usage.meter_codes)))
-        return np.argsort(codes, kind="stable"), [0, *ends.tolist()]
+        return np.flatnonzero(self.usage.meters == place) if place is not None else np.zeros(0, np.int64)
 
     def dimensions(self, places: Rows | slice) -> tuple["pa.Array", Rows]:
         """Return the dimensions that some rows say, and which of them each says."""
@@ -183,51 +204,59 @@ class Counted:
             return texts, codes
         return texts.filter(pa.array(said)), (np.cumsum(said) - 1)[codes]
 
-    def _of_members(self, owners: Rows, of_runs: Ints) -> Ints:
-        whole = np.zeros(self.members, of_runs.dtype)
-        whole[owners] = of_runs
-        return whole
+    def _maxima(self) -> Exact:
+        kind = self._kind("max")
+        places, runs = self.usage.runs.picked(kind.runs)
+        found = runs.maxima(self.usage.values[places])
+        return Exact(kind.spread(self.members, found), self.usage.scale)
 
-    def _uniques(self, meter: Meter) -> Exact:
-        places, runs, owners = self.rows(meter)
-        values, missing = self.usage.values[places], self.usage.missing[places]
-        if largest(values) >= LIMIT // 2:
-            raise NotColumnar("unique")
-        said = np.where(missing, self.usage.texts.at(places) * 2 + 1, values * 2)
-        return Exact(self._of_members(owners, runs.uniques(said)))
+    def _uniques(self) -> Exact:
+        kind = self._kind("unique")
+        places, runs = self.usage.runs.picked(kind.runs)
+        missing = self.usage.missing[places]
+        if missing.all():
+            said = self.usage.texts.at(places)
+        else:
+            values = self.usage.values[places]
+            if largest(values) >= LIMIT // 2:
+                raise NotColumnar("unique")
+            said = np.where(missing, self.usage.texts.at(places) * 2 + 1, values * 2)
+        return Exact(kind.spread(self.members, runs.uniques(said)))
 
-    def _level_before(self, meter: Meter) -> Exact:
-        """Return the last value before the period; zero where there is none."""
-        earlier = self._earlier
-        if earlier is None:
-            return Exact(np.zeros(self.members, np.int64))
-        owners, lasts = earlier.lasts(meter)
-        return Exact(earlier._of_members(owners, lasts), earlier.usage.scale)
+    def _lasts(self, name: str) -> Exact:
+        """Return each last value; nothing else is read."""
+        kind = self._kind(name)
+        lasts = self.usage.values[self.usage.runs.ends[kind.runs] - 1]
+        return Exact(kind.spread(self.members, lasts), self.usage.scale)
 
-    def _latest(self, meter: Meter) -> Exact:
-        owners, lasts = self.lasts(meter)
-        used = np.zeros(self.members, np.bool_)
-        used[owners] = True
-        found = Exact(self._of_members(owners, lasts), self.usage.scale)
-        return found.chosen(used, self._level_before(meter))
+    def _latest(self) -> Exact:
+        found = self._lasts("latest")
+        if self._earlier is None:
+            return found
+        used = self._kind("latest").spread(self.members, np.ones(len(self._kind("latest").runs), np.bool_))
+        return found.chosen(used, self._earlier._lasts("latest"))
 
-    def _weighted(self, meter: Meter) -> Exact:
+    def _weighted(self) -> Exact:
         """Average over the whole period what held while it was served."""
-        levels = self.levels
+        levels, kind = self.levels, self._kind("time_weighted")
         assert levels is not None
-        places, runs, owners = self.rows(meter)
-        before = self._level_before(meter)
-        scale = lcm(before.den, self.usage.scale)
-        carried = before.over(scale)
-        values = scaled(self.usage.values[places], scale // self.usage.scale)
-        served = levels.end - levels.start
-        total = scaled(carried, served)
-        found = runs.weighted(
-            values, self.usage.times[places], start=levels.start, end=levels.end,
-            carried=carried[owners],
-        )  # fmt: skip
-        total = total.astype(found.dtype) if found.dtype == object else total
-        total[owners] = found
+        places, runs = self.usage.runs.picked(kind.runs)
+        values, times = self.usage.values[places], self.usage.times[places]
+        scale, served = self.usage.scale, levels.end - levels.start
+        if self._earlier is None:
+            found = runs.weighted(values, times, start=levels.start, end=levels.end)
+            total = kind.spread(self.members, found)
+        else:
+            before = self._earlier._lasts("time_weighted")
+            scale = lcm(before.den, scale)
+            carried = before.over(scale)
+            total = scaled(carried, served)
+            found = runs.weighted(
+                scaled(values, scale // self.usage.scale), times, start=levels.start,
+                end=levels.end, carried=carried.reshape(-1)[kind.cells],
+            )  # fmt: skip
+            total = total.astype(found.dtype) if found.dtype == object else total
+            total.reshape(-1)[kind.cells] = found
         whole, rest = split(total, levels.whole)
         return Exact(narrowed(whole), scale, narrowed(rest), levels.whole)
 

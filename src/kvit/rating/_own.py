@@ -16,6 +16,7 @@ from kvit.rating._plain import Member, Shape
 from kvit.rating._reading import Own
 
 KNOWN = 50_000  # documents that are kept parsed
+_ODD = -1  # in place of a price that is not read in columns
 
 
 def own_prices(shape: Shape, members: Sequence[Member]) -> tuple[dict[str, Own], NDArray[np.bool_]]:
@@ -28,25 +29,28 @@ def own_prices(shape: Shape, members: Sequence[Member]) -> tuple[dict[str, Own],
         for one in shape.charges
         if one.stretch.terms.meter and one.stretch.key == one.stretch.terms.code
     }
-    places: dict[str, dict[bytes, int]] = {}
-    whose: dict[str, NDArray[np.int64]] = {}
-    for member, one in ((place, one) for place, one in enumerate(members) if one.own):
+    whose: dict[str, dict[int, bytes]] = {key: {} for key in stretches}
+    for member, one in enumerate(members):
         for key, document in one.own.items():
-            if key not in stretches:
-                continue
+            if key in whose:
+                whose[key][member] = document
+    found = {}
+    for key, documents in whose.items():
+        if not documents:
+            continue
+        places: dict[bytes, int] = {}
+        prices = [ready(compile_price(stretches[key].price))]
+        for document in dict.fromkeys(documents.values()):
             price = _ready(document)
             if price is None or not _is_read(price, stretches[key]):
-                odd[member] = True
+                places[document] = _ODD
                 continue
-            if key not in places:
-                places[key], whose[key] = {}, np.zeros(len(members), np.int64)
-            known = places[key]
-            whose[key][member] = known.setdefault(document, len(known) + 1)
-    found = {}
-    for key, known in places.items():
-        prices = [ready(compile_price(stretches[key].price))]
-        prices += [one for one in map(_ready, known) if one is not None]
-        found[key] = Own(prices, whose[key])
+            places[document] = len(prices)
+            prices.append(price)
+        which = np.zeros(len(members), np.int64)
+        which[list(documents)] = [places[one] for one in documents.values()]
+        odd |= which == _ODD
+        found[key] = Own(prices, np.maximum(which, 0))
     return found, odd
 
 

@@ -43,19 +43,17 @@ class Own:
         return np.array([one.reads == kind for one in self.prices], np.bool_)[self.which]
 
 
-def tabled(own: Own, counted: Counted, meter: Meter, left: Truths) -> tuple[Exact, Rows]:
-    """Return units, and events where each has a fee; who cannot be read is left."""
-    nothing = np.zeros(counted.members, np.int64)
-    units, counts = Exact(nothing), nothing
-    for place, kind in enumerate(sorted(own.kinds)):
+def tabled(own: Own, counted: Counted, meter: Meter, left: Truths) -> tuple[Exact, Rows | None]:
+    """Return units, and events where each has a fee, else None; who cannot be read is left."""
+    units: Exact | None = None
+    for kind in sorted(own.kinds):
         mine = own.having(kind)
         one, odd = _units(kind, counted, meter)
         left |= odd & mine
-        of_kind = counted.counts_of(meter) if kind == "events" else nothing
-        if place:
-            units, counts = one.chosen(mine, units), np.where(mine, of_kind, counts)
-        else:
-            units, counts = one, of_kind
+        units = one if units is None else one.chosen(mine, units)
+    assert units is not None
+    # Of a price that asks for none, no row has a fee.
+    counts = counted.counts_of(meter) if "events" in own.kinds else None
     return units.cleared(left) if left.any() else units, counts
 
 

@@ -97,6 +97,11 @@ class Exact:
         den = lcm(one.den, other.den)
         return Exact(np.where(mine, one.over(den), other.over(den)), den)
 
+    def column(self, place: int) -> "Exact":
+        """Return one of several columns."""
+        rest = None if self.rest is None else self.rest[place]
+        return Exact(narrowed(self.num[place]), self.den, rest, self.part)
+
     def cleared(self, odd: NDArray[np.bool_]) -> "Exact":
         """Return zeros in place of some."""
         rest = None if self.rest is None else np.where(odd, 0, self.rest)
@@ -125,9 +130,10 @@ class Exact:
         return Fraction(int(one.num[place]), one.den)
 
 
-def joined(parts: Sequence[Exact]) -> Exact:
-    """Put columns one after the other; those with a rest are over the same denominators."""
+def stacked(parts: Sequence[Exact]) -> Exact:
+    """Put columns one beneath the other, a row each; those with a rest are over the same
+    denominators."""
     rests = [one.rest for one in parts if one.rest is not None]
     den = lcm(*(one.den for one in parts))
-    num = np.concatenate([one.over(den) for one in parts])
-    return Exact(num, den, np.concatenate(rests) if rests else None, parts[0].part)
+    num = np.stack([one.over(den) for one in parts])
+    return Exact(num, den, np.stack(rests) if rests else None, parts[0].part)

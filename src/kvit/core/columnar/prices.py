@@ -11,7 +11,7 @@ from math import lcm
 
 import numpy as np
 
-from kvit.core.columnar.exact import Exact, Ints, NotColumnar, joined, largest, room, scaled
+from kvit.core.columnar.exact import Exact, Ints, NotColumnar, largest, room, scaled, stacked
 from kvit.core.columnar.runs import Rows, Runs
 from kvit.core.columnar.sessions import Tariff, tariff_of
 from kvit.core.columnar.tables import Book, Laid, Sums, adjusted, column_of, lay, read_tables
@@ -118,16 +118,15 @@ def _chosen(sums: Sequence[Sums], which: Rows) -> Sums:
 
 def _by_key(price: Ready, usage: Usage) -> Sums:
     """Read the tables of all keys at one stroke, then add up what each says."""
-    members = len(usage.counts)
     total = Sums(usage.counts * 0, usage.counts * 0 + 1)
     if not usage.keyed:
         return total
     places = list(usage.keyed)
-    units = joined([usage.keyed[place] for place in places])
-    which = np.repeat(np.arange(len(places)), members)
-    found = read_tables(Book([price.tables[place] for place in places]), which, units, which * 0)
+    units = stacked([usage.keyed[place] for place in places])
+    which = np.arange(len(places)).reshape(-1, 1)
+    found = read_tables(Book([price.tables[place] for place in places]), which, units)
     for n, place in enumerate(places):
-        one = found.part_of(slice(n * members, (n + 1) * members))
+        one = found.column(n)
         # A table that nothing was counted for is not read: its row of zero may cost something.
         total = total.plus(Sums(one.num * usage.met[place], one.den))
     return total

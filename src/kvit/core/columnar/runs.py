@@ -19,6 +19,7 @@ from kvit.core.columnar.exact import LIMIT, Ints, largest, sum_of
 Rows = NDArray[np.int64]
 _HALF = 20  # bits of a value that are weighted apart from the rest
 _LOW = (1 << _HALF) - 1
+_BITS = 62  # codes that have a bit each in one word
 _SPARSE = 8  # bytes a row that a table of what was seen may take
 
 
@@ -31,7 +32,10 @@ class Runs:
 
     @cached_property
     def ends(self) -> Rows:
-        return np.append(self.starts, self.rows)[1:].astype(np.int64)
+        found = np.empty(len(self.starts), np.int64)
+        found[:-1] = self.starts[1:]
+        found[-1:] = self.rows
+        return found
 
     @cached_property
     def counts(self) -> Rows:
@@ -88,8 +92,9 @@ class Runs:
         return self._differences(np.cumsum(values))
 
     def _differences(self, running: NDArray[Any]) -> NDArray[Any]:
-        found = running[self.ends - 1]
-        found[1:] -= found[:-1].copy()
+        last = running[self.ends - 1]
+        found = last.copy()
+        np.subtract(last[1:], last[:-1], out=found[1:])
         return found
 
     def maxima(self, values: Rows) -> Rows:
@@ -99,13 +104,16 @@ class Runs:
         """Return how many different codes each run has."""
         if not len(self.starts):
             return np.zeros(0, np.int64)
-        runs, owner = len(self.starts), np.repeat(np.arange(len(self.starts)), self.counts)
         least = int(codes.min())
         span = int(codes.max()) - least + 1
+        if span <= _BITS:
+            seen = np.bitwise_or.reduceat(np.int64(1) << (codes - least), self.starts)
+            return np.bitwise_count(seen).astype(np.int64)
+        runs, owner = len(self.starts), np.repeat(np.arange(len(self.starts)), self.counts)
         if span * runs <= _SPARSE * self.rows:
-            seen = np.zeros((runs, span), np.bool_)
-            seen[owner, codes - least] = True
-            different: Rows = seen.sum(axis=1, dtype=np.int64)
+            met = np.zeros((runs, span), np.bool_)
+            met[owner, codes - least] = True
+            different: Rows = met.sum(axis=1, dtype=np.int64)
             return different
         if span * runs < LIMIT:
             ordered = np.sort(owner * span + (codes - least))
@@ -129,10 +137,10 @@ class Runs:
         """
         if not len(self.starts):
             return np.zeros(0, np.int64)
-        until = np.empty(self.rows, np.int64)
-        until[:-1] = times[1:]
-        until[self.ends - 1] = end
-        held = until - times
+        held = np.empty(self.rows, np.int64)
+        np.subtract(times[1:], times[:-1], out=held[:-1])
+        last = self.ends - 1
+        held[last] = end - times[last]
         total = self._products(values, held, end - start)
         if carried is None:
             return total
@@ -145,7 +153,7 @@ class Runs:
         """Add value × time within each run; the times of a run add up to `whole` at most."""
         bound = largest(values) * whole
         if bound < LIMIT:
-            return np.add.reduceat(values * held, self.starts)
+            return self._added(values * held)
         high, low = values >> _HALF, values & _LOW
         if largest(high) * whole >= LIMIT or _LOW * whole >= LIMIT:
             wide: Ints = np.add.reduceat(values.astype(object) * held, self.starts)

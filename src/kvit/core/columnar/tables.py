@@ -3,6 +3,9 @@
 A worked example, two tables "2.00 a unit" and "first 100 at 1.00, above at 0.50", quantities 3 in
 the first and 150 in the second: rows are found among (0], (…) and (0], (100], (…), and the sums
 are 6/1 and 125/1. An override is a table more, not a loop more.
+
+Quantities may be columns, one beneath the other: then which table is read may be said once a
+column, as an array of one place a row, and what tables say is not spread over all quantities.
 """
 
 from collections.abc import Sequence
@@ -30,6 +33,7 @@ class Laid:
     free: int
     den: int  # of every rate, base and fee
     adjustments: tuple[Adjustment, ...]
+    has_packages: bool
 
 
 def lay(table: Table) -> Laid:
@@ -47,7 +51,8 @@ def lay(table: Table) -> Laid:
         )
     ]  # fmt: skip
     laid = column_of(numbers).reshape(len(rows), _COLUMNS)
-    return Laid(laid, table.unit_scale, table.free, den, table.adjustments)
+    has_packages = any(row.package for row in rows)
+    return Laid(laid, table.unit_scale, table.free, den, table.adjustments, has_packages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +94,9 @@ class Book:
         self._tops = [*np.abs(self._rows[1:]).max(axis=1).tolist(), largest(self._free)]
         self._at: dict[int, _Flat] = {}
 
-    def holds(self, units: Exact, counts: Rows) -> bool:
+    def holds(self, units: Exact, counts: Rows | None) -> bool:
         """Whether sums of these quantities are known to fit into 64 bits."""
-        return self.at(units.den).bound(largest(units.num) + 1, largest(counts)) < LIMIT
+        return self.at(units.den).bound(largest(units.num) + 1, _most(counts)) < LIMIT
 
     def at(self, scale: int) -> _Flat:
         """Return the rows for units over `scale`."""
@@ -131,16 +136,21 @@ class Book:
         return [np.where(row < self.last, uppers[row], never) for row in rows]
 
 
-def read_tables(book: Book, which: Rows, units: Exact, counts: Rows) -> "Sums":
+def _most(counts: Rows | None) -> int:
+    return 0 if counts is None else largest(counts)
+
+
+def read_tables(book: Book, which: Rows, units: Exact, counts: Rows | None = None) -> "Sums":
     """Price each quantity by the table `which` of the book, its own adjustments taken in.
 
     Args:
+        which: of each quantity; or of each column of them, of the shape (columns, 1).
         units: none below zero.
-        counts: of events, for the fee of each.
+        counts: of events, for the fee of each; None: of none.
     """
     flat = book.at(units.den)
     *_, fee, size, multiple, free = flat.tops
-    bound = flat.bound(largest(units.num) + 1, largest(counts))
+    bound = flat.bound(largest(units.num) + 1, _most(counts))
     exact, rest = room(units.num, bound), units.rest
     if multiple > 1:
         exact = exact * flat.multiples[which]
@@ -162,7 +172,7 @@ def read_tables(book: Book, which: Rows, units: Exact, counts: Rows) -> "Sums":
         parts = np.where(sizes > 0, packages, parts)
         rest = None if rest is None else np.where(sizes > 0, 0, rest)
     num = parts * rates + flat.bases[row]
-    if fee:
+    if fee and counts is not None:
         num = num + room(counts, bound) * flat.fees[row]
     if rest is not None:
         rest = room(rest, units.part * max(largest(rates), 1)) * rates
@@ -174,7 +184,7 @@ def _found(book: Book, flat: _Flat, which: Rows, exact: Ints) -> Rows:
     if flat.closed is not None:
         row: Rows = book.first[which]
         for uppers in flat.closed:
-            row += uppers[which] < exact
+            row = row + (uppers[which] < exact)
         return row
     low: Rows = book.first[which]
     high: Rows = book.last[which]
@@ -197,7 +207,10 @@ def column_of(numbers: Sequence[int]) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """(num[i] + rest[i] / part) / den[i]: sums by different tables; mostly without a rest."""
+    """(num[i] + rest[i] / part) / den[i]: sums by different tables; mostly without a rest.
+
+    Of columns one beneath the other, `den` may be one of each column.
+    """
 
     num: Ints
     den: Ints
@@ -216,11 +229,12 @@ class Sums:
         """Return num × scale / den as integers, half-up away from zero: the one rounding."""
         bound = largest(self.num) * 2 * scale + largest(self.den) * 2
         num, den = room(np.abs(self.num), bound), room(self.den, bound)
+        is_below = self.num.min(initial=0) < 0
         if self.rest is None:
             magnitude: Ints = (num * (2 * scale) + den) // (den * 2)
-            return np.where(self.num < 0, -magnitude, magnitude)
+            return np.where(self.num < 0, -magnitude, magnitude) if is_below else magnitude
         most = largest(self.den) * 2 * self.part + largest(self.rest) * 2 * scale
-        if max(bound, most) >= LIMIT or (self.num < 0).any():
+        if max(bound, most) >= LIMIT or is_below:
             return narrowed(self.widened().rounded(scale))
         # What is left below one minor unit, in parts of it, and the rest beside it.
         whole, left = split(num * (2 * scale) + den, den * 2)
@@ -256,9 +270,11 @@ class Sums:
         one, other = self.widened(), other.widened()
         return Sums(np.where(mine, one.num, other.num), np.where(mine, one.den, other.den))
 
-    def part_of(self, mine: slice) -> "Sums":
-        rest = None if self.rest is None else self.rest[mine]
-        return Sums(self.num[mine], self.den[mine], rest, self.part)
+    def column(self, place: int) -> "Sums":
+        """Return the sums of one of several columns."""
+        rest = None if self.rest is None else self.rest[place]
+        num = self.num[place]
+        return Sums(num, np.broadcast_to(self.den[place], num.shape), rest, self.part)
 
     def fraction(self, place: int) -> Fraction:
         one = self.widened()
@@ -268,8 +284,11 @@ class Sums:
 def adjusted(sums: Sums, adjustments: Sequence[tuple[Adjustment, ...]], which: Rows) -> Sums:
     """Take discount, maximum and minimum of each price, in the order in which they stand."""
     deepest = max(map(len, adjustments), default=0)
-    if deepest:
-        sums = sums.widened()
+    if not deepest:
+        return sums
+    one, shape = sums.widened(), sums.num.shape
+    which = np.broadcast_to(which, shape).reshape(-1)
+    sums = Sums(one.num.reshape(-1), np.broadcast_to(one.den, shape).reshape(-1))
     for place in range(deepest):
         steps = [one[place] if place < len(one) else None for one in adjustments]
         for kind in ("discount", "maximum", "minimum"):
@@ -278,7 +297,7 @@ def adjusted(sums: Sums, adjustments: Sequence[tuple[Adjustment, ...]], which: R
             if len(touched):
                 values = [Fraction(*step.value) if step else Fraction(0) for step in steps]
                 sums = _step(sums, kind, values, which, touched)
-    return sums
+    return Sums(sums.num.reshape(shape), sums.den.reshape(shape))
 
 
 def _step(sums: Sums, kind: str, values: Sequence[Fraction], which: Rows, touched: Rows) -> Sums:
