@@ -110,7 +110,7 @@ def of_segment(
     values, missing = nothing, np.ones(runs.rows, np.bool_)
     if "value" in columns:
         values, missing = _numbers_of(rows["value"])
-    wide = np.broadcast_to(np.False_, runs.rows)
+    wide = np.zeros(runs.rows, np.bool_)
     if "wide" in columns:
         wide = ~_absent(_whole(rows["wide"]))
         missing = missing & ~wide

@@ -234,7 +234,8 @@ class Segment:
         """Return where these runs stand among the rows that `rows_of` returns of them."""
         if are_neighbours(runs):
             edges = self._runs.starts[runs[0] : runs[-1] + 2]
-            return Runs(np.subtract(edges[:-1], edges[0], dtype=np.int64), int(edges[-1] - edges[0]))
+            starts = np.subtract(edges[:-1], edges[0], dtype=np.int64)
+            return Runs(starts, int(edges[-1] - edges[0]))
         counts = self.counts_of(runs)
         return Runs(np.cumsum(counts) - counts, int(counts.sum()))
 

@@ -23,7 +23,7 @@ from kvit.core.charges import LARGEST
 from kvit.core.columnar import Exact, NotColumnar, Sums, ready
 from kvit.core.columnar.dialled import Wall
 from kvit.core.columnar.exact import LIMIT, Ints, largest, stacked
-from kvit.core.columnar.prices import Ready, book_of
+from kvit.core.columnar.prices import Ready, book_of, known_book_of
 from kvit.core.columnar.runs import Rows
 from kvit.core.columnar.tables import adjusted, read_tables
 from kvit.core.money import exponent
@@ -204,9 +204,10 @@ class _Read:
         """Return what columns have in common that are priced at one stroke: the scale of units and
         the share, and which steps it takes."""
         prices = self.column.own.prices
+        has_packages = any(one.tables[0].has_packages for one in prices)
         return (
             self.units.den, self.units.part, self.column.pattern.share,
-            len(prices) == 1, self.counts is None, any(one.tables[0].has_packages for one in prices),
+            len(prices) == 1, self.counts is None, has_packages,
         )  # fmt: skip
 
 
@@ -224,14 +225,15 @@ def _alike(
 
 def _price(many: Sequence[_Read], scale: int) -> None:
     """Give columns that are alike their sums."""
-    prices = [price for one in many for price in one.column.own.prices]
+    prices = tuple(price for one in many for price in one.column.own.prices)
     which = np.cumsum([0, *(len(one.column.own.prices) for one in many)])[:-1].reshape(-1, 1)
-    if len(prices) > len(many):
-        which = which + np.stack([one.column.own.which for one in many])
+    if len(prices) == len(many):
+        book = known_book_of(prices)
+    else:
+        book, which = book_of(prices), which + np.stack([one.column.own.which for one in many])
     units = stacked([one.units for one in many])
     told = [one.counts for one in many if one.counts is not None]
     counts = np.stack(told) if told else None
-    book = book_of(prices)
     if len(many) > 1 and not book.holds(units, counts):
         for one in many:  # what needs more than 64 bits does not slow down the others
             _price([one], scale)

@@ -193,7 +193,8 @@ class Counted:
 
     def _runs_of(self, meter: Meter) -> Rows:
         place = self.meters.get(meter.code)
-        return np.flatnonzero(self.usage.meters == place) if place is not None else np.zeros(0, np.int64)
+        none: Rows = np.zeros(0, np.int64)
+        return none if place is None else np.flatnonzero(self.usage.meters == place)
 
     def dimensions(self, places: Rows | slice) -> tuple["pa.Array", Rows]:
         """Return the dimensions that some rows say, and which of them each says."""
@@ -233,7 +234,8 @@ class Counted:
         found = self._lasts("latest")
         if self._earlier is None:
             return found
-        used = self._kind("latest").spread(self.members, np.ones(len(self._kind("latest").runs), np.bool_))
+        kind = self._kind("latest")
+        used = kind.spread(self.members, np.ones(len(kind.runs), np.bool_))
         return found.chosen(used, self._earlier._lasts("latest"))
 
     def _weighted(self) -> Exact:

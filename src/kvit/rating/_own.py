@@ -29,29 +29,46 @@ def own_prices(shape: Shape, members: Sequence[Member]) -> tuple[dict[str, Own],
         for one in shape.charges
         if one.stretch.terms.meter and one.stretch.key == one.stretch.terms.code
     }
-    whose: dict[str, dict[int, bytes]] = {key: {} for key in stretches}
-    for member, one in enumerate(members):
-        for key, document in one.own.items():
-            if key in whose:
-                whose[key][member] = document
+    known = {key: _Known(one) for key, one in stretches.items()}
+    for place, member in enumerate(members):
+        if member.own:  # few have one
+            for key, document in member.own.items():
+                if key in known:
+                    known[key].add(place, document)
     found = {}
-    for key, documents in whose.items():
-        if not documents:
-            continue
-        places: dict[bytes, int] = {}
-        prices = [ready(compile_price(stretches[key].price))]
-        for document in dict.fromkeys(documents.values()):
-            price = _ready(document)
-            if price is None or not _is_read(price, stretches[key]):
-                places[document] = _ODD
-                continue
-            places[document] = len(prices)
-            prices.append(price)
-        which = np.zeros(len(members), np.int64)
-        which[list(documents)] = [places[one] for one in documents.values()]
-        odd |= which == _ODD
-        found[key] = Own(prices, np.maximum(which, 0))
+    for key, one in known.items():
+        if one.members:
+            which = np.zeros(len(members), np.int64)
+            which[one.members] = one.numbers
+            odd |= which == _ODD
+            plan_s = ready(compile_price(one.stretch.price))
+            found[key] = Own([plan_s, *one.prices], np.maximum(which, 0))
     return found, odd
+
+
+class _Known:
+    """The prices in place of a plan's, each once, numbered from 1, and whose they are."""
+
+    def __init__(self, stretch: Stretch) -> None:
+        self.stretch = stretch
+        self.prices: list[Ready] = []
+        self.members: list[int] = []
+        self.numbers: list[int] = []
+        self._places: dict[bytes, int] = {}
+
+    def add(self, member: int, document: bytes) -> None:
+        number = self._places.get(document)
+        if number is None:
+            number = self._places[document] = self._number_of(document)
+        self.members.append(member)
+        self.numbers.append(number)
+
+    def _number_of(self, document: bytes) -> int:
+        price = _ready(document)
+        if price is None or not _is_read(price, self.stretch):
+            return _ODD
+        self.prices.append(price)
+        return len(self.prices)
 
 
 def _is_read(price: Ready, stretch: Stretch) -> bool:

@@ -4,8 +4,9 @@ Tables of units are read by `tables`; here are the event steps that come before 
 names a table for each item, a percentage charges each event) and the adjustments after them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from math import lcm
 
@@ -35,10 +36,10 @@ class Usage:
     amounts: tuple[Rows, int, Runs] | None = None  # values, their scale, runs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Ready:
     """A price made ready for columns, its tables laid out: once, since that takes longer than
-    to read a thousand quantities from them."""
+    to read a thousand quantities from them. Two are the same where they are one object."""
 
     compiled: Compiled
     tables: tuple[Laid, ...]
@@ -103,9 +104,20 @@ def charge(prices: Sequence[Ready], which: Rows, usage: Usage) -> Sums:
     return adjusted(total, [one.compiled.adjustments for one in prices], which)
 
 
-def book_of(prices: Sequence[Ready]) -> Book:
+def book_of(prices: Iterable[Ready]) -> Book:
     """Return the tables of prices that have one each."""
     return Book([one.tables[0] for one in prices])
+
+
+@lru_cache(maxsize=1024)
+def known_book_of(prices: tuple[Ready, ...]) -> Book:
+    """Return the tables of plans' prices that are read together again and again."""
+    return book_of(prices)
+
+
+@lru_cache(maxsize=1024)
+def _book_of_keys(price: Ready, places: tuple[int, ...]) -> Book:
+    return Book([price.tables[place] for place in places])
 
 
 def _chosen(sums: Sequence[Sums], which: Rows) -> Sums:
@@ -121,10 +133,10 @@ def _by_key(price: Ready, usage: Usage) -> Sums:
     total = Sums(usage.counts * 0, usage.counts * 0 + 1)
     if not usage.keyed:
         return total
-    places = list(usage.keyed)
+    places = tuple(usage.keyed)
     units = stacked([usage.keyed[place] for place in places])
     which = np.arange(len(places)).reshape(-1, 1)
-    found = read_tables(Book([price.tables[place] for place in places]), which, units)
+    found = read_tables(_book_of_keys(price, places), which, units)
     for n, place in enumerate(places):
         one = found.column(n)
         # A table that nothing was counted for is not read: its row of zero may cost something.
