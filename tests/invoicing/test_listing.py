@@ -120,6 +120,22 @@ def test_pages_of_two_go_through_all_in_every_order(order: str) -> None:
     assert seen == whole
 
 
+@pytest.mark.parametrize("order", list(queries.ORDERS))
+def test_a_page_is_read_from_where_the_one_before_ended(order: str) -> None:
+    correct()
+    after = queries.listed(InvoiceFilter(), order=order, limit=1).next
+    assert after
+    with CaptureQueriesContext(connection) as seen:
+        queries.listed(InvoiceFilter(), order=order, after=after, limit=1)
+    [asked] = [one["sql"] for one in seen if "LIMIT 2" in one["sql"]]
+    with connection.cursor() as cursor:
+        for other in ("seqscan", "bitmapscan", "sort"):  # of so few rows each would do
+            cursor.execute(f"SET LOCAL enable_{other} = off")
+        cursor.execute(f"EXPLAIN {asked}")
+        plan = [line for (line,) in cursor.fetchall()]
+    assert any("Index Cond" in one and ("<=" in one or ">=" in one) for one in plan), plan
+
+
 @pytest.mark.usefixtures("billed")
 def test_a_page_costs_the_same_however_many_rows_it_has() -> None:
     counts = []

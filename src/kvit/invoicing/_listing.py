@@ -26,7 +26,6 @@ from django.db.models import (
     Case,
     CharField,
     Count,
-    DateField,
     OuterRef,
     Q,
     QuerySet,
@@ -39,7 +38,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from kvit.invoicing._family_rows import family_rows, is_one_of
-from kvit.invoicing.models import UNDATED, Invoice, NumberSeries, Tally
+from kvit.invoicing.models import UNDATED, Invoice, NumberSeries, Tally, day_of
 from kvit.parties import queries as parties
 from kvit.platform.paging import COUNTED, LIMIT, Page, is_counted, keyset
 from kvit.platform.reading import asked_once
@@ -214,9 +213,7 @@ def correctors() -> list[str]:
 
 
 def _filtered(wanted: InvoiceFilter) -> "QuerySet[Any]":
-    rows = Invoice.objects.annotate(
-        day=Coalesce("issued_on", Value(UNDATED), output_field=DateField())
-    )
+    rows = Invoice.objects.annotate(day=day_of("issued_on"))
     rows = rows.filter(**_bounds(wanted, day="issued_on"))
     own = {
         "total_minor__gte": wanted.least_minor,

@@ -13,11 +13,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import DateField, F, Max, OuterRef, QuerySet, Sum, Value
+from django.db.models import F, Max, OuterRef, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
 from kvit.core.periods import add_months
-from kvit.invoicing.models import UNDATED, InvoiceLine, PlanMonth, Tally
+from kvit.invoicing.models import UNDATED, InvoiceLine, PlanMonth, Tally, day_of
 from kvit.parties import queries as parties
 from kvit.subscriptions import queries as subscriptions
 
@@ -93,8 +93,7 @@ def told(sums: Mapping[str, Mapping[str, int]]) -> list[PlanIssued]:
 
 def _lines(month: date) -> "QuerySet[Any]":
     # The day as the index of the list has it.
-    day = Coalesce("invoice__issued_on", Value(UNDATED), output_field=DateField())
-    return InvoiceLine.objects.annotate(day=day).filter(
+    return InvoiceLine.objects.annotate(day=day_of("invoice__issued_on")).filter(
         invoice__status="issued", day__gte=month, day__lt=add_months(month, 1)
     )
 

@@ -4,12 +4,20 @@ from datetime import date
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Case, F, Q, Value, When
 
 from kvit.platform.tenancy import TenantModel
 
 UNDATED = date(9999, 12, 31)  # a draft's day in the order of the list
+
+
+def day_of(field: str) -> Case:
+    """Return a document's day in the order of the list.
+
+    Spelt out, for where rows are told apart by policies PostgreSQL takes COALESCE for something
+    that might tell a secret, and reads the index from its beginning for every page.
+    """
+    return Case(When(**{f"{field}__isnull": True}, then=Value(UNDATED)), default=F(field))
 
 
 class NumberSeries(TenantModel):
@@ -241,9 +249,7 @@ class Invoice(TenantModel):
             models.Index(fields=["tenant_id", "billed_in", "customer_id"], name="invoice_period"),
             models.Index(fields=["tenant_id", "customer_id", "issued_on"], name="invoice_customer"),
             # The list's orders; a draft has no day, and stands above all that has one.
-            models.Index(
-                F("tenant_id"), Coalesce("issued_on", Value(UNDATED)), F("id"), name="invoice_day"
-            ),
+            models.Index(F("tenant_id"), day_of("issued_on"), F("id"), name="invoice_by_day"),
             models.Index(fields=["tenant_id", "total_minor", "id"], name="invoice_total"),
             models.Index(
                 fields=["tenant_id", "created_at", "id"],
