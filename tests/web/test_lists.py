@@ -109,6 +109,8 @@ def test_a_workbook_of_many_rows_takes_no_memory_for_them() -> None:
         tracemalloc.start()
         request = RequestFactory().get("/", {"format": "xlsx"})
         answer = exported(request, "n", ["a", "b"], ((f"row {n}", n) for n in range(rows)))
+        for _ in answer.streaming_content:  # type: ignore[attr-defined]
+            pass
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         answer.close()
@@ -116,6 +118,41 @@ def test_a_workbook_of_many_rows_takes_no_memory_for_them() -> None:
 
     peak(10)
     assert peak(4_000) < peak(500) + 200_000
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_a_file_is_sent_as_its_rows_are_read(form: str) -> None:
+    read = []
+
+    def rows() -> Iterable[tuple[str, int]]:
+        for n in range(5_000):
+            read.append(n)
+            yield f"row {n}", n
+
+    answer = exported(RequestFactory().get("/", {"format": form}), "n", ["a", "b"], rows())
+    parts = iter(answer.streaming_content)  # type: ignore[attr-defined]
+    seen = 0
+    while not seen:
+        seen = len(next(parts))
+    assert len(read) < 1_000
+    answer.close()
+
+
+def test_what_xml_has_no_room_for_is_written_as_spreadsheets_write_it() -> None:
+    texts = ["\x07", "a\rb", "_x0041_", "a & <b>", " a ", "\uffff", "_x"]
+    [_, row] = cells(sent("en", [tuple(texts)], "xlsx", "abcdefg"))
+    assert [text for _, text in row] == [
+        "_x0007_", "a_x000D_b", "_x005F_x0041_", "a & <b>", " a ", "_xFFFF_", "_x",
+    ]  # fmt: skip
+
+
+def test_a_sheet_of_too_many_bytes_for_a_plain_zip_goes_on_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spreadsheets, "MOST_BYTES", 1)
+    book = sent("en", [(n,) for n in range(101)], "xlsx")
+    assert [len(cells(book, place)) for place in (1, 2)] == [101, 2]
+    assert cells(book, 2)[1] == [("n", "100")]
 
 
 def test_rows_beyond_a_sheet_go_on_the_next_with_its_heads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,14 +42,22 @@ def shown(row: CustomerRow) -> CustomerRow:
     row = replace(row, email=_begin(row.email), phone=_end(row.phone))
     if row.kind not in PEOPLE:
         return row
+    name, inn = called(row.kind, row.name, row.inn)
     return replace(
         row,
-        name=" ".join(map(_begin, row.name.split())),
-        inn=_end(row.inn),
+        name=name,
+        inn=inn,
         ogrn=_end(row.ogrn),
         account=_end(row.account),
         address=DOTS if row.address else "",
     )
+
+
+def called(kind: str, name: str, inn: str) -> tuple[str, str]:
+    """Return a customer's name and ИНН as they may be shown here."""
+    if not _is_masking.get() or kind not in PEOPLE:
+        return name, inn
+    return " ".join(map(_begin, name.split())), _end(inn)
 
 
 def _begin(text: str) -> str:

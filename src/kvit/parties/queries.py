@@ -30,7 +30,7 @@ from kvit.parties.list_views import (
     normal_query,
     view_by_id,
 )
-from kvit.parties.masking import in_clear, masking, shown
+from kvit.parties.masking import called, in_clear, masking, shown
 from kvit.parties.members import Member, RoleCard, members, right_words, role_names, roles
 from kvit.parties.rows import (
     BranchRow,
@@ -158,6 +158,15 @@ def customers_by_code(codes: Iterable[str]) -> dict[str, Customer]:
 def customers_by_id(ids: Iterable[UUID]) -> dict[UUID, Customer]:
     """Return the customers of those ids."""
     return {one.id: one for one in _customers(id__in=list(ids))}
+
+
+def customers_named(ids: Iterable[UUID]) -> dict[UUID, tuple[str, str, str]]:
+    """Return code, name and ИНН of customers by id: a quarter of the work of whole ones."""
+    rows = models.Customer.objects.filter(id__in=list(ids))
+    return {
+        key: (code, *called(kind, name, inn))
+        for key, code, kind, name, inn in rows.values_list("id", "code", "kind", "name", "inn")
+    }
 
 
 def customers_page(

@@ -10,7 +10,7 @@ order, columns and place. `exported_all` answers with the same rows and columns 
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from itertools import islice
@@ -20,7 +20,6 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import (
-    FileResponse,
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
@@ -45,6 +44,7 @@ _BOM = "\ufeff"
 
 SHOWN = 50  # rows of a page
 EXPORTED = 1_000  # rows read at once for a file
+_WORDS = 1_000  # words that are kept translated for a file
 SENT = 200  # lines of a file sent at once
 Fetch = Callable[[str, int], Page[Any]]  # a page of items after a cursor, so many at most
 
@@ -175,14 +175,14 @@ def _all_rows(
     each: Callable[[Any], Iterable[Any]],
 ) -> Iterator[list[Any]]:
     own, language = request.principal.tenant, get_language() or "ru"
-    zone = ZoneInfo(own.row.zone)
+    plain = _Plain(ZoneInfo(own.row.zone))
     after: str | None = ""
     while after is not None:
         # A streamed body is made after the middleware has left the scope.
         with tenant_scope(own.id, switch=True), override(language), uncounted():
             found = fetch(after, EXPORTED)
             told = [
-                [_plain(part.of(one), zone) for part in parts]
+                [plain.of(part.of(one)) for part in parts]
                 for item in found.rows
                 for one in each(item)
             ]
@@ -190,21 +190,40 @@ def _all_rows(
         after = found.next
 
 
-def _plain(value: Any, zone: ZoneInfo) -> Any:
-    """A value as a file has it: a sum is a number, a moment is on the company's wall."""
-    if isinstance(value, Sum):
-        return None if value.minor is None else plain_sum(value.minor, value.currency)
-    if isinstance(value, Promise):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.astimezone(zone).replace(tzinfo=None, microsecond=0)
-    return value
+class _Plain:
+    """Values as a file has them: a sum is a number, a moment is on the company's wall."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._words: dict[int, tuple[Promise, str]] = {}
+
+    def of(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is str or value is None:
+            return value
+        if kind is Sum:
+            return None if value.minor is None else plain_sum(value.minor, value.currency)
+        if isinstance(value, Promise):
+            return self._word(value)
+        if isinstance(value, datetime):
+            return value.astimezone(self._zone).replace(tzinfo=None, microsecond=0)
+        return value
+
+    def _word(self, word: Promise) -> str:
+        """Translate a word: once, where it is one of a list's own, as nearly always."""
+        kept = self._words.get(id(word))
+        if kept is not None and kept[0] is word:
+            return kept[1]
+        text = str(word)
+        if len(self._words) < _WORDS:
+            self._words[id(word)] = word, text
+        return text
 
 
 def exported(
     request: HttpRequest, name: str, heads: Sequence[Any], rows: Iterable[Sequence[Any]]
 ) -> HttpResponseBase:
-    """Answer with the rows as a CSV, streamed, or as a workbook (`?format=xlsx`).
+    """Answer with the rows as a CSV or as a workbook (`?format=xlsx`), sent as they are read.
 
     No cell can become a formula. Numbers are numbers (`plain_sum` of a sum), days and moments are
     of their types; everything else is text, digits alone too: an ИНН is no number.
@@ -212,10 +231,10 @@ def exported(
     russian = (get_language() or "ru").startswith("ru")
     titles = [str(head) for head in heads]
     if request.GET.get("format") == "xlsx":
-        file = spreadsheets.workbook(titles, rows, russian=russian)
-        return FileResponse(
-            file, as_attachment=True, filename=f"{name}.xlsx", content_type=spreadsheets.MEDIA_TYPE
-        )
+        book = spreadsheets.workbook(titles, rows, russian=russian)
+        response = StreamingHttpResponse(book, content_type=spreadsheets.MEDIA_TYPE)
+        response["Content-Disposition"] = f'attachment; filename="{name}.xlsx"'
+        return response
     response = StreamingHttpResponse(
         _lines(titles, rows, russian=russian), content_type="text/csv; charset=utf-8"
     )
@@ -241,10 +260,15 @@ def _lines(titles: list[str], rows: Iterable[Sequence[Any]], *, russian: bool) -
 
 
 def _cell(value: Any, *, russian: bool) -> str:
+    kind = type(value)  # what most cells are is told at once: a fraction is dear to be asked for
+    if kind is str:
+        return f"'{value}" if value.startswith(_FORMULA) else value
     if value is None:
         return ""
-    if type(value) is str:  # most cells: whether it is a number is dearer to ask
-        return f"'{value}" if value.startswith(_FORMULA) else value
+    if kind is Decimal:
+        return f"{value:f}".replace(".", ",") if russian else f"{value:f}"
+    if kind is date:
+        return str(value)
     text = spreadsheets.text_of(value)
     if isinstance(value, (int, Decimal, Fraction)):
         return text.replace(".", ",") if russian else text

@@ -29,8 +29,8 @@ class Who:
 
 def customers(ids: Iterable[UUID | None]) -> dict[UUID, Who]:
     """Return customers by id, in one query."""
-    found = parties.customers_by_id({one for one in ids if one is not None})
-    return {key: Who(key, one.row.code, one.row.name, one.row.inn) for key, one in found.items()}
+    found = parties.customers_named({one for one in ids if one is not None})
+    return {key: Who(key, *named) for key, named in found.items()}
 
 
 def customer_address(code: str, key: UUID) -> str:
