@@ -17,7 +17,7 @@ from django.db.models import F, Max, OuterRef, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
 from kvit.core.periods import add_months
-from kvit.invoicing.models import UNDATED, InvoiceLine, PlanMonth, Tally, day_of
+from kvit.invoicing.models import InvoiceLine, PlanMonth, Tally, day_of
 from kvit.parties import queries as parties
 from kvit.subscriptions import queries as subscriptions
 
