@@ -26,8 +26,8 @@ FIGURES = HERE / "figures" / "proofs"
 PAGE = ROOT / "docs" / "explanation" / "reliability.md"
 BEGIN, END = "<!-- figures: made by bench/proofs.py -->", "<!-- end of figures -->"
 NAMES = (
-    "dates", "rounding", "simulate", "race", "crash", "kill", "failover", "tamper", "upgrade",
-    "mutants",
+    "dates", "rounding", "simulate", "race", "crash", "kill", "roles", "failover", "tamper",
+    "upgrade", "mutants",
 )  # fmt: skip
 
 
