@@ -54,7 +54,7 @@ from usage import (
 )
 
 PER_ACCOUNT = 100  # events of an account, unless --accounts says otherwise
-TOGETHER = 8  # segments that are rated at once
+TOGETHER = 16  # segments that are rated at once: at the end of each time threads wait for the last
 SAMPLE = 2_000  # accounts compared line by line: 40 000 lines
 LOOP = 50_000  # events of the Decimal loop
 SETS = 200_000  # events that PostgreSQL is given at most
