@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from allauth.mfa.totp.internal.auth import hotp_value
 
-from tests.browser.served import Served
+from tests.browser.served import Served, session_of
 
 pytestmark = pytest.mark.browser
 STEP_S = 30
@@ -103,3 +103,24 @@ def test_a_passkey_opens_the_office_by_itself(open_browser: Callable[..., Any]) 
     page.goto("/account/login/")
     page.locator("#passkey_login").click()
     page.wait_for_url(re.compile(r"/office/"))
+
+
+def test_a_session_that_ends_in_mid_form_takes_nothing_of_what_was_typed(
+    open_browser: Callable[..., Any], installation: Served
+) -> None:
+    """To the login and back, the same person in the same tab: the form is as it was left."""
+    page = open_browser("owner")
+    page.goto("/office/customers/new/")
+    page.fill("[name=name]", "ООО «Недописанное»")
+    page.select_option("[name=kind]", "person")
+    page.context.clear_cookies(name="sessionid")
+    page.locator("main form button.btn-primary").last.click()
+    page.wait_for_url("**/account/login/**")
+    key = session_of(installation, "owner")
+    page.context.add_cookies([{"name": "sessionid", "value": key, "url": installation.url}])
+    page.goto("/office/customers/new/")
+    assert page.input_value("[name=name]") == "ООО «Недописанное»"
+    assert page.input_value("[name=kind]") == "person"
+    page.get_by_text("Введённое до входа на месте").wait_for()
+    page.goto("/office/customers/new/")
+    assert page.input_value("[name=name]") == ""

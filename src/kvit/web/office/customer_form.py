@@ -41,7 +41,10 @@ class CustomerForm(OfficeForm):
     inn = forms.CharField(label=gettext_lazy("INN"), max_length=20)
     kpp = forms.CharField(label=gettext_lazy("KPP"), max_length=20)
     ogrn = forms.CharField(label=gettext_lazy("OGRN or OGRNIP"), max_length=20)
-    email = forms.EmailField(label=gettext_lazy("E-mail"), max_length=254)
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail"), max_length=254,
+        error_messages={"invalid": gettext_lazy("Write the address as name@example.ru.")},
+    )  # fmt: skip
     phone = forms.CharField(label=gettext_lazy("Phone"), max_length=40)
     address = forms.CharField(label=gettext_lazy("Address"), max_length=500)
     bik = forms.CharField(label=gettext_lazy("BIK"), max_length=12)

@@ -45,7 +45,10 @@ class RoleForm(OfficeForm):
 class InviteForm(RoleForm):
     """Whom to invite."""
 
-    email = forms.EmailField(label=gettext_lazy("E-mail"), max_length=254)
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail"), max_length=254,
+        error_messages={"invalid": gettext_lazy("Write the address as name@example.ru.")},
+    )  # fmt: skip
     name = forms.CharField(label=gettext_lazy("Person's name"), max_length=150)
     field_order = ("email", "name", "role", "branch")
 

@@ -34,6 +34,45 @@
     }
   });
 
+  // A session that ended meanwhile takes a form to the login: what was typed comes back after it, to
+  // the same person in the same tab. Passwords and files are not kept.
+  const KEPT = "kvit-typed";
+  const who = document.body.dataset.who || "";
+  const typedIn = (form) => [...form.elements].filter((input) =>
+    input.name && input.type !== "hidden" && !/^(password|file|submit|button)$/.test(input.type));
+  const store = (kept) => {
+    try {
+      if (kept) sessionStorage.setItem(KEPT, JSON.stringify(kept)); else sessionStorage.removeItem(KEPT);
+    } catch { /* no storage: nothing is kept */ }
+  };
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!who || form.method !== "post" || event.defaultPrevented || !form.closest("main")) return;
+    const values = typedIn(form).map((input) => [input.name, input.value, input.checked === true]);
+    store({ who, path: location.pathname, action: form.getAttribute("action") || "", values });
+  });
+  (() => {
+    let kept = null;
+    try { kept = JSON.parse(sessionStorage.getItem(KEPT)); } catch { /* none */ }
+    if (!kept) return;
+    if (!who) { store({ ...kept, loggedIn: true }); return; }
+    store(null);
+    if (!kept.loggedIn || kept.who !== who || kept.path !== location.pathname) return;
+    const form = all("main form").find((one_) => one_.method === "post" && (one_.getAttribute("action") || "") === kept.action);
+    if (!form) return;
+    const left = [...kept.values];
+    for (const input of typedIn(form)) {
+      const isBox = /^(checkbox|radio)$/.test(input.type);
+      const at = left.findIndex(([name, value]) => name === input.name && (!isBox || value === input.value));
+      if (at < 0) continue;
+      const [[, value, checked]] = left.splice(at, 1);
+      if (isBox) input.checked = checked; else input.value = value;
+    }
+    const told = document.createElement("div");
+    told.className = "notice"; told.setAttribute("role", "status"); told.textContent = document.body.dataset.typedKept;
+    form.before(told);
+  })();
+
   // Back from a refusal: the browser still has what was typed
   document.addEventListener("click", (event) => {
     if (history.length < 2 || !event.target.closest("[data-goes-back]")) return;
