@@ -38,9 +38,10 @@ class Exchange:
         self.sent.append(message)
 
     def run(
-        self, length: int = 4, query: bytes = b"", headers: dict[str, str] | None = None
+        self, length: int | None = 4, query: bytes = b"", headers: dict[str, str] | None = None
     ) -> "Exchange":
-        named = {"content-length": str(length), "accept-language": "en", **(headers or {})}
+        told_length = {} if length is None else {"content-length": str(length)}
+        named = {**told_length, "accept-language": "en", **(headers or {})}
         told = [(name.encode(), value.encode()) for name, value in named.items()]
         scope = {"type": "http", "query_string": query, "headers": told}
         asyncio.run(self.arriving(scope, self._receive, self._send))
@@ -153,10 +154,55 @@ def test_who_is_cancelled_by_somebody_else_is_not_too_slow() -> None:
     assert (left.seen, left.sent) == ([], [])
 
 
-def test_a_body_of_no_length_is_refused_unread() -> None:
-    """Two readers might not agree where it ends, and no thread of Django waits for it."""
-    chunked = Exchange(FIRST, LAST).run(headers={"transfer-encoding": "chunked"})
-    assert chunked.answer == (
-        411, "The length of the body is not told: nothing was done. Send it with Content-Length."
+CHUNKED = {"transfer-encoding": "Chunked"}
+
+
+def test_a_body_told_by_its_end_is_passed_on_with_its_length() -> None:
+    for parts, body in (
+        ((FIRST, LAST), b"abcd"),
+        ((FIRST, FIRST, LAST), b"ababcd"),
+        ((LAST,), b"cd"),
+    ):
+        chunked = Exchange(*parts).run(length=None, headers=CHUNKED)
+        [(scope, seen)] = chunked.seen
+        assert (seen, scope["headers"]) == (
+            body, [(b"accept-language", b"en"), (b"content-length", str(len(body)).encode())],
+        )  # fmt: skip
+
+
+def test_a_body_that_has_no_end_is_refused_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arriving, "MOST_BYTES", 9)
+    large = Exchange(*[FIRST] * 9).run(length=None, headers=CHUNKED)
+    assert (large.answer[0], len(large.messages), large.seen) == (413, 4, [])
+    slow = Exchange(FIRST, patience_s=0.05).run(length=None, headers=CHUNKED)
+    assert (slow.answer[0], slow.seen) == (408, [])
+    left = Exchange(FIRST, GONE).run(length=None, headers=CHUNKED)
+    assert (left.answer[0], left.seen) == (400, [])  # it may be there: its parts were none
+    monkeypatch.setattr(arriving, "MOST_HELD", 5)
+    full = Exchange(*[FIRST] * 9).run(length=None, headers=CHUNKED)
+    assert (full.answer[0], len(full.messages), full.seen) == (503, 6, [])
+    assert full.arriving._held == 0
+
+
+def test_a_body_in_crumbs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part costs its work, however small it is."""
+    monkeypatch.setattr(arriving, "MOST_CRUMBS", 3)
+    crumbs = Exchange(*[FIRST] * 9).run(length=None, headers=CHUNKED)
+    assert (crumbs.answer[0], len(crumbs.messages), crumbs.seen) == (400, 5, [])
+    large = {**FIRST, "body": b"x" * 2 * arriving.CRUMB_BYTES}
+    whole = Exchange(*[large] * 9, LAST).run(length=None, headers=CHUNKED)
+    assert [len(body) for _, body in whole.seen] == [18 * arriving.CRUMB_BYTES + 2]
+
+
+@pytest.mark.parametrize(
+    ("length", "encoding"), [(4, "chunked"), (None, "gzip, chunked"), (None, "identity")]
+)
+def test_a_body_whose_end_is_told_in_two_ways_is_refused_unread(
+    length: int | None, encoding: str
+) -> None:
+    unclear = Exchange(FIRST, LAST).run(length=length, headers={"transfer-encoding": encoding})
+    assert unclear.answer == (
+        400, "It is unclear where the body ends: nothing was done. Send it with Content-Length, or"
+        " with Transfer-Encoding: chunked alone.",
     )  # fmt: skip
-    assert (chunked.seen, chunked.messages) == ([], [FIRST, LAST])
+    assert (unclear.seen, unclear.messages) == ([], [FIRST, LAST])

@@ -23,6 +23,8 @@ MOST_BYTES = 64 * 2**20  # of one body; what may be less is refused further on, 
 MOST_HELD = 512 * 2**20  # of all that a process has received and not answered yet
 IN_MEMORY = 8 * 2**20  # beyond, a body lies in a temporary file: uploads alone are so large
 PART_BYTES = 64 * 2**10
+MOST_CRUMBS = 100_000  # parts of a body, if on average they are smaller than `CRUMB_BYTES`
+CRUMB_BYTES = 64
 PATIENCE_S = 20.0  # for the first byte, and each `LEAST_BYTES_S` give a second more
 LEAST_BYTES_S = 16 * 2**10
 LOOK_S = 1.0  # between looks for those who are too slow
@@ -39,13 +41,21 @@ WORDS: Words = {
         "Сервер занят другими запросами: запрос не выполнен. Повторите через секунду.",
         "The server is busy with other requests: nothing was done. Try again in a second.",
     ),
-    "length_missing": (
-        "Длина тела не названа: запрос не выполнен. Отправьте его с Content-Length.",
-        "The length of the body is not told: nothing was done. Send it with Content-Length.",
+    "length_unclear": (
+        "Не ясно, где кончается тело: запрос не выполнен. Отправьте его с Content-Length или с"
+        " одним Transfer-Encoding: chunked.",
+        "It is unclear where the body ends: nothing was done. Send it with Content-Length, or with"
+        " Transfer-Encoding: chunked alone.",
+    ),
+    "request_in_crumbs": (
+        "Тело запроса пришло слишком мелкими частями: запрос не выполнен. Отправьте его целиком.",
+        "The body of the request came in parts that are too small: nothing was done. Send it"
+        " whole.",
     ),
 }
 _STATUS = {
-    "request_slow": 408, "length_missing": 411, "request_too_large": 413, "requests_held": 503
+    "request_slow": 408, "length_unclear": 400, "request_in_crumbs": 400,
+    "request_too_large": 413, "requests_held": 503,
 }  # fmt: skip
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
@@ -76,23 +86,27 @@ class Arriving:
         self._clients = _Clients(min(LOOK_S, patience_s / 2))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        length: int | None = 0
         try:
             scope, length = _put_right(scope)
-            if not length:
+            if length == 0:
                 await self._then(scope, receive, send)
                 return
+            if length is None:
+                send = _closing(send)
             begun = time.monotonic()
             part, is_more = await self._clients.next(receive, begun + self._patience_s)
             # What is named is here: the server tells by one more message that no more will come.
             if len(part) == length or not is_more:
-                await self._pass_on(scope, part, receive, send)
+                await self._pass_on(_measured(scope, length, len(part)), part, receive, send)
                 return
-            async with self._whole(receive, begun, part, length) as body:
-                await self._then(scope, _again(body, receive), send)
+            async with self._whole(receive, begun, part, length) as (body, size):
+                await self._then(_measured(scope, length, size), _again(body, receive), send)
         except NotArrived as refused:
             await _refuse(scope, send, refused)
         except _ClientGone:
-            return
+            if length is None:  # or its parts are none; the server does not say
+                await _refuse(scope, send, NotArrived("length_unclear"))
 
     async def _pass_on(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         """Answer a request whose body came at once, as nearly all do: there is none to gather."""
@@ -106,24 +120,28 @@ class Arriving:
 
     @asynccontextmanager
     async def _whole(
-        self, receive: Receive, begun: float, part: bytes, length: int
-    ) -> "AsyncIterator[SpooledTemporaryFile[bytes]]":
-        """Receive a body, of which `part` has come, and keep it for as long as the block lasts."""
-        size, is_more = 0, True
+        self, receive: Receive, begun: float, part: bytes, length: int | None
+    ) -> "AsyncIterator[tuple[SpooledTemporaryFile[bytes], int]]":
+        """Receive a body, of which `part` has come, and keep it for as long as the block lasts.
+
+        With it comes its size.
+        """
+        size, parts, is_more = 0, 0, True
         with SpooledTemporaryFile(IN_MEMORY) as body:
             try:
                 while True:
-                    size += len(part)
+                    size, parts = size + len(part), parts + 1
                     self._held += len(part)
                     if self._held > MOST_HELD:
                         raise NotArrived("requests_held")
+                    _check_size(size, parts)
                     _write(body, part)
-                    if size >= length or not is_more:
+                    if not is_more or size == length:
                         break
                     until = begun + self._patience_s + size / LEAST_BYTES_S
                     part, is_more = await self._clients.next(receive, until)
                 body.seek(0)
-                yield body
+                yield body, size
             finally:
                 self._held -= size
 
@@ -214,26 +232,63 @@ def _again(body: "SpooledTemporaryFile[bytes]", receive: Receive) -> Receive:
     return called
 
 
-def _put_right(scope: Scope) -> tuple[Scope, int]:
-    """Return the scope as Django reads it rightly, and the length of the body.
+def _check_size(size: int, parts: int) -> None:
+    """Refuse what is too large, and what would be more work than it is bytes."""
+    if size > MOST_BYTES:
+        raise NotArrived("request_too_large", limit=MOST_BYTES // 2**20)
+    if parts > MOST_CRUMBS and size < parts * CRUMB_BYTES:
+        raise NotArrived("request_in_crumbs")
+
+
+def _measured(scope: Scope, length: int | None, size: int) -> Scope:
+    """Return a scope that tells the length of its body: nobody further on waits for an end."""
+    if length is not None:
+        return scope
+    headers = [one for one in scope["headers"] if one[0] != b"transfer-encoding"]
+    return {**scope, "headers": [*headers, (b"content-length", str(size).encode())]}
+
+
+def _closing(send: Send) -> Send:
+    """Return what ends the connection with the answer.
+
+    A length that was told beside the parts is dropped by the server before we see it, and somebody
+    between may have gone by it (RFC 9112, 6.1).
+    """
+
+    async def called(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return called
+
+
+def _put_right(scope: Scope) -> tuple[Scope, int | None]:
+    """Return the scope as Django reads it rightly, and the length of the body; None: it is told
+    by its end, which the server finds.
 
     An underscore in a header's name becomes a hyphen on the way: what a proxy tells of a client's
     certificate could be told by anybody. And a query's letters are to be written in ASCII, which
     not every client does.
 
     Raises:
-        NotArrived: the body is larger than any may be, or of no length that is told: two readers
-            would not agree where it ends.
+        NotArrived: the body is larger than any may be, or two readers would not agree where it
+            ends.
     """
-    length, is_plain = 0, scope["query_string"].isascii()
+    length: int | None = 0
+    told, is_plain = [], scope["query_string"].isascii()
     for name, value in scope["headers"]:
         if name == b"content-length":
             length = int(value) if value.isdigit() else 0
+            told.append(name)
         elif name == b"transfer-encoding":
-            raise NotArrived("length_missing")
+            length = None
+            told.append(value.lower())
         elif b"_" in name:
             is_plain = False
-    if length > MOST_BYTES:
+    if length is None and told != [b"chunked"]:
+        raise NotArrived("length_unclear")
+    if length is not None and length > MOST_BYTES:
         raise NotArrived("request_too_large", limit=MOST_BYTES // 2**20)
     if is_plain:
         return scope, length
