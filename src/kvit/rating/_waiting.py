@@ -25,6 +25,7 @@ from kvit.subscriptions import queries as subscriptions
 from kvit.subscriptions.rows import SubscriptionInfo
 
 CHUNK = 500
+TOGETHER = 5_000  # subjects of whom something may be outside of their time
 OWN = "subscription"  # a subject that names its subscription
 IN_ADVANCE = frozenset({"advance", "once"})
 Subject = tuple[str, str]  # kind and code
@@ -51,8 +52,8 @@ def waiting_usage(until: datetime, held: Iterable[str] = ()) -> tuple[int, list[
     Args:
         held: codes of subscriptions that a fault holds, and that may be known all the same.
     """
-    keys = metering.distinct_keys(until=until)
-    nobody, outside = nobody_takes(keys), _outside_life(keys, until)
+    among = suspects(until)
+    nobody, outside = nobodys_keys(among, until), _outside_life(among, until)
     count = sum(key.events for key in nobody) + sum(one.events for one in outside)
     return count + _unpriced(until) + _on_hold(held, until), [*_ambiguous(nobody), *outside]
 
@@ -130,12 +131,23 @@ def _ambiguous(keys: Sequence[Key]) -> Iterator[Untaken]:
             yield Untaken("usage_ambiguous", key.subject, key.meter, key.events)
 
 
-def _outside_life(keys: Sequence[Key], until: datetime) -> list[Untaken]:
+def _outside_life(among: Suspects, until: datetime) -> list[Untaken]:
     """Count events of known subscriptions at times when they did not serve."""
     counts: dict[tuple[str, str], int] = defaultdict(int)
-    for key, info, _, _, count in outside_spans(keys, until):
-        counts[info.code, key.meter] += count
+    for keys in outside_keys(among, until):
+        for key, info, _, _, count in outside_spans(keys, until):
+            counts[info.code, key.meter] += count
     return [Untaken("usage_outside", *name, count) for name, count in counts.items()]
+
+
+def outside_keys(among: Suspects, until: datetime) -> Iterator[list[Key]]:
+    """Yield the keys of those of whom something may be outside of their time, some at a time."""
+    whom = sorted(among.outside)
+    for start in range(0, len(whom), TOGETHER):
+        some = set(whom[start : start + TOGETHER])
+        names = sorted({subject for _, subject in some})
+        keys = metering.distinct_keys(until=until, subjects=names)
+        yield [one for one in keys if (one.subject_kind, one.subject) in some]
 
 
 def outside_spans(

@@ -6,16 +6,14 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from kvit.catalog import queries as catalog
-from kvit.metering import queries as metering
 from kvit.metering.queries import Key
 from kvit.metering.rows import LATEST
 from kvit.parties import queries as parties
-from kvit.rating._waiting import Subject, Suspects, nobodys_keys, outside_spans, suspects
+from kvit.rating._waiting import Suspects, nobodys_keys, outside_keys, outside_spans, suspects
 from kvit.rating.models import RatedPeriod
 from kvit.rating.rows import Waiting
 from kvit.subscriptions import queries as subscriptions
 
-TOGETHER = 5_000  # subjects of whom something may be outside of their time
 _INSTANT = timedelta(microseconds=1)  # times are kept to it
 
 
@@ -26,9 +24,7 @@ def waiting_by_reason(until: datetime = LATEST) -> list[Waiting]:
     What a folder's fault holds is not among it: only a run that reads the folder knows.
     """
     among = suspects(until)
-    whom = sorted(among.outside)
-    starts = range(0, len(whom), TOGETHER)
-    outside = [one for start in starts for one in _outside(whom[start : start + TOGETHER], until)]
+    outside = [one for keys in outside_keys(among, until) for one in _outside(keys, until)]
     return [*_nobody_takes(among, until), *outside, *_unpriced(until)]
 
 
@@ -59,14 +55,7 @@ def _reason(
     return "usage_ambiguous"
 
 
-def _outside(whom: Sequence[Subject], until: datetime) -> Iterator[Waiting]:
-    meant = set(whom)
-    names = sorted({subject for _, subject in whom})
-    keys = [
-        one
-        for one in metering.distinct_keys(until=until, subjects=names)
-        if (one.subject_kind, one.subject) in meant
-    ]
+def _outside(keys: Sequence[Key], until: datetime) -> Iterator[Waiting]:
     for key, _, since, to, count in outside_spans(keys, until):
         span = max(since, key.first), min(to, key.last + _INSTANT)
         yield Waiting("usage_outside", *key[:3], count, *span)
