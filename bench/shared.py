@@ -25,8 +25,12 @@ LATER = datetime(2026, 11, 2, 9, tzinfo=UTC)  # the day of the run
 # Ids rise with the number of the account, as those of rows that were stored one after the other.
 _ID = "('01930000-0000-7000-80{}-' || lpad(to_hex(n), 12, '0'))::uuid"
 _CUSTOMER, _SUBSCRIPTION, _BATCH = (_ID.format(f"0{place}") for place in range(3))
+_SPELL = _ID.format("03")
 _VALUE = """CASE meter WHEN 'logins' THEN 1
-            ELSE mod(n::bigint * 7919 + length(meter), 400000) / 1000.0 END"""
+            ELSE mod(n::bigint * 7919 + length(meter), 400000) / 1000.0 END::numeric"""
+# As `metering.rows.payload_of` makes it of these events.
+_HASH = f"""sha256(convert_to(format('["subscription","s%%s","%%s",%%s,"%%s",null,"{{}}"]',
+    n, meter, (extract(epoch FROM "time") * 1000000)::bigint, trim_scale({_VALUE})), 'UTF8'))"""
 MULTIPLIED = {  # by table: what is not the first row's, n being the number of the account
     "parties_customer": {"id": _CUSTOMER, "code": "'c' || n", "name": "'ООО «Клиент ' || n || '»'"},
     "subscriptions_subscription": {
@@ -35,12 +39,18 @@ MULTIPLIED = {  # by table: what is not the first row's, n being the number of t
         "customer_id": _CUSTOMER,
         "first": f"first || jsonb_build_object('customer', {_CUSTOMER})",
     },
+    "subscriptions_spell": {
+        "id": _SPELL,
+        "subscription_id": _SUBSCRIPTION,
+        "payer_id": _CUSTOMER,
+    },
     "metering_batch": {"id": _BATCH, "version": "version + 1", "accepted": "%(accepted)s"},
     "metering_usageevent": {
         "id": None,  # from its sequence
         "event_id": "meter || n",
         "subject": "'s' || n",
         "value": _VALUE,
+        "payload_hash": _HASH,
         "batch_id": _BATCH.replace("(n)", "(1)"),
     },
 }
