@@ -210,6 +210,16 @@ def test_a_log_that_was_cut_contradicts_its_checkpoint(
     assert "is damaged" in detail
 
 
+def test_a_changed_checkpoint_is_no_replaced_key(post: Post) -> None:
+    """Who is told to begin anew would help whoever changed it."""
+    post(2)
+    log()
+    newest = queries.log_of_books().folder / "checkpoint"
+    newest.write_text(newest.read_text().replace("\n4\n", "\n3\n"))
+    [(code, row, _)] = told()
+    assert (code, row) == ("ledger_log_not_as_signed", "log")
+
+
 def test_a_replaced_key_is_named_and_the_log_begins_anew_when_it_is_told_to(
     post: Post,
     tmp_path: Path,

@@ -66,11 +66,14 @@ def test_the_example_of_the_specification_is_opened() -> None:
 def test_a_changed_note_and_a_stranger_are_refused() -> None:
     ours, verifier = Signer.derived("kvit/test"), read_verifier(VKEY)
     for note in (NOTE.replace("example message", "example massage"), "", "a\n\n— \n",
-                 NOTE.replace("Uw2Q", "Uw2R"), NOTE.replace("Uw2Q", "!"), NOTE.replace("Uw2Q", "ы"),
+                 NOTE.replace("Uw2Q", "!"), NOTE.replace("Uw2Q", "ы"),
                  ours.sign("x\n")):  # fmt: skip
         with pytest.raises(NoteUnusable) as caught:
             opened(note, verifier)
         assert caught.value.code == "note_not_signed"
+    with pytest.raises(NoteUnusable) as caught:
+        opened(NOTE.replace("Uw2Q", "Uw2R"), verifier)  # the id of the key
+    assert caught.value.code == "note_of_another_key"
     for text in ("", "x", "a+b+c", VKEY.replace("530d", "530e"), VKEY[:-4], "+" + VKEY, VKEY + "ы"):
         with pytest.raises(NoteUnusable) as caught:
             read_verifier(text)

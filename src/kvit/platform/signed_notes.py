@@ -32,6 +32,10 @@ WORDS = {
         "Подпись не подходит к ключу {verifier}: это не та запись или её изменили.",
         "No signature fits the key {verifier}: this is another note, or it was changed.",
     ),
+    "note_of_another_key": (
+        "Подписано другим ключом того же имени {verifier}, а не этим.",
+        "Signed by another key of the same name {verifier}, not by this one.",
+    ),
     "note_key_wrong": (
         "Это не ключ проверки: нужен вид имя+номер+ключ, его печатает kvit books key.",
         "This is no verifier key: it looks like name+id+key, and kvit books key prints it.",
@@ -108,9 +112,11 @@ def opened(note: str, verifier: Verifier) -> str:
     """Return the text of a note that this key has signed; signatures of others are let be.
 
     Raises:
-        NoteUnusable: the key has not signed it, or not this text.
+        NoteUnusable: the key has not signed it, or not this text (`note_not_signed`); or a key of
+            that name with another id has (`note_of_another_key`).
     """
     text, _, signatures = note[:MOST_CHARS].rpartition("\n\n")
+    code = "note_not_signed"
     for line in signatures.splitlines():
         dash, _, rest = line.partition(" ")
         name, _, encoded = rest.partition(" ")
@@ -123,5 +129,7 @@ def opened(note: str, verifier: Verifier) -> str:
                 key.verify(raw[ID_BYTES:], f"{text}\n".encode())
                 return f"{text}\n"
         except (ValueError, InvalidSignature):
+            code = "note_not_signed"
             break
-    raise NoteUnusable("note_not_signed", verifier=verifier.name)
+        code = "note_of_another_key"
+    raise NoteUnusable(code, verifier=verifier.name)

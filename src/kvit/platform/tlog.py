@@ -166,7 +166,9 @@ class Log:
     def _own(self, note: str) -> Checkpoint:
         try:
             return self.read(note)
-        except NoteUnusable:
+        except NoteUnusable as error:
+            if error.code != "note_of_another_key":  # it bears our key and was changed
+                raise self._damaged("checkpoint") from None
             raise KeyChanged("tlog_key_changed", origin=self.signer.name) from None
 
     def signed(self) -> Iterator[Checkpoint]:
