@@ -2,7 +2,8 @@
 
     ./kvit bench intake [--events 100000] [--rounds 2] [--json]
 
-The sides take the same batches of 1, 100 and 1 000 events by 16 connections, in turns: Kvit's
+The sides take the same batches of 1, 100 and 1 000 events by 16 connections, and batches of one by
+64 too, since many clients send those, in turns: Kvit's
 `POST /events`, its `POST /events/bulk`, and a peer (`intake_peer.py`) of the same server and
 decoder: `INSERT … ON CONFLICT DO NOTHING` row by row, and the limit, a batch a statement.
 Afterwards what Kvit and the peer have stored is compared with the sums in plain integers; what
@@ -29,8 +30,8 @@ import psycopg
 from intake_peer import TABLE, TOTAL
 from measure import Line, Report, database_cpu_s, in_child, parser_of, tell, workplace
 
-SIZES = (1, 100, 1_000)
-CONNECTIONS = 16
+FEW, MANY = 16, 64  # connections
+LOADS = ((1, FEW), (1, MANY), (100, FEW), (1_000, FEW))  # events of a batch, connections
 SUBSCRIPTIONS = 2_000
 PLAIN, LIMIT = "INSERT … ON CONFLICT", "a batch a statement"
 SIMPLE, BULK = "kvit, verdicts at once", "kvit, in bulk"
@@ -56,7 +57,6 @@ class Took:
 
 def main() -> None:
     parser = parser_of(__doc__, events=100_000, rounds=1)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="of batches")
     args = parser.parse_args()
     if args.child:
         {"company": company, "peer": serve_peer, "take_up": take_up}[args.child]()
@@ -84,19 +84,19 @@ def compare(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace, kvit: "Server", peer: "Server", key: str) -> Report:
-    took = {(side, size): Took() for side in WAYS for size in args.sizes}
+    took = {(side, *shape): Took() for side in WAYS for shape in LOADS}
     sums, counts = dict.fromkeys(WAYS, 0), dict.fromkeys(WAYS, 0)
     numbers = iter(range(10**9))
     load(kvit, WAYS[SIMPLE], key, batches(numbers, 1, 5)[0], 1)  # all is loaded
     counts[SIMPLE], sums[SIMPLE] = 5, sum(value_of(n) for n in range(5))
     for _ in range(args.rounds):
-        for size in args.sizes:
+        for size, connections in LOADS:
             events = args.events if size > 1 else args.events // 20
             for side, path in WAYS.items():
                 server = peer if side in (PLAIN, LIMIT) else kvit
                 bodies, total = batches(numbers, size, events // size)
-                one = load(server, path, key, bodies, CONNECTIONS)
-                known = took[side, size]
+                one = load(server, path, key, bodies, connections)
+                known = took[side, size, connections]
                 known.events += size * len(bodies)
                 known.seconds += one.seconds
                 known.cpu += one.cpu
@@ -117,26 +117,30 @@ def run(args: argparse.Namespace, kvit: "Server", peer: "Server", key: str) -> R
     assert (up["stored"], up["events"]) == (ours, counts[BULK]), up
     report = Report(
         "intake",
-        {"events": args.events, "connections": CONNECTIONS},
+        {"events": args.events, "connections": FEW},
         "what is stored on each side, events and sum, equals what was sent",
     )
-    for size in args.sizes:
-        plain = line(f"{PLAIN} × {size}", took[PLAIN, size])
+    for shape in LOADS:
+        plain = line(named(PLAIN, *shape), took[PLAIN, *shape])
         report.lines += [plain]
         report.lines += [
-            line(f"{side} × {size}", took[side, size]).compared(plain)
+            line(named(side, *shape), took[side, *shape]).compared(plain)
             for side in (LIMIT, SIMPLE, BULK)
         ]
     report.notes = {
         "p50 / p99 of an answer, ms": {
-            f"{side} × {size}": percentiles(took[side, size].latencies)
-            for size in args.sizes for side in WAYS
+            named(side, *shape): percentiles(took[side, *shape].latencies)
+            for shape in LOADS for side in WAYS
         },
         "one event after the other, verdicts at once, p50 / p99 ms": percentiles(alone.latencies),
         "taking up what came in bulk": f"{up['events'] / up['seconds']:,.0f} events/s,"
                                        f" CPU {up['used']:.1f} s",
     }  # fmt: skip
     return report
+
+
+def named(side: str, size: int, connections: int) -> str:
+    return f"{side} × {size}" + (f" by {connections}" if connections != FEW else "")
 
 
 def line(name: str, took: Took) -> Line:

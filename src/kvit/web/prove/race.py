@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from importlib import import_module
+from math import ceil
 from threading import Barrier
 from typing import Any
 
@@ -34,7 +35,7 @@ class _Job:
 
 
 def prove(*, seed: int, size: int, ground: Ground, only: Sequence[str] = ()) -> Outcome:
-    """Run `size` rounds of each race."""
+    """Run `size` rounds of each race; of a heavy one that many where it is named, else fewer."""
     races = known()
     chosen = [races[name] for name in only or races]
     ground.migrated()  # before the processes part: what one of them makes, another does not know
@@ -43,7 +44,10 @@ def prove(*, seed: int, size: int, ground: Ground, only: Sequence[str] = ()) -> 
         zip(worlds, spread(_template, [(ground, one, size) for one in worlds]), strict=True)
     )
     ground.made |= {f"{name}_{size}": database for name, database in made.items()}
-    jobs = [_Job(ground, one.name, made[one.template], size, seed) for one in chosen]
+    jobs = [
+        _Job(ground, one.name, made[one.template], size if only else ceil(size / one.weight), seed)
+        for one in chosen
+    ]
     return gathered("race", spread(_prove_one, jobs, more=1), seed=seed, size=size)
 
 

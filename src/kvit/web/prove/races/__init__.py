@@ -33,16 +33,20 @@ class Race:
     name: str
     template: str  # of the company: one, in_turn, drafts, issued
     begin: Callable[[int], Round]
+    weight: int = 1  # its cost, in those of most others
 
 
 RACES: dict[str, Race] = {}
 
 
-def race(name: str, *, template: str) -> Callable[[Callable[[int], Round]], Callable[[int], Round]]:
-    """Enter a race under its name."""
+def race(
+    name: str, *, template: str, weight: int = 1
+) -> Callable[[Callable[[int], Round]], Callable[[int], Round]]:
+    """Enter a race under its name. Of `weight` times the others' cost it runs so many times fewer
+    rounds where all are run."""
 
     def enter(begin: Callable[[int], Round]) -> Callable[[int], Round]:
-        RACES[name] = Race(name, template, begin)
+        RACES[name] = Race(name, template, begin, weight)
         return begin
 
     return enter

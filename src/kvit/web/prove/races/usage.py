@@ -34,7 +34,7 @@ FAR = datetime(2200, 1, 1, tzinfo=UTC)
 GONE = 3  # rounds after which events have left, whoever was first
 
 
-@race("release_against_events", template="in_turn")
+@race("release_against_events", template="in_turn", weight=8)
 def release_against_events(place: int) -> Round:
     """Events leave beside late ones, repeats, a dispute, corrections, a reader and a run: each is
     counted once, and a charge is that of the events of its version."""
