@@ -43,9 +43,8 @@ POLL_S = 5  # between looks at the deliveries when nobody wakes the drain
 NIGHT = "17 0 * * *"  # by UTC: 03:17 in Moscow
 
 _log = logging.getLogger("kvit.jobs")
-_tried: ContextVar[int] = ContextVar("tried", default=TRIES)  # how often, of the job at work
 TURN_S = 5.0  # a long job lets others go first after so long
-_turn: ContextVar["_Turn | None"] = ContextVar("turn", default=None)
+_at_work: ContextVar["_AtWork | None"] = ContextVar("at_work", default=None)
 _OTHERS_WAIT = """
     SELECT EXISTS (
         SELECT FROM procrastinate_jobs
@@ -57,12 +56,12 @@ _OTHERS_WAIT = """
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
-    """Which job is at work, since when, and of which queues its worker takes jobs."""
+class _AtWork:
+    """Procrastinate's job that is at work, since when, and of which queues its worker takes jobs;
+    none is of all."""
 
+    job: Any
     since: float
-    task: str
-    args: Mapping[str, Any]
     queues: list[str] | None
 
 
@@ -110,20 +109,15 @@ def job(*, name: str, queue: str = "default") -> Callable[[Callable[..., None]],
             now = datetime.now(UTC)
             if tenant is not None:
                 scope = tenant_scope(UUID(tenant), switch=True)
-            tried = _tried.set(context.job.attempts)
-            at_work = context.job
-            turn = _turn.set(
-                _Turn(time.monotonic(), at_work.task_name, at_work.task_kwargs,
-                      list(context.worker_queues or ()) or None)
-            )  # fmt: skip
+            queues = list(context.worker_queues or ()) or None
+            begun = _at_work.set(_AtWork(context.job, time.monotonic(), queues))
             try:
                 with scope:
                     if tenant is not None:
                         now = clock.now_for(UUID(tenant))
                     function(now=now, **arguments)
             finally:
-                _turn.reset(turn)
-                _tried.reset(tried)
+                _at_work.reset(begun)
 
         retry = RetryStrategy(max_attempts=TRIES, exponential_wait=4)
         task: Any = app.task  # its overloads know no keyword-only function
@@ -135,20 +129,22 @@ def job(*, name: str, queue: str = "default") -> Callable[[Callable[..., None]],
 
 def is_last_try() -> bool:
     """Whether nobody does it again if it fails now: the job was tried often, or this is none."""
-    return _tried.get() >= TRIES
+    here = _at_work.get()
+    return here is None or here.job.attempts >= TRIES
 
 
 def is_to_give_way() -> bool:
     """Whether the job at work is to put back at its next step what others can go on with: its
     worker was told to stop, or other jobs wait and it has had its turn. One company's month is no
     reason for another's webhook to wait for minutes."""
-    turn = _turn.get()
+    here = _at_work.get()
     if is_stopping():
         return True
-    if turn is None or time.monotonic() - turn.since < TURN_S:
+    if here is None or time.monotonic() - here.since < TURN_S:
         return False
     with connection.cursor() as cursor:
-        asked = {"queues": turn.queues, "task": turn.task, "args": Json(dict(turn.args))}
+        args = Json(here.job.task_kwargs)
+        asked = {"queues": here.queues, "task": here.job.task_name, "args": args}
         cursor.execute(_OTHERS_WAIT, asked)
         return bool(cursor.fetchone()[0])
 

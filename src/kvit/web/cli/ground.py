@@ -20,7 +20,6 @@ from kvit.platform.db import roles
 from kvit.platform.db.roles import Access
 from kvit.platform.embedded import server
 from kvit.platform.embedded.folder import DataFolder
-from kvit.platform.failures import Failure
 from kvit.web import translation
 from kvit.web.called import typeable
 from kvit.web.cli.language import language
@@ -74,18 +73,16 @@ def database() -> Access:
 
 def tell(key: str, **params: Any) -> None:
     """Say on stderr what the server is at."""
-    text = typeable(say(server.WORDS, key, language(), **params))
-    print(text, file=sys.stderr, flush=True)
+    tell_text(say(server.WORDS, key, language(), **params))
 
 
-def tell_failure(failure: Failure) -> None:
-    """Say on stderr what is waited for."""
-    print(typeable(failure.text(language())), file=sys.stderr, flush=True)
+def tell_text(text: str) -> None:
+    """Say on stderr what is done or waited for."""
+    print(typeable(text), file=sys.stderr, flush=True)
 
 
 def warn_of_low_disk(path: Path) -> None:
     """Warn while there is still time: a database on a full disk stops."""
     usage = shutil.disk_usage(path)
     if usage.free < min(LOW_BYTES, usage.total // 10):
-        text = say(WORDS, "low_disk", language(), path=path, free=usage.free // 2**20)
-        print(text, file=sys.stderr)
+        tell_text(say(WORDS, "low_disk", language(), path=path, free=usage.free // 2**20))

@@ -16,8 +16,8 @@ from contextlib import nullcontext
 from kvit.platform import epoch
 from kvit.platform.db import roles
 from kvit.web.cli.counts import LAST_PORT, MOST_PROCESSES, within
-from kvit.web.cli.ground import ready, tell_failure
-from kvit.web.cli.language import either
+from kvit.web.cli.ground import ready, tell_text
+from kvit.web.cli.language import either, language
 
 QUEUES = ("rating", "invoicing", "ingest")  # a role of its own for each
 
@@ -118,7 +118,7 @@ def _wait_for_leave(args: argparse.Namespace) -> None:
     access = roles.access()
     if args.once and epoch.epoch(access).is_held:
         raise epoch.held()
-    epoch.wait_for_leave(access, tell_failure)
+    epoch.wait_for_leave(access, lambda held: tell_text(held.text(language())))
 
 
 def _serve_web(args: argparse.Namespace) -> None:

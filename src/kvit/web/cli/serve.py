@@ -2,13 +2,11 @@
 
 import argparse
 import os
-import sys
 from typing import Any
 
 from kvit.core.wording import Words, say
-from kvit.web.called import typeable
 from kvit.web.cli.counts import LAST_PORT, MOST_PROCESSES, within
-from kvit.web.cli.ground import ready
+from kvit.web.cli.ground import ready, tell_text
 from kvit.web.cli.language import either, language
 
 USUAL_PORT = 8000
@@ -59,7 +57,7 @@ def serve(*, host: str = "127.0.0.1", port: int | None = None, workers: int = 1)
     """
     from kvit.web import assets, serving
 
-    assets.ensure(lambda key: _tell(say(assets.WORDS, key, language())))
+    assets.ensure(lambda key: tell_text(say(assets.WORDS, key, language())))
     chosen = serving.free_port(host, port, USUAL_PORT)
     web = ["run", "web", "--host", host, "--port", str(chosen), "--processes", str(workers)]
     quiet = ["--log", "warning"]
@@ -71,15 +69,11 @@ def serve(*, host: str = "127.0.0.1", port: int | None = None, workers: int = 1)
     os.environ.setdefault("KVIT_ADDRESS", f"http://{shown}:{chosen}")
 
     def report(key: str, **params: Any) -> None:
-        _tell(say(serving.WORDS, key, language(), **params))
+        tell_text(say(serving.WORDS, key, language(), **params))
 
     serving.keep_running(
         [("web", [*web, *quiet]), ("worker", ["run", "worker", *quiet])],
         address=(reached, chosen),
-        up=lambda: _tell(say(WORDS, "serving", language(), url=f"http://{shown}:{chosen}/")),
+        up=lambda: tell_text(say(WORDS, "serving", language(), url=f"http://{shown}:{chosen}/")),
         report=report,
     )
-
-
-def _tell(text: str) -> None:
-    print(typeable(text), file=sys.stderr, flush=True)
