@@ -78,8 +78,18 @@ def kill(pid: int | None) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    """A folder whose server was used and has stopped: making it takes longer than most tests."""
+    made = DataFolder(tmp_path_factory.mktemp("used") / "kvit")
+    use(made)
+    server.stop(made)
+    return made
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[DataFolder]:
+def new_folder(tmp_path: Path) -> Iterator[DataFolder]:
+    """No folder yet: whoever uses it first makes it."""
     made = DataFolder(tmp_path / "kvit")
     yield made
     for place in (made, DataFolder(tmp_path / "moved")):
@@ -87,13 +97,20 @@ def folder(tmp_path: Path) -> Iterator[DataFolder]:
             server.stop(place)
 
 
-def test_a_new_server_is_private(folder: DataFolder) -> None:
-    use(folder)
-    assert folder.root.stat().st_mode & 0o777 == 0o700
-    assert (folder.root / "secrets.json").stat().st_mode & 0o777 == 0o600
-    assert (folder.root / "run").stat().st_mode & 0o777 == 0o700
-    assert query(folder, "SHOW listen_addresses") == [("",)]
-    host = server.access_of(folder).host
+@pytest.fixture
+def folder(used: DataFolder, new_folder: DataFolder) -> DataFolder:
+    """A folder whose server was used before."""
+    subprocess.run(["cp", "-a", str(used.root), str(new_folder.root)], check=True)
+    return new_folder
+
+
+def test_a_new_server_is_private(new_folder: DataFolder) -> None:
+    use(new_folder)
+    assert new_folder.root.stat().st_mode & 0o777 == 0o700
+    assert (new_folder.root / "secrets.json").stat().st_mode & 0o777 == 0o600
+    assert (new_folder.root / "run").stat().st_mode & 0o777 == 0o700
+    assert query(new_folder, "SHOW listen_addresses") == [("",)]
+    host = server.access_of(new_folder).host
     for user in ("postgres", OWNER_ROLE, APP_ROLE):
         with pytest.raises(psycopg.OperationalError, match=r"password|no password supplied"):
             psycopg.connect(host=host, user=user, dbname="kvit", passfile=os.devnull)
@@ -113,8 +130,8 @@ def test_cyrillic_words_have_trigrams(folder: DataFolder) -> None:
     assert query(folder, "SELECT similarity('яблоко', 'яблоки') > 0.5") == [(True,)]
 
 
-def test_two_first_starts_at_once_share_one_server(folder: DataFolder) -> None:
-    users = [start_user(folder, stays_s=0) for _ in range(4)]
+def test_two_first_starts_at_once_share_one_server(new_folder: DataFolder) -> None:
+    users = [start_user(new_folder, stays_s=0) for _ in range(4)]
     assert len({pid_told_by(user) for user in users}) == 1
     assert [user.wait(PATIENCE_S) for user in users] == [0, 0, 0, 0]
 
@@ -162,13 +179,13 @@ def test_the_server_stops_when_its_last_user_was_killed(folder: DataFolder) -> N
     assert postmaster_pid(folder) is None
 
 
-def test_a_server_asked_to_stay_does(folder: DataFolder) -> None:
-    folder.create()
-    folder.keep.touch()
-    pid = use(folder, linger_s=0)
+def test_a_server_asked_to_stay_does(new_folder: DataFolder) -> None:
+    new_folder.create()
+    new_folder.keep.touch()
+    pid = use(new_folder, linger_s=0)
     time.sleep(2)
     assert is_alive(pid)
-    folder.keep.unlink()
+    new_folder.keep.unlink()
     until(lambda: not is_alive(pid))
 
 
@@ -215,30 +232,28 @@ def test_a_folder_may_be_moved_under_a_running_server(folder: DataFolder) -> Non
     assert use(moved) != first
 
 
-def test_an_initialisation_that_was_killed_is_begun_anew(folder: DataFolder) -> None:
-    folder.create()
-    folder.secret("postgres")
-    half = folder.root / "pg.new"
+def test_an_initialisation_that_was_killed_is_begun_anew(new_folder: DataFolder) -> None:
+    new_folder.create()
+    new_folder.secret("postgres")
+    half = new_folder.root / "pg.new"
     half.mkdir()
     (half / "PG_VERSION").write_text("18\n")
-    use(folder)
+    use(new_folder)
     assert not half.exists()
-    assert query(folder, "SELECT current_user") == [("kvit_owner",)]
+    assert query(new_folder, "SELECT current_user") == [("kvit_owner",)]
 
 
-def test_a_start_killed_at_any_moment_leaves_nothing_in_the_way(folder: DataFolder) -> None:
+def test_a_start_killed_at_any_moment_leaves_nothing_in_the_way(new_folder: DataFolder) -> None:
     for delay_s in (0.3, 0.5, 0.7, 0.9):
-        user = start_user(folder)
+        user = start_user(new_folder)
         time.sleep(delay_s)
         user.kill()
         user.wait()
-    use(folder)
-    assert query(folder, "SELECT 1") == [(1,)]
+    use(new_folder)
+    assert query(new_folder, "SELECT 1") == [(1,)]
 
 
 def test_unsafe_settings_are_refused_when_read_back(folder: DataFolder) -> None:
-    use(folder)
-    server.stop(folder)
     with (folder.cluster / "postgresql.conf").open("a") as conf:
         conf.write("fsync = off\n")
     with pytest.raises(durability.UnsafeDurability, match="fsync = off"):
@@ -272,8 +287,6 @@ def test_a_socket_folder_that_somebody_else_made_is_refused(
 
 
 def test_data_of_another_major_version_are_left_alone(folder: DataFolder) -> None:
-    use(folder)
-    server.stop(folder)
     (folder.cluster / "PG_VERSION").write_text("17\n")
     with pytest.raises(ClusterUnusable, match="PostgreSQL 17"):
         server.ensure(folder)
@@ -281,8 +294,6 @@ def test_data_of_another_major_version_are_left_alone(folder: DataFolder) -> Non
 
 
 def test_a_server_that_cannot_start_says_why(folder: DataFolder) -> None:
-    use(folder)
-    server.stop(folder)
     with (folder.cluster / "postgresql.conf").open("a") as conf:
         conf.write("no_such_setting = on\n")
     with pytest.raises(server.NoServer, match="no_such_setting"):
@@ -309,12 +320,12 @@ def test_a_recovery_is_waited_for_however_long_and_told_about(folder: DataFolder
     assert query(folder, "SELECT i FROM t") == [(7,)]
 
 
-def test_root_runs_the_server_without_giving_files_away(folder: DataFolder) -> None:
+def test_root_runs_the_server_without_giving_files_away(new_folder: DataFolder) -> None:
     if os.geteuid() != 0 or not account._namespaces_allowed():
         pytest.skip("needs root and user namespaces")
-    pid = use(folder)
-    assert query(folder, "SELECT pg_backend_pid() > 0") == [(True,)]
-    owners = {path.stat().st_uid for path in folder.root.rglob("*") if not path.is_socket()}
+    pid = use(new_folder)
+    assert query(new_folder, "SELECT pg_backend_pid() > 0") == [(True,)]
+    owners = {path.stat().st_uid for path in new_folder.root.rglob("*") if not path.is_socket()}
     assert owners == {0}
     inside = Path(f"/proc/{pid}/uid_map").read_text().split()
     assert inside == ["65534", "0", "1"]
@@ -410,8 +421,8 @@ def fill(folder: DataFolder) -> int:
     return rows
 
 
-def test_status_is_one_object(folder: DataFolder) -> None:
-    environment = {**os.environ, "KVIT_DATA": str(folder.root), "KVIT_LANG": "en"}
+def test_status_is_one_object(new_folder: DataFolder) -> None:
+    environment = {**os.environ, "KVIT_DATA": str(new_folder.root), "KVIT_LANG": "en"}
     words = [sys.executable, "-P", "-m", "kvit", "db"]
 
     def db(*rest: str) -> "subprocess.CompletedProcess[str]":
