@@ -172,7 +172,8 @@ def scan(args: argparse.Namespace) -> None:
     paths = [str(files.path_of(row[0])) for row in manifest(args)]
     db = duckdb.connect()
     db.execute(f"SET threads = {args.threads}")
-    columns = "sum(value), count(wide), max(text), max(dimensions), sum(time)"
+    # Of texts the cheapest that DuckDB can do: the greatest of them takes twice as long.
+    columns = "sum(value), count(wide), count(text), count(dimensions), sum(time)"
     query = f"SELECT {columns} FROM read_parquet(?)"
     db.execute(query, [paths[:1]]).fetchall()  # a first call is dearer, here and there
     begun, cpu = perf_counter(), process_time()

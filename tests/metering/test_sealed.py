@@ -12,13 +12,15 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from django.db import transaction
 
 from kvit.metering import _seal, _segments, queries, services
-from kvit.metering._sealed import chain
+from kvit.metering._columns import of_segment
+from kvit.metering._sealed import Asked, chain
 from kvit.metering.models import Segment
-from kvit.metering.rows import EventIn
+from kvit.metering.rows import EARLIEST, EventIn
 from kvit.platform import files
 from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import tenant_scope
@@ -201,6 +203,59 @@ def test_a_damaged_segment_is_named(tenant: UUID, now: datetime, file_store: Pat
     assert [(one.code, one.detail) for one in queries.problems()] == [
         ("metering_segment_damaged", str(path))
     ]
+
+
+def test_what_was_sealed_with_nulls_reads_as_what_is_sealed_without(
+    tenant: UUID, now: datetime, file_store: Path, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = [take(now, 1), take(now, 2)]
+    before = {version: (read(version), columns(version)) for version in versions}
+    with monkeypatch.context() as patch:  # as it was
+        patch.setattr(_segments, "_ALWAYS", {})
+        services.seal(now=now)
+    paths = [files.path_of(one.events_digest) for one in Segment.objects.all()]
+    assert all(pq.read_schema(path).field("text").nullable for path in paths)
+    assert {version: (read(version), columns(version)) for version in versions} == before
+    versions.append(take(now, 3))
+    mixed = read(versions[-1])
+    services.seal(now=now)
+    assert read(versions[-1]) == mixed
+    [*_, last] = Segment.objects.order_by("until_version", "part")
+    assert not pq.read_schema(files.path_of(last.events_digest)).field("text").nullable
+    assert list(queries.problems()) == []
+
+
+@pytest.mark.parametrize("is_former", [False, True])
+@pytest.mark.parametrize(
+    ("texts", "codes"),
+    [
+        ([None, "", "a", None, "a"], [0, 0, 1, 0, 1]),
+        ([None, "b", "a", None, "a"], [0, 1, 2, 0, 2]),
+        (["", "b", "a", "", "a"], [0, 1, 2, 0, 2]),
+        (["b", "a"], [0, 1]),
+        ([None, None], [0, 0]),
+    ],
+)
+def test_no_text_and_an_empty_one_are_the_same_to_rating(
+    file_store: Path, monkeypatch: pytest.MonkeyPatch, texts: list[str | None], codes: list[int],
+    is_former: bool,
+) -> None:  # fmt: skip
+    if is_former:
+        monkeypatch.setattr(_segments, "_ALWAYS", {})
+    rows = len(texts)
+    keys = {"kind": ["subscription"] * rows, "subject": ["s"] * rows, "meter": ["calls"] * rows}
+    said = {one.name: pa.nulls(rows, one.type) for one in _segments.EVENTS}
+    said |= {"time": pa.array(range(rows)), "text": pa.array(texts, pa.string())}
+    written = _segments.write([pa.table(keys | said)], 1)
+    segment = _segments.Segment(written.events_digest, written.index_digest, 1)
+    asked = Asked("subscription", ["s"], EARLIEST, NOVEMBER, None)
+    found = of_segment(segment, asked, np.zeros(0, np.int64), {"text", "dimensions", "time"})
+    told = found.texts.at(slice(None)).tolist()
+    assert [list(dict.fromkeys(told)).index(code) for code in told] == codes
+    assert segment.is_empty("text") == (set(texts) == {None})
+    assert segment.is_empty("dimensions")
+    assert found.dimension_texts.to_pylist() == ["{}"]
+    assert found.times.tolist() == list(range(rows))
 
 
 def segment_of(groups: list[list[int]]) -> _segments.Segment:

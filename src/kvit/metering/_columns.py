@@ -17,7 +17,7 @@ from pyarrow import csv
 
 from kvit.core.columnar.runs import Rows, Runs, borders
 from kvit.metering._sealed import Asked, Known, as_table, merged, piece
-from kvit.metering._segments import Segment
+from kvit.metering._segments import NO_DIMENSIONS, NOTHING, Segment
 from kvit.metering._standing import STANDING, parameters_of
 from kvit.platform.columns import copied
 
@@ -114,10 +114,10 @@ def of_segment(
     if "wide" in columns:
         wide = ~_absent(_whole(rows["wide"]))
         missing = missing & ~wide
-    texts = _codes_of(rows[TEXTS], "")[0] if TEXTS in columns else Codes(nothing)
-    dimensions = Codes(nothing), pa.array(["{}"])
+    texts = _texts_of(rows[TEXTS]) if TEXTS in columns else Codes(nothing)
+    dimensions = Codes(nothing), pa.array([NO_DIMENSIONS])
     if DIMENSIONS in columns:
-        dimensions = _codes_of(rows[DIMENSIONS], "{}")
+        dimensions = _codes_of(rows[DIMENSIONS], NO_DIMENSIONS)
     return UsageColumns(
         subjects=subjects - first,
         subject_codes=segment.subjects.slice(first, last - first),
@@ -133,6 +133,16 @@ def of_segment(
         dimension_texts=dimensions[1],
         times=rows[TIMES].to_numpy() if TIMES in columns else nothing,
     )
+
+
+def _texts_of(column: pa.ChunkedArray) -> Codes:
+    """Return the codes of texts: where none was said, that of the empty one."""
+    codes, known = _codes_of(column, "")
+    nothing, empty = (pc.index(known, one).as_py() for one in (NOTHING, ""))
+    if nothing < 0 or empty < 0:  # one of them alone stands for both
+        return codes
+    found = codes.at(slice(None))
+    return Codes(np.where(found == nothing, empty, found))
 
 
 def _codes_of(column: pa.ChunkedArray, absent: str) -> tuple[Codes, "pa.Array"]:
@@ -209,7 +219,7 @@ def columns_of(table: pa.Table) -> UsageColumns:
     subject, meter = _coded(table["subject"]), _coded(table["meter"])
     runs = borders(subject[0], meter[0])
     values, scale, wide = whole_numbers(table["value"])
-    dimensions = _coded(pc.fill_null(table["dimensions"], "{}"))
+    dimensions = _coded(pc.fill_null(table["dimensions"], NO_DIMENSIONS))
     return UsageColumns(
         subjects=runs.firsts(subject[0]),
         subject_codes=subject[1],

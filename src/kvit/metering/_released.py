@@ -38,7 +38,7 @@ from kvit.metering._sealed import (
     opened,
     released_seals,
 )
-from kvit.metering._segments import EVENTS, Segment
+from kvit.metering._segments import EVENTS, NO_DIMENSIONS, Segment, said
 from kvit.metering.models import ConflictResolution, ReleasedEvent, UsageEvent
 from kvit.metering.models import Segment as Manifest
 from kvit.metering.rows import EARLIEST, LATEST, EventIn, payload_of
@@ -344,7 +344,8 @@ def told(part: Part) -> pa.Table:
         "meter": pa.array([names[code] for code in codes[runs].tolist()], pa.string()),
         "time": time,
         "value": decimals_of(rows["value"], rows["wide"], segment.scale),
-        "dimensions": pc.fill_null(rows["dimensions"], "{}"),
+        "text": said(rows["text"]),
+        "dimensions": pc.fill_null(rows["dimensions"], NO_DIMENSIONS),
     }
     return pa.table({name: found[name] if name in found else rows[name] for name in _COLUMNS})
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from kvit.core.columnar.runs import Rows, Runs
 from kvit.core.wording import Words
-from kvit.metering._segments import Segment, nothing_of
+from kvit.metering._segments import Segment, nothing_of, said
 from kvit.metering.models import Batch, ReleasedSeal, Retraction, UsageCounter
 from kvit.metering.models import Segment as Manifest
 from kvit.metering.rows import EARLIEST
@@ -276,7 +276,7 @@ def as_table(segment: Segment, asked: Asked, undone: NDArray[np.int64]) -> pa.Ta
             "meter": meters,
             "time": rows["time"],
             "value": decimals_of(rows["value"], rows["wide"], segment.scale),
-            "text": rows["text"].cast(pa.string()),
+            "text": said(rows["text"]),
             "dimensions": rows["dimensions"].cast(pa.string()),
             "event_id": rows["event_id"],
         }

@@ -8,15 +8,17 @@ decodes what it needs and no more.
 Values are whole numbers over one power of ten; one without room in 64 bits stands in `wide` as
 text. The number of PostgreSQL's row goes along, for what is undone later; and, since that row may
 leave, all else that was known of the event. Earlier segments end with that number.
+
+Where a column always says something, Arrow has half as much to do: texts that are not said stand as
+what nobody can say (`NOTHING`), and so do dimensions ("{}"). In earlier segments both are null.
 """
 
 import io
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,10 +28,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kvit.core.columnar.runs import Rows, Runs, borders
+from kvit.metering._index import INDEX, Index, codes_of, index_of
 from kvit.platform import files
 
 GROUP_ROWS = 524_288  # of a row group, about: half as many cost a fifth more a row to rate
 DECODED = 8  # row groups read in part that a process keeps: of some segments and threads
+PAGE_ROWS = 131_072  # of a page: Arrow's own 20 000 are six times as many pages to begin
 CODED_BYTES = 8  # of a text, on the average: a longer one is hardly ever said twice
 EVENTS = pa.schema(
     [
@@ -46,17 +50,12 @@ EVENTS = pa.schema(
         ("position", pa.int32()),
     ]
 )
+NOTHING = "\0"  # no text: PostgreSQL keeps none that has this sign
+NO_DIMENSIONS = "{}"
 _SAID_OFTEN = ["text", "dimensions", "source", "revision", "version"]
-INDEX = pa.schema(
-    [
-        ("kind", pa.dictionary(pa.int32(), pa.string())),
-        ("subject", pa.string()),
-        ("meter", pa.dictionary(pa.int32(), pa.string())),
-        ("rows", pa.int64()),
-        ("first", pa.int64()),
-        ("last", pa.int64()),
-    ]
-)
+_ALWAYS: Mapping[str, str | None] = {  # what no row is without, and what stands where nothing is
+    "time": None, "text": NOTHING, "dimensions": NO_DIMENSIONS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +79,17 @@ def write(parts: Iterable[pa.Table], scale: int) -> Written:
     out = io.BytesIO()
     index: list[pa.Table] = []
     rows = 0
-    with pq.ParquetWriter(out, EVENTS, compression="zstd", compression_level=1,
-                          use_dictionary=_SAID_OFTEN) as writer:  # fmt: skip
+    with pq.ParquetWriter(
+        out, _stored(), compression="zstd", compression_level=1, use_dictionary=_SAID_OFTEN,
+        max_rows_per_page=PAGE_ROWS,
+    ) as writer:  # fmt: skip
         for part in parts:
-            writer.write_table(part.select(EVENTS.names).cast(EVENTS), row_group_size=part.num_rows)
-            index.append(_index(part))
+            writer.write_table(_as_stored(part), row_group_size=part.num_rows)
+            index.append(index_of(part))
             rows += part.num_rows
     runs = pa.concat_tables(index).unify_dictionaries() if index else INDEX.empty_table()
     kept = io.BytesIO()
-    pq.write_table(runs, kept, compression="zstd")
+    pq.write_table(runs, kept, compression="zstd", max_rows_per_page=PAGE_ROWS)
     return Written(
         events_digest=files.put(out.getvalue()),
         index_digest=files.put(kept.getvalue()),
@@ -98,9 +99,29 @@ def write(parts: Iterable[pa.Table], scale: int) -> Written:
     )
 
 
+def _stored() -> pa.Schema:
+    return pa.schema([one.with_nullable(one.name not in _ALWAYS) for one in EVENTS])
+
+
+def _as_stored(part: pa.Table) -> pa.Table:
+    """Return the columns of `EVENTS` as they are written."""
+    known = part.select(EVENTS.names).cast(EVENTS)
+    for name, nothing in _ALWAYS.items():
+        if nothing is not None:
+            place = known.schema.get_field_index(name)
+            known = known.set_column(place, name, pc.fill_null(known[name], nothing))
+    return known.cast(_stored())
+
+
+def said(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of texts as they were said, null where none was."""
+    found = texts.cast(pa.string())
+    return pc.if_else(pc.equal(found, NOTHING), pa.scalar(None, pa.string()), found)
+
+
 def cut(table: pa.Table) -> Iterator[pa.Table]:
     """Cut a sorted table into parts of about `GROUP_ROWS`, each ending where a subject ends."""
-    codes = _codes(table["kind"]), _codes(table["subject"])
+    codes = codes_of(table["kind"]), codes_of(table["subject"])
     subjects = borders(*codes)
     ends = subjects.ends
     start = 0
@@ -111,90 +132,17 @@ def cut(table: pa.Table) -> Iterator[pa.Table]:
         start = end
 
 
-def _index(part: pa.Table) -> pa.Table:
-    runs = borders(*(_codes(part[name]) for name in ("kind", "subject", "meter")))
-    picked = part.select(["kind", "subject", "meter"]).take(pa.array(runs.starts))
-    times = part["time"].to_numpy()
-    return pa.table(
-        [
-            *picked.columns,
-            pa.array(runs.counts),
-            pa.array(runs.firsts(times)),
-            pa.array(runs.lasts(times)),
-        ],
-        names=INDEX.names,
-    ).cast(INDEX)
-
-
-def _codes(column: pa.ChunkedArray) -> Rows:
-    whole = column.combine_chunks()
-    if not pa.types.is_dictionary(whole.type):
-        whole = whole.dictionary_encode()
-    found: Rows = whole.indices.to_numpy().astype(np.int64)
-    return found
-
-
 def nothing_of(columns: Sequence[str]) -> pa.Table:
     """Return some columns of no events."""
     return EVENTS.empty_table().select(list(columns))
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
-    """Where the runs of a segment stand, in ten bytes a run: a process keeps several open."""
-
-    starts: NDArray[np.int32]  # of each run among the rows, and the end of the last
-    meters: NDArray[Any]  # a code of each run's
-    meter_names: list[str]
-    subjects: pa.Array  # in order, of each kind anew
-    subject_starts: NDArray[np.int32]  # of each subject among the runs, and the end of the last
-    kinds: NDArray[Any]  # a code of each subject's
-    kind_names: list[str]
-
-    @classmethod
-    def read(cls, path: Path) -> "Index":
-        """Read one column after the other, and keep of each what is needed."""
-        file = pq.ParquetFile(path, memory_map=True, read_dictionary=["subject"])
-
-        def column(name: str) -> pa.ChunkedArray:
-            return file.read([name], use_threads=False)[name]
-
-        starts = np.zeros(file.metadata.num_rows + 1, np.int32)
-        np.cumsum(column("rows").to_numpy(), out=starts[1:])
-        meters, meter_names = _small(column("meter"))
-        only = _only(file.metadata, "kind")  # nearly always: then nothing of it is decoded
-        if only is None:
-            kinds, kind_names = _small(column("kind"))
-        else:
-            kinds, kind_names = np.zeros(len(meters), np.uint8), [only]
-        named = column("subject").unify_dictionaries().combine_chunks()
-        found = borders(kinds, named.indices.to_numpy())
-        return cls(
-            starts=starts,
-            meters=meters,
-            meter_names=meter_names,
-            subjects=named.take(pa.array(found.starts)).cast(pa.string()),
-            subject_starts=np.append(found.starts, found.rows).astype(np.int32),
-            kinds=kinds[found.starts],
-            kind_names=kind_names,
-        )
-
-
-def _small(column: pa.ChunkedArray) -> tuple[NDArray[Any], list[str]]:
-    """Return codes in as few bytes as they need, and what they stand for."""
-    coded = column.unify_dictionaries().combine_chunks()
-    names = coded.dictionary.to_pylist()
-    return coded.indices.to_numpy().astype(np.min_scalar_type(len(names))), names
-
-
-def _only(meta: Any, name: str) -> str | None:
-    """Return the text that every row of a file says, by what its writer noted; None: not known."""
-    place = meta.schema.names.index(name)
-    told = [meta.row_group(one).column(place).statistics for one in range(meta.num_row_groups)]
-    if not all(one is not None and one.has_min_max and one.null_count == 0 for one in told):
-        return None
-    said = {end for one in told for end in (one.min, one.max)}
-    return said.pop() if len(said) == 1 else None
+def _is_empty(chunk: Any, nothing: str | None) -> bool:
+    """Whether a column says nothing in a row group, by what its writer noted."""
+    told = chunk.statistics
+    if told.null_count == chunk.num_values:
+        return True
+    return nothing is not None and told.has_min_max and told.min == told.max == nothing
 
 
 class Segment:
@@ -345,7 +293,7 @@ class Segment:
         return frozenset(
             name
             for name in self._meta.schema.names
-            if sum(one.null_count for one in self._statistics(name)) == self._meta.num_rows
+            if all(_is_empty(one, _ALWAYS.get(name)) for one in self._chunks(name))
         )
 
     @cached_property
