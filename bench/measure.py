@@ -16,6 +16,18 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
+from kvit.web.unwinding import unwind_when_told
+
+
+def _tell_fault(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Say nothing of Ctrl+C: it came to each process of ours."""
+    if kind is not KeyboardInterrupt:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _tell_fault
+unwind_when_told()
+
 
 @dataclass(slots=True)
 class Line:
@@ -124,8 +136,11 @@ def start_child(*words: object) -> "subprocess.Popen[str]":
 
 
 def told_by(child: "subprocess.Popen[str]") -> Any:
-    """Wait for a child; return what it told."""
-    out, _ = child.communicate()
+    """Wait for a child; return what it told. It does not outlive us."""
+    try:
+        out, _ = child.communicate()
+    finally:
+        child.terminate()
     if child.returncode:
         raise SystemExit(f"{' '.join(map(str, child.args))} failed")  # type: ignore[arg-type]
     return json.loads(out.splitlines()[-1])

@@ -9,39 +9,72 @@ import os
 import sys
 from pathlib import Path
 
+from kvit.core.wording import Words
+from kvit.platform.failures import Failure
+from kvit.web.cli.counts import within
 from kvit.web.cli.language import either
 
 ROOT = Path(__file__).resolve().parents[4]
 FOLDER = ROOT / "bench"
-NAMES = ("quote", "intake", "upload", "release", "billrun", "rating", "telecom", "pages", "export")
+TAKES = {  # of each benchmark, besides --json
+    "quote": ("events",),
+    "intake": ("events", "rounds"),
+    "upload": ("events", "accounts"),
+    "release": ("events", "accounts", "rounds"),
+    "billrun": ("events", "accounts", "workers", "kill", "growth", "keep"),
+    "rating": ("events", "accounts", "rounds", "keep"),
+    "telecom": ("events", "accounts", "rounds"),
+    "pages": ("invoices", "customers", "rounds", "keep", "only"),
+    "export": ("invoices", "customers", "keep", "only"),
+}
+FLAGS = ("kill", "growth")
+MOST = 10**9
+WORDS: Words = {
+    "takes_not": (
+        "{name} не знает параметра --{option}, только {known}.",
+        "{name} does not know --{option}, only {known}.",
+    ),
+}
+
+
+class TakesNot(Failure):
+    """An option of another benchmark."""
+
+    words = WORDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", choices=NAMES, help=either("что измерить", "what to time"))
+    parser.add_argument("name", choices=TAKES, help=either("что измерить", "what to time"))
     parser.add_argument(
         "--events",
-        type=int,
+        type=within(1, MOST),
         metavar="N",
         help=either("событий (у quote — вызовов)", "events (of quote: calls)"),
     )
     parser.add_argument(
-        "--accounts", type=int, metavar="N", help=either("счетов клиентов", "accounts")
+        "--accounts", type=within(1, MOST), metavar="N", help=either("счетов клиентов", "accounts")
     )
     parser.add_argument(
         "--invoices",
-        type=int,
+        type=within(1, MOST),
         metavar="N",
         help=either("документов (у pages и export)", "documents (of pages and export)"),
     )
     parser.add_argument(
+        "--customers",
+        type=within(1, MOST),
+        metavar="N",
+        help=either("их клиентов (десятая часть)", "customers of these (a tenth)"),
+    )
+    parser.add_argument(
         "--rounds",
-        type=int,
+        type=within(1, MOST),
         metavar="N",
         help=either("кругов вперемежку с соперником", "rounds, alternating with the peer"),
     )
     parser.add_argument(
         "--workers",
-        type=int,
+        type=within(1, MOST),
         metavar="N",
         help=either(
             "billrun: исполнителей, которые делят запуск", "billrun: workers that share the run"
@@ -77,14 +110,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Become the benchmark, run in the project's root."""
+    """Become the benchmark, run in the project's root.
+
+    Raises:
+        TakesNot: it would have nothing to do with an option that is given.
+    """
     words = [str(FOLDER / f"{args.name}.py")]
     args.keep = args.keep and args.keep.resolve()
-    for option in ("events", "accounts", "invoices", "rounds", "workers", "keep", "only"):
+    options = list(dict.fromkeys(option for known in TAKES.values() for option in known))
+    for option in options:
         given = getattr(args, option)
-        if given is not None:
-            words += [f"--{option}", str(given)]
-    words += [f"--{option}" for option in ("kill", "growth", "json") if getattr(args, option)]
+        if given in (None, False):
+            continue
+        if option not in TAKES[args.name]:
+            known = ", ".join(f"--{one}" for one in (*TAKES[args.name], "json"))
+            raise TakesNot("takes_not", name=args.name, option=option, known=known)
+        words += [f"--{option}"] if option in FLAGS else [f"--{option}", str(given)]
+    words += ["--json"] if args.json else []
     os.chdir(ROOT)
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *words])

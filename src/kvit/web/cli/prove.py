@@ -10,12 +10,15 @@ from dataclasses import asdict
 from kvit.core.wording import Words, say
 from kvit.web.called import name as called
 from kvit.web.called import typeable
+from kvit.web.cli.counts import within
 from kvit.web.cli.language import either, language
 from kvit.web.prove import PROOFS, Proof, named, prove
 from kvit.web.prove.outcome import Outcome
+from kvit.web.unwinding import unwind_when_told
 
 HOLDS, BROKEN = 0, 1
 SEED = 2026
+MOST = 10**9
 WORDS: Words = {
     "holds": (
         "{name}: нарушений нет. {figures}\n  {seconds} с; {trace}повторить: {again}",
@@ -48,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=either(f"то же число повторяет то же самое ({SEED})",
                                     f"the same number does the same again ({SEED})")
                         )  # fmt: skip
-    parser.add_argument("--size", type=int, default=None, metavar="N",
+    parser.add_argument("--size", type=within(1, MOST), default=None, metavar="N",
                         help=either(f"сколько; обычно {sizes}", f"how much; usually {sizes}")
                         )  # fmt: skip
     parser.add_argument("--former", default="", metavar="REF",
@@ -61,10 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    unwind_when_told()
     chosen = PROOFS if args.name == "all" else (named(args.name),)
     outcomes = []
     for proof in chosen:
-        size = proof.size if args.size is None else max(1, args.size)
+        size = args.size or proof.size
         if not args.json:
             about = either(proof.russian, proof.english)
             print(say(WORDS, "begins", language(), name=proof.name, about=about), file=sys.stderr)

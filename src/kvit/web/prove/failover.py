@@ -91,6 +91,7 @@ def prove(*, seed: int, size: int, ground: Ground) -> Outcome:
         files.use(store)
         for one in alive:
             power.kill_all(one.running)
+        server.stop(folders[0])
         shutil.rmtree(root, ignore_errors=True)
     part.figures["servers lost"] = len(promotions)
     part.figures["longest promotion, ms"] = round(max(promotions) * 1000)

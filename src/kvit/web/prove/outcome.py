@@ -9,12 +9,15 @@ import hashlib
 import multiprocessing
 import os
 import random
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import TypeVar
+
+from kvit.web.unwinding import unwind_when_told
 
 TOLD = 20  # violations that are told; the first one of them is what counts
 Job = TypeVar("Job")
@@ -79,7 +82,7 @@ def spread(work: Callable[[Job], Done], jobs: Sequence[Job], *, more: int = 0) -
     if processes < 2 or is_one_of_them:
         return _until_enough(map(work, jobs))
     # Forked: what a mutant has changed in this process is changed in the children as well.
-    with multiprocessing.get_context("fork").Pool(processes, _collect_seldom) as pool:
+    with multiprocessing.get_context("fork").Pool(processes, _settle) as pool:
         return _until_enough(pool.imap(partial(_call, work), jobs, chunksize=1))
 
 
@@ -92,8 +95,11 @@ def _until_enough(found: Iterable[Done]) -> list[Done]:
     return done
 
 
-def _collect_seldom() -> None:
-    """Look for cycles a hundred times less often: what a proof makes is freed without that."""
+def _settle() -> None:
+    """Leave Ctrl+C to the parent, which ends us: servers and folders of ours go on the way out."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    unwind_when_told()
+    # Cycles are looked for a hundred times less often: what a proof makes is freed without that.
     gc.freeze()
     gc.set_threshold(70_000)
 

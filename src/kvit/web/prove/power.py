@@ -54,11 +54,11 @@ def kill_servers(*, seed: int, kills: int) -> Part:
     store = files.folder()
     root = Path(tempfile.mkdtemp(prefix="kvit-power-"))
     folder = DataFolder(root / "data")
-    access = server.ensure(folder)
     writers: list[int] = []
     recoveries: list[int] = []
     running: subprocess.Popen[bytes] | None = None
     try:
+        access = server.ensure(folder)
         fill(access, kills * DRAFTS)
         server.stop(folder)
         running, _ = started(folder, access)
@@ -85,6 +85,7 @@ def kill_servers(*, seed: int, kills: int) -> Part:
         if running is not None:
             running.send_signal(signal.SIGINT)
             running.wait()
+        server.stop(folder)
         shutil.rmtree(root, ignore_errors=True)
     return part
 
