@@ -51,8 +51,8 @@ CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")
 STATEMENTS = 12
 MORE = {
     "customers/": 13, "customers/?q=7700000017": 14, "customers/?segment=vip": 13,
-    "invoices/?q=c50": 14, "invoices/?q=2026-0000017": 13, "invoice": 13,
-    "customer": 16, "next-bill": 52, "story": 14,
+    "invoices/?q=c50": 14, "invoices/?q=2026-0000017": 13, "invoice": 13, "why": 13,
+    "customer": 16, "next-bill": 50, "story": 14,
 }  # fmt: skip
 
 
@@ -112,6 +112,7 @@ def _asked(client: Client) -> Iterator[tuple[str, list[str]]]:
     row = Invoice.objects.filter(kind="invoice", status="issued").order_by("-total_minor")[0]
     cards = {
         "invoice": f"invoices/{row.pk}/",
+        "why": f"invoices/{row.pk}/lines/1/why/",
         "customer": f"customers/{row.customer_id}/",
         "next-bill": f"customers/{row.customer_id}/next-bill/",
         "story": f"customers/{row.customer_id}/story/",

@@ -19,7 +19,8 @@ _TAKE = """
     ON CONFLICT (name) DO UPDATE
     SET full_at = greatest(b.full_at, clock_timestamp()) + %(taken)s * interval '1 second'
     WHERE greatest(b.full_at, clock_timestamp()) + %(taken)s * interval '1 second'
-       <= clock_timestamp() + %(capacity)s * %(every)s * interval '1 second'"""
+       <= clock_timestamp() + %(capacity)s * %(every)s * interval '1 second'
+    RETURNING xmax = 0 AS is_new"""
 _WAIT = """
     SELECT extract(epoch FROM full_at - clock_timestamp()) + %(taken)s - %(capacity)s * %(every)s
     FROM platform_tokenbucket WHERE name = %(name)s"""
@@ -38,9 +39,10 @@ def take(name: str, *, capacity: int, every_s: float, count: int = 1) -> int:
         "name": name[:200], "capacity": capacity, "every": every_s, "taken": count * every_s
     }  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(_SWEEP)
         cursor.execute(_TAKE, values)
-        if cursor.rowcount:
+        if taken := cursor.fetchone():
+            if taken[0]:  # whoever adds a bucket takes away others that are full again
+                cursor.execute(_SWEEP)
             return 0
         cursor.execute(_WAIT, values)
         found = cursor.fetchone()

@@ -241,8 +241,8 @@ def sole_owners(
     missing = {UUID(str(one.first["customer"])) for one in theirs} - set(currencies)
     if missing:
         currencies |= {key: one.currency for key, one in parties.customers_by_id(missing).items()}
-    unread = [one.id for one in theirs if str(one.id) not in known]
-    contracts = {**known, **{c.id: c for c in subscriptions.contracts(unread, currencies)}}
+    unread = [one for one in theirs if str(one.id) not in known]
+    contracts = {**known, **{c.id: c for c in subscriptions.contracts_of(unread, currencies)}}
     having: dict[tuple[UUID, str], list[str]] = defaultdict(list)
     for info in theirs:
         for meter in meters_read(contracts[str(info.id)], catalogue):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 
 from kvit.catalog import queries as catalog
 from kvit.core.catalogue import Catalogue
@@ -17,6 +17,7 @@ from kvit.metering import queries as metering
 from kvit.metering.queries import Key
 from kvit.metering.rows import EARLIEST
 from kvit.parties import queries as parties
+from kvit.platform.reading import reading
 from kvit.platform.tenancy import current_tenant_id
 from kvit.rating._load import sole_owners
 from kvit.rating.models import RatedPeriod
@@ -44,7 +45,7 @@ def waiting_events(until: datetime, held: Iterable[str] = ()) -> int:
     return waiting_usage(until, held)[0]
 
 
-@transaction.atomic
+@reading()
 def waiting_usage(until: datetime, held: Iterable[str] = ()) -> tuple[int, list[Untaken]]:
     """Count the events before `until` that wait: nobody takes them, no price asks for them, or a
     fault holds them. Name those whose codes tell nobody why they wait.
@@ -58,7 +59,7 @@ def waiting_usage(until: datetime, held: Iterable[str] = ()) -> tuple[int, list[
     return count + _unpriced(until) + _on_hold(held, until), [*_ambiguous(nobody), *outside]
 
 
-@transaction.atomic
+@reading()
 def keys_nobody_takes(until: datetime) -> list[Key]:
     """Return the usage before `until` whose meter, subscription or customer nobody knows."""
     return nobodys_keys(suspects(until), until)

@@ -3,12 +3,11 @@
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from django.db import transaction
-
 from kvit.catalog import queries as catalog
 from kvit.metering.queries import Key
 from kvit.metering.rows import LATEST
 from kvit.parties import queries as parties
+from kvit.platform.reading import reading
 from kvit.rating._waiting import Suspects, nobodys_keys, outside_keys, outside_spans, suspects
 from kvit.rating.models import RatedPeriod
 from kvit.rating.rows import Waiting
@@ -17,7 +16,7 @@ from kvit.subscriptions import queries as subscriptions
 _INSTANT = timedelta(microseconds=1)  # times are kept to it
 
 
-@transaction.atomic
+@reading()
 def waiting_by_reason(until: datetime = LATEST) -> list[Waiting]:
     """Return what of the stored usage before `until` waits, by reason.
 

@@ -24,7 +24,7 @@ from kvit.parties import queries as parties
 from kvit.platform.reading import reading
 from kvit.rating import _load, _pools
 from kvit.rating._fate import group_of
-from kvit.rating.queries import pins, siblings
+from kvit.rating.queries import stretch_pins
 from kvit.rating.rows import ChargePins, RatingRun, SellerTerms
 from kvit.subscriptions import queries as subscriptions
 
@@ -73,36 +73,31 @@ def explain(charge_id: UUID) -> Explained:
     Raises:
         ChargeUnknown: no charge has this id.
     """
-    found = pins([charge_id])
-    if not found:
+    known = stretch_pins(charge_id)
+    if not known:
         raise ChargeUnknown(str(charge_id))
-    pin = found[charge_id]
+    [pin] = [one for one in known if one.id == charge_id]
+    revisions = tuple(one for one in known if one.revision <= pin.revision)
     catalogue = catalog.catalogue(as_of=pin.catalogue_revision)
-    contract = _contract(pin)
-    known = pins(siblings(pin))
-    revisions = sorted(
-        (one for one in known.values() if one.revision <= pin.revision),
-        key=lambda one: one.revision,
-    )
+    info = subscriptions.by_ids([pin.subscription_id])[pin.subscription_id]
+    taker = UUID(str(info.first["customer"]))
+    customers = parties.customers_by_id({taker, info.customer_id})
+    currencies = {taker: customers[taker].currency}
+    terms = {info.id: pin.terms_number}
+    [contract] = subscriptions.contracts_of([info], currencies, known=terms)
     service = _service(contract, catalogue, pin)
     if service is None:
-        return Explained(pin, tuple(revisions), contract, catalogue, None, None, (), ())
-    measured = _measured(contract, service, catalogue, pin)
+        return Explained(pin, revisions, contract, catalogue, None, None, (), ())
+    run = _run(catalogue, pin)
+    usage = _load.usage_of([(contract, service)], {info.id: info}, customers, run)
+    measured = usage[contract.id, service.key]
     charges = _rate(contract, service, catalogue, measured, pin)
     chain = tuple(one for one in charges if _key(one) == pin.price_key)
     computed = next((one for one in chain if one.stretch.start == pin.starts_at), None)
     events = () if computed is None else events_of(computed, measured)
     return Explained(
-        pin, tuple(revisions), contract, catalogue, service, computed, chain, events, measured
+        pin, revisions, contract, catalogue, service, computed, chain, events, measured
     )
-
-
-def _contract(pin: ChargePins) -> Contract:
-    info = subscriptions.by_ids([pin.subscription_id])[pin.subscription_id]
-    taker = UUID(str(info.first["customer"]))
-    currency = parties.customers_by_id([taker])[taker].currency
-    known = {pin.subscription_id: pin.terms_number}
-    return subscriptions.contracts([pin.subscription_id], {taker: currency}, known=known)[0]
 
 
 def _service(contract: Contract, catalogue: Catalogue, pin: ChargePins) -> ServicePeriod | None:
@@ -118,14 +113,9 @@ def _service(contract: Contract, catalogue: Catalogue, pin: ChargePins) -> Servi
     )
 
 
-def _measured(
-    contract: Contract, service: ServicePeriod, catalogue: Catalogue, pin: ChargePins
-) -> Measured:
-    infos = subscriptions.by_ids([pin.subscription_id])
-    owners = {info.customer_id for info in infos.values()}
-    payers = parties.customers_by_id(owners)
+def _run(catalogue: Catalogue, pin: ChargePins) -> RatingRun:
     nobody = SellerTerms(pin.id, "", "net", "none")  # usage is read whoever sells
-    run = RatingRun(
+    return RatingRun(
         window=Period(pin.billed_in, add_months(pin.billed_in, 1)),
         clock=_clock(pin),
         now=pin.rated_at,
@@ -136,7 +126,6 @@ def _measured(
         sellers={},
         default_seller=nobody,
     )
-    return _load.usage_of([(contract, service)], infos, payers, run)[contract.id, service.key]
 
 
 def _clock(pin: ChargePins) -> datetime | None:

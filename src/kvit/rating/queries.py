@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import CharField, Count, Max, Min, Sum, Value
+from django.db.models import CharField, Count, Max, Min, Subquery, Sum, Value
 from django.db.models.functions import MD5, Cast, Concat
 
 from kvit.platform.paging import key_chunks
@@ -62,8 +62,8 @@ __all__ = [
     "rated_until",
     "recalculated",
     "sample",
-    "siblings",
     "stage_due",
+    "stretch_pins",
     "unbilled_before",
     "usual",
     "waiting_by_reason",
@@ -177,16 +177,12 @@ def payers_put_right(customer_ids: Iterable[UUID]) -> set[UUID]:
         return {key for (key,) in cursor.fetchall()}
 
 
-def siblings(pin: ChargePins) -> list[UUID]:
-    """Return the charges of the same stretch, whatever revision, in order of revision."""
-    rows = Charge.objects.filter(
-        subscription_id=pin.subscription_id,
-        price_key=pin.price_key,
-        period_start=pin.period_start,
-        starts_at=pin.starts_at,
-        customer_id=pin.customer_id,
-    )
-    return list(rows.order_by("revision").values_list("pk", flat=True))
+def stretch_pins(charge_id: UUID) -> list[ChargePins]:
+    """Return what all charges of the same stretch were computed from, in order of revision."""
+    asked = Charge.objects.filter(pk=charge_id)
+    same = ("subscription_id", "price_key", "period_start", "starts_at", "customer_id")
+    rows = Charge.objects.filter(**{name: Subquery(asked.values(name)) for name in same})
+    return [_pins(*values) for values in rows.order_by("revision").values_list(*_PINS)]
 
 
 def original_charges(infos: Iterable[ChargeInfo]) -> dict[UUID, list[UUID]]:

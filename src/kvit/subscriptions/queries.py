@@ -39,8 +39,9 @@ problems = _invariants.problems
 
 __all__ = [
     "SORTS", "STATES", "Asked", "Standing", "all_codes", "amended", "amendments_of_codes",
-    "asked_ids", "by_codes", "by_ids", "contracts", "count_alive", "count_on_plans",
-    "customer_shares", "due_chunks", "ever_of", "ever_paid_by_of", "ever_served", "listed",
+    "asked_ids", "by_codes", "by_ids", "contracts", "contracts_of", "count_alive",
+    "count_on_plans", "customer_shares", "due_chunks", "ever_of", "ever_paid_by_of",
+    "ever_served", "listed",
     "of_customers", "of_payers", "on_plans", "paying_ids", "plan_at", "plan_changes",
     "serving_since", "standing", "stated", "taken",
 ]  # fmt: skip
@@ -166,15 +167,25 @@ def contracts(
     rows = Subscription.objects.filter(pk__in=ids).order_by("pk")
     if lock:
         rows = rows.select_for_update(of=("self",))
+    return contracts_of([_info(row) for row in rows], currencies, known=known)
+
+
+def contracts_of(
+    infos: Sequence[SubscriptionInfo],
+    currencies: Mapping[UUID, str],
+    *,
+    known: Mapping[UUID, int] | None = None,
+) -> list[Contract]:
+    """Return the same of subscriptions that are read already, in their order."""
     changes: dict[UUID, list[Change]] = defaultdict(list)
-    subscriptions = list(rows)
-    told = Amendment.objects.filter(subscription_id__in=ids).order_by("subscription_id", "number")
-    for key, number, at, change, value in told.values_list(
+    changed = [one.id for one in infos if one.amendments]
+    told = Amendment.objects.filter(subscription_id__in=changed)
+    for key, number, at, change, value in told.order_by("subscription_id", "number").values_list(
         "subscription_id", "number", "at", "change", "value"
     ):
         if known is None or number <= known.get(key, number):
             changes[key].append(Change(number, at, change, value))
-    return [_contract(row, changes[row.pk], currencies, known) for row in subscriptions]
+    return [_contract(one, changes[one.id], currencies, known) for one in infos]
 
 
 def unamended(ids: Sequence[UUID], *, lock: bool = False) -> list[Unamended]:
@@ -234,23 +245,23 @@ def _alive(before: date, since: date | None) -> "QuerySet[Subscription]":
 
 
 def _contract(
-    row: Subscription,
+    one: SubscriptionInfo,
     changes: Sequence[Change],
     currencies: Mapping[UUID, str],
     known: Mapping[UUID, int] | None,
 ) -> Contract:
-    customer = UUID(str(row.first["customer"]))
+    customer = UUID(str(one.first["customer"]))
     spells = timeline(
-        start=row.starts_at,
-        end=row.ends_at,
-        first=first_terms(row.first, customer),
+        start=one.starts_at,
+        end=one.ends_at,
+        first=first_terms(one.first, customer),
         amendments=changes,
     )
-    number = row.amendments if known is None else known.get(row.pk, row.amendments)
+    number = one.amendments if known is None else known.get(one.id, one.amendments)
     return Contract(
-        id=str(row.pk),
-        code=row.code,
-        zone=row.zone,
+        id=str(one.id),
+        code=one.code,
+        zone=one.zone,
         currency=currencies[customer],
         spells=spells,
         milestones=milestones(changes),

@@ -126,14 +126,14 @@ class _Tree:
             raise NoSuchLine(len(info.lines))
         lines = [self.line(one) for one in chosen]
         checks = self.checks()
-        customer = parties.customers_by_id([info.customer_id])[info.customer_id]
+        customer = parties.payers([info.customer_id])[info.customer_id]
         return {
             "number": info.number,
             "id": str(info.id),
             "kind": info.kind,
             "tenant": self.found.tenant.row.code,
             "seller": self.found.seller,
-            "customer": customer.row.code,
+            "customer": customer.code,
             "issued_on": info.issued_on.isoformat() if info.issued_on else None,
             "currency": info.currency,
             "vat_rounding": info.vat_rounding,

@@ -32,7 +32,7 @@ def line_why(request: HttpRequest, invoice: UUID, line: int) -> HttpResponse:
     [opened] = tree["lines"]
     [info] = [one for one in found.info.lines if one.position == line]
     return _level(
-        request, "line", invoice, line,
+        request, "line", found,
         line=opened, info=info, tree=tree, currency=found.info.currency,
         days_url=reverse("office:invoice-why-days", kwargs={"invoice": invoice, "line": line}),
         is_again="again" in request.GET,
@@ -43,7 +43,8 @@ def line_why(request: HttpRequest, invoice: UUID, line: int) -> HttpResponse:
       right="invoices.read")  # fmt: skip
 def days_why(request: HttpRequest, invoice: UUID, line: int) -> HttpResponse:
     """Level 2: the usage behind the line, by day."""
-    days = why.days_of(_charge(request, invoice, line))
+    document = _found(request, invoice, line)
+    days = why.days_of(_charge(document))
     chart = {
         "xAxis": {"type": "category", "data": [f"{row.day:%d.%m}" for row in days.rows]},
         "yAxis": {"type": "value"},
@@ -54,7 +55,7 @@ def days_why(request: HttpRequest, invoice: UUID, line: int) -> HttpResponse:
                      for row in days.rows],
         }],
     }  # fmt: skip
-    return _level(request, "days", invoice, line, days=days, chart=chart)
+    return _level(request, "days", document, days=days, chart=chart)
 
 
 @page("invoices/<uuid:invoice>/lines/<int:line>/why/days/<str:day>/", name="invoice-why-events",
@@ -65,15 +66,16 @@ def events_why(request: HttpRequest, invoice: UUID, line: int, day: str) -> Http
         wanted, skip = date.fromisoformat(day), int(request.GET.get("skip", "0"))
     except ValueError:
         raise Http404 from None
-    found = why.events_of(_charge(request, invoice, line), wanted, skip=max(0, skip))
-    return _level(request, "events", invoice, line, found=found, day=wanted)
+    document = _found(request, invoice, line)
+    found = why.events_of(_charge(document), wanted, skip=max(0, skip))
+    return _level(request, "events", document, found=found, day=wanted)
 
 
 @page("invoices/<uuid:invoice>/lines/<int:line>/why/export/", name="invoice-why-export",
       right="invoices.read")  # fmt: skip
 def export_why(request: HttpRequest, invoice: UUID, line: int) -> HttpResponseBase:
     """Every event behind the line: what the sum was measured from."""
-    found = explain(_charge(request, invoice, line))
+    found = explain(_charge(_found(request, invoice, line)))
     heads = (_("Time"), _("Event"), _("Value"), _("Dimensions"))
     rows = (
         (
@@ -91,13 +93,13 @@ def export_why(request: HttpRequest, invoice: UUID, line: int) -> HttpResponseBa
       right="invoices.read")  # fmt: skip
 def record_why(request: HttpRequest, invoice: UUID, line: int) -> HttpResponse:
     """Level 4: one event as it came."""
-    _found(request, invoice, line)
+    document = _found(request, invoice, line)
     source, event_id = request.GET.get("source", ""), request.GET.get("event", "")
     views = why.record_of(source, event_id)
     if not views:
         raise Http404
     day = request.GET.get("day", "")
-    return _level(request, "record", invoice, line, views=views, day=_day(day), event_id=event_id)
+    return _level(request, "record", document, views=views, day=_day(day), event_id=event_id)
 
 
 def _found(request: HttpRequest, invoice: UUID, line: int) -> explaining.Found:
@@ -107,12 +109,11 @@ def _found(request: HttpRequest, invoice: UUID, line: int) -> explaining.Found:
     return explaining.Found(request.principal.tenant, "", infos[0], line)
 
 
-def _charge(request: HttpRequest, invoice: UUID, line: int) -> UUID:
-    _found(request, invoice, line)
-    charge = why.charge_of_line(invoice, line)
-    if charge is None:
+def _charge(found: explaining.Found) -> UUID:
+    [line] = [one for one in found.info.lines if one.position == found.line]
+    if line.charge_id is None:
         raise Http404
-    return charge
+    return line.charge_id
 
 
 def _day(text: str) -> date | None:
@@ -123,9 +124,9 @@ def _day(text: str) -> date | None:
 
 
 def _level(
-    request: HttpRequest, level: str, invoice: UUID, position: int, **context: Any
+    request: HttpRequest, level: str, document: explaining.Found, **context: Any
 ) -> HttpResponse:
-    here = {"invoice": invoice, "line": position}
+    here = {"invoice": document.info.id, "line": document.line}
     crumbs = [(_("Line"), reverse("office:invoice-why", kwargs=here))]
     if level in ("days", "events", "record"):
         crumbs.append((_("By day"), reverse("office:invoice-why-days", kwargs=here)))
@@ -137,7 +138,6 @@ def _level(
         crumbs.append((_("Record"), ""))
     is_drawer = request.headers.get("HX-Target") == "drawer"
     template = "office/why/drawer.html" if is_drawer else "office/why/page.html"
-    info = queries.rows_of([invoice])[invoice]
     return render(
         request,
         template,
@@ -145,8 +145,8 @@ def _level(
             **context,
             "level": f"office/why/{level}.html",
             "crumbs": crumbs,
-            "invoice": info,
-            "position": position,
+            "invoice": document.info,
+            "position": document.line,
             "is_drawer": is_drawer,
         },
     )
