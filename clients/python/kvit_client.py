@@ -1658,6 +1658,13 @@ KeyIn = TypedDict("KeyIn", {
 })
 
 
+KeyChangeIn = TypedDict("KeyChangeIn", {
+    'name': 'str',
+    'rights': 'list[str]',
+    'reason': 'NotRequired[str]',
+})
+
+
 RotateIn = TypedDict("RotateIn", {
     'overlap_hours': 'NotRequired[int]',
     'reason': 'NotRequired[str]',
@@ -2497,6 +2504,10 @@ class Kvit(Caller):
     def read_key(self, key_id: str) -> KeyOut:
         """Read key."""
         return self.call("GET", f"/api/v1/keys/{_part(key_id)}")
+
+    def change_key(self, key_id: str, body: KeyChangeIn, *, once: str | None = None, if_match: str | None = None) -> KeyOut:
+        """Change key."""
+        return self.call("PUT", f"/api/v1/keys/{_part(key_id)}", body=body, once=once, if_match=if_match)
 
     def rotate_key(self, key_id: str, body: RotateIn, *, once: str | None = None, if_match: str | None = None) -> NewKeyOut:
         """Rotate key."""

@@ -1197,6 +1197,11 @@ export interface KeyIn {
   "certificate"?: string;
   "reason"?: string;
 }
+export interface KeyChangeIn {
+  "name": string;
+  "rights": Array<string>;
+  "reason"?: string;
+}
 export interface RotateIn {
   "overlap_hours"?: number;
   "reason"?: string;
@@ -1743,6 +1748,8 @@ export class Kvit extends Caller {
   createKey(body: KeyIn, options?: Options): Promise<NewKeyOut>;
   /** Read key. */
   readKey(key_id: string, options?: Options): Promise<KeyOut>;
+  /** Change key. */
+  changeKey(key_id: string, body: KeyChangeIn, options?: Options): Promise<KeyOut>;
   /** Rotate key. */
   rotateKey(key_id: string, body: RotateIn, options?: Options): Promise<NewKeyOut>;
   /** Revoke key. */

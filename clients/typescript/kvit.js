@@ -477,6 +477,10 @@ export class Kvit extends Caller {
   readKey(key_id, options = {}) {
     return this.call("GET", `/api/v1/keys/${part(key_id)}`, [], { ...options });
   }
+  /** Change key. */
+  changeKey(key_id, body, options = {}) {
+    return this.call("PUT", `/api/v1/keys/${part(key_id)}`, [], { ...options, body });
+  }
   /** Rotate key. */
   rotateKey(key_id, body, options = {}) {
     return this.call("POST", `/api/v1/keys/${part(key_id)}/rotate`, [], { ...options, body });

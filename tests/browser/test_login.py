@@ -124,3 +124,8 @@ def test_a_session_that_ends_in_mid_form_takes_nothing_of_what_was_typed(
     page.get_by_text("Введённое до входа на месте").wait_for()
     page.goto("/office/customers/new/")
     assert page.input_value("[name=name]") == ""
+    page.fill("[name=name]", "ООО «Старая метка»")
+    page.context.clear_cookies(name="csrftoken")  # as of who has logged in anew elsewhere
+    page.locator("main form button.btn-primary").last.click()
+    page.get_by_text("Форма открыта до нового входа").wait_for()
+    assert page.input_value("[name=name]") == "ООО «Старая метка»"

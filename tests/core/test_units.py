@@ -31,13 +31,15 @@ def test_an_english_unit_has_two_forms() -> None:
 @pytest.mark.parametrize(
     ("unit", "said"),
     [("минута", "минуту"), ("вызов", "вызов"), ("пользователь", "пользователя"), ("ГБ", "ГБ"),
-     ("неделя", "неделю"), ("миля, мили, миль", "милю"), ("call, calls", "call")],
+     ("неделя", "неделю"), ("паллета", "паллету"), ("человек", "человека"),
+     ("миля, мили, миль", "милю"), ("call, calls", "call")],
 )  # fmt: skip
 def test_a_price_is_for_one(unit: str, said: str) -> None:
     assert per_unit(unit) == said
 
 
 def test_a_price_is_for_many() -> None:
+    assert [unit_after(n, "паллета") for n in (1, 2, 5)] == ["паллета", "паллеты", "паллет"]
     assert [of_units(n, "минута") for n in (1, 2, 21, 1000)] == [
         "минуту",
         "минуты",

@@ -1,8 +1,10 @@
 """The one door: nobody gets in by one factor, into another company, or past a right."""
 
 import pytest
+from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from kvit.parties.models import Customer
 from kvit.parties.rows import Tenant
 from kvit.parties.services import remove_member
 from kvit.platform.models import AuditRow
@@ -21,6 +23,27 @@ def test_a_stranger_is_sent_to_the_login_and_comes_back(office: Office) -> None:
     assert (answer.status_code, answer["Location"]) == (
         302, "/account/login/?next=%2Foffice%2F%3Fx%3D1",
     )  # fmt: skip
+
+
+def test_a_form_older_than_the_session_is_opened_anew_with_a_word(office: Office) -> None:
+    """Its mark went with the session: what was typed waits in the browser, nothing is changed."""
+    place = "/office/customers/new/"
+    sent = {"referer": f"http://testserver{place}", "host": "testserver"}
+    strict = Client(enforce_csrf_checks=True, headers=sent)
+    answer = strict.post(place, {"name": "ООО «Дельта»"})
+    assert (answer.status_code, answer["Location"]) == (
+        302, "/account/login/?next=%2Foffice%2Fcustomers%2Fnew%2F",
+    )  # fmt: skip
+    strict.cookies = office("accountant").cookies
+    answer = strict.post(place, {"name": "ООО «Дельта»"})
+    assert (answer.status_code, answer["Location"]) == (302, place)
+    page = strict.get(place).content.decode()
+    assert "data-gives-back" in page
+    assert "Форма открыта до нового входа. Ничего не изменилось" in page
+    assert not Customer.objects.exists()
+    fragment = strict.post(place, {"name": "x"}, headers={"hx-request": "true"})
+    elsewhere = strict.post(place, {"name": "x"}, headers={"referer": "https://evil.example/"})
+    assert (fragment.status_code, elsewhere.status_code) == (403, 403)
 
 
 def test_a_password_alone_leads_to_the_second_factor(office: Office) -> None:

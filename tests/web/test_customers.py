@@ -106,6 +106,35 @@ def test_a_customer_is_made_and_a_second_of_its_inn_is_refused_with_a_door(
     assert parties.customers_by_code(["r2", "r3"]) == {}
 
 
+def test_all_that_is_wrong_with_a_customer_is_told_at_once_each_at_its_field(
+    office: Office,
+) -> None:
+    client = office("support")
+    client.post("/office/customers/new/", NEW)
+    wrong = NEW | {
+        "inn": "7707083894", "kpp": "77", "bik": "1", "zone": "Mars/Olympus", "currency": "XXA",
+        "payer": "nobody",
+    }  # fmt: skip
+    answer = client.post("/office/customers/new/", wrong)
+    assert answer.status_code == 422
+    assert set(answer.context["form"].errors) == {
+        "code", "inn", "kpp", "bik", "zone", "currency", "payer",
+    }  # fmt: skip
+    answer = client.post("/office/customers/new/", wrong | {"name": "", "email": "вася"})
+    assert set(answer.context["form"].errors) == {
+        "name", "email", "code", "inn", "kpp", "bik", "zone", "currency", "payer",
+    }  # fmt: skip
+    made = parties.customers_by_code(["romashka"])["romashka"]
+    edited = {key: value for key, value in wrong.items() if key != "code"}
+    answer = client.post(
+        f"/office/customers/{made.id}/edit/", edited | {"seen": revision_of(made.row)}
+    )
+    assert set(answer.context["form"].errors) == {
+        "inn", "kpp", "bik", "zone", "currency", "payer",
+    }  # fmt: skip
+    assert parties.customers_by_code(["romashka"]) == {"romashka": made}
+
+
 def test_a_change_made_meanwhile_is_shown_beside_ones_own(office: Office) -> None:
     client = office("support")
     client.post("/office/customers/new/", NEW)

@@ -148,6 +148,42 @@ def test_a_key_is_shown_once_rotated_and_revoked(office: Office) -> None:
     assert "Отозван" in page
 
 
+def test_a_key_gets_another_name_and_other_rights_and_keeps_its_secrets(office: Office) -> None:
+    owner = office("owner")
+    owner.post("/office/settings/keys/new/", {"name": "CRM", "rights": ["invoices.read"]})
+    key = ApiKey.objects.get()
+    place = f"/office/settings/keys/{key.pk}/change/"
+    assert owner.post(place, {"name": "CRM", "rights": ["nobody.has"]}).status_code == 422
+    assert owner.post(place, {"name": "CRM", "rights": []}).status_code == 422
+    assert ApiKey.objects.get() == key
+    wanted = {"name": "CRM Север", "rights": ["runs.read", "invoices.read"]}
+    assert owner.post(place, wanted).status_code == 302
+    changed = ApiKey.objects.get()
+    assert (changed.name, changed.rights) == ("CRM Север", ["invoices.read", "runs.read"])
+    assert (changed.digest, changed.prefix) == (key.digest, key.prefix)
+    row = AuditRow.objects.get(action="api_key.changed")
+    assert (row.before["name"], row.after["rights"]) == ("CRM", ["invoices.read", "runs.read"])
+    page = owner.get(f"/office/settings/keys/{key.pk}/").content.decode()
+    assert page.count(" checked") == 2
+    assert "CRM Север" in page
+    unknown = "01a22345-d5b0-777c-9fa2-f15e9f4bf33a"
+    assert owner.get(f"/office/settings/keys/{unknown}/").status_code == 404
+
+
+def test_who_changes_a_key_adds_no_right_beyond_their_own(office: Office) -> None:
+    office("owner").post(
+        "/office/settings/keys/new/", {"name": "CRM", "rights": ["invoices.approve"]}
+    )
+    key = ApiKey.objects.get()
+    officer = office("security_officer", extra={"keys.write"}, without={"invoices.approve"})
+    place = f"/office/settings/keys/{key.pk}/change/"
+    kept = {"name": "CRM", "rights": ["invoices.approve"]}
+    assert officer.post(place, kept | {"rights": ["invoices.correct"]}).status_code == 422
+    assert ApiKey.objects.get().rights == ["invoices.approve"]
+    assert officer.post(place, kept | {"name": "CRM 2"}).status_code == 302
+    assert (ApiKey.objects.get().name, ApiKey.objects.get().rights) == ("CRM 2", kept["rights"])
+
+
 def test_a_sensitive_act_asks_who_it_is_and_changes_nothing(office: Office) -> None:
     owner = office("owner", ago_s=3600)
     answer = owner.post(

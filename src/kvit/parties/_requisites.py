@@ -9,7 +9,7 @@ from kvit.parties.rows import CustomerRow, SellerRow
 
 
 class WrongRequisite(ValueError):
-    """The first field that cannot be right, and why: a key of `core.requisites.WORDS`."""
+    """A field that cannot be right, and why: a key of `core.requisites.WORDS`."""
 
     def __init__(self, field: str, code: str) -> None:
         super().__init__(code)
@@ -21,8 +21,16 @@ def cleaned(row: CustomerRow | SellerRow) -> dict[str, Any]:
     """Return the requisites that were given, without blanks.
 
     Raises:
-        WrongRequisite: one of them cannot be right.
+        WrongRequisite: the first of them that cannot be right.
     """
+    found, wrong = looked_at(row)
+    for error in wrong:
+        raise error
+    return found
+
+
+def looked_at(row: CustomerRow | SellerRow) -> tuple[dict[str, Any], list[WrongRequisite]]:
+    """Return the requisites that can be right, without blanks, and what is wrong with others."""
     checks: dict[str, Callable[[str], str]] = {
         "inn": requisites.check_inn,
         "kpp": requisites.check_kpp,
@@ -31,11 +39,11 @@ def cleaned(row: CustomerRow | SellerRow) -> dict[str, Any]:
         "account": lambda value: requisites.check_account(value, row.bik),
         "correspondent": lambda value: requisites.check_correspondent(value, row.bik),
     }
-    found = {}
+    found, wrong = {}, []
     for name, check in checks.items():
         if value := getattr(row, name):
             try:
                 found[name] = check(value)
             except BadRequisite as error:
-                raise WrongRequisite(name, error.code) from None
-    return found
+                wrong.append(WrongRequisite(name, error.code))
+    return found, wrong

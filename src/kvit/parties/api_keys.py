@@ -161,6 +161,45 @@ def rotate_key(
 
 
 @transaction.atomic
+def change_key(
+    key_id: UUID,
+    *,
+    name: str,
+    rights: Sequence[str],
+    granter: frozenset[str],
+    seen: Seen = None,
+    actor: str,
+    now: datetime,
+    reason: str = "",
+) -> ApiKeyRow:
+    """Give a key another name or other rights, from the next request on; its secrets stay.
+
+    Args:
+        granter: the rights of who changes it: only what the key has not may be beyond them.
+
+    Raises:
+        KeyNotFound: no such key. KeyRefused: it is revoked, or a right is unknown or beyond the
+            asker's own.
+        Stale: it was changed, rotated or revoked since it was seen.
+    """
+    old = _lock(key_id)
+    refuse_stale(standing_of(_row(old)), seen, of=("parties.api_key", str(old.pk)))
+    if old.revoked_at is not None:
+        raise KeyRefused("key_revoked", shown=old.prefix)
+    wanted = tuple(sorted(set(rights)))
+    _check_rights(wanted, granter.union(old.rights))
+    before = _image(_row(old))
+    old.name, old.rights = name, list(wanted)
+    row = _row(old)
+    if _image(row) != before:
+        models.ApiKey.objects.filter(pk=old.pk).update(name=name, rights=list(wanted))
+        events.tell_keys_changed(current_tenant_id())
+        _record("api_key.changed", row, actor=actor, now=now, reason=reason, before=before,
+                after=_image(row))  # fmt: skip
+    return row
+
+
+@transaction.atomic
 def revoke_key(
     key_id: UUID, *, seen: Seen = None, actor: str, now: datetime, reason: str = ""
 ) -> ApiKeyRow:

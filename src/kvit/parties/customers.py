@@ -1,6 +1,6 @@
 """Writing customers: payers are settled and personal data is kept out of the audit rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -63,7 +63,8 @@ def apply_customers(
         CustomerRefused, CodeTwice: see their words; nothing was changed.
     """
     for row in rows:
-        _check_names(row)
+        for fault in wrong_names(row):
+            raise fault
     present = coded.lock(KIND, rows)
     steps = coded.plan(KIND, rows, present)
     ids = _payer_ids(rows) | {code: found.id for code, found in present.items()}
@@ -94,18 +95,28 @@ def apply_customers(
     return changes
 
 
-def _check_names(row: CustomerRow) -> None:
+def wrong_names(row: CustomerRow) -> Iterator[CustomerRefused]:
+    """Yield why a zone, a currency or a payer cannot be, whoever else there is."""
     try:
         if row.zone:
             zone_of(row.zone)
+    except UnknownZone:
+        yield CustomerRefused("zone_unknown", zone=row.zone, code=row.code)
+    try:
         if row.currency:
             exponent(row.currency)
-    except UnknownZone:
-        raise CustomerRefused("zone_unknown", zone=row.zone, code=row.code) from None
     except UnknownCurrency:
-        raise CustomerRefused("currency_unknown", currency=row.currency, code=row.code) from None
-    if row.payer == row.code:
-        raise CustomerRefused("payer_is_self", code=row.code)
+        yield CustomerRefused("currency_unknown", currency=row.currency, code=row.code)
+    if row.payer and row.payer == row.code:
+        yield CustomerRefused("payer_is_self", code=row.code)
+
+
+def wrong_payer(row: CustomerRow) -> Iterator[CustomerRefused]:
+    """Yield why the payer of this customer alone cannot be."""
+    try:
+        _check_payers([row], _payer_ids([row]))
+    except CustomerRefused as error:
+        yield error
 
 
 def _payer_ids(rows: Sequence[CustomerRow]) -> dict[str, UUID]:

@@ -5,6 +5,7 @@ seen = revision_of(row)                      # what the form was filled with
 change_customer(code, row, seen=seen, …)     # refused if it stands otherwise by now
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -15,8 +16,8 @@ from kvit.core import requisites
 from kvit.core.wording import Words
 from kvit.parties import models
 from kvit.parties._listing import of_inn
-from kvit.parties._requisites import WrongRequisite, cleaned
-from kvit.parties.customers import CustomerRefused, apply_customers
+from kvit.parties._requisites import cleaned, looked_at
+from kvit.parties.customers import CustomerRefused, apply_customers, wrong_names, wrong_payer
 from kvit.parties.queries import branches, customers_by_code, in_clear, reach
 from kvit.parties.rows import Customer, CustomerRow, Note
 from kvit.platform import audit
@@ -75,12 +76,8 @@ def create_customer(row: CustomerRow, *, actor: str, now: datetime, reason: str 
         CustomerRefused: payer, zone or currency are not known.
     """
     row = checked(row)
-    standing = customers_by_code([row.code]).get(row.code)
-    if standing is not None:
-        raise CustomerNotTaken(
-            "customer_exists", field="code", code=row.code, name=standing.row.name
-        )
-    _refuse_taken_inn(row, besides=None)
+    for fault in (*_taken_code(row, None), *_taken_inn(row, None)):
+        raise fault
     apply_customers([row], actor=actor, now=now, reason=reason)
     return customers_by_code([row.code])[row.code]
 
@@ -106,7 +103,8 @@ def change_customer(
     refuse_stale(standing.row, seen, of=("parties.customer", str(standing.id)))
     row = checked(replace(row, code=code))
     if (row.inn, row.kpp) != (standing.row.inn, standing.row.kpp):
-        _refuse_taken_inn(row, besides=standing.id)
+        for fault in _taken_inn(row, standing.id):
+            raise fault
     done = apply_customers([row], actor=actor, now=now, reason=reason)
     return bool(done.changed)
 
@@ -141,42 +139,67 @@ def checked(row: CustomerRow) -> CustomerRow:
     Raises:
         CustomerNotTaken: the first field that cannot be right.
     """
+    for fault in _wrong(row):
+        raise fault
+    return replace(row, name=row.name.strip(), **cleaned(row))
+
+
+def faults_of(row: CustomerRow, *, besides: UUID | None) -> list[Failure]:
+    """Return every reason for which a customer cannot be made, or changed, into this one: a form
+    tells them at once.
+
+    Args:
+        besides: the customer that is changed; None where one is made.
+    """
+    found: list[Failure] = [*_wrong(row), *wrong_names(row)]
+    if row.payer != row.code:
+        found += wrong_payer(row)
+    row = replace(row, **looked_at(row)[0])
+    return [*found, *_taken_code(row, besides), *_taken_inn(row, besides)]
+
+
+def _wrong(row: CustomerRow) -> Iterator[CustomerNotTaken]:
     if not row.name.strip():
-        raise CustomerNotTaken("customer_name_missing", field="name")
+        yield CustomerNotTaken("customer_name_missing", field="name")
     if row.kpp and row.kind != "company":
-        raise CustomerNotTaken("customer_kpp_of_person", field="kpp")
+        yield CustomerNotTaken("customer_kpp_of_person", field="kpp")
     if row.branch and row.branch not in (known := branches()):
-        raise CustomerNotTaken(
+        yield CustomerNotTaken(
             "customer_branch_unknown", field="branch", branch=row.branch, known=", ".join(known)
         )
     if (own := reach()) and row.branch not in own:
-        raise CustomerNotTaken(
+        yield CustomerNotTaken(
             "customer_branch_not_yours", field="branch", own=", ".join(sorted(own))
         )
     if (row.account or row.correspondent) and not row.bik:
-        raise CustomerNotTaken("customer_bik_missing", field="bik")
-    try:
-        clean = cleaned(row)
-    except WrongRequisite as error:
-        raise CustomerNotTaken(error.code, field=error.field) from None
+        yield CustomerNotTaken("customer_bik_missing", field="bik")
+    clean, wrong = looked_at(row)
+    yield from (CustomerNotTaken(error.code, field=error.field) for error in wrong)
     if clean.get("inn") and len(clean["inn"]) != KINDS[row.kind]:
-        raise CustomerNotTaken("inn_shape", field="inn")
-    return replace(row, name=row.name.strip(), **clean)
+        yield CustomerNotTaken("inn_shape", field="inn")
 
 
-def _refuse_taken_inn(row: CustomerRow, *, besides: UUID | None) -> None:
+def _taken_code(row: CustomerRow, besides: UUID | None) -> Iterator[CustomerNotTaken]:
+    standing = customers_by_code([row.code]).get(row.code)
+    if standing is not None and standing.id != besides:
+        yield CustomerNotTaken(
+            "customer_exists", field="code", code=row.code, name=standing.row.name
+        )
+
+
+def _taken_inn(row: CustomerRow, besides: UUID | None) -> Iterator[CustomerNotTaken]:
     """One ИНН is one customer, unless the КПП tells two divisions of a company apart."""
     if not row.inn:
         return
     for key, code, kpp in of_inn(row.inn, besides=besides):
         if not (kpp and row.kpp and kpp != row.kpp):
             name = customers_by_code([code])[code].row.name  # as whoever asks may see it
-            raise CustomerNotTaken(
+            yield CustomerNotTaken(
                 "customer_inn_taken", field="inn", inn=row.inn, name=name, other=code, customer=key
             )
 
 
 __all__ = [
     "KINDS", "CustomerNotTaken", "CustomerRefused", "add_note", "change_customer", "checked",
-    "create_customer",
+    "create_customer", "faults_of",
 ]  # fmt: skip

@@ -20,6 +20,7 @@ from kvit.parties.api_keys import (
     KeyNotFound,
     KeyRefused,
     NewKey,
+    change_key,
     create_key,
     note_use,
     revoke_key,
@@ -53,6 +54,7 @@ from kvit.parties.one_customer import (
     add_note,
     change_customer,
     create_customer,
+    faults_of,
 )
 from kvit.parties.rows import BranchRow, Changes, SellerRow, Tenant, TenantRow
 from kvit.parties.staff import (
@@ -89,6 +91,7 @@ __all__ = [
     "apply_customers",
     "apply_sellers",
     "change_customer",
+    "change_key",
     "change_role",
     "change_tenant",
     "change_view",
@@ -96,6 +99,7 @@ __all__ = [
     "create_customer",
     "create_key",
     "create_tenant",
+    "faults_of",
     "grant",
     "invite",
     "note_device",

@@ -39,7 +39,8 @@ from kvit.web.login.arrivals import address_of, origin_of
 from kvit.web.login.sessions import SessionStore
 from kvit.web.principal import Principal
 
-API = "/api/"
+API, OFFICE = "/api/", "/office/"
+TYPED = "typed"  # a message beside a form into which the browser puts what was typed
 PERSONAL = "personal.read"
 # A paper and a form show a person's data in clear or not at all: masked ones would be kept.
 IN_CLEAR = frozenset(
@@ -268,6 +269,22 @@ def ask_again(request: HttpRequest) -> HttpResponseBase:
         text = _("Prove that it is you, then send it again. Nothing was changed yet.")
         messages.info(request, text)
     return _sent(request, reverse("mfa_reauthenticate"))
+
+
+def forged(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """A form without the mark of this session: somebody has logged in or out since it was opened,
+    or another site sent it. One of the office is opened anew, with what was typed."""
+    if request.path_info.startswith(OFFICE):
+        if not request.user.is_authenticated:
+            return _sent(request, reverse("account_login"))
+        back = refusals.form_of(request)
+        if back and request.headers.get("HX-Request") != "true":
+            text = _("The form was opened before you logged in anew. Nothing was changed: look it"
+                     " over and send it again.")  # fmt: skip
+            messages.info(request, text, extra_tags=TYPED)
+            return HttpResponseRedirect(back)
+    text = _("The form is out of date: open the page anew and send it again. Nothing was changed.")
+    return refusals.refused(request, text, status=403, title=_("Not accepted"))
 
 
 def _sent(request: HttpRequest, to: str) -> HttpResponseBase:

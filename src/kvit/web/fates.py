@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from kvit.catalog import queries as catalog
 from kvit.core.periods import Period
 from kvit.core.wording import Words, money_text, period_text, say
 from kvit.integrations.port import Fault, Place
@@ -266,7 +267,8 @@ def _way(view: EventView, fate: EventFate, lang: str) -> tuple[list[Step], str]:
 
     if fate.reason == "unknown_meter":
         return [stop("meter")], fate.reason
-    steps = [step("meter", view.meter, "meter", view.meter)]
+    meter = catalog.meters().get(view.meter)
+    steps = [step("meter", (meter.name if meter else "") or view.meter, "meter", view.meter)]
     if not fate.subscription:
         return [*steps, stop("subscription")], fate.reason
     if fate.reason == "usage_outside":

@@ -2,11 +2,11 @@
 
 import re
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 _THOUSANDS = re.compile(r"[-\N{MINUS SIGN}]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?")
@@ -59,6 +59,9 @@ class DateField(forms.DateField):
 
     widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
     input_formats = ("%Y-%m-%d", "%d.%m.%Y")
+    default_error_messages: ClassVar = {
+        "invalid": gettext_lazy("There is no such day. Write it like 22.11.2026."),
+    }
 
     def validate(self, value: Any) -> None:
         """Refuse years that no calendar of ours reaches."""
@@ -69,6 +72,10 @@ class DateField(forms.DateField):
 
 class SumField(forms.DecimalField):
     """A sum as people write it: 50 000,00 with spaces of any kind between the thousands."""
+
+    default_error_messages: ClassVar = {
+        "invalid": gettext_lazy("This is no number. Write it like 1250.50."),
+    }
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(localize=True, **kwargs)

@@ -8,6 +8,7 @@ from kvit.core.money import UnknownCurrency, exponent
 from kvit.core.wording import Words, money_text, say
 
 ACTIONS: Words = {
+    "api_key.changed": ("Ключ API изменён", "API key changed"),
     "api_key.created": ("Ключ API выпущен", "API key made"),
     "api_key.revoked": ("Ключ API отозван", "API key revoked"),
     "api_key.rotated": ("Ключ API сменён", "API key rotated"),

@@ -58,13 +58,13 @@ def refused(
     request: HttpRequest, text: str, *, code: str = "", status: int = 422, title: str = ""
 ) -> HttpResponse:
     """Say why something was not done. htmx shows it where the form is, others as a page."""
-    words = {"text": text, "code": code, "title": title or _("Not done"), "back": _form_of(request)}
+    words = {"text": text, "code": code, "title": title or _("Not done"), "back": form_of(request)}
     is_fragment = request.headers.get("HX-Request") == "true"
     template = "parts/refused.html" if is_fragment else "refused.html"
     return render(request, template, words, status=status)
 
 
-def _form_of(request: HttpRequest) -> str:
+def form_of(request: HttpRequest) -> str:
     """Return the page of ours that the refused form was on; empty where there was none."""
     try:
         parts = urlsplit(request.headers.get("Referer", "")[:2000])
@@ -103,12 +103,6 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """There is no such page, or it is somebody else's: both look alike."""
     text = _("There is no such page, or it belongs to another company. Check the address.")
     return refused(request, text, status=404, title=_("Not found"))
-
-
-def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The form does not carry the mark of this session."""
-    text = _("The form is out of date: open the page anew and send it again. Nothing was changed.")
-    return refused(request, text, status=403, title=_("Not accepted"))
 
 
 def broken(request: HttpRequest, error: BaseException | None = None) -> HttpResponse:

@@ -113,7 +113,7 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_ENGINE = "kvit.web.login.sessions"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
-CSRF_FAILURE_VIEW = "kvit.web.refusals.forged"
+CSRF_FAILURE_VIEW = "kvit.web.access.forged"
 
 # --- login: what django-allauth does here; the pages are in kvit.web.login.urls ---
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]

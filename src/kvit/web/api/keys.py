@@ -53,6 +53,14 @@ class KeyIn(Input):
     reason: Reason = ""
 
 
+class KeyChangeIn(Input):
+    """What the key is called and what it may do from now on."""
+
+    name: Text = Field(min_length=1, max_length=120, examples=["CRM"])
+    rights: list[Text] = Field(min_length=1, max_length=100, examples=[["invoices.read"]])
+    reason: Reason = ""
+
+
 class RotateIn(Input):
     """How long the old key opens beside the new one."""
 
@@ -95,6 +103,23 @@ def create_key(request: HttpRequest, body: KeyIn) -> NewKeyOut:
 def read_key(request: HttpRequest, key_id: UUID) -> KeyOut:
     """One key."""
     row = queries.key_by_id(key_id)
+    standing(request, api_keys.standing_of(row))
+    return _shown(row)
+
+
+@operation(router, "PUT", "/keys/{key_id}", right="keys.write", response=KeyOut, recent=True)
+def change_key(request: HttpRequest, key_id: UUID, body: KeyChangeIn) -> KeyOut:
+    """Its secrets stay. Who changes it adds no right beyond their own."""
+    row = parties.change_key(
+        key_id,
+        name=body.name,
+        rights=body.rights,
+        granter=request.principal.rights,
+        seen=seen(request),
+        actor=request.principal.actor,
+        now=datetime.now(UTC),
+        reason=body.reason,
+    )
     standing(request, api_keys.standing_of(row))
     return _shown(row)
 

@@ -95,6 +95,7 @@ RUSSIAN = {
     "list_keys": "Ключи API",
     "create_key": "Выпустить ключ",
     "read_key": "Ключ",
+    "change_key": "Изменить имя и права ключа",
     "rotate_key": "Заменить ключ",
     "revoke_key": "Отозвать ключ",
     "upload_usage_file": "Загрузить файл потребления",

@@ -1,11 +1,13 @@
 """A customer made and changed at a form: what is wrong is told at its field, nothing is lost."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,6 +19,7 @@ from kvit.parties import queries as parties
 from kvit.parties import services
 from kvit.parties.rows import CustomerRow
 from kvit.parties.services import CustomerNotTaken, CustomerRefused
+from kvit.platform.failures import Failure
 from kvit.platform.revisions import Stale, revision_of
 from kvit.web.forms import OfficeForm
 from kvit.web.office.customers import CUSTOMER_KINDS, find
@@ -79,25 +82,31 @@ class CustomerForm(OfficeForm):
             del self.fields["code"]
 
     def row(self, code: str) -> CustomerRow:
-        """Return what was filled in; spaces around it mean nothing."""
+        """Return what was filled in; spaces around it mean nothing. What cannot be read is left
+        out, and has its word already."""
         names = [field.name for field in fields(CustomerRow) if field.name != "code"]
-        return CustomerRow(code=code, **{name: self.cleaned_data[name] for name in names})
+        told = {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
+        return CustomerRow(code=code, **({"name": ""} | told))
 
 
 @action("customers/new/", name="customer-new", right="customers.write",
         operation="create_customer", form=True)  # fmt: skip
 def customer_new(request: HttpRequest) -> HttpResponse:
     form = CustomerForm(request.POST or None, is_new=True, initial={"kind": "company"})
-    if request.method == "POST" and form.is_valid():
+    if form.is_bound and not form.is_valid():
+        row = form.row(form.cleaned_data.get("code", ""))
+        _tell(form, services.faults_of(row, besides=None))
+    elif form.is_bound:
+        row = form.row(form.cleaned_data["code"])
         try:
             made = services.create_customer(
-                form.row(form.cleaned_data["code"]),
+                row,
                 actor=request.principal.actor,
                 now=request.now,
                 reason=form.cleaned_data["reason"],
             )
         except (CustomerNotTaken, CustomerRefused) as error:
-            _tell(form, error)
+            _tell(form, [error, *services.faults_of(row, besides=None)])
         else:
             messages.success(request, _("The customer is there. Connect a plan next."))
             return redirect("office:customer", customer=made.id)
@@ -110,11 +119,14 @@ def customer_edit(request: HttpRequest, customer: UUID) -> HttpResponse:
     found = find(request, customer)
     initial = asdict(found.row) | {"seen": revision_of(found.row)}
     form = CustomerForm(request.POST or None, is_new=False, initial=initial)
-    if request.method == "POST" and form.is_valid():
+    if form.is_bound and not form.is_valid():
+        _tell(form, services.faults_of(form.row(found.row.code), besides=found.id))
+    elif form.is_bound:
+        row = form.row(found.row.code)
         try:
             changed = services.change_customer(
                 found.row.code,
-                form.row(found.row.code),
+                row,
                 seen=form.cleaned_data["seen"],
                 actor=request.principal.actor,
                 now=request.now,
@@ -123,7 +135,7 @@ def customer_edit(request: HttpRequest, customer: UUID) -> HttpResponse:
         except Stale as error:
             return _compared(request, form, found.id, error)
         except (CustomerNotTaken, CustomerRefused) as error:
-            _tell(form, error)
+            _tell(form, [error, *services.faults_of(row, besides=found.id)])
         else:
             said = _("Changed. Issued documents stay as they are.") if changed else (
                 _("Nothing was changed: everything stands as you left it."))  # fmt: skip
@@ -132,14 +144,18 @@ def customer_edit(request: HttpRequest, customer: UUID) -> HttpResponse:
     return _shown(request, form, found.id)
 
 
-def _tell(form: CustomerForm, error: CustomerNotTaken | CustomerRefused) -> None:
-    """Put a refusal at its field, with a door to the customer it speaks of."""
-    name = str(error.params.get("field") or _FIELDS.get(error.code, ""))
-    text: Any = error.text(lang())
-    if "customer" in error.params:
-        address = reverse("office:customer", args=[error.params["customer"]])
-        text = format_html('{} <a href="{}">{}</a>', text, address, _("Open the customer"))
-    form.add_error(name if name in form.fields else None, text)
+def _tell(form: CustomerForm, faults: Iterable[Failure]) -> None:
+    """Put the first fault of each field there, with a door to the customer it speaks of."""
+    for fault in faults:
+        told = str(fault.params.get("field") or _FIELDS.get(fault.code, ""))
+        name = told if told in form.fields else None
+        if form.has_error(name or NON_FIELD_ERRORS):
+            continue
+        text: Any = fault.text(lang())
+        if "customer" in fault.params:
+            address = reverse("office:customer", args=[fault.params["customer"]])
+            text = format_html('{} <a href="{}">{}</a>', text, address, _("Open the customer"))
+        form.add_error(name, text)
 
 
 def _compared(

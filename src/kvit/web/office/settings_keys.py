@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,6 +16,7 @@ from kvit.parties import queries as parties
 from kvit.parties import services
 from kvit.parties.api_keys import standing_of
 from kvit.parties.rights import RIGHTS
+from kvit.parties.rows import ApiKeyRow
 from kvit.platform.paging import Page, keyset
 from kvit.platform.revisions import revision_of
 from kvit.web import lists
@@ -99,6 +100,31 @@ def create(request: HttpRequest) -> HttpResponse:
     return render(request, "office/settings/key_made.html", {"made": made})
 
 
+@page("settings/keys/<uuid:key>/", name="settings-key", right="keys.write")
+def one_key(request: HttpRequest, key: UUID) -> HttpResponse:
+    """What a key may do, and the ways to change, replace and close it."""
+    found = _found(key)
+    return _card(request, found, _form_of(found, request))
+
+
+@action(
+    "settings/keys/<uuid:key>/change/", name="key-change", right="keys.write",
+    operation="change_key", recent=True,
+)  # fmt: skip
+def change(request: HttpRequest, key: UUID) -> HttpResponse:
+    found = _found(key)
+    form = _form_of(found, request, request.POST)
+    if not form.is_valid():
+        return _card(request, found, form, status=422)
+    services.change_key(
+        key, name=form.cleaned_data["name"], rights=form.cleaned_data["rights"],
+        granter=request.principal.rights, seen=request.POST.get("seen"),
+        reason=request.POST.get("reason", "")[:500], **_asker(request),
+    )  # fmt: skip
+    messages.success(request, _("Saved."))
+    return redirect("office:settings-key", key=key)
+
+
 @action(
     "settings/keys/<uuid:key>/rotate/", name="key-rotate", right="keys.write",
     operation="rotate_key", recent=True,
@@ -149,7 +175,6 @@ def _keys(request: HttpRequest, form: KeyForm, *, status: int = 200) -> HttpResp
         page=_fetch(request.GET.get("after", ""), lists.SHOWN),
         export=reverse("office:settings-keys-export"),
         key_form=form,
-        overlaps=OVERLAPS,
         factors=factors,
         factors_seen=revision_of(factors),
     )
@@ -181,6 +206,30 @@ def _row(key: Any, now: datetime) -> dict[str, Any]:
         "is_open": state == "active",
         "seen": revision_of(standing_of(key)),
     }
+
+
+def _found(key: UUID) -> ApiKeyRow:
+    try:
+        return parties.key_by_id(key)
+    except services.KeyNotFound:
+        raise Http404 from None
+
+
+def _form_of(found: ApiKeyRow, request: HttpRequest, data: QueryDict | None = None) -> KeyForm:
+    """The form of a key: what it has stands, what its reader has may be added."""
+    initial = {"name": found.name, "rights": list(found.rights)}
+    form = KeyForm(data, own=request.principal.rights.union(found.rights), initial=initial)
+    del form.fields["certificate"]
+    return form
+
+
+def _card(
+    request: HttpRequest, found: ApiKeyRow, form: KeyForm, *, status: int = 200
+) -> HttpResponse:
+    row = _row(found, datetime.now(UTC))
+    author = actor_text(found.made_by, people([found.made_by]), lang())
+    context = {"item": row, "author": author, "key_form": form, "overlaps": OVERLAPS}
+    return render(request, "office/settings/key.html", context, status=status)
 
 
 def _asker(request: HttpRequest) -> dict[str, Any]:

@@ -43,7 +43,7 @@ EVENTS = Listing(
         Column("received", gettext_lazy("Received"), sort="received", falls_first=True,
                of=lambda one: one["row"].received_at),
         Column("subject", gettext_lazy("Whose"), of=lambda one: one["row"].subject),
-        Column("meter", gettext_lazy("Meter"), of=lambda one: one["row"].meter),
+        Column("meter", gettext_lazy("Meter"), of=lambda one: one["meter"]),
         Column("value", gettext_lazy("Value"), kind="num", of=lambda one: _value(one["row"])),
         Column("event", gettext_lazy("Event and source"), parts=(
             Part(gettext_lazy("Event"), lambda one: one["row"].event_id),
@@ -63,7 +63,7 @@ WAITING = Listing(
     (
         Column("reason", gettext_lazy("Why it waits"), of=lambda one: one["why"]),
         Column("subject", gettext_lazy("Whose"), of=lambda one: one["row"].subject),
-        Column("meter", gettext_lazy("Meter"), of=lambda one: one["row"].meter),
+        Column("meter", gettext_lazy("Meter"), of=lambda one: one["meter"]),
         Column("events", gettext_lazy("Events"), kind="num", of=lambda one: one["row"].events),
         Column("period", gettext_lazy("From and to"), parts=(
             Part(gettext_lazy("From day"), lambda one: one["first"]),
@@ -281,12 +281,19 @@ def _events(request: HttpRequest, form: UsageFilter, zone: str) -> _Tab:
         return found.of(
             lambda row: {
                 "row": row,
+                "meter": _meter(row.meter),
                 "url": subscription_address(row.subject)
                 if row.subject_kind == "subscription" else "",
             }
         )  # fmt: skip
 
     return EVENTS, fetch
+
+
+def _meter(code: str) -> str:
+    """Return what people call a meter; its code where nobody knows it."""
+    known = catalog.meters().get(code)
+    return (known.name if known else "") or code
 
 
 def _late(wanted: EventFilter) -> EventFilter:
@@ -303,6 +310,7 @@ def _waiting(request: HttpRequest, form: UsageFilter, zone: str) -> _Tab:
         rows = [
             {
                 "row": one,
+                "meter": _meter(one.meter),
                 "why": fates.waiting_text(one, lang()),
                 "remedy": say(fates.WORDS, f"do_{one.reason}", lang())
                 if f"do_{one.reason}" in fates.WORDS else say(REMEDIES, one.reason, lang()),

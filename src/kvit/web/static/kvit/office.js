@@ -34,8 +34,8 @@
     }
   });
 
-  // A session that ended meanwhile takes a form to the login: what was typed comes back after it, to
-  // the same person in the same tab. Passwords and files are not kept.
+  // A session that ended meanwhile takes a form to the login, one that began anew opens it anew: what
+  // was typed comes back, to the same person in the same tab. Passwords and files are not kept.
   const KEPT = "kvit-typed";
   const who = document.body.dataset.who || "";
   const typedIn = (form) => [...form.elements].filter((input) =>
@@ -57,7 +57,8 @@
     if (!kept) return;
     if (!who) { store({ ...kept, loggedIn: true }); return; }
     store(null);
-    if (!kept.loggedIn || kept.who !== who || kept.path !== location.pathname) return;
+    const isBack = kept.loggedIn || one("[data-gives-back]");
+    if (!isBack || kept.who !== who || kept.path !== location.pathname) return;
     const form = all("main form").find((one_) => one_.method === "post" && (one_.getAttribute("action") || "") === kept.action);
     if (!form) return;
     const left = [...kept.values];
@@ -68,6 +69,7 @@
       const [[, value, checked]] = left.splice(at, 1);
       if (isBox) input.checked = checked; else input.value = value;
     }
+    if (!kept.loggedIn) return; // the message there has said it
     const told = document.createElement("div");
     told.className = "notice"; told.setAttribute("role", "status"); told.textContent = document.body.dataset.typedKept;
     form.before(told);
