@@ -179,7 +179,9 @@ def test_what_is_no_table_of_units_is_left_to_the_evaluator(
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 PERIOD = timedelta(days=31)
-VALUES = st.one_of(st.integers(-1000, 1000), st.integers(-(2**61), 2**61))
+VALUES = st.one_of(
+    st.integers(-1000, 1000), st.integers(-(2**30), 2**30), st.integers(-(2**61), 2**61)
+)
 ROWS = st.lists(
     st.tuples(st.integers(0, 4), st.integers(0, PERIOD // timedelta(microseconds=1) - 1), VALUES),
     max_size=40,
@@ -213,6 +215,17 @@ def test_runs_add_up_to_what_the_aggregations_say(rows: list[tuple[int, int, int
             units = aggregation(kind).units(events, start=START, end=START + PERIOD)
             wanted.append(units * (end if kind == "time_weighted" else 1))
         assert [int(one) for one in told] == wanted, kind
+
+
+@pytest.mark.parametrize("most", [2**31 - 1, 2**31, 2**62 - 1, 2**62])
+def test_sums_are_exact_where_the_running_sum_leaves_a_word(most: int) -> None:
+    values = np.array([most, most, -most, 1, most], np.int64)
+    assert borders(np.arange(5)).sums(values).tolist() == [most, most, -most, 1, most]
+    pairs = Runs(np.array([0, 2, 4]), 5).sums(values).tolist()
+    assert pairs == [2 * most, 1 - most, most]
+    shown = np.broadcast_to(np.int64(7), 5)  # in no memory of its own
+    assert Runs(np.array([0, 2, 4]), 5).sums(shown).tolist() == [14, 14, 7]
+    assert Runs(np.array([0, 1, 2]), 3).sums(values[::2]).tolist() == [most, -most, most]
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=40), st.booleans())

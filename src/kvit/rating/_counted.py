@@ -179,7 +179,7 @@ class Counted:
             mine = [one.code for one in self._asked if one.aggregation == kind]
             rows = {code: place for place, code in enumerate(mine)}
             row = np.array([rows.get(code, -1) for code in self.usage.meter_codes], np.int64)
-            runs = np.flatnonzero((row >= 0)[self.usage.meters])
+            runs = np.flatnonzero(np.take(row >= 0, self.usage.meters))
             cells = row[self.usage.meters[runs]] * self.members + self.owners[runs]
             self._kinds[kind] = _Kind(rows, runs, cells)
         return self._kinds[kind]
@@ -208,7 +208,7 @@ class Counted:
     def _maxima(self) -> Exact:
         kind = self._kind("max")
         places, runs = self.usage.runs.picked(kind.runs)
-        found = runs.maxima(self.usage.values[places])
+        found = runs.maxima(self.usage.values.take(places))
         return Exact(kind.spread(self.members, found), self.usage.scale)
 
     def _uniques(self) -> Exact:
@@ -243,7 +243,7 @@ class Counted:
         levels, kind = self.levels, self._kind("time_weighted")
         assert levels is not None
         places, runs = self.usage.runs.picked(kind.runs)
-        values, times = self.usage.values[places], self.usage.times[places]
+        values, times = self.usage.values.take(places), self.usage.times.take(places)
         scale, served = self.usage.scale, levels.end - levels.start
         if self._earlier is None:
             found = runs.weighted(values, times, start=levels.start, end=levels.end)

@@ -1,6 +1,6 @@
 """Prices of a subscription's own, in place of the plan's: one more table in a column each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -29,46 +29,36 @@ def own_prices(shape: Shape, members: Sequence[Member]) -> tuple[dict[str, Own],
         for one in shape.charges
         if one.stretch.terms.meter and one.stretch.key == one.stretch.terms.code
     }
-    known = {key: _Known(one) for key, one in stretches.items()}
+    asked: dict[str, list[tuple[int, bytes]]] = {key: [] for key in stretches}
     for place, member in enumerate(members):
         if member.own:  # few have one
             for key, document in member.own.items():
-                if key in known:
-                    known[key].add(place, document)
+                if key in asked:
+                    asked[key].append((place, document))
     found = {}
-    for key, one in known.items():
-        if one.members:
+    for key, told in asked.items():
+        if told:
+            prices, numbers = _numbered(dict.fromkeys(one for _, one in told), stretches[key])
             which = np.zeros(len(members), np.int64)
-            which[one.members] = one.numbers
+            which[[place for place, _ in told]] = [numbers[one] for _, one in told]
             odd |= which == _ODD
-            plan_s = ready(compile_price(one.stretch.price))
-            found[key] = Own([plan_s, *one.prices], np.maximum(which, 0))
+            plan_s = ready(compile_price(stretches[key].price))
+            found[key] = Own([plan_s, *prices], np.maximum(which, 0))
     return found, odd
 
 
-class _Known:
-    """The prices in place of a plan's, each once, numbered from 1, and whose they are."""
-
-    def __init__(self, stretch: Stretch) -> None:
-        self.stretch = stretch
-        self.prices: list[Ready] = []
-        self.members: list[int] = []
-        self.numbers: list[int] = []
-        self._places: dict[bytes, int] = {}
-
-    def add(self, member: int, document: bytes) -> None:
-        number = self._places.get(document)
-        if number is None:
-            number = self._places[document] = self._number_of(document)
-        self.members.append(member)
-        self.numbers.append(number)
-
-    def _number_of(self, document: bytes) -> int:
-        price = _ready(document)
-        if price is None or not _is_read(price, self.stretch):
-            return _ODD
-        self.prices.append(price)
-        return len(self.prices)
+def _numbered(documents: Iterable[bytes], stretch: Stretch) -> tuple[list[Ready], dict[bytes, int]]:
+    """Return the prices in place of a plan's, each once, and their numbers from 1."""
+    prices: list[Ready] = []
+    numbers = {}
+    for one in documents:
+        price = _ready(one)
+        if price is None or not _is_read(price, stretch):
+            numbers[one] = _ODD
+        else:
+            prices.append(price)
+            numbers[one] = len(prices)
+    return prices, numbers
 
 
 def _is_read(price: Ready, stretch: Stretch) -> bool:

@@ -7,6 +7,7 @@ A worked example, keys 7 7 9 9 9 and values 1 2 5 3 4: runs begin at rows 0 and 
 A run is never empty: keys without events are the caller's zeros.
 """
 
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 from kvit.core.columnar.exact import LIMIT, Ints, largest, sum_of
 
 Rows = NDArray[np.int64]
+assert sys.byteorder == "little"  # the low half of a number comes first
 _HALF = 20  # bits of a value that are weighted apart from the rest
 _LOW = (1 << _HALF) - 1
+_WORD = 2**31  # of what stands in a half, whatever the running sum before it came to
 _BITS = 62  # codes that have a bit each in one word
 _SPARSE = 8  # bytes a row that a table of what was seen may take
 
@@ -60,7 +63,13 @@ class Runs:
     def sums(self, values: Rows) -> Ints:
         if not len(self.starts):
             return np.zeros(0, np.int64)
-        if largest(values) * int(self.counts.max()) < LIMIT:
+        bound = largest(values) * int(self.counts.max())
+        if bound < _WORD and values.flags.c_contiguous:
+            # The low halves of all numbers, one after the other: a running sum of words that do
+            # not stand side by side takes a quarter of the time.
+            low = values.view(np.int32)[::2]
+            return self._differences(np.cumsum(low, dtype=np.int32)).astype(np.int64)
+        if bound < LIMIT:
             return self._added(values)
         # Halves of 32 bits: neither sum can leave 64 bits before a run has 2³⁰ rows.
         high = self._added(values >> 32).astype(object)
