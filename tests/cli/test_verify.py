@@ -563,6 +563,7 @@ def test_a_sound_company_holds(billed: Billed, capsys: pytest.CaptureFixture[str
         status, said = verify(capsys)
     assert (status, said["holds"], found(said)) == (0, True, {})
     (tenant,) = said["tenants"]
+    assert tenant["noted"] == []
     assert tenant["counts"]["invoices"] == 4
     assert tenant["usage"] == {
         "accepted": 5, "retracted": 0, "billed": 5, "waiting": 0, "open": 0, "rejected": 0,
@@ -570,6 +571,23 @@ def test_a_sound_company_holds(billed: Billed, capsys: pytest.CaptureFixture[str
     }  # fmt: skip
     assert tenant["sampled"] == tenant["counts"]["charges"]
     assert tenant["asked_oracle"] > 5
+
+
+def test_a_number_that_goes_against_the_days_is_noted_and_breaks_nothing(
+    billed: Billed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--credit", "1=10", "--reason", "акт сверки", "--date", "2026-11-05")
+    with billed.copy([]):
+        assert main(["correct", "2026-00001", *given]) == 0
+        capsys.readouterr()
+        status, said = verify(capsys)
+        assert main(["verify", "--sample", "0"]) == 0
+    (tenant,) = said["tenants"]
+    (noted,) = tenant["noted"]
+    assert (status, said["holds"], tenant["broken"]) == (0, True, [])
+    assert noted["code"] == "invoicing_number_against_days"
+    assert (noted["detail"], noted["rows"]) == ("2026-00004: 2026-11-30; 2026-00005: 2026-11-05", 1)
+    assert f"{noted['row']}: {noted['detail']}" in capsys.readouterr().out
 
 
 @pytest.mark.once

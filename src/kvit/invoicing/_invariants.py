@@ -74,6 +74,21 @@ WORDS: Words = {
         "the last run had the same in two of its parts",
     ),
 }
+NOTE_WORDS: Words = {
+    "invoicing_number_against_days": (
+        "номер больше, а день раньше, чем у документа перед ним в серии",
+        "a number is higher, and its day earlier, than those of the document before it in the"
+        " series",
+    ),
+}
+_AGAINST_DAYS = """
+    SELECT 'invoice:' || id, format('%%s: %%s; %%s: %%s', before, before_on, number_text, issued_on)
+    FROM (SELECT id, seller_id, series, number, number_text, issued_on,
+                 lag(number_text) OVER ordered AS before, lag(issued_on) OVER ordered AS before_on
+          FROM invoicing_invoice WHERE tenant_id = %(tenant)s AND status = 'issued'
+          WINDOW ordered AS (PARTITION BY seller_id, series ORDER BY number)) beside
+    WHERE issued_on < before_on ORDER BY seller_id, series, number
+"""
 _INVARIANTS = {
     "invoicing_does_not_add_up": """
         SELECT kind || ':' || id, format('%%s + %%s is not %%s', net_minor, vat_minor, total_minor)
@@ -242,6 +257,16 @@ def problems() -> Iterator[Problem]:
         yield from _misspelt(chunk)
         yield from _mistaxed(chunk)
         last = chunk[-1].pk
+
+
+def notes() -> Iterator[Problem]:
+    """Yield what is allowed, and what an accountant wants to know: documents that were given a day
+    before that of the number before theirs (Government decree 1137 wants the numbers of invoices
+    in the order of time)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_AGAINST_DAYS, {"tenant": current_tenant_id()})
+        for row, detail in cursor.fetchall():
+            yield Problem("invoicing_number_against_days", row, detail)
 
 
 def _misplanned() -> Iterator[Problem]:

@@ -50,6 +50,7 @@ from kvit.invoicing.models import BillRun, Invoice, InvoiceLine
 from kvit.invoicing.rows import InvoiceInfo, LineInfo
 
 __all__ = [
+    "NOTE_WORDS",
     "ORDERS",
     "TABS",
     "DraftTotal",
@@ -88,6 +89,7 @@ __all__ = [
     "lines_of_charges",
     "listed",
     "looked_from",
+    "notes",
     "numbers",
     "numbers_near",
     "of_period",
@@ -104,8 +106,8 @@ __all__ = [
     "usage_that_waited",
 ]  # fmt: skip
 
-PROBLEM_WORDS = _invariants.WORDS
-problems = _invariants.problems
+PROBLEM_WORDS, NOTE_WORDS = _invariants.WORDS, _invariants.NOTE_WORDS
+problems, notes = _invariants.problems, _invariants.notes
 
 _LINE = (
     "invoice_id", "id", "position", "charge_id", "subscription_id", "subscription_code",

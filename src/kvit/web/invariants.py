@@ -202,6 +202,7 @@ PROBLEM_WORDS: Words = {
     **JOURNAL_WORDS,
     **documents.PROBLEM_WORDS,
 }
+NOTE_WORDS = invoicing.NOTE_WORDS
 
 
 class Problem(Protocol):
@@ -217,7 +218,7 @@ class Problem(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """An invariant that does not hold: its first broken row, and how many there are."""
+    """An invariant that does not hold, or what is noted: its first row, and how many there are."""
 
     tenant: str
     code: str
@@ -226,7 +227,7 @@ class Broken:
     rows: int
 
     def text(self, lang: str) -> str:
-        return say(PROBLEM_WORDS, self.code, lang)
+        return say(PROBLEM_WORDS if self.code in PROBLEM_WORDS else NOTE_WORDS, self.code, lang)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +239,8 @@ class _Found:
 
 @dataclass(slots=True)
 class TenantReport:
-    """What was looked at in one company, and what does not hold there."""
+    """What was looked at in one company, and what does not hold there. What is noted is allowed,
+    and told because somebody may want to know it."""
 
     tenant: str
     counts: dict[str, int] = field(default_factory=dict)
@@ -246,6 +248,7 @@ class TenantReport:
     sampled: int = 0
     asked_oracle: int = 0
     broken: list[Broken] = field(default_factory=list)
+    noted: list[Broken] = field(default_factory=list)
 
 
 def verify_database() -> list[Broken]:
@@ -269,6 +272,7 @@ def verify_tenant(tenant: Tenant, *, sample: int, seed: str, progress: Progress)
             with reading():  # what it asks of the catalogue for each charge is asked once
                 report.broken += _summed(tenant.row.code, _as_far_as_it_goes(name, step))
         progress(len(steps), len(steps))
+        report.noted += _summed(tenant.row.code, invoicing.notes())
     return report
 
 

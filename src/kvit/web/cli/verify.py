@@ -53,6 +53,10 @@ WORDS: Words = {
         "  НЕ СОШЛОСЬ {code}: {text}\n      {row}: {detail}",
         "  BROKEN {code}: {text}\n      {row}: {detail}",
     ),
+    "noted": (
+        "  обратите внимание, {code}: {text}\n      {row}: {detail}",
+        "  note {code}: {text}\n      {row}: {detail}",
+    ),
     "more": ("      и ещё {n}", "      and {n} more"),
     "database": ("база данных:", "the database:"),
     "holds": ("Всё сходится.", "Everything holds."),
@@ -121,7 +125,12 @@ def _document(
         "holds": not database and not any(one.broken for one in reports),
         "database": [said(one) for one in database],
         "tenants": [
-            {**asdict(one), "broken": [said(broken) for broken in one.broken]} for one in reports
+            {
+                **asdict(one),
+                "broken": [said(broken) for broken in one.broken],
+                "noted": [said(noted) for noted in one.noted],
+            }
+            for one in reports
         ],
     }
 
@@ -132,7 +141,7 @@ def _text(
     if database:
         yield say(WORDS, "database", lang)
         for one in database:
-            yield from _broken(one, lang)
+            yield from _told("broken", one, lang)
     if not reports:
         yield say(WORDS, "nothing", lang)
     for report in reports:
@@ -141,14 +150,14 @@ def _text(
             yield say(WORDS, "usage", lang, **report.usage)
         yield say(WORDS, "sample", lang, sampled=report.sampled, asked=report.asked_oracle)
         for one in report.broken:
-            yield from _broken(one, lang)
+            yield from _told("broken", one, lang)
+        for one in report.noted:
+            yield from _told("noted", one, lang)
     count = len(database) + sum(len(one.broken) for one in reports)
     yield say(WORDS, "fails", lang, n=count, seed=seed) if count else say(WORDS, "holds", lang)
 
 
-def _broken(one: "Broken", lang: str) -> Iterator[str]:
-    yield say(
-        WORDS, "broken", lang, code=one.code, text=one.text(lang), row=one.row, detail=one.detail
-    )
+def _told(how: str, one: "Broken", lang: str) -> Iterator[str]:
+    yield say(WORDS, how, lang, code=one.code, text=one.text(lang), row=one.row, detail=one.detail)
     if one.rows > 1:
         yield say(WORDS, "more", lang, n=one.rows - 1)
