@@ -204,7 +204,7 @@ def ours(args: argparse.Namespace) -> None:
         segments = [Segment(events, index, 1000) for events, index, _, _ in some]
         codes = [one.code for one in people]
         undone = np.zeros(0, np.int64)
-        ranges = ranges_of(segments, "subscription", codes, undone, threads=args.threads)
+        ranges = ranges_of(segments, "subscription", codes, undone)
         found = []
         for sheet, _ in priced(Group(shape, people), ranges, catalogue, threads=args.threads):
             assert not sheet.left.any()

@@ -59,8 +59,10 @@ def read(as_of: int, **more: Any) -> list[queries.UsageRow]:
 def columns(as_of: int, **more: Any) -> list[tuple[Any, ...]]:
     """The columns, row by row, as values that do not depend on how they are coded."""
     span = {"since": OCTOBER, "until": NOVEMBER} | more
-    ranges = queries.usage_ranges(
-        "subscription", sorted(SUBJECTS), since=OCTOBER, until=NOVEMBER, as_of=as_of
+    ranges = list(
+        queries.usage_ranges(
+            "subscription", sorted(SUBJECTS), since=OCTOBER, until=NOVEMBER, as_of=as_of
+        )
     )
     assert [code for one in ranges for code in one.subjects] == sorted(SUBJECTS)
     return [row for one in ranges for row in rows_of(one.read(**span))]

@@ -134,7 +134,7 @@ def told(segments: Sequence[Segment], threads: int) -> tuple[int, list[Any]]:
     """Return of how many ranges, and each member's figures, to the last digit."""
     _, catalogue = company()
     codes = [one.code for one in group().members]
-    ranges = ranges_of(segments, "subscription", codes, np.zeros(0, np.int64))
+    ranges = list(ranges_of(segments, "subscription", codes, np.zeros(0, np.int64)))
     found = []
     for sheet, members in priced(group(), ranges, catalogue, threads=threads):
         figures = [

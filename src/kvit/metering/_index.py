@@ -69,7 +69,8 @@ class Index:
             return file.read([name], use_threads=False)[name]
 
         starts = np.zeros(file.metadata.num_rows + 1, np.int32)
-        starts[1:] = np.cumsum(column("rows").to_numpy())
+        low = column("rows").to_numpy().view(np.int32)[::2]  # see `Runs.sums`
+        np.cumsum(low, out=starts[1:])
         meters, meter_names = _small(column("meter"))
         only = _only(file.metadata, "kind")  # nearly always: then nothing of it is decoded
         if only is None:

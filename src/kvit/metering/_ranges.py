@@ -6,12 +6,11 @@ is not sealed, seals that are to be merged) is one range, which asks the databas
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Protocol
 
 import numpy as np
@@ -57,45 +56,41 @@ class UsageRange:
 
 
 def usage_ranges(
-    kind: str, subjects: Sequence[str], *, since: datetime, until: datetime, as_of: int,
-    threads: int = 1,
-) -> list[UsageRange]:  # fmt: skip
+    kind: str, subjects: Sequence[str], *, since: datetime, until: datetime, as_of: int
+) -> Iterator[UsageRange]:
     """Part subjects of one kind for reading what they used within the span, or within less of it.
 
     Args:
         subjects: in byte order; each is in one of the ranges, which stand in their order.
-        threads: that read the indices of segments, where there are several.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("usage is read inside a transaction")
     sealed = known(as_of)
     seals = sealed.within(since, until)
     if len(seals) == 1 and not sealed.has_tail:
-        return ranges_of(
-            seals[0], kind, subjects, sealed.undone, sealed.last_version, threads=threads
-        )
-    return [UsageRange(subjects, partial(_merged, kind, subjects, sealed, as_of))]
+        return ranges_of(seals[0], kind, subjects, sealed.undone, sealed.last_version)
+    return iter([UsageRange(subjects, partial(_merged, kind, subjects, sealed, as_of))])
 
 
 def ranges_of(
     segments: Sequence[Segment], kind: str, subjects: Sequence[str], undone: NDArray[np.int64],
-    last_version: int | None = None, *, threads: int = 1,
-) -> list[UsageRange]:  # fmt: skip
-    """Part subjects by the segments of one seal, and by the row groups of each."""
-    if threads > 1 and len(segments) > 1:
-        with ThreadPoolExecutor(threads) as hands:
-            list(hands.map(lambda one: one.first_of(kind), segments))  # their indices are read
-    mine = [one for one in segments if one.first_of(kind) is not None] or segments[:1]
-    begun = [bisect_left(subjects, one.first_of(kind) or "") for one in mine[1:]]
-    found = []
-    for segment, (first, end) in zip(mine, pairwise([0, *begun, len(subjects)]), strict=True):
-        some = subjects[first:end]
-        for part in pairwise([0, *segment.parts_of(kind, some), len(some)]):
-            range_ = some[slice(*part)]
-            found.append(
-                UsageRange(range_, partial(_sealed, segment, kind, range_, undone, last_version))
-            )
-    return [one for one in found if one.subjects]
+    last_version: int | None = None,
+) -> Iterator[UsageRange]:  # fmt: skip
+    """Part subjects by the segments of one seal, and by the row groups of each.
+
+    The first ranges are read while the index of the next segment is.
+    """
+    some = (one for one in segments if one.first_of(kind) is not None)
+    mine = chain([next(some, segments[0])], some, [None])
+    begun = 0
+    for segment, following in pairwise(mine):
+        assert segment is not None
+        end = bisect_left(subjects, following.first_of(kind) or "") if following else len(subjects)
+        its, begun = subjects[begun:end], end
+        for first, last in pairwise([0, *segment.parts_of(kind, its), len(its)]):
+            if range_ := its[first:last]:
+                read = partial(_sealed, segment, kind, range_, undone, last_version)
+                yield UsageRange(range_, read)
 
 
 def _sealed(

@@ -5,11 +5,11 @@ that price each waits for the other each time. So one decodes while the other pr
 does not depend on how many there are: ranges are the same, and come in their order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from threading import BoundedSemaphore
 
 from kvit.core.catalogue import Catalogue
@@ -33,7 +33,7 @@ def read_from(shape: Shape, catalogue: Catalogue) -> datetime:
 
 
 def priced(
-    group: Group, ranges: Sequence[UsageRange], catalogue: Catalogue, *, threads: int
+    group: Group, ranges: Iterable[UsageRange], catalogue: Catalogue, *, threads: int
 ) -> Iterator[Priced]:
     """Price the members of each range; those that must be rated by themselves are `left`.
 
@@ -43,15 +43,17 @@ def priced(
     """
     allocation.keep_what_is_freed()
     members = iter(group.members)
-    parts = [(one, list(islice(members, len(one.subjects)))) for one in ranges]
+    parts = ((one, list(islice(members, len(one.subjects)))) for one in ranges)
+    begun = list(islice(parts, 2))
     pricing = BoundedSemaphore(max(threads // 2, 1))
     one_by_one = partial(_priced, group.shape, catalogue, pricing)
-    if threads < 2 or len(parts) < 2:
-        found = map(one_by_one, parts)
+    if threads < 2 or len(begun) < 2:
+        found: Iterator[Priced | None] = map(one_by_one, chain(begun, parts))
         yield from (one for one in found if one is not None)
         return
     with ThreadPoolExecutor(threads) as hands:
-        yield from (one for one in hands.map(one_by_one, parts) if one is not None)
+        found = hands.map(one_by_one, chain(begun, parts))  # parts go on while the first are priced
+        yield from (one for one in found if one is not None)
 
 
 def _priced(

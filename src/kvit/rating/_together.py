@@ -88,7 +88,6 @@ def _sheets(group: Group, run: RatingRun) -> Iterator[Priced]:
         since=read_from(group.shape, run.catalogue),
         until=group.shape.service.end,
         as_of=run.usage_version,
-        threads=threads,
     )
     return priced(group, ranges, run.catalogue, threads=threads)
 
