@@ -225,6 +225,18 @@ def test_a_link_out_of_the_folder_is_refused_and_one_within_is_read(
     assert folder.customers == ()
 
 
+def test_a_link_to_itself_is_told_and_the_rest_is_read(company: Company) -> None:
+    for name in ("usage/loop.csv", "changes.csv"):
+        (company.path / name).unlink(missing_ok=True)
+        (company.path / name).symlink_to(Path(name).name)
+    folder = read_folder(company.path)
+    items = [item for source in folder.usage for item in source.rows()]
+    told = [*folder.faults, *(one for one in items if isinstance(one, Fault))]
+    assert ("unreadable_file", "usage/loop.csv") in [(f.code, f.place.file) for f in told]
+    assert any(isinstance(item, UsageRow) for item in items)
+
+
+
 @pytest.mark.slow
 def test_parquet_that_unpacks_to_gigabytes_is_stopped(company: Company) -> None:
     # One page of 600 MiB that packs into kilobytes.

@@ -7,6 +7,7 @@ times.
 
 import gzip
 import io
+import os
 import shutil
 import stat
 import zlib
@@ -63,7 +64,8 @@ def _leads_out(path: Path, file: str) -> bool:
     if path.parts[-len(inner) :] != inner:  # a copy of ours, unpacked elsewhere
         return False
     root = path.parents[len(inner) - 1]
-    return not path.resolve().is_relative_to(root.resolve())
+    # `Path.resolve` fails on a link to itself; that is told when the file is looked at.
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
 def read_whole(path: Path, file: str, limit: int) -> bytes:
