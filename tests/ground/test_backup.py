@@ -198,6 +198,31 @@ def test_a_database_in_use_is_not_torn_away(
     assert len(balances(access)) == 2
 
 
+def test_a_restore_waits_for_jobs_that_workers_are_at(
+    access: Access, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stood: list[Epoch] = []
+    counts = iter([2, 0, 1])
+
+    def at_work(*_: object, **__: object) -> int:
+        stood.append(epoch.epoch(access))
+        return next(counts)
+
+    monkeypatch.setattr("kvit.platform.leases.at_work", at_work)
+    backup.back_up(access, files, tmp_path / "saved", now=NOW)
+    assert backup.restore(access, files, tmp_path / "saved", force=True) == 2
+    epoch.resume(access)
+    execute(access, "UPDATE account SET balance = 0")
+    monkeypatch.setattr(backup, "JOBS_S", -1)
+    with pytest.raises(BackupFailed) as refusal:
+        backup.restore(access, files, tmp_path / "saved", force=True)
+    assert (refusal.value.code, refusal.value.params["count"]) == ("jobs_at_work", 1)
+    assert balances(access) == [(0,), (0,)]
+    # None of them begins another meanwhile; where nothing came of it they go on.
+    assert stood == [Epoch(1, is_held=True)] * 2 + [Epoch(2, is_held=True)]
+    assert epoch.epoch(access) == Epoch(2)
+
+
 def test_a_backup_never_replaces_another(access: Access, files: Path, tmp_path: Path) -> None:
     backup.back_up(access, files, tmp_path / "saved", now=NOW)
     before = (tmp_path / "saved/manifest.json").read_bytes()

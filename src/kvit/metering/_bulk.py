@@ -22,7 +22,7 @@ from django.db import connection, transaction
 from kvit.metering.models import BulkVerdict
 from kvit.metering.rows import BulkIn, Offer, Taken
 from kvit.platform import durable_log
-from kvit.platform.ids import uuid7
+from kvit.platform.ids import uuid7s
 from kvit.platform.tenancy import current_tenant_id
 
 # A file grows for `durable_log.FILE_S`, a request may wait for a flush before its file is begun.
@@ -93,7 +93,8 @@ def keep(requests: Sequence[BulkIn], *, actor: str, now: datetime) -> list[UUID]
     """
     tenant = current_tenant_id()
     kept = [
-        Kept(uuid7(), tenant, actor, one.source, now, one.offered, one.body) for one in requests
+        Kept(number, tenant, actor, one.source, now, one.offered, one.body)
+        for number, one in zip(uuid7s(len(requests)), requests, strict=True)
     ]
     durable_log.writer().keep(
         str(tenant),

@@ -19,6 +19,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -33,13 +34,14 @@ from kvit.platform import durable_log
 from kvit.platform.connection import conninfo
 from kvit.platform.db.roles import OWNER_ROLE, Access
 from kvit.platform.embedded.binaries import program
-from kvit.platform.epoch import Epoch, epoch, statement
+from kvit.platform.epoch import Epoch, change, epoch, statement
 from kvit.platform.failures import Failure
 
 FORMAT = 2  # 1 had no log
 MANIFEST, DUMP, FILES, LOG = "manifest.json", "database.dump", "files", "log"
 CHUNK_BYTES = 1024 * 1024
 LOCK_TIMEOUT = "10s"
+JOBS_S, LOOK_S = 60, 0.2  # so long jobs at work may take to end; between looks at them
 SINCE_TRANSACTION_TIMEOUT = 170000  # a parameter that pg_dump 17 and later sets
 
 WORDS = {
@@ -55,6 +57,12 @@ WORDS = {
     "not_empty": (
         "В базе уже есть данные. Чтобы заменить их копией, добавьте --force.",
         "The database already has data. To replace them with the backup, add --force.",
+    ),
+    "jobs_at_work": (
+        "Исполнители заняты заданиями ({count}) и не отдали их за {seconds} с. Дождитесь конца или"
+        " остановите их, затем повторите. База осталась прежней.",
+        "Workers are at {count} jobs and did not end them in {seconds} s. Wait until they have, or"
+        " stop them, then try again. The database is as it was.",
     ),
     "tool_failed": (
         "{tool}: {reason}. База осталась прежней.",
@@ -133,7 +141,8 @@ def restore(access: Access, files: Path, source: Path, *, force: bool) -> int:
     Documents that the backup does not know stay: they are named by their hash and harm nobody.
 
     Raises:
-        BackupFailed: the backup is damaged, or there are data and no `force`; nothing has changed.
+        BackupFailed: the backup is damaged, or there are data and no `force`, or workers do not end
+            what they are at; nothing has changed.
     """
     manifest = verify(source)
     with psycopg.connect(conninfo(access, OWNER_ROLE)) as connection:
@@ -143,10 +152,18 @@ def restore(access: Access, files: Path, source: Path, *, force: bool) -> int:
     if row and row[0] and not force:
         raise BackupFailed("not_empty")
     _bring_back(manifest, FILES, source, files)
-    new_epoch = max(manifest.epoch, epoch(access).number) + 1
-    # The script is as large as the data: it lies beside them, not in /tmp, which may be memory.
-    with tempfile.TemporaryDirectory(dir=files.parent) as folder:
-        _replace_database(access, source / DUMP, new_epoch, Path(folder))
+    before = epoch(access)
+    new_epoch = max(manifest.epoch, before.number) + 1
+    # Workers begin nothing from here on: what they were at would go on in another database.
+    change(access, Epoch(before.number, is_held=True))
+    try:
+        _let_jobs_end(access)
+        # The script is as large as the data: it lies beside them, not in /tmp, which may be memory.
+        with tempfile.TemporaryDirectory(dir=files.parent) as folder:
+            _replace_database(access, source / DUMP, new_epoch, Path(folder))
+    except BaseException:
+        change(access, before)
+        raise
     # Last: a worker takes up what lies in the log, and is to find the database that was restored.
     _bring_back(manifest, LOG, source, durable_log.beside(files))
     return new_epoch
@@ -189,6 +206,23 @@ def _is_inside(name: str) -> bool:
     more of."""
     kind, _, rest = name.partition("/")
     return kind in (FILES, LOG) and not Path(rest).is_absolute() and ".." not in Path(rest).parts
+
+
+def _let_jobs_end(access: Access) -> None:
+    """Wait until no worker is at a job."""
+    # Jobs bring Django with them, which no other command of the database needs.
+    from kvit.platform.leases import at_work
+
+    until = time.monotonic() + JOBS_S
+    try:
+        with psycopg.connect(conninfo(access, OWNER_ROLE), autocommit=True) as connection:
+            while count := at_work(connection, lock_timeout=LOCK_TIMEOUT):
+                if time.monotonic() > until:
+                    raise BackupFailed("jobs_at_work", count=count, seconds=JOBS_S)
+                time.sleep(LOOK_S)
+    except psycopg.errors.LockNotAvailable as error:
+        reason = error.diag.message_primary
+        raise BackupFailed("tool_failed", tool="restore", reason=reason) from error
 
 
 def _replace_database(access: Access, dump: Path, new_epoch: int, folder: Path) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
 
-from kvit.platform import audit, clock
+from kvit.platform import audit, clock, epoch
 from kvit.platform.events import SHARDS, Consumer, consumers, event_of
 from kvit.platform.models import Delivery, EventLog, ParkedKey
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
@@ -26,9 +26,9 @@ RETRY_AFTER_S = (60, 300, 3600, 6 * 3600)
 
 _log = logging.getLogger("kvit.consumers")
 
-_TAKE = """
+_TAKE = f"""
 SELECT d.id, d.tenant, d.event, d.key FROM platform_delivery d
-WHERE d.consumer = %s AND d.shard = %s AND NOT EXISTS (
+WHERE d.consumer = %s AND d.shard = %s AND NOT {epoch.IS_HELD} AND NOT EXISTS (
   SELECT 1 FROM platform_parkedkey p WHERE p.consumer = d.consumer AND p.tenant = d.tenant
   AND p.key = d.key AND p.retry_at > clock_timestamp())
 ORDER BY d.id LIMIT %s

@@ -2,7 +2,8 @@
 
 A restore brings back what was to be sent, and forgets what was sent after the backup: a worker that
 went on by itself would send it again, to clients too where the copy was meant for a trial. So a
-restored database is held until a person says otherwise (`kvit db resume`).
+restored database is held until a person says otherwise (`kvit db resume`). Whoever fetches jobs or
+deliveries asks in the same statement, so a worker that lives through a restore is held too.
 
 Both stand in a parameter of the database, `kvit.epoch`, which no dump holds: "3 held", then "3".
 """
@@ -20,12 +21,15 @@ from kvit.platform.failures import Failure
 
 LOOK_S = 2.0
 _HELD = "held"
-# Not current_setting(): a session keeps what it was told as it began.
-_READ = """
-    SELECT split_part(one, '=', 2) FROM pg_db_role_setting, unnest(setconfig) AS one
-    WHERE setrole = 0 AND one LIKE 'kvit.epoch=%'
-      AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+# What stands, as SQL. Not current_setting(): a session keeps what it was told as it began.
+STANDS = """
+    coalesce((
+        SELECT split_part(one, '=', 2) FROM pg_db_role_setting, unnest(setconfig) AS one
+        WHERE setrole = 0 AND starts_with(one, 'kvit.epoch=')
+          AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ), '1')
 """
+IS_HELD = f"right({STANDS}, {len(_HELD)}) = '{_HELD}'"
 
 WORDS = {
     "restored_and_held": (
@@ -63,8 +67,14 @@ class Epoch:
 def epoch(access: Access, role: str = OWNER_ROLE) -> Epoch:
     """Return the epoch that the database is in."""
     with psycopg.connect(conninfo(access, role)) as connection:
-        row = connection.execute(_READ).fetchone()
+        row = connection.execute(f"SELECT {STANDS}").fetchone()
     return Epoch.read(row[0] if row else None)
+
+
+def change(access: Access, to: Epoch) -> None:
+    """Set the epoch, as the owner."""
+    with psycopg.connect(conninfo(access, OWNER_ROLE)) as connection:
+        connection.execute(statement(access, to))
 
 
 def statement(access: Access, to: Epoch) -> sql.Composed:
@@ -78,8 +88,7 @@ def resume(access: Access) -> bool:
     """Let workers go on; return whether they were held."""
     found = epoch(access)
     if found.is_held:
-        with psycopg.connect(conninfo(access, OWNER_ROLE)) as connection:
-            connection.execute(statement(access, Epoch(found.number)))
+        change(access, Epoch(found.number))
     return found.is_held
 
 

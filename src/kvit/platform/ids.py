@@ -22,26 +22,28 @@ _START = 0x1FF_FFFF_FFFF  # 41 random bits at the start of a millisecond: room f
 
 def uuid7() -> uuid.UUID:
     """Return a new id that is greater than every earlier one of this process."""
-    global _last_ms, _counter  # noqa: PLW0603 - a process has one last id
-    with _lock:
-        ms = time.time_ns() // 1_000_000
-        if ms > _last_ms:
-            _last_ms, _counter = ms, int.from_bytes(os.urandom(6)) & _START
-        else:
-            _counter += 1
-            if _counter >> 42:
-                _last_ms, _counter = _last_ms + 1, int.from_bytes(os.urandom(6)) & _START
-        ms, count = _last_ms, _counter
-    tail = int.from_bytes(os.urandom(4))
-    return uuid.UUID(
-        int=ms << 80 | 7 << 76 | (count >> 30) << 64 | 2 << 62 | (count & 0x3FFF_FFFF) << 32 | tail
-    )
+    [made] = uuid7s(1)
+    return made
 
 
-def uuid7_column(count: int) -> "NDArray[np.uint8]":
-    """Return `count` new ids, rising, as rows of sixteen bytes."""
-    import numpy as np
+def uuid7s(count: int) -> list[uuid.UUID]:
+    """Return new ids, rising, each greater than every earlier one of this process.
 
+    Chance is asked for once: each time lets another thread go first.
+    """
+    ms, first = _next(count)
+    tails = os.urandom(4 * count)
+    return [
+        uuid.UUID(
+            int=ms << 80 | 7 << 76 | (one >> 30) << 64 | 2 << 62 | (one & 0x3FFF_FFFF) << 32
+            | int.from_bytes(tails[4 * at : 4 * at + 4])
+        )
+        for at, one in enumerate(range(first, first + count))
+    ]  # fmt: skip
+
+
+def _next(count: int) -> tuple[int, int]:
+    """Return a millisecond and the first of so many numbers in it that nobody else gets."""
     global _last_ms, _counter  # noqa: PLW0603 - a process has one last id
     with _lock:
         ms = time.time_ns() // 1_000_000
@@ -49,8 +51,15 @@ def uuid7_column(count: int) -> "NDArray[np.uint8]":
             _last_ms, _counter = ms, int.from_bytes(os.urandom(6)) & _START
         if (_counter + count) >> 42:
             _last_ms, _counter = _last_ms + 1, int.from_bytes(os.urandom(6)) & _START
-        ms, first = _last_ms, _counter + 1
         _counter += count
+        return _last_ms, _counter - count + 1
+
+
+def uuid7_column(count: int) -> "NDArray[np.uint8]":
+    """Return `count` new ids, rising, as rows of sixteen bytes."""
+    import numpy as np
+
+    ms, first = _next(count)
     counts = np.arange(count, dtype=np.uint64) + np.uint64(first)
     tails = np.frombuffer(os.urandom(4 * count), np.uint32).astype(np.uint64)
     halves = np.empty((count, 2), ">u8")

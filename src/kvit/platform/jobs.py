@@ -30,7 +30,7 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 from psycopg.types.json import Json
 
-from kvit.platform import clock
+from kvit.platform import clock, epoch
 from kvit.platform.consumers import drain_all
 from kvit.platform.db.base import current_tenant
 from kvit.platform.events import CHANNEL
@@ -45,8 +45,8 @@ NIGHT = "17 0 * * *"  # by UTC: 03:17 in Moscow
 _log = logging.getLogger("kvit.jobs")
 TURN_S = 5.0  # a long job lets others go first after so long
 _at_work: ContextVar["_AtWork | None"] = ContextVar("at_work", default=None)
-_OTHERS_WAIT = """
-    SELECT EXISTS (
+_OTHERS_WAIT = f"""
+    SELECT {epoch.IS_HELD} OR EXISTS (
         SELECT FROM procrastinate_jobs
         WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= clock_timestamp())
           AND (%(queues)s::text[] IS NULL OR queue_name = ANY (%(queues)s::text[]))
@@ -135,8 +135,8 @@ def is_last_try() -> bool:
 
 def is_to_give_way() -> bool:
     """Whether the job at work is to put back at its next step what others can go on with: its
-    worker was told to stop, or other jobs wait and it has had its turn. One company's month is no
-    reason for another's webhook to wait for minutes."""
+    worker was told to stop, or is held, or other jobs wait and it has had its turn. One company's
+    month is no reason for another's webhook to wait for minutes."""
     here = _at_work.get()
     if is_stopping():
         return True
@@ -146,6 +146,13 @@ def is_to_give_way() -> bool:
         args = Json(here.job.task_kwargs)
         asked = {"queues": here.queues, "task": here.job.task_name, "args": args}
         cursor.execute(_OTHERS_WAIT, asked)
+        return bool(cursor.fetchone()[0])
+
+
+def is_held() -> bool:
+    """Whether workers are to begin nothing: the database was restored, or is about to be."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {epoch.IS_HELD}")
         return bool(cursor.fetchone()[0])
 
 

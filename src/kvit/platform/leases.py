@@ -5,6 +5,7 @@ the moment it dies: no clock is asked, nobody waits for a silence, and a worker 
 keeps what it has. A machine that has vanished is noticed by the server's own TCP probes.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,10 @@ from django.db import connection, transaction
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
+
+from kvit.platform import epoch
 
 SPACE = 0x6B76  # of advisory locks: "kv", and the worker's number
 SILENT_S = 60  # a dead worker's row is kept so long
@@ -32,6 +36,19 @@ _LEFT = f"""
     SELECT id FROM procrastinate_jobs
     WHERE status = 'doing' AND (worker_id IS NULL OR worker_id NOT IN ({_ALIVE}))
     ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+_AT_WORK = f"""
+    SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing' AND worker_id IN ({_ALIVE})
+"""
+# Of a database in another epoch than the worker's nothing is fetched. `locked` gives no row: it has
+# the statement wait for a restore that is under way, and only then look which epoch stands.
+_FETCH = f"""
+    SELECT job.*, stands.epoch
+    FROM (SELECT {epoch.STANDS} AS epoch) AS stands
+    CROSS JOIN LATERAL procrastinate_fetch_job_v2(
+        CASE WHEN stands.epoch = %(epoch)s THEN %(queues)s::varchar[] ELSE '{{}}' END, %(worker)s
+    ) AS job
+    LEFT JOIN procrastinate_jobs AS locked ON false
 """
 _FORGET = f"""
     DELETE FROM procrastinate_workers
@@ -52,6 +69,18 @@ def take_up() -> int:
     return len(left)
 
 
+def at_work(owner: psycopg.Connection[Any], *, lock_timeout: str) -> int:
+    """Return how many jobs living workers are at, those that are being fetched this moment too."""
+    with owner.transaction():
+        found = owner.execute("SELECT to_regclass('procrastinate_jobs') IS NOT NULL").fetchone()
+        if not found or not found[0]:
+            return 0
+        owner.execute("SELECT set_config('lock_timeout', %s, true)", [lock_timeout])
+        owner.execute("LOCK TABLE procrastinate_jobs IN ACCESS EXCLUSIVE MODE")
+        row = owner.execute(_AT_WORK, {"space": SPACE}).fetchone()
+    return int(row[0]) if row else 0
+
+
 def _leave(job: int) -> None:
     try:
         with transaction.atomic():
@@ -62,17 +91,43 @@ def _leave(job: int) -> None:
 
 
 class LeasedWorkers(JobManager):
-    """Registers a worker together with its lock: nobody sees the one without the other."""
+    """Registers a worker together with its lock: nobody sees the one without the other.
+
+    It is a worker of the epoch that stands then: in another its number would be somebody else's.
+    """
 
     _lease: psycopg.AsyncConnection[Any] | None = None
+    _epoch = ""
 
     async def register_worker(self) -> int:
+        """Register a worker.
+
+        Raises:
+            epoch.Held: the database was restored, and nobody has said yet that it may go on.
+        """
         self._lease = lease = await _connection()
         async with lease.transaction():
             answer = await lease.execute("SELECT * FROM procrastinate_register_worker_v1()")
             [worker] = await answer.fetchall()
+            [[self._epoch]] = await (await lease.execute(f"SELECT {epoch.STANDS}")).fetchall()
             await lease.execute("SELECT pg_advisory_lock(%s, %s)", [SPACE, worker[0]])
+        if epoch.Epoch.read(self._epoch).is_held:
+            await self.unregister_worker(int(worker[0]))
+            raise epoch.held()
         return int(worker[0])
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        """Fetch a job.
+
+        Raises:
+            epoch.Held: the database was restored; no job was fetched.
+        """
+        row = await self.connector.execute_query_one_async(
+            query=_FETCH, queues=queues, worker=worker_id, epoch=self._epoch
+        )
+        if row.pop("epoch") != self._epoch:
+            raise epoch.held()
+        return None if row["id"] is None else Job.from_row(row)
 
     async def unregister_worker(self, worker_id: int) -> None:
         """Give the lock back; where it is lost already, the row goes with those of the dead."""

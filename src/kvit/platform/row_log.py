@@ -23,7 +23,7 @@ from django.db.models import QuerySet
 from kvit.core.transparency import HASH_BYTES, Checkpoint, Frontier, leaf_hash
 from kvit.core.wording import Words
 from kvit.platform import files
-from kvit.platform.epoch import Epoch
+from kvit.platform.epoch import STANDS, Epoch
 from kvit.platform.failures import Failure
 from kvit.platform.reading import asked_once
 from kvit.platform.signed_notes import Signer
@@ -242,7 +242,7 @@ class RowLog:
 @asked_once
 def _epoch() -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('kvit.epoch', true)")
+        cursor.execute(f"SELECT {STANDS}")
         [told] = cursor.fetchone()
     return Epoch.read(told).number
 

@@ -24,6 +24,7 @@ from procrastinate.retry import RetryDecision
 from procrastinate.signals import on_stop
 from procrastinate.worker import Worker
 
+from kvit.platform.epoch import LOOK_S, Held
 from kvit.platform.leases import LeasedWorkers
 
 CONNECTIONS = 4  # of a worker's own notes, at once; its jobs have one of the process
@@ -58,6 +59,7 @@ def work_off(**options: Any) -> None:
 
 async def _one_after_the_other(**options: Any) -> None:
     task: Any = asyncio.current_task()
+    is_told = False
 
     def stop() -> None:
         _stopping.set()
@@ -65,11 +67,16 @@ async def _one_after_the_other(**options: Any) -> None:
 
     with on_stop(stop):
         while not task.cancelling():
+            pause_s, was_told, is_told = RETRY_S, is_told, False
             try:
                 await _work(**options)
+            except Held as held:
+                if not was_told:
+                    _log.warning("%s", held.text("en"))
+                is_told, pause_s = True, LOOK_S
             except (ConnectorException, psycopg.Error) as error:
                 _log.error("the worker lost its database", exc_info=error)
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(pause_s)
 
 
 async def _work(**options: Any) -> None:

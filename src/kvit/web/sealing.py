@@ -8,6 +8,7 @@ Any number of workers may: a tenant's files are taken up one after the other, it
 """
 
 import logging
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +20,7 @@ from kvit.metering import services as metering
 from kvit.metering.queries import Settled
 from kvit.parties import queries as parties
 from kvit.platform import clock, durable_log, settings
-from kvit.platform.jobs import every_minute, every_night, job, repeating
+from kvit.platform.jobs import every_minute, every_night, is_held, job, repeating
 from kvit.platform.tenancy import tenant_scope
 from kvit.rating import queries as rating
 from kvit.web.api import intake
@@ -47,9 +48,13 @@ def _take_up(name: str) -> int:
 
 def taking_up() -> AbstractContextManager[None]:
     """Take up what comes while the block lasts."""
-    return repeating(
-        lambda: [partial(_take_up, name) for name in durable_log.names()], every_s=LOOK_S
-    )
+    return repeating(_what_came, every_s=LOOK_S)
+
+
+def _what_came() -> list[Callable[[], int]]:
+    """Return what is to be done about each company that sent something."""
+    names = durable_log.names()
+    return [partial(_take_up, name) for name in names] if names and not is_held() else []
 
 
 @job(name="web.seal", queue="ingest")
