@@ -2,6 +2,7 @@
 
     ./kvit bench billrun [--accounts 2000] [--events 300000] [--json]
     ./kvit bench billrun --accounts 1000000 --workers 2 [--kill | --growth] [--keep DIR]
+    ./kvit bench billrun --accounts 100000 --workers 1 2 [--rounds 2]
 
 Kvit's side is `kvit bill` on a generated folder: read, import, take usage in, rate, invoice,
 number, post, publish, audit; with `--print` the PDFs too. The peer bills a smaller company with as
@@ -10,14 +11,16 @@ invoice, lines, number, postings. It reads no files, keeps no charges, events or
 explains nothing, so the ratio flatters it. Every total is compared with `expected.py`.
 
 With `--workers` the company is seeded by statements, and so many workers share the run (`shared`);
-with `--kill` one of them is killed when a quarter is issued, and another comes. With `--growth` a
-twentieth and a quarter of the accounts are billed before all of them, and the twentieth once more
-with a kill: cost and memory by size, and totals that are the same. The company of the last run
-stays in the folder of `--keep`, to be looked at: `KVIT_DATA=DIR/data ./kvit verify`.
+with `--kill` one of them is killed when a quarter is issued, and another comes. Several numbers of
+workers are measured in alternation, `--rounds` times, and the best run of each counts. With
+`--growth` a twentieth and a quarter of the accounts are billed before all of them, and the
+twentieth once more with a kill: cost and memory by size, and totals that are the same. The last
+company stays in the folder of `--keep`, to be looked at: `KVIT_DATA=DIR/data ./kvit verify`.
 """
 
 import argparse
 import math
+from collections import defaultdict
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -35,10 +38,10 @@ SHARE = 0.01  # of rows that must change nothing
 
 
 def main() -> None:
-    parser = parser_of(__doc__, events=300_000, accounts=2_000)
+    parser = parser_of(__doc__, events=300_000, accounts=2_000, rounds=1)
     parser.add_argument("--peer", type=int, default=300, help="invoices that the peer makes")
     parser.add_argument("--print", action="store_true", help="render the PDFs as well")
-    parser.add_argument("--workers", type=int, help="processes that share the run")
+    parser.add_argument("--workers", type=int, nargs="+", help="processes that share the run")
     parser.add_argument("--kill", action="store_true", help="kill one of the workers")
     parser.add_argument("--growth", action="store_true", help="bill smaller sizes before")
     parser.add_argument("--keep", type=Path, help="an empty folder where the company stays")
@@ -46,7 +49,7 @@ def main() -> None:
     if args.child == "worker":
         shared.work()
     elif args.child == "shared":
-        shared.bill_shared(args.folder, args.accounts, args.workers, kill=args.kill)
+        shared.bill_shared(args.folder, args.accounts, *args.workers, kill=args.kill)
     elif args.workers and not args.child:
         compare_shared(args)
     elif args.child == "kvit":
@@ -99,27 +102,45 @@ def compare_shared(args: argparse.Namespace) -> None:
         number = args.peer * len(METERS)
         generate(place / "few", subscriptions=args.peer, number=number, seed=SEED, code="peer")
         peer = in_child("--child", "peer", "--folder", place / "few")
-    runs = [(args.accounts, args.kill)]
-    if args.growth:
-        few = args.accounts // 20
-        runs = [(few, True), (few, False), (args.accounts // 4, False), *runs]
+    most = max(args.workers)
     loop = Line("one invoice at a time by the ORM", peer["taken"], args.peer, "invoices",
                 peer["cpu"], peer["memory_mb"])  # fmt: skip
     report = Report(
         "billrun",
-        {"invoices": args.accounts, "workers": args.workers},
+        {"invoices": args.accounts, "workers": most},
         "every total equals the sum in plain fractions, every number is there once",
         [loop],
     )
-    for place, (accounts, kill) in enumerate(runs, 1):
-        with workplace(args.keep if place == len(runs) else None) as folder:
-            ours = shared.measured(folder, accounts, args.workers, kill=kill)
-        _add_shared(report, accounts, kill, ours)
+    few = args.accounts // 20
+    smaller = [(few, True), (few, False), (args.accounts // 4, False)] if args.growth else []
+    for accounts, kill in smaller:
+        with workplace() as folder:
+            _add_shared(report, most, accounts, kill, shared.measured(folder, accounts, most, kill))
+    told = _in_alternation(args)
+    for workers, ours in told.items():
+        _add_shared(report, workers, args.accounts, args.kill, ours)
+    if len(told) > 1:
+        first, *_, last = told
+        ratio = told[first]["taken"] / told[last]["taken"]
+        report.notes[f"{last} workers beside {first}"] = f"{ratio:.2f} × as fast"
     report.show(as_json=args.json)
 
 
-def _add_shared(report: Report, accounts: int, kill: bool, ours: dict[str, Any]) -> None:
-    name = f"kvit, {report.sizes['workers']} workers"
+def _in_alternation(args: argparse.Namespace) -> dict[int, dict[str, Any]]:
+    """Return, by how many workers shared it, the figures of the fastest run."""
+    told: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    runs = args.workers * args.rounds
+    for place, workers in enumerate(runs, 1):
+        with workplace(args.keep if place == len(runs) else None) as folder:
+            ours = shared.measured(folder, args.accounts, workers, args.kill)
+        told[workers].append(ours)
+    return {workers: min(many, key=lambda one: one["taken"]) for workers, many in told.items()}
+
+
+def _add_shared(
+    report: Report, workers: int, accounts: int, kill: bool, ours: dict[str, Any]
+) -> None:
+    name = f"kvit, {workers} worker" + "s" * (workers > 1)
     if accounts != report.sizes["invoices"]:
         name += f", {accounts:,} invoices"
     if kill:
@@ -127,9 +148,12 @@ def _add_shared(report: Report, accounts: int, kill: bool, ours: dict[str, Any])
     cpu = ours["python_cpu"] + ours["database_cpu"]
     line = Line(name, ours["taken"], accounts, "invoices", cpu, ours["worker_mb"])
     report.lines.append(line.compared(report.lines[0]))
+    quarters = ", ".join(f"{one:.0f}" for one in ours["own_mb"])
     report.notes[name] = (
         f"CPU {ours['python_cpu']:.1f} s in workers, {ours['database_cpu']:.1f} s in PostgreSQL:"
         f" {accounts / cpu:,.0f} invoices a second of one core;"
+        f" a worker's own memory after each quarter of the time {quarters} MB, and"
+        f" {ours['most_own_mb']:.0f} at most;"
         f" {ours['backend_mb']:.0f} MB of a connection's own in PostgreSQL;"
         f" summed up in {ours['summed']:.1f} s; seeded in {ours['seeded']:.0f} s"
     )

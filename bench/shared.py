@@ -9,11 +9,12 @@ without Kvit.
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from subprocess import Popen
 from time import perf_counter, sleep
 from typing import Any
 
@@ -67,7 +68,22 @@ def usage_of(n: int) -> list[Event]:
     ]  # fmt: skip
 
 
-def measured(place: Path, accounts: int, workers: int, *, kill: bool) -> dict[str, Any]:
+class Held:
+    """The memory of its own that the largest of some processes holds: seen again and again."""
+
+    def __init__(self, processes: Sequence["Popen[str]"]) -> None:
+        self._processes = processes
+        self.seen: list[float] = []
+
+    def look(self) -> None:
+        self.seen.append(max(_own_mb(str(one.pid)) for one in self._processes))
+
+    def by_quarters(self) -> list[float]:
+        """Return what was held after each quarter of the looks."""
+        return [self.seen[(len(self.seen) - 1) * quarter // 4] for quarter in range(1, 5)]
+
+
+def measured(place: Path, accounts: int, workers: int, kill: bool) -> dict[str, Any]:
     """Seed a company, bill its October by workers, and return the figures."""
     folder = generate(place / "shared", subscriptions=1, number=0)
     words = ["--folder", folder, "--accounts", accounts, "--workers", workers]
@@ -91,10 +107,12 @@ def bill_shared(folder: Path, accounts: int, workers: int, *, kill: bool) -> Non
             hands[0].send_signal(signal.SIGKILL)
             hands[0].wait()
             hands.append(start_child("--child", "worker"))
-        _until(lambda: _status(key) in ("issued", "done"))
+        held = Held(hands)
+        _until(lambda: _status(key) in ("issued", "done"), held.look)
         taken, database = perf_counter() - begun, database_cpu_s() - database
         python = sum(_proc(hand.pid)[0] for hand in hands if hand.poll() is None) - loaded
-        _until(lambda: _status(key) == "done")
+        by_quarters = held.by_quarters()
+        _until(lambda: _status(key) == "done", held.look)
         summed = perf_counter() - begun - taken
         backends = _most_of_backends_mb()
         told = [_proc(hand.pid)[1] for hand in hands if hand.poll() is None]
@@ -108,6 +126,8 @@ def bill_shared(folder: Path, accounts: int, workers: int, *, kill: bool) -> Non
             python_cpu=python,
             database_cpu=database,
             worker_mb=max(told),
+            own_mb=by_quarters,
+            most_own_mb=max(held.seen),
             backend_mb=backends,
             invoices=_exactly(accounts),
         )
@@ -199,8 +219,9 @@ def _issued() -> int:
     return int(Invoice.objects.count())
 
 
-def _until(holds: Any) -> None:
+def _until(holds: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None) -> None:
     while not holds():
+        meanwhile()
         sleep(0.1)
 
 
@@ -214,12 +235,15 @@ def _proc(pid: int) -> tuple[float, float]:
 
 def _most_of_backends_mb() -> float:
     """Return the memory of its own that the largest process of the database holds."""
-    found = [0.0]
-    for pid in server_pids():
-        with suppress(OSError):  # it may have ended meanwhile
-            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-            found += [int(one.split()[1]) / 1024 for one in lines if one.startswith("RssAnon")]
-    return max(found)
+    return max(map(_own_mb, server_pids()))
+
+
+def _own_mb(pid: str) -> float:
+    """Return the memory that a process holds for itself: not what it maps of files, nor shares."""
+    with suppress(OSError):  # it may have ended meanwhile
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return sum(int(one.split()[1]) / 1024 for one in lines if one.startswith("RssAnon"))
+    return 0.0
 
 
 def _exactly(accounts: int) -> int:

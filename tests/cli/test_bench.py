@@ -8,8 +8,8 @@ from kvit.web import cli
 from kvit.web.cli import bench
 
 GIVEN = {
-    "events": "1", "accounts": "2", "invoices": "3", "customers": "6", "rounds": "4", "workers": "5",
-    "keep": "/kept", "only": "CSV", "kill": None, "growth": None,
+    "events": "1", "accounts": "2", "invoices": "3", "customers": "6", "rounds": "4",
+    "workers": "5", "keep": "/kept", "only": "CSV", "kill": None, "growth": None,
 }  # fmt: skip
 
 
@@ -32,6 +32,11 @@ def test_every_option_reaches_the_benchmark(name: str, became: list[list[str]]) 
     [[script, *given]] = became
     assert script == str(bench.FOLDER / f"{name}.py")
     assert sorted(given) == sorted(asked)
+
+
+def test_several_numbers_of_workers_reach_it(became: list[list[str]]) -> None:
+    cli.main(["bench", "billrun", "--workers", "1", "2"])
+    assert became == [[str(bench.FOLDER / "billrun.py"), "--workers", "1", "2"]]
 
 
 @pytest.mark.parametrize("name", bench.TAKES)

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 from django.db import connection, connections, transaction
 
 from kvit.invoicing import services
-from kvit.invoicing._summary import summary_of
+from kvit.invoicing._summary import RunSummary, summary_of
 from kvit.invoicing.models import BillRun, Invoice, RunOrder, RunPart
 from kvit.invoicing.queries import run_info
 from kvit.invoicing.rows import RunReport
@@ -131,6 +132,15 @@ def waiting_for_us() -> int:
         return int(cursor.fetchone()[0])
 
 
+def waits_for_another() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def ended(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -233,6 +243,37 @@ def test_a_run_in_parts_is_summed_up_like_a_run_of_one_worker(firm: list[Documen
     assert found is not None
     assert found.summary is not None  # its documents to read are those of each part
     assert replace(found.summary, sample=[]) == replace(made, sample=[])
+
+
+def test_of_two_workers_at_the_end_of_a_run_one_sums_it_up(
+    firm: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, tenant = order(), company.tenant().id
+    jobs.work_once(queues=["invoicing"])
+    jobs.work_once(queues=["rating"])
+    right, begun, summed = _orders.summary_of_parts, threading.Event(), list[str]()
+
+    def sum_up(*given: Any) -> RunSummary:
+        summed.append(threading.current_thread().name)
+        begun.set()
+        until(waits_for_another)
+        return right(*given)
+
+    def work() -> None:
+        with tenant_scope(tenant):
+            services.perform(UUID(key), now=LATER)
+        connections.close_all()
+
+    monkeypatch.setattr(_orders, "summary_of_parts", sum_up)
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join()
+    assert len(summed) == 1
+    assert RunOrder.objects.get().status == "done"
+    jobs.work_once()
+    assert len(summed) == 1
 
 
 def test_a_role_that_is_stopped_holds_nothing_but_its_own_work(firm: list[Document]) -> None:

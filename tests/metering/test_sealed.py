@@ -3,6 +3,7 @@
 import random
 import sys
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from django.db import transaction
 
-from kvit.metering import _seal, _segments, queries, services
+from kvit.metering import _index, _seal, _segments, queries, services
 from kvit.metering._columns import of_segment
 from kvit.metering._sealed import Asked, chain
 from kvit.metering.models import Segment
@@ -290,6 +291,53 @@ def test_a_row_group_is_kept_until_it_is_read_whole(
     assert values(1, 2, 3) == ([1, 2, 3], [0])
     assert values(0, 1, 2) == ([0, 1, 2], [])
     assert values(0, 1, 2, 3) == ([0, 1, 2, 3], [])
+
+
+def put_index(path: Path, kinds: list[str], subjects: list[str], meters: list[str]) -> None:
+    """Write the index of these runs, an event each."""
+    numbers = pa.array(np.ones(len(kinds), np.int64))
+    columns = [*map(pa.array, (kinds, subjects, meters)), numbers, numbers, numbers]
+    pq.write_table(pa.table(columns, names=_index.INDEX.names).cast(_index.INDEX), path)
+
+
+def test_an_index_is_read_some_runs_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_index, "PART_RUNS", 2)  # s goes on in the next part, as another kind
+    kinds = ["customer"] * 3 + ["subscription"] * 2
+    meters = ["calls", "sms", "web", "calls", "web"]
+    put_index(tmp_path / "index", kinds, ["s", "s", "s", "s", "t"], meters)
+    index = _index.Index.read(tmp_path / "index")
+    assert index.starts.tolist() == [0, 1, 2, 3, 4, 5]
+    assert [index.meter_names[code] for code in index.meters] == meters
+    assert index.subjects.to_pylist() == ["s", "s", "t"]
+    assert index.subject_starts.tolist() == [0, 3, 4, 5]
+    assert [index.kind_names[code] for code in index.kinds] == ["customer", *kinds[3:]]
+
+
+def test_reading_an_index_takes_no_more_than_twice_what_is_kept_of_it(tmp_path: Path) -> None:
+    """Of a million accounts a worker has several open, and reads two at once."""
+    path, before = tmp_path / "index", pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(before)
+
+    def most_and_kept(runs: int) -> tuple[int, int]:
+        subjects = [f"s{n // 4:06}" for n in range(runs)]
+        put_index(path, ["subscription"] * runs, subjects, ["a", "b", "c", "d"] * (runs // 4))
+        pa.set_memory_pool(pool)
+        tracemalloc.start()
+        try:
+            index = _index.Index.read(path)
+            now, most = tracemalloc.get_traced_memory()
+            kept = pool.bytes_allocated() + now
+            del index  # before the pool that it is of
+        finally:
+            tracemalloc.stop()
+            pa.set_memory_pool(before)
+        return pool.max_memory() + most, kept
+
+    less, more = most_and_kept(200_000), most_and_kept(800_000)
+    assert more[1] - less[1] > 600_000 * 8  # it was seen
+    assert more[0] - less[0] < 2 * (more[1] - less[1])
 
 
 def test_threads_read_one_segment_at_the_same_time(file_store: Path) -> None:

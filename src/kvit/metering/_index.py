@@ -1,4 +1,8 @@
-"""Where the runs of a segment stand: the smaller of its two files."""
+"""Where the runs of a segment stand: the smaller of its two files.
+
+A worker has several indices open, and reads them again where a run of the bill goes over many
+segments: an index takes ten bytes a run, and little more while it is read.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kvit.core.columnar.runs import Rows, borders
 
+PART_RUNS = 65_536  # that are read at a time
 INDEX = pa.schema(
     [
         pa.field("kind", pa.dictionary(pa.int32(), pa.string()), nullable=False),
@@ -62,39 +68,61 @@ class Index:
 
     @classmethod
     def read(cls, path: Path) -> "Index":
-        """Read one column after the other, and keep of each what is needed."""
-        file = pq.ParquetFile(path, memory_map=True, read_dictionary=["subject"])
-
-        def column(name: str) -> pa.ChunkedArray:
-            return file.read([name], use_threads=False)[name]
-
-        starts = np.zeros(file.metadata.num_rows + 1, np.int32)
-        low = column("rows").to_numpy().view(np.int32)[::2]  # see `Runs.sums`
-        np.cumsum(low, out=starts[1:])
-        meters, meter_names = _small(column("meter"))
+        """Read some runs after the other: whole columns would take five times what is kept."""
+        file = pq.ParquetFile(path, memory_map=True)
         only = _only(file.metadata, "kind")  # nearly always: then nothing of it is decoded
-        if only is None:
-            kinds, kind_names = _small(column("kind"))
-        else:
-            kinds, kind_names = np.zeros(len(meters), np.uint8), [only]
-        named = column("subject").unify_dictionaries().combine_chunks()
-        found = borders(kinds, named.indices.to_numpy())
+        kinds, meters = _Coded([] if only is None else [only]), _Coded([])
+        columns = ["subject", "meter", "rows", *(["kind"] if only is None else [])]
+        runs = file.metadata.num_rows
+        starts = np.zeros(runs + 1, np.int32)
+        nothing = np.zeros(0, np.uint8)
+        of_meters, of_kinds, begun, subjects = [nothing], [nothing], [np.zeros(0, np.int32)], []
+        done, last = 0, (None, -1)
+        for some in file.iter_batches(PART_RUNS, columns=columns, use_threads=False):
+            end = done + len(some)
+            low = some["rows"].to_numpy().view(np.int32)[::2]  # see `Runs.sums`
+            np.cumsum(low, out=starts[done + 1 : end + 1])
+            starts[done + 1 : end + 1] += starts[done]
+            of_meters.append(meters.codes_of(some["meter"]))
+            kind = np.zeros(len(some), np.uint8)
+            if only is None:
+                kind = kinds.codes_of(some["kind"])
+            named = some["subject"]
+            is_new = np.ones(len(some), np.bool_)
+            is_new[1:] = kind[1:] != kind[:-1]
+            is_new[1:] |= pc.not_equal(named[1:], named[:-1]).to_numpy(zero_copy_only=False)
+            is_new[0] = last != (named[0], kind[0])
+            last = named[-1], kind[-1]
+            found = np.flatnonzero(is_new).astype(np.int32)
+            subjects.append(named.take(pa.array(found)))
+            begun.append(found + np.int32(done))
+            of_kinds.append(kind[found])
+            done = end
         return cls(
             starts=starts,
-            meters=meters,
-            meter_names=meter_names,
-            subjects=named.take(pa.array(found.starts)).cast(pa.string()),
-            subject_starts=np.append(found.starts, found.rows).astype(np.int32),
-            kinds=kinds[found.starts],
-            kind_names=kind_names,
+            meters=np.concatenate(of_meters),
+            meter_names=meters.names,
+            subjects=pa.chunked_array(subjects, pa.string()).combine_chunks(),
+            subject_starts=np.append(np.concatenate(begun), np.int32(runs)),
+            kinds=np.concatenate(of_kinds),
+            kind_names=kinds.names,
         )
 
 
-def _small(column: pa.ChunkedArray) -> tuple[NDArray[Any], list[str]]:
-    """Return codes in as few bytes as they need, and what they stand for."""
-    coded = column.unify_dictionaries().combine_chunks()
-    names = coded.dictionary.to_pylist()
-    return coded.indices.to_numpy().astype(np.min_scalar_type(len(names))), names
+class _Coded:
+    """Codes of texts that few differ, over all parts that are read."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+
+    def codes_of(self, column: pa.DictionaryArray) -> NDArray[Any]:
+        """Return what each text of a part is coded as, in as few bytes as that needs; new ones are
+        remembered."""
+        here = column.dictionary.to_pylist()
+        self.names += [name for name in here if name not in self.names]
+        short = np.min_scalar_type(len(self.names))
+        codes = np.array([self.names.index(name) for name in here], short)
+        return codes[column.indices.to_numpy()]
 
 
 def _only(meta: Any, name: str) -> str | None:
@@ -105,3 +133,10 @@ def _only(meta: Any, name: str) -> str | None:
         return None
     said = {end for one in told for end in (one.min, one.max)}
     return said.pop() if len(said) == 1 else None
+
+
+def last_before(starts: NDArray[np.int32], places: Rows) -> Rows:
+    """Return in which of the stretches that begin at `starts` each place lies. Numbers as short as
+    those are looked up: else all of `starts` would be copied."""
+    found: Rows = np.searchsorted(starts, places.astype(starts.dtype), side="right") - 1
+    return found

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kvit.core.columnar.runs import Rows, Runs, borders
-from kvit.metering._index import INDEX, Index, codes_of, index_of
+from kvit.metering._index import INDEX, Index, codes_of, index_of, last_before
 from kvit.platform import files
 
 GROUP_ROWS = 524_288  # of a row group, about: half as many cost a fifth more a row to rate
@@ -196,11 +196,15 @@ class Segment:
         """Return the place of each of these runs' subject in `subjects`."""
         begun = self._runs.subject_starts
         if not are_neighbours(runs):
-            found: Rows = np.searchsorted(begun, runs, side="right") - 1
-            return found
-        first, last = np.searchsorted(begun, runs[[0, -1]], side="right") - 1
+            return last_before(begun, runs)
+        first, last = last_before(begun, runs[[0, -1]])
         borders = np.clip(begun[first : last + 2], runs[0], runs[-1] + 1)
         return np.repeat(np.arange(first, last + 1), np.diff(borders))
+
+    @property
+    def begun(self) -> NDArray[np.int32]:
+        """Return the first run of each of `subjects`."""
+        return self._runs.subject_starts[:-1]
 
     def kinds_of(self, subjects: Rows) -> list[str]:
         """Return the kind of each subject, named by its place in `subjects`."""
@@ -209,8 +213,7 @@ class Segment:
 
     def runs_at(self, places: Rows) -> Rows:
         """Return the run that each of these rows is in."""
-        found: Rows = np.searchsorted(self._runs.starts, places, side="right") - 1
-        return found
+        return last_before(self._runs.starts, places)
 
     def places_of(self, runs: Rows) -> Rows:
         """Return the places of the rows of these runs."""
@@ -345,7 +348,7 @@ class Segment:
         are asked for, groups are read together.
         """
         first, last = self._subjects_of_kind(kind)
-        begun = self.subjects_of(np.searchsorted(self._runs.starts, self.group_starts[:-1]))
+        begun = self.subjects_of(last_before(self._runs.starts, self.group_starts[:-1]))
         each = np.diff(self.group_starts) // np.diff(np.append(begun, len(self.subjects)))
         found, rows, before = [], 0, 0
         for place in np.flatnonzero((begun[1:] > first) & (begun[1:] < last)).tolist():

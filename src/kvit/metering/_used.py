@@ -66,10 +66,8 @@ def _sealed(
         return
     codes, names = segment.meters
     odd = np.array([name not in meters for name in names], np.bool_)
-    owners = segment.subjects_of(np.arange(segment.run_count))
-    begun = np.flatnonzero(np.diff(owners, prepend=-1))
-    firsts = np.minimum.reduceat(segment.firsts, begun)
-    is_odd = np.logical_or.reduceat(odd[codes], begun)
+    firsts = np.minimum.reduceat(segment.firsts, segment.begun)
+    is_odd = np.logical_or.reduceat(odd[codes], segment.begun)
     within = np.flatnonzero(firsts < microseconds(until))
     for some in np.split(within, range(size, len(within), size)):
         yield [

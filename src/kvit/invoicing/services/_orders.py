@@ -195,7 +195,7 @@ def perform_order(*, order: str, now: datetime) -> None:
     """Begin a bill run and leave its parts to the workers of rating; do anything else."""
 
     @transaction.atomic
-    def leave(found: RunOrder, progress: Progress) -> None:
+    def leave(found: RunOrder, note: _Note) -> None:
         if _begin(found):
             rate_order.defer_many([{"order": order}] * HELPERS)
 
@@ -206,8 +206,8 @@ def perform_order(*, order: str, now: datetime) -> None:
 def rate_order(*, order: str, now: datetime) -> None:
     """Rate parts of a run until none is left; the first to find so leaves the invoicing."""
 
-    def rate(found: RunOrder, progress: Progress) -> None:
-        if not _shares.do_parts(found.pk, "rating", progress):
+    def rate(found: RunOrder, note: _Note) -> None:
+        if not _shares.do_parts(found.pk, "rating", note.progress):
             rate_order.defer(order=order)
             return
         with transaction.atomic():
@@ -221,32 +221,32 @@ def rate_order(*, order: str, now: datetime) -> None:
 def issue_order(*, order: str, now: datetime) -> None:
     """Invoice parts of a run until none is left, and sum it up."""
 
-    def issue(found: RunOrder, progress: Progress) -> RunSummary | None:
-        if not _invoice(found, progress):
+    def issue(found: RunOrder, note: _Note) -> RunSummary | None:
+        if not _invoice(found, note):
             issue_order.defer(order=order)
             return None
-        return _sum_up(found, progress)
+        return _sum_up(found, note)
 
     _tell(UUID(order), issue, now)
 
 
-def _bill(order: RunOrder, progress: Progress) -> RunSummary | None:
+def _bill(order: RunOrder, note: "_Note") -> RunSummary | None:
     _begin(order)
-    _shares.do_parts(order.pk, "rating", progress)
+    _shares.do_parts(order.pk, "rating", note.progress)
     _shares.begin_invoicing(order.pk)
-    _invoice(order, progress)
-    return _sum_up(order, progress)
+    _invoice(order, note)
+    return _sum_up(order, note)
 
 
-def _invoice(order: RunOrder, progress: Progress) -> bool:
+def _invoice(order: RunOrder, note: "_Note") -> bool:
     """Invoice parts, and sum up those of which a death left the sums; see `do_parts`."""
-    is_all = _shares.do_parts(order.pk, "invoicing", progress)
+    is_all = _shares.do_parts(order.pk, "invoicing", note.progress)
     return is_all and _shares.do_parts(order.pk, "comparing", silent)
 
 
 def _tell(
     order_id: UUID,
-    bill: Callable[[RunOrder, Progress], RunSummary | None],
+    bill: Callable[[RunOrder, "_Note"], RunSummary | None],
     now: datetime,
     *,
     ends_it: bool = True,
@@ -259,7 +259,7 @@ def _tell(
         note(status="running", started_at=order.started_at or datetime.now(UTC))
         try:
             if order.action == "bill":
-                summary = bill(order, note.progress)
+                summary = bill(order, note)
             else:
                 summary = _ALONE[order.action](order, note.progress, now)
         except _Stopped:
@@ -282,12 +282,13 @@ def _begin(order: RunOrder) -> bool:
     return _shares.begin(request, actor=order.author, now=request.clock)
 
 
-def _sum_up(order: RunOrder, progress: Progress) -> RunSummary | None:
+def _sum_up(order: RunOrder, note: "_Note") -> RunSummary | None:
     """Close the run and sum it up, where nothing of it is left."""
     totals = _shares.finished(order.pk)
     if totals is None:
         return None
-    progress("comparing", 0, 0)
+    note.alone()
+    note.progress("comparing", 0, 0)  # ends here where another has summed it up
     return summary_of_parts(Period(order.period_start, order.period_end), order.pk, totals)
 
 
@@ -400,6 +401,10 @@ class _Note:
             # Open pages look again. It is no fact: nothing of it is kept, and nobody else hears.
             self._raw.execute("SELECT pg_notify(%s, %s)", [events.FACTS, f"{tenant} {TOLD}"])
         return row is not None and (not changed or bool(row[0]))
+
+    def alone(self) -> None:
+        """Wait until no other worker is at the end of this order: it has noted it, or died."""
+        self._raw.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [str(self._order_id)])
 
     def progress(self, stage: str, done: int, whole: int) -> None:
         """Tell how far it is; between two chunks, so here it may also end."""

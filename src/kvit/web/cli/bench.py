@@ -21,7 +21,7 @@ TAKES = {  # of each benchmark, besides --json
     "intake": ("events", "rounds"),
     "upload": ("events", "accounts"),
     "release": ("events", "accounts", "rounds"),
-    "billrun": ("events", "accounts", "workers", "kill", "growth", "keep"),
+    "billrun": ("events", "accounts", "rounds", "workers", "kill", "growth", "keep"),
     "rating": ("events", "accounts", "rounds", "keep"),
     "telecom": ("events", "accounts", "rounds"),
     "pages": ("invoices", "customers", "rounds", "keep", "only"),
@@ -75,9 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=within(1, MOST),
+        nargs="+",
         metavar="N",
         help=either(
-            "billrun: исполнителей, которые делят запуск", "billrun: workers that share the run"
+            "billrun: исполнителей, которые делят запуск; чисел может быть несколько, вперемежку",
+            "billrun: workers that share the run; of several numbers each, alternating",
         ),
     )
     parser.add_argument(
@@ -125,7 +127,8 @@ def run(args: argparse.Namespace) -> int:
         if option not in TAKES[args.name]:
             known = ", ".join(f"--{one}" for one in (*TAKES[args.name], "json"))
             raise TakesNot("takes_not", name=args.name, option=option, known=known)
-        words += [f"--{option}"] if option in FLAGS else [f"--{option}", str(given)]
+        told = given if isinstance(given, list) else [given]
+        words += [f"--{option}"] if option in FLAGS else [f"--{option}", *map(str, told)]
     words += ["--json"] if args.json else []
     os.chdir(ROOT)
     sys.stdout.flush()
