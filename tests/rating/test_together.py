@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -219,6 +220,62 @@ def test_ordinary_usage_of_every_model(story: Story, together: Callable[[], int]
     assert together() == 32
     assert columns[1] == 32 * 10 + 12  # with what is charged once to the twelve that began
     assert story.bill("2026-10") == []
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_prices_of_a_part_of_a_meter_by_its_dimensions(
+    story: Story, together: Callable[[], int], file_store: Path, is_sealed: bool
+) -> None:
+    home, away = (("region", ("eu", "us")),), (("region", ("moon",)), ("tariff", ("day", "night")))
+    story.sell(
+        PlanTerms("parts", "Части"),
+        price("parts", "home", {"model": "volume", "tiers": TIERS}, meter="traffic", filters=home),
+        price("parts", "home-too", MATRIX, meter="traffic", filters=home),
+        price("parts", "away", MATRIX, meter="traffic", filters=away),
+        price("parts", "logins", BOUNDED, meter="logins", filters=home),
+        price("parts", "all-logins", {"model": "per_unit", "unit": "0.7"}, meter="logins"),
+        price("parts", "level", {"model": "per_unit", "unit": "1.7"}, meter="level", filters=home),
+        price("parts", "held", PERCENT, meter="held", filters=home),
+        price("parts", "fees", PER_EVENT, meter="sales", filters=home),
+        price("parts", "users", {"model": "per_unit", "unit": "0.015"}, meter="users",
+              filters=(("region", ("eu",)),)),
+    )  # fmt: skip
+    codes = open_many(story, 24, "parts")
+    take(story, *parted(codes[2:], seed=3))
+    take(story, EventIn("before", "subscription", codes[5], "level", moment("2026-09-30T23:59"),
+                        Decimal(10_000), None, {"region": "moon"}))  # fmt: skip
+    # Whose event no price takes is charged by itself, and it waits.
+    take(story, EventIn("x", "subscription", codes[0], "traffic", moment("2026-10-05"), Decimal(1),
+                        None, {"region": "moon", "tariff": "dusk"}),
+         EventIn("y", "subscription", codes[1], "users", moment("2026-10-05"), None, "u",
+                 {"region": "us"}),
+         EventIn("z", "subscription", codes[1], "logins", moment("2026-10-05"), Decimal(1), None,
+                 {}))  # fmt: skip
+    if is_sealed:
+        assert metering.seal(now=story.now) == 1_504
+    one_by_one, columns = both_ways(story, "2026-10")
+    assert columns == one_by_one
+    assert together() == 22
+    for key in ("home", "home-too", "away", "logins", "level", "held", "fees", "users"):
+        assert Charge.objects.filter(price_key=key, events__gt=0).count() > 10, key
+
+
+def parted(codes: list[str], *, seed: int) -> Iterator[EventIn]:
+    """Random usage, each event of which some price of parts takes."""
+    dice = random.Random(seed)
+    begin = moment("2026-09-20")
+    for n in range(1_500):
+        meter = dice.choice(["traffic", "logins", "level", "held", "sales", "users"])
+        region = "eu" if meter == "users" else dice.choice(["eu", "us"])
+        dimensions = {"region": region, "tariff": dice.choice(["day", "night"])}
+        if meter in ("traffic", "logins") and dice.random() < 0.4:
+            dimensions["region"] = "moon"
+        value, text = Decimal(dice.randrange(0, 9_000)).scaleb(-dice.choice([0, 2])), None
+        if meter == "users":
+            value, text = None, f"user-{dice.randrange(5)}"
+        at = begin + timedelta(seconds=dice.randrange(42 * 24 * 3600))
+        yield EventIn(f"p{n}", "subscription", dice.choice(codes), meter, at, value, text,
+                      dimensions)  # fmt: skip
 
 
 NUMBERS = ["74951234567", "79161234567", "74995554433", "8001", "sip:7495", "7",

@@ -60,6 +60,10 @@ class Codes:
         found: Rows = self.codes[places].astype(np.int64, copy=False)
         return found if self.absent is None else np.where(self.absent[places], self.instead, found)
 
+    def of_rows(self, places: Rows) -> "Codes":
+        """Return the codes of some rows alone."""
+        return Codes(self.at(places))
+
 
 @dataclass(frozen=True)
 class UsageColumns:

@@ -32,6 +32,7 @@ from kvit.core.pricing.price import compile_price
 from kvit.core.stretches import Charge as Pattern
 from kvit.metering.queries import DIMENSIONS, TEXTS, TIMES, UsageColumns
 from kvit.rating._counted import Counted, Levels, Truths
+from kvit.rating._filtered import Filtered
 from kvit.rating._reading import TABLED, Own, apart, tabled
 
 FINEST = 10**12  # units are stored with so many decimals
@@ -90,6 +91,7 @@ class Column:
 
     pattern: Pattern
     meter: Meter
+    counted: Counted
     own: Own
     units: Exact = field(init=False)
     sums: Sums = field(init=False)
@@ -120,28 +122,34 @@ def sheet_of(
     """
     meters = {one.stretch.terms.meter for one in patterns if one.stretch.terms.meter}
     counted = Counted(usage, codes, [catalogue.meters[one] for one in sorted(meters)], levels)
+    filtered = Filtered(counted, codes)
     events = np.zeros(len(codes), np.int64)
-    for code in meters:
-        events += counted.counts_of(catalogue.meters[code])
     left = _odd_usage(counted, meters, catalogue)
+    for code in meters:
+        meter = catalogue.meters[code]
+        events += counted.counts_of(meter)
+        terms = (one.stretch.terms for one in patterns)
+        left |= filtered.beside(meter, [one.filters for one in terms if one.meter == code])
     used: dict[int, Column] = {}
     for place, one in enumerate(patterns):
         if one.stretch.terms.meter:
             meter = catalogue.meters[one.stretch.terms.meter]
-            used[place] = Column(one, meter, owns.get(one.stretch.key) or _plan_s(one, len(codes)))
+            mine = filtered.of(meter, one.stretch.terms.filters)
+            own = owns.get(one.stretch.key) or _plan_s(one, len(codes))
+            used[place] = Column(one, meter, mine, own)
     scale = 10 ** exponent(currency)
-    for many in _alike(used.values(), counted, left).values():
+    for many in _alike(used.values(), left).values():
         _price(many, scale)
     for column in used.values():
         if not column.own.kinds <= TABLED:
             column.units, column.sums = apart(
-                column.own, counted, column.meter, _wall(column, catalogue, zone), left
+                column.own, column.counted, column.meter, _wall(column, catalogue, zone), left
             )
             column.sums = column.sums.times(column.pattern.share)
             column.minor = column.sums.rounded(scale)
             column.has_room = _has_room(column.units, column.sums, column.minor)
     columns = [
-        _finished(used[place], counted, left) if place in used else _fixed(one, len(codes))
+        _finished(used[place], left) if place in used else _fixed(one, len(codes))
         for place, one in enumerate(patterns)
     ]
     return Sheet(columns, events, left)
@@ -154,7 +162,7 @@ def reads_of(patterns: Sequence[Pattern], catalogue: Catalogue) -> set[str]:
         meter = catalogue.meters.get(one.stretch.terms.meter)
         if meter is not None:
             reads |= _READS.get(meter.aggregation, set())
-        if compile_price(one.stretch.price).aggregation == "keys":
+        if one.stretch.terms.filters or compile_price(one.stretch.price).aggregation == "keys":
             reads.add(DIMENSIONS)
         if one.stretch.price.needs == "sessions":
             reads |= {DIMENSIONS, TIMES}
@@ -211,14 +219,12 @@ class _Read:
         )  # fmt: skip
 
 
-def _alike(
-    columns: Iterable[Column], counted: Counted, left: Truths
-) -> dict[_Likeness, list[_Read]]:
+def _alike(columns: Iterable[Column], left: Truths) -> dict[_Likeness, list[_Read]]:
     """Read columns whose prices are tables; return them by what must be the same at one stroke."""
     found: dict[_Likeness, list[_Read]] = defaultdict(list)
     for one in columns:
         if one.own.kinds <= TABLED:
-            read = _Read(one, *tabled(one.own, counted, one.meter, left))
+            read = _Read(one, *tabled(one.own, one.counted, one.meter, left))
             found[read.likeness].append(read)
     return found
 
@@ -259,12 +265,12 @@ def _has_room(units: Exact, sums: Sums, minor: Ints) -> bool:
     )
 
 
-def _finished(column: Column, counted: Counted, left: Truths) -> PricedColumn:
+def _finished(column: Column, left: Truths) -> PricedColumn:
     if not column.has_room:
         _leave_large(column, left)
     return PricedColumn(
         shown=column.units,
-        events=counted.counts_of(column.meter),
+        events=column.counted.counts_of(column.meter),
         exact=column.sums,
         minor=column.minor.astype(np.int64, copy=False),
     )

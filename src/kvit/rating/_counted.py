@@ -198,12 +198,7 @@ class Counted:
 
     def dimensions(self, places: Rows | slice) -> tuple["pa.Array", Rows]:
         """Return the dimensions that some rows say, and which of them each says."""
-        codes, texts = self.usage.dimensions.at(places), self.usage.dimension_texts
-        said = np.zeros(len(texts), np.bool_)
-        said[codes] = True
-        if said.all():
-            return texts, codes
-        return texts.filter(pa.array(said)), (np.cumsum(said) - 1)[codes]
+        return dimensions_of(self.usage, places)
 
     def _maxima(self) -> Exact:
         kind = self._kind("max")
@@ -325,6 +320,16 @@ class Counted:
         np.add.at(whole.reshape(-1), key, added)
         units = {table: Exact(narrowed(whole[table]), scale) for table in tables}
         return units, {table: met[table] for table in tables}, odd
+
+
+def dimensions_of(usage: UsageColumns, places: Rows | slice) -> tuple["pa.Array", Rows]:
+    """Return the dimensions that some rows say, and which of them each says."""
+    codes, texts = usage.dimensions.at(places), usage.dimension_texts
+    said = np.zeros(len(texts), np.bool_)
+    said[codes] = True
+    if said.all():
+        return texts, codes
+    return texts.filter(pa.array(said)), (np.cumsum(said) - 1)[codes]
 
 
 def _entry_of(event: MatchKey, meter: Meter, text: str) -> int:

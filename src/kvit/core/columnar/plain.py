@@ -79,7 +79,7 @@ def _is_plain(
     if (stretch.start, stretch.end) != (service.start, service.end):
         return False  # usage of the rest of the period is not this price's
     meter = catalogue.meters.get(terms.meter)
-    if meter is None or terms.filters or terms.group_by or meter.aggregation not in AGGREGATIONS:
+    if meter is None or terms.group_by or meter.aggregation not in AGGREGATIONS:
         return False
     return fits(compile_price(stretch.price), meter)
 
