@@ -1,5 +1,7 @@
 """The transparency log on the disk, and the notes that it signs."""
 
+import fcntl
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -187,6 +189,31 @@ def test_one_writes_while_the_others_wait(log: Log) -> None:
     for one in threads:
         one.join()
     assert log.grown().frontier.root == root_of(400)
+
+
+@pytest.mark.parametrize("before", ["open", "flock"])
+def test_a_log_put_aside_while_its_lock_is_taken_is_begun_anew(
+    log: Log, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    with log.writing():
+        log.append(entries(0, 3), notes={})
+    of = fcntl if before == "flock" else os
+    real = getattr(of, before)
+    times = iter([True] + [False] * 7)
+
+    def beside(*words: object) -> object:
+        if next(times):
+            log.put_aside(beside=None, mark="former")
+        return real(*words)
+
+    monkeypatch.setattr(of, before, beside)
+    with log.writing():
+        monkeypatch.undo()
+        assert log.grown().frontier.size == 0
+        log.append(entries(0, 2), notes={})
+    assert log.grown().frontier.root == root_of(2)
+    former = Log(log.folder.with_name("log.former"), log.signer)
+    assert former.grown().frontier.root == root_of(3)
 
 
 def test_the_names_of_its_folders_are_on_the_disk(

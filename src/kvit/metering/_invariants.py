@@ -182,11 +182,17 @@ def _damaged() -> Iterator[Problem]:
                 yield Problem("metering_segment_damaged", f"version:{version}", path)
 
 
-@transaction.atomic
-def _altered() -> list[Problem]:
-    """Hash every event again: a change below the guard of append-only tables shows here."""
-    found: list[Problem] = []
-    connection.sync_tenant()
+def _altered() -> Iterator[Problem]:
+    """Hash every event again: a change below the guard of append-only tables shows here.
+
+    Whoever reads on may do so within the transaction; memory holds one batch of events.
+    """
+    with transaction.atomic():
+        connection.sync_tenant()
+        yield from _hashed_again()
+
+
+def _hashed_again() -> Iterator[Problem]:
     with connection.connection.cursor(name=f"hash_{uuid4().hex}") as cursor:
         cursor.execute(
             """
@@ -201,5 +207,4 @@ def _altered() -> list[Problem]:
                 event = EventIn._make([*said, orjson.loads(dimensions), 0, 0])
                 if payload_of(event)[2] != bytes(digest):
                     row = f"{source}/{event.event_id}"
-                    found.append(Problem("metering_event_altered", row, bytes(digest).hex()))
-    return found
+                    yield Problem("metering_event_altered", row, bytes(digest).hex())

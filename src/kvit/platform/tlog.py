@@ -15,7 +15,7 @@ import json
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,11 +95,15 @@ class Log:
         lock = self.folder / "lock"
         while True:
             files.make_folder(self.folder)
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+            except FileNotFoundError:  # the folder was put aside since it was made
+                continue
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             # Whoever waited may hold the lock of a log that was put aside meanwhile.
-            if lock.exists() and os.path.samestat(lock.stat(), os.fstat(descriptor)):
-                return descriptor
+            with suppress(FileNotFoundError):
+                if os.path.samestat(lock.stat(), os.fstat(descriptor)):
+                    return descriptor
             os.close(descriptor)
 
     def put_aside(self, *, beside: Path | None, mark: str) -> Path:
