@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kvit.web.prove import mutants
+from kvit.web.prove import mutants, named
 from kvit.web.prove.ground import Ground
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,3 +34,10 @@ def test_twenty_bugs_are_planted_at_least_and_the_page_lists_each_with_its_origi
     assert len(planted) >= 20
     rows = [f"| {one.name} | {one.origin} | `{one.caught_by}` |" for one in planted]
     assert [row for row in rows if row not in page] == []
+
+
+def test_those_in_processes_of_their_own_come_last_and_are_asked_for() -> None:
+    planted = [one.caught_by for one in mutants.known().values()]
+    usual = named("mutants").size
+    assert set(planted[usual:]) == {"roles"}
+    assert "roles" not in planted[:usual]

@@ -4,10 +4,10 @@ the same.
 An installation of its own, with the processes that `./kvit run ROLE` starts: two web servers, and
 intake, rating, invoicing and a worker, a second of whom joins later. Clients send usage to either
 web server, some of it to be kept in bulk, and send it again until they are answered. Beside them
-processes end, by SIGKILL and by SIGTERM in turns, a role after the other, and another one is
-started for each; the next ends when all are there again. Once all usage was looked into, runs are
-ordered, a month after the other, and processes end beside these too. What stands then is what one
-process comes to that nobody disturbs.
+processes of web and of intake end, by SIGKILL and by SIGTERM in turns, and another one is started
+for each; the next ends when all are there again. Once all usage was looked into, runs are ordered,
+a month after the other, and the other roles end beside these, each while its jobs are being done.
+What stands then is what one process comes to that nobody disturbs.
 """
 
 import http.client
@@ -26,6 +26,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from importlib import import_module
 from itertools import count, cycle, islice
 from pathlib import Path
 from typing import Any
@@ -41,20 +43,31 @@ from kvit.platform.leases import SPACE
 from kvit.web.prove.flows import body_of
 from kvit.web.prove.ground import Ground, close, point
 from kvit.web.prove.outcome import Outcome, Part, chance_of, gathered
+from kvit.web.prove.planted import attribute
 from kvit.web.secret_key import NAME
 
 PAYERS = 200
 EACH = 4  # events of a payer that are sent
 A_REQUEST = 20  # events
-ROLES = ("web", "ingest", "rating", "invoicing", "worker")
+BESIDE_USAGE = ("web", "ingest")
+BESIDE_A_RUN = ("rating", "invoicing", "worker")
+ROLES = BESIDE_USAGE + BESIDE_A_RUN
 ENDS = (signal.SIGKILL, signal.SIGTERM)
 PAUSE_S = 0.2
 LATEST_S = 0.5  # after all are at work a process ends
+SOONEST_S = 0.1  # or after a job of its role was seen to be done
 PATIENCE_S = 240.0
 _DOCUMENTS = """
     SELECT billed_in, kind, status, customer_id, net_minor, vat_minor, total_minor
     FROM invoicing_invoice"""
 _WORK = "SELECT count(*) FROM invoicing_runorder WHERE status NOT IN ('done', 'failed', 'stopped')"
+_DOING = """
+    SELECT count(*) FROM procrastinate_jobs
+    WHERE status = 'doing' AND (%(role)s = 'worker' OR queue_name = %(role)s)"""
+_WITH_THE_DEAD = f"""
+    SELECT count(*) FROM procrastinate_jobs
+    WHERE status = 'doing' AND worker_id NOT IN (
+        SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid = {SPACE})"""
 _WORKERS = f"""
     SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = {SPACE} AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
@@ -68,10 +81,12 @@ class _House:
     data: Path
     log: Path
     ports: Sequence[int]
+    planted: str = ""  # a bug in each of them: `planted.__main__`
     running: "dict[tuple[str, int], subprocess.Popen[bytes]]" = field(default_factory=dict)
 
     def start(self, role: str, place: int) -> None:
-        words = [sys.executable, "-P", "-m", "kvit", "run", role, "--log", "warning"]
+        kvit = [f"{__package__}.planted", self.planted] if self.planted else ["kvit"]
+        words = [sys.executable, "-P", "-m", *kvit, "run", role, "--log", "warning"]
         words += ["--port", str(self.ports[place])] if role == "web" else []
         with self.log.open("ab") as log:
             self.running[role, place] = subprocess.Popen(
@@ -93,7 +108,9 @@ class _House:
             return process.wait()
 
 
-def prove(*, seed: int, size: int, ground: Ground) -> Outcome:
+def prove(
+    *, seed: int, size: int, ground: Ground, planted: str = "", patience_s: float = PATIENCE_S
+) -> Outcome:
     """End `size` processes; the seed draws when, and which usage is sent in bulk."""
     part, chance, before, store = Part(), chance_of(seed, "roles"), roles.access(), files.folder()
     root = Path(tempfile.mkdtemp(prefix="kvit-roles-"))
@@ -104,13 +121,21 @@ def prove(*, seed: int, size: int, ground: Ground) -> Outcome:
         # They sign their logs by the key that this process reads them with.
         (folder.root / NAME).write_text(settings.SECRET_KEY)
         key, wanted = _filled(months=size - size // 2)
-        with _house(root) as house:
-            _disturbed(house, chance, part, key, size)
+        with (
+            _house(root, planted) as house,
+            attribute(sys.modules[__name__], "PATIENCE_S", patience_s),
+        ):
+            try:
+                _disturbed(house, chance, part, key, size)
+            except TimeoutError as error:
+                part.violations.append(str(error))
             part.violations += _stopped(house)
         part.violations += _checked(wanted)
     finally:
         point(before)
         files.use(store)
+        # What is kept open under the hash of its content lies in the folder that goes.
+        import_module("kvit.metering._sealed")._opened.cache_clear()
         server.stop(folder)
         shutil.rmtree(root, ignore_errors=True)
     return gathered("roles", [part], seed=seed, size=size)
@@ -150,12 +175,12 @@ def _usage() -> list[EventIn]:
 
 
 @contextmanager
-def _house(root: Path) -> Iterator[_House]:
+def _house(root: Path, planted: str) -> Iterator[_House]:
     with socket.socket() as one, socket.socket() as two:
         for probe in (one, two):
             probe.bind(("127.0.0.1", 0))
         ports = [probe.getsockname()[1] for probe in (one, two)]
-    house = _House(root / "data", root / "log", ports)
+    house = _House(root / "data", root / "log", ports, planted)
     try:
         yield house
     finally:
@@ -168,29 +193,34 @@ def _disturbed(house: _House, chance: random.Random, part: Part, key: str, size:
     for role in ROLES:
         house.start(role, 0)
     house.start("web", 1)
-    turns = zip(cycle(ROLES), cycle(ENDS), range(size))
     client = threading.Thread(target=_send, args=(house.ports, key, chance.random(), part))
     client.start()
-    for role, by, _ in islice(turns, size // 2):
-        _await(lambda: _is_whole(house))
+    for role, by in islice(zip(cycle(BESIDE_USAGE), cycle(ENDS), strict=False), size // 2):
+        _await("all are at work", lambda: _is_whole(house))
+        time.sleep(chance.uniform(0, LATEST_S))
         _end_one(house, role, by, chance, part)
     client.join()
-    _await(lambda: not _is_unread())
+    _await("usage is looked into", lambda: not _is_unread())
     for role in ROLES[1:]:  # doubled
         house.start(role, 1)
-    for place, (role, by, _) in enumerate(turns):
-        _await(lambda: _is_whole(house) and not _is_at_work())
+    turns = islice(zip(cycle(BESIDE_A_RUN), cycle(ENDS), strict=False), size - size // 2)
+    for place, (role, by) in enumerate(turns):
+        _await("all are at work", lambda: _is_whole(house))
         _order(place)
         part.figures["months billed"] += 1
+        _await(f"{role} has a job", partial(_is_doing_or_over, role))
+        part.figures["beside their jobs"] += _is_doing(role)
+        time.sleep(chance.uniform(0, SOONEST_S))
         _end_one(house, role, by, chance, part)
-    _await(lambda: not _is_at_work())
+        _await("a month is billed", lambda: not _is_at_work())
+    _await("what the dead were at is taken up", lambda: not _is_with_the_dead())
 
 
-def _await(holds: Callable[[], bool]) -> None:
+def _await(what: str, holds: Callable[[], bool]) -> None:
     until = time.monotonic() + PATIENCE_S
     while not holds():
         if time.monotonic() > until:
-            raise TimeoutError("what was left is not done")
+            raise TimeoutError(f"waited in vain until {what}")
         time.sleep(PAUSE_S)
 
 
@@ -198,9 +228,7 @@ def _end_one(
     house: _House, role: str, by: signal.Signals, chance: random.Random, part: Part
 ) -> None:
     """End a process, and start another one for it."""
-    time.sleep(chance.uniform(0, LATEST_S))
     place = chance.choice([place for one, place in house.running if one == role])
-    part.figures["beside a run"] += _is_at_work()
     status = house.end(role, place, by)
     house.start(role, place)
     part.figures["ended"] += 1
@@ -263,6 +291,22 @@ def _is_at_work() -> bool:
     from kvit.web.prove import company
 
     return bool(_in_scope(lambda: company.number(_WORK)))
+
+
+def _is_doing(role: str) -> bool:
+    from kvit.web.prove import company
+
+    return bool(_in_scope(lambda: company.number(_DOING, role=role)))
+
+
+def _is_doing_or_over(role: str) -> bool:
+    return _is_doing(role) or not _is_at_work()
+
+
+def _is_with_the_dead() -> bool:
+    from kvit.web.prove import company
+
+    return bool(_in_scope(lambda: company.number(_WITH_THE_DEAD)))
 
 
 def _is_whole(house: _House) -> bool:

@@ -1,0 +1,25 @@
+"""Planted bugs of whole processes: what becomes of a job whose worker ends, or has a double."""
+
+from importlib import import_module
+from typing import Any
+
+from kvit.platform import leases
+from kvit.web.prove.planted import Planting, attribute, mutant, swapped
+
+
+@mutant("what a dead worker was at is nobody's", origin="Celery acknowledges early: a job is lost",
+        caught_by="roles")  # fmt: skip
+def left_to_nobody() -> Planting:
+    return swapped(leases.take_up, lambda: 0)
+
+
+@mutant("a double takes the part that another is at", origin="a queue without SKIP LOCKED",
+        caught_by="roles")  # fmt: skip
+def taken_by_two() -> Planting:
+    shares = import_module("kvit.invoicing.services._shares")
+    right = shares._first_left
+
+    def first_left(record: Any, stage: Any, *, lock: str = "", **more: Any) -> Any:
+        return right(record, stage, **more)
+
+    return attribute(shares, "_first_left", first_left)
