@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kvit.core.columnar.runs import Rows, borders
 
 PART_RUNS = 65_536  # that are read at a time
+CODED_BYTES = 2  # of a run's subject, on the average, where it is read as a code
 INDEX = pa.schema(
     [
         pa.field("kind", pa.dictionary(pa.int32(), pa.string()), nullable=False),
@@ -69,11 +69,15 @@ class Index:
     @classmethod
     def read(cls, path: Path) -> "Index":
         """Read some runs after the other: whole columns would take five times what is kept."""
-        file = pq.ParquetFile(path, memory_map=True)
-        only = _only(file.metadata, "kind")  # nearly always: then nothing of it is decoded
+        meta = pq.read_metadata(path)
+        # Of many runs a subject there are few texts: as codes they take half the time, and no room.
+        size = sum(one.total_uncompressed_size for one in _chunks(meta, "subject"))
+        coded = ["subject"] if size <= CODED_BYTES * meta.num_rows else []
+        file = pq.ParquetFile(path, metadata=meta, memory_map=True, read_dictionary=coded)
+        only = _only(meta, "kind")  # nearly always: then nothing of it is decoded
         kinds, meters = _Coded([] if only is None else [only]), _Coded([])
         columns = ["subject", "meter", "rows", *(["kind"] if only is None else [])]
-        runs = file.metadata.num_rows
+        runs = meta.num_rows
         starts = np.zeros(runs + 1, np.int32)
         nothing = np.zeros(0, np.uint8)
         of_meters, of_kinds, begun, subjects = [nothing], [nothing], [np.zeros(0, np.int32)], []
@@ -87,14 +91,15 @@ class Index:
             kind = np.zeros(len(some), np.uint8)
             if only is None:
                 kind = kinds.codes_of(some["kind"])
-            named = some["subject"]
+            named = some["subject"] if coded else some["subject"].dictionary_encode()
             is_new = np.ones(len(some), np.bool_)
             is_new[1:] = kind[1:] != kind[:-1]
-            is_new[1:] |= pc.not_equal(named[1:], named[:-1]).to_numpy(zero_copy_only=False)
-            is_new[0] = last != (named[0], kind[0])
-            last = named[-1], kind[-1]
+            codes = named.indices.to_numpy()
+            is_new[1:] |= codes[1:] != codes[:-1]
+            is_new[0] = last != (named[0].as_py(), kind[0])
+            last = named[-1].as_py(), kind[-1]
             found = np.flatnonzero(is_new).astype(np.int32)
-            subjects.append(named.take(pa.array(found)))
+            subjects.append(named.dictionary.take(pa.array(codes[found])))
             begun.append(found + np.int32(done))
             of_kinds.append(kind[found])
             done = end
@@ -122,17 +127,22 @@ class _Coded:
         self.names += [name for name in here if name not in self.names]
         short = np.min_scalar_type(len(self.names))
         codes = np.array([self.names.index(name) for name in here], short)
-        return codes[column.indices.to_numpy()]
+        return np.take(codes, column.indices.to_numpy())
 
 
 def _only(meta: Any, name: str) -> str | None:
     """Return the text that every row of a file says, by what its writer noted; None: not known."""
-    place = meta.schema.names.index(name)
-    told = [meta.row_group(one).column(place).statistics for one in range(meta.num_row_groups)]
+    told = [one.statistics for one in _chunks(meta, name)]
     if not all(one is not None and one.has_min_max and one.null_count == 0 for one in told):
         return None
     said = {end for one in told for end in (one.min, one.max)}
     return said.pop() if len(said) == 1 else None
+
+
+def _chunks(meta: Any, name: str) -> list[Any]:
+    """Return what is known of a column, of each row group."""
+    place = meta.schema.names.index(name)
+    return [meta.row_group(one).column(place) for one in range(meta.num_row_groups)]
 
 
 def last_before(starts: NDArray[np.int32], places: Rows) -> Rows:
