@@ -236,7 +236,6 @@ def test_a_link_to_itself_is_told_and_the_rest_is_read(company: Company) -> None
     assert any(isinstance(item, UsageRow) for item in items)
 
 
-
 @pytest.mark.slow
 def test_parquet_that_unpacks_to_gigabytes_is_stopped(company: Company) -> None:
     # One page of 600 MiB that packs into kilobytes.
