@@ -421,6 +421,20 @@ def fill(folder: DataFolder) -> int:
     return rows
 
 
+def test_a_page_with_a_flipped_bit_is_refused_and_not_read(folder: DataFolder) -> None:
+    use(folder)
+    query(folder, "CREATE TABLE t AS SELECT i FROM generate_series(1, 1000) i")
+    [(path,)] = query(folder, "SELECT pg_relation_filepath('t')")
+    server.stop(folder)
+    table = folder.cluster / path
+    page = bytearray(table.read_bytes())
+    page[8000] ^= 1  # within a row of the first page
+    table.write_bytes(page)
+    use(folder)
+    with pytest.raises(psycopg.errors.DataCorrupted, match="invalid page in block 0"):
+        query(folder, "SELECT sum(i) FROM t")
+
+
 def test_status_is_one_object(new_folder: DataFolder) -> None:
     environment = {**os.environ, "KVIT_DATA": str(new_folder.root), "KVIT_LANG": "en"}
     words = [sys.executable, "-P", "-m", "kvit", "db"]
