@@ -1,5 +1,6 @@
 """The command line as a person meets it: help, languages, mistakes, broken pipes."""
 
+import errno
 import importlib
 import os
 import signal
@@ -153,6 +154,20 @@ def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(settings, "run", crash)
     with pytest.raises(ZeroDivisionError):
         cli.main(["settings"])
+
+
+def test_a_full_disk_is_a_sentence_and_status_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kvit.web.cli import settings
+
+    def fill(_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("KVIT_LANG", "en")
+    monkeypatch.setattr(settings, "run", fill)
+    assert cli.main(["settings"]) == 1
+    assert capsys.readouterr().err.startswith("The disk is full ([Errno 28] No space left on")
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:

@@ -1,5 +1,7 @@
 """Trouble of the database that passes: what pages and API say while it lasts."""
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 
@@ -79,6 +81,22 @@ def test_a_gate_that_cannot_ask_its_database_says_so_too(
     assert (page.status_code, told.status_code) == (503, 503)
     assert "База сейчас недоступна" in page.content.decode()
     assert told.json()["code"] == "database_away"
+
+
+def test_a_full_disk_of_the_server_is_told_as_such(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = office("accountant")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("kvit.invoicing.queries.listed", fail)
+    page, told = client.get("/office/invoices/"), client.get("/api/v1/invoices")
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "30")
+    assert "На диске сервера нет места" in page.content.decode()
+    assert (told.status_code, told.json()["code"]) == (503, "server_disk_full")
+    assert trouble_of(FileNotFoundError(errno.ENOENT, "x")) is None
 
 
 def test_what_is_no_trouble_of_the_database_stays_a_fault_of_ours() -> None:

@@ -1,10 +1,19 @@
-"""Trouble of the database that passes: a full disk, a server that is away, a statement that took
-too long. Nobody's request is wrong then: pages and API say what to do instead of a fault of ours.
+"""Trouble that passes: a full disk, a database that is away, a statement that took too long.
+
+Nobody's request is wrong then: pages and API say what to do instead of a fault of ours.
 """
+
+import errno
 
 from kvit.platform.failures import Failure
 
 WORDS = {
+    "server_disk_full": (
+        "На диске сервера нет места. Освободите его и повторите через {seconds} с: что записано,"
+        " цело.",
+        "The disk of the server is full. Try again in {seconds} s, once there is room: what was"
+        " written is whole.",
+    ),
     "database_disk_full": (
         "На диске базы нет места: ничего не изменилось. Повторите через {seconds} с.",
         "The disk of the database is full: nothing was changed. Try again in {seconds} s.",
@@ -30,7 +39,7 @@ WORDS = {
 
 
 class Trouble(Failure):
-    """The database cannot do it just now; the answer is 503 with `Retry-After`."""
+    """The server cannot do it just now; the answer is 503 with `Retry-After`."""
 
     words = WORDS
     status = 503
@@ -40,6 +49,8 @@ class Trouble(Failure):
         self.headers = {"Retry-After": str(seconds)}
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+_DISK_FULL = Trouble("server_disk_full", seconds=30)
 _AWAY = Trouble("database_away", seconds=10)
 _BUSY = Trouble("database_busy", seconds=1)
 # By SQLSTATE, or by its class where that is named alone (PostgreSQL, appendix A).
@@ -57,7 +68,9 @@ _TROUBLES = {
 
 
 def trouble_of(error: BaseException | None) -> Trouble | None:
-    """Return which trouble of the database an exception of Django's tells; None for any other."""
+    """Return which trouble that passes an exception tells of; None for any other."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return _DISK_FULL
     from django.db import DatabaseError, InterfaceError, OperationalError
 
     if not isinstance(error, (DatabaseError, InterfaceError)):

@@ -22,6 +22,7 @@ from kvit.platform.failures import Failure
 from kvit.web.called import name as called
 from kvit.web.called import typeable
 from kvit.web.cli.language import either, language
+from kvit.web.troubles import FULL
 
 OK, FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
@@ -43,6 +44,12 @@ WORDS: Words = {
         " второй раз не запишется.",
         "The database did not finish its work: {reason}\nRun the command again: what is written"
         " is not written twice.",
+    ),
+    "disk_full": (
+        "На диске нет места ({reason}). Освободите его и запустите команду ещё раз: что записано,"
+        " цело и второй раз не запишется.",
+        "The disk is full ({reason}). Free some of it and run the command again: what is written is"
+        " whole, and is not written twice.",
     ),
     "interrupted": ("Прервано.", "Interrupted."),
     "start": ("Начать", "Begin"),
@@ -123,6 +130,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Who read us has left (`kvit … | head`): nothing more can be said, the exit flush included.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        print(typeable(say(WORDS, "disk_full", lang, reason=error)), file=sys.stderr)
+        return FAILED
 
 
 def database_failures() -> tuple[type[Exception], ...]:
