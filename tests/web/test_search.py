@@ -6,11 +6,14 @@ from django.utils.translation import override
 
 from kvit.web import finding
 from kvit.web.finding import find
+from kvit.web.office.search import COMMANDS
 from kvit.web.operators import OperatorWrong
 from tests.invoicing import company
 from tests.web.conftest import Office
 
-ALL = frozenset({"invoices.read", "customers.read", "subscriptions.read", "usage.read"})
+ALL = frozenset(
+    {"invoices.read", "customers.read", "subscriptions.read", "usage.read", "catalogue.read"}
+)
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +48,9 @@ NORTH = ("invoice", "Счёт № 2026-00001 на 2 440,00 ₽")
         ("клиент юг", [("customer", "ООО «Юг»")]),
         ("N-1", [("subscription", "Подписка n-1")]),
         ("n-1/2026-10-10/10000", [("event", "Событие n-1/2026-10-10/10000")]),
+        ("профи", [("plan", "Тариф «Профи»")]),
+        ("ghjab", [("plan", "Тариф «Профи»")]),
+        ("тариф про", [("plan", "Тариф «Профи»")]),
         ("такого нет", []),
         ("сумма:2440", [NORTH]),
         ("сумма:>2440", []),
@@ -133,6 +139,12 @@ def test_go_shows_what_may_be_meant(office: Office) -> None:
     assert "Ищите по номеру" in page or "2026" in page
     page = office("accountant").get("/office/search/?q=оборот").content.decode()
     assert "/office/ledger/osv/" in page
+
+
+def test_every_command_of_the_palette_opens_a_page(office: Office) -> None:
+    page = office("owner").get("/office/search/", headers={"hx-request": "true"})
+    said = [one["title"] for one in page.context["commands"]]
+    assert said == [one.title for one in COMMANDS]
 
 
 def test_the_palette_lists_only_what_is_permitted(office: Office) -> None:

@@ -14,6 +14,7 @@ from kvit.metering._released import Wanted, everything, spans, still_mark
 from kvit.metering._standing import STANDING, parameters_of
 from kvit.metering.models import UsageCounter
 from kvit.metering.rows import EARLIEST
+from kvit.platform.tenancy import current_tenant_id
 
 FIRST_LOOK = timedelta(days=31)
 WIDER = 4  # each look further back is so many times as long as the one before
@@ -39,12 +40,12 @@ def days_of(
         subjects: pairs (kind, code).
         zone: decides what a day is.
     """
-    parameters = _parameters(subjects) | {"zone": zone}
     found: dict[date, list[MeterDay]] = {}
     span = FIRST_LOOK
-    bounds = _bounds(subjects, parameters)
+    bounds = _bounds(subjects)
     if bounds is None:
         return []
+    parameters = _parameters(subjects) | {"zone": zone}
     first = local_date(bounds[0], zone)
     until = local_date(min(before, bounds[1]), zone) + timedelta(days=1)
     while len(found) < days and until > first:
@@ -60,9 +61,7 @@ def days_of(
 
 
 @transaction.atomic
-def _bounds(
-    subjects: Sequence[tuple[str, str]], parameters: Mapping[str, object]
-) -> tuple[datetime, datetime] | None:
+def _bounds(subjects: Sequence[tuple[str, str]]) -> tuple[datetime, datetime] | None:
     """Return the times of the first and the last event, read off the index of each subject."""
     released = still_mark().version
     found = list(spans(Wanted(subjects), released)) if released else []
@@ -75,7 +74,7 @@ def _bounds(
               SELECT min("time") AS first, max("time") AS last FROM metering_usageevent e
               WHERE e.tenant_id = %(tenant)s AND e.subject_kind = s.kind AND e.subject = s.code) f
             """,
-            parameters,
+            {"tenant": current_tenant_id(), **_of(subjects)},
         )
         first, last = cursor.fetchone()
     if first is not None:
@@ -102,7 +101,11 @@ def _between(parameters: Mapping[str, object], asked: Wanted) -> list[MeterDay]:
 
 def _parameters(subjects: Sequence[tuple[str, str]]) -> dict[str, Any]:
     version = UsageCounter.objects.values_list("last", flat=True).first() or 0
-    return parameters_of(since=EARLIEST, until=EARLIEST, as_of=version) | {
+    return parameters_of(since=EARLIEST, until=EARLIEST, as_of=version) | _of(subjects)
+
+
+def _of(subjects: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    return {
         "kinds": [kind for kind, _ in subjects],
         "codes": [code for _, code in subjects],
     }

@@ -105,12 +105,12 @@ def rate_many(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
 
 
 def _rate_each(ids: Sequence[UUID], run: RatingRun) -> RatingResult:
-    infos = subscriptions.by_ids(ids)
+    infos = subscriptions.by_ids(ids, lock=True)
     owners = {info.customer_id for info in infos.values()}
     owners |= {UUID(str(info.first["customer"])) for info in infos.values()}
     payers = parties.customers_by_id(owners)
     currencies = {key: payer.currency for key, payer in payers.items()}
-    contracts = subscriptions.contracts(ids, currencies, lock=True)
+    contracts = subscriptions.contracts_of(list(infos.values()), currencies)
     pools = _pools.find(contracts, infos, run.catalogue)
     marks = {one.id: pools.mark(one.id) for one in contracts if one.id in pools.families}
     late = pools.late(_load.late_spans(infos, payers, run.late_usage), run)

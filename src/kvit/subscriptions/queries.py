@@ -63,9 +63,16 @@ def known_codes(codes: Sequence[str]) -> set[str]:
         return {code for (code,) in cursor.fetchall()}
 
 
-def by_ids(ids: Iterable[UUID]) -> dict[UUID, SubscriptionInfo]:
-    """Return the subscriptions of these ids."""
-    return {row.pk: _info(row) for row in Subscription.objects.filter(pk__in=list(ids))}
+def by_ids(ids: Iterable[UUID], *, lock: bool = False) -> dict[UUID, SubscriptionInfo]:
+    """Return the subscriptions of these ids, in order of id.
+
+    Args:
+        lock: hold the rows until the transaction ends, so that no amendment slips in.
+    """
+    rows = Subscription.objects.filter(pk__in=list(ids)).order_by("pk")
+    if lock:
+        rows = rows.select_for_update(of=("self",))
+    return {row.pk: _info(row) for row in rows}
 
 
 def of_customers(customer_ids: Iterable[UUID]) -> list[SubscriptionInfo]:
@@ -154,7 +161,6 @@ def contracts(
     currencies: Mapping[UUID, str],
     *,
     known: Mapping[UUID, int] | None = None,
-    lock: bool = False,
 ) -> list[Contract]:
     """Return subscriptions with their amendments folded into spells, in order of id.
 
@@ -162,12 +168,8 @@ def contracts(
         currencies: by customer id; the currency of the customer who took the subscription.
         known: only amendments up to this number, by subscription: the terms as they were known
             when a charge was made.
-        lock: hold the rows until the transaction ends, so that no amendment slips in between.
     """
-    rows = Subscription.objects.filter(pk__in=ids).order_by("pk")
-    if lock:
-        rows = rows.select_for_update(of=("self",))
-    return contracts_of([_info(row) for row in rows], currencies, known=known)
+    return contracts_of(list(by_ids(ids).values()), currencies, known=known)
 
 
 def contracts_of(

@@ -61,8 +61,8 @@ class NoPages(Failure):
 
 
 def are_built() -> bool:
-    """Whether `static/dist` stands, made from the lock of this checkout if it is one."""
-    if not STAMP.is_file():
+    """Whether `static/dist` and the icons stand, made from the lock of this checkout, if any."""
+    if not (STAMP.is_file() and ICONS.is_dir()):
         return False
     return not LOCK.is_file() or STAMP.read_text() == _lock_hash()
 

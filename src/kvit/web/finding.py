@@ -5,6 +5,7 @@
     «ромашке», «7707083893»          the customer
     «nord-2041»                      the subscription of that code
     «evt-17»                         the event of that id
+    «профи», «тариф про»             the plans whose name or code has it
     «оборотка»                       a page of the office
     «клиент:ромашка сумма:>5000»     documents, narrowed (`web.operators`)
 
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
+from kvit.catalog import queries as catalog
 from kvit.core.money import exponent
 from kvit.core.searching import folded, other_layout
 from kvit.core.wording import Words, money_text, say
@@ -29,7 +31,7 @@ from kvit.web import operators
 from kvit.web.forms import ungrouped
 from kvit.web.operators import Operators
 
-Kind = Literal["invoice", "customer", "subscription", "event"]
+Kind = Literal["invoice", "customer", "subscription", "event", "plan"]
 EACH = 5  # of a kind
 MOST_OF_A_NAME = 200  # customers among whose documents one looks
 LONGEST = 200
@@ -43,13 +45,16 @@ WORDS: Words = {
     "customer_code": ("код {code}", "code {code}"),
     "subscription": ("Подписка {code}", "Subscription {code}"),
     "event": ("Событие {code}", "Event {code}"),
+    "plan": ("Тариф «{name}»", "Plan “{name}”"),
+    "plan_note": ("код {code}", "code {code}"),
     "event_note": ("источник {source}", "source {source}"),
 }
 # Words that say what is looked for: the rest of the text is looked for among that alone.
 _KINDS: dict[str, Kind] = {
     "счет": "invoice", "счета": "invoice", "invoice": "invoice", "клиент": "customer",
     "customer": "customer", "подписка": "subscription", "договор": "subscription",
-    "subscription": "subscription", "событие": "event", "event": "event",
+    "subscription": "subscription", "событие": "event", "event": "event", "тариф": "plan",
+    "plan": "plan",
 }  # fmt: skip
 _SIGN = re.compile(r"(?<=^)[₽$€£¥]|(?<=^-)[₽$€£¥]|[₽$€£¥]$")  # as it is copied from a page
 _SUM = re.compile(r"-?\d[\d\s\u00a0]*([.,]\d{1,4})?")
@@ -112,6 +117,7 @@ def _found(
         "customer": ("customers.read", lambda: _customers(text, lang, branches)),
         "subscription": ("subscriptions.read", lambda: _subscriptions(text, lang)),
         "event": ("usage.read", lambda: _events(text, lang)),
+        "plan": ("catalogue.read", lambda: _plans(text, lang)),
     }
     found = [
         one
@@ -226,6 +232,19 @@ def _events(text: str, lang: str) -> Iterator[Found]:
     for source in metering.sources_of(text)[:EACH]:
         title = say(WORDS, "event", lang, code=text)
         yield Found("event", text, title, say(WORDS, "event_note", lang, source=source), True)
+
+
+def _plans(text: str, lang: str) -> Iterator[Found]:
+    """By a part of the name or of the code; a number, a sum or an ИНН is no plan."""
+    asked = folded(text)
+    if not any(sign.isalpha() for sign in asked):
+        return
+    names = sorted(catalog.plan_names().items(), key=lambda one: one[1])
+    fitting = [one for one in names if any(asked in folded(said) for said in one)]
+    for code, name in fitting[:EACH]:
+        title = say(WORDS, "plan", lang, name=name)
+        is_exact = asked in (folded(code), folded(name))
+        yield Found("plan", code, title, say(WORDS, "plan_note", lang, code=code), is_exact)
 
 
 def _minor(text: str, currency: str) -> int | None:

@@ -24,6 +24,7 @@ KINDS = {
     "customer": (_("Customers"), "users"),
     "subscription": (_("Subscriptions"), "repeat"),
     "event": (_("Events"), "activity"),
+    "plan": (_("Plans"), "tags"),
 }
 
 
@@ -40,10 +41,10 @@ class Command:
 COMMANDS = (
     Command(_("Add a customer"), "user-plus", "customer-new", "customers.write"),
     Command(_("Start a bill run"), "player-play", "runs", "runs.start"),
-    Command(_("New plan"), "tag", "plan-new", "catalogue.write"),
+    Command(_("New plan"), "tag", "catalogue", "catalogue.write"),
     Command(_("Find an event"), "activity", "usage", "usage.read"),
     Command(_("Trial balance of the month"), "scale", "trial-balance", "books.read"),
-    Command(_("New key"), "key", "keys", "keys.write"),
+    Command(_("New key"), "key", "settings-keys", "keys.write"),
 )
 
 

@@ -144,6 +144,22 @@
     one("a, button, input", next)?.focus();
   };
   const letters = { Comma: ",", };
+  // Their list; a person whose speech or hand presses letters by itself switches them off
+  const keys = document.getElementById("keys");
+  const isOff = one("[data-keys-off]");
+  try { root.dataset.keys = localStorage.getItem("kvit-keys") || "on"; } catch { /* on */ }
+  if (keys && isOff) {
+    isOff.checked = root.dataset.keys === "off";
+    isOff.addEventListener("change", () => {
+      root.dataset.keys = isOff.checked ? "off" : "on";
+      try { localStorage.setItem("kvit-keys", root.dataset.keys); } catch { /* for this page only */ }
+    });
+    document.addEventListener("click", (event) => {
+      if (!event.target.closest("[data-key=keys]")) return;
+      all("details.menu[open]").forEach((menu) => { menu.open = false; });
+      keys.showModal();
+    });
+  }
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.code === "KeyK") { event.preventDefault(); palette(); return; }
     if (event.key === "Escape") { if (close()) event.preventDefault(); return; }
