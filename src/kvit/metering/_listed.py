@@ -202,7 +202,14 @@ def traces(event_id: str) -> Traces:
         one.conflict_id: one
         for one in ConflictResolution.objects.filter(conflict_id__in=conflicts.values("pk"))
     }
-    received = _received([one.batch_id for one in conflicts])
+    rejections = list(
+        RejectedRow.objects.filter(event_id=event_id).order_by("pk").values(
+            "id", "source", "row", "field", "code", "params", "raw", "batch_id"
+        )
+    )  # fmt: skip
+    received = _received(
+        [*(one.batch_id for one in conflicts), *(row["batch_id"] for row in rejections)]
+    )
     return Traces(
         conflicts=tuple(
             {
@@ -221,11 +228,9 @@ def traces(event_id: str) -> Traces:
             for one in conflicts.order_by("pk")
         ),
         rejections=tuple(
-            RejectedRow.objects.filter(event_id=event_id).order_by("pk").values(
-                "id", "source", "row", "field", "code", "params", "raw", "batch_id"
-            )
+            row | {"received_at": received.get(row["batch_id"])} for row in rejections
         ),
-    )  # fmt: skip
+    )
 
 
 def by_day(

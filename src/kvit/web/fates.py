@@ -329,7 +329,7 @@ def _conflict(row: Mapping[str, Any], lang: str) -> Fate:
 def _rejected(event_id: str, row: Mapping[str, Any], lang: str) -> Fate:
     fault = fault_of(row)
     steps = (
-        Step("received", say(WORDS, "received", lang), row["source"]),
+        Step("received", say(WORDS, "received", lang), row["source"], at=row["received_at"]),
         Step("rejected", say(WORDS, "rejected", lang), fault.message(lang), ok=False),
     )
     return Fate(row["source"], event_id, STOPPED, steps, fault.remedy(lang), None)

@@ -331,7 +331,11 @@ def _conflicts(request: HttpRequest, form: UsageFilter, zone: str) -> _Tab:
         )
         known = queries.last_views([row["event_id"] for row in found.rows])
         return found.of(
-            lambda row: {"row": row, "accepted": known.get((row["source"], row["event_id"]))}
+            lambda row: {
+                "row": row | {"meter": _meter(row["meter"])},
+                "accepted": (accepted := known.get((row["source"], row["event_id"]))),
+                "meter": _meter(accepted.meter) if accepted else "",
+            }
         )
 
     return CONFLICTS, fetch
