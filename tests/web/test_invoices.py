@@ -1,6 +1,7 @@
 """The pages of invoices, «Почему?», corrections and bill runs."""
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from kvit.invoicing.models import Invoice
 from kvit.parties.limits import set_limits
 from kvit.parties.models import Seller
 from kvit.parties.rows import Tenant
+from kvit.platform import clock
 from kvit.platform.models import AuditRow
 from tests.invoicing import company
 from tests.invoicing.company import ACTOR, LATER, NOVEMBER, customer_id, invoice
@@ -204,6 +206,20 @@ def test_runs_are_ordered_and_shown(client: Client) -> None:
     stopped = client.post(f"{answer['Location']}stop/")
     assert stopped.status_code == 302
     assert "Stopped" in text(client, answer["Location"])
+
+
+def test_a_month_is_offered_to_be_issued_once_it_is_over(client: Client, tenant: Tenant) -> None:
+    def dry_run(day: datetime) -> str:
+        clock.move_test_clock(tenant.id, to=day, actor="cli:test", reason="test")
+        asked = {"way": "dry", "period": "2026-11-01", "issue_on": ""}
+        card = client.post("/office/runs/start/", asked)["Location"]
+        client.post(f"{card}stop/")
+        return text(client, card)
+
+    said = dry_run(datetime(2026, 11, 29, tzinfo=UTC))
+    assert "Run again" in said
+    assert "Charge and issue" not in said
+    assert "Charge and issue" in dry_run(datetime(2026, 12, 2, tzinfo=UTC))
 
 
 def test_the_pages_speak_russian(office: Office) -> None:

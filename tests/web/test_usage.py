@@ -137,7 +137,7 @@ def test_a_dispute_is_shown_beside_the_event_of_its_own_source(client: Client) -
     upload(client, f"{HEAD}\n{GOOD}1\n", source="s")
     upload(client, f"{HEAD}\n{GOOD.replace(',40', ',777')}\n", source="t")
     said = text(client, "/office/usage/?tab=conflicts")
-    assert "40 · calls" in said
+    assert "40 · Вызовы" in said
     assert "777" not in said
 
 

@@ -167,14 +167,14 @@ def start(request: HttpRequest) -> HttpResponse:
 @page("runs/<uuid:run>/", name="run", right="runs.read", reach="branch")
 def run(request: HttpRequest, run: UUID) -> HttpResponse:
     info = _info(run)
-    return render(request, "office/runs/card.html", _context(info))
+    return render(request, "office/runs/card.html", _context(request, info))
 
 
 @page("runs/<uuid:run>/progress/", name="run-progress", right="runs.read", reach="branch")
 def progress(request: HttpRequest, run: UUID) -> HttpResponse:
     """How far it is: asked for when a worker tells; when it is over the whole page is read anew."""
     info = _info(run)
-    answer = render(request, "office/runs/progress.html", _context(info))
+    answer = render(request, "office/runs/progress.html", _context(request, info))
     if info.status not in ("queued", "running"):
         answer["HX-Refresh"] = "true"
     return answer
@@ -232,7 +232,7 @@ def _added(info: RunInfo, name: str) -> int | None:
     return None if info.own is None else sum(getattr(one, name) for one in info.own)
 
 
-def _context(info: RunInfo) -> dict[str, Any]:
+def _context(request: HttpRequest, info: RunInfo) -> dict[str, Any]:
     summary = info.summary
     drafts = queries.listed(
         InvoiceFilter(tab="drafts", period_from=info.period_start, period_to=info.period_start),
@@ -258,6 +258,7 @@ def _context(info: RunInfo) -> dict[str, Any]:
         "who": customers(asked),
         "sample": summary.sample if summary else (),
         "is_dry": info.action == "dry",
+        "is_over": info.period_end <= _today(request),
         "people": people([info.author, info.stop_asked_by]),
         "drafts": drafts,
         "draft_totals": queries.drafts_of(info.period_start),
