@@ -25,6 +25,15 @@ def test_a_stranger_is_sent_to_the_login_and_comes_back(office: Office) -> None:
     )  # fmt: skip
 
 
+def test_whose_work_is_elsewhere_begins_there_and_not_at_a_closed_door(office: Office) -> None:
+    officer = office("security_officer")
+    answer = officer.get("/office/")
+    assert (answer.status_code, answer["Location"]) == (302, "/office/journal/")
+    refused = officer.get("/office/invoices/")
+    assert refused.status_code == 403
+    assert "На вашу первую страницу" in refused.content.decode()
+
+
 def test_a_form_older_than_the_session_is_opened_anew_with_a_word(office: Office) -> None:
     """Its mark went with the session: what was typed waits in the browser, nothing is changed."""
     place = "/office/customers/new/"
@@ -81,11 +90,11 @@ def test_htmx_is_told_where_to_log_in(office: Office) -> None:
 
 
 def test_a_role_without_the_right_is_told_which_one(office: Office) -> None:
-    answer = office("security_officer").get("/office/")
+    answer = office("security_officer").get("/office/invoices/")
     assert answer.status_code == 403
     assert "нужно право «Видеть счета»" in answer.content.decode()
     row = AuditRow.objects.get(action="attempt.refused")
-    assert (row.object_id, row.after) == ("overview", {"right": "invoices.read", "method": "GET"})
+    assert (row.object_id, row.after) == ("invoices", {"right": "invoices.read", "method": "GET"})
 
 
 def test_every_answer_bears_the_policy(office: Office) -> None:

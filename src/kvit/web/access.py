@@ -37,9 +37,10 @@ from kvit.web.attempts import note_read, refuse_right
 from kvit.web.login import proof
 from kvit.web.login.arrivals import address_of, origin_of
 from kvit.web.login.sessions import SessionStore
+from kvit.web.office.navigation import first_open
 from kvit.web.principal import Principal
 
-API, OFFICE = "/api/", "/office/"
+API, OFFICE, HOME = "/api/", "/office/", "overview"
 TYPED = "typed"  # a message beside a form into which the browser puts what was typed
 PERSONAL = "personal.read"
 # A paper and a form show a person's data in clear or not at all: masked ones would be kept.
@@ -136,7 +137,9 @@ def decide(
     if is_only_looking(request) and route.name != looking.STOP:
         return refusals.refused(request, looking.refusal(), status=403, title=_("Only looking"))
     if not route.opens_to(request.principal):
-        return refuse_right(request, route, kwargs)
+        # Everybody begins at the same address; whose work is elsewhere goes on there.
+        place = first_open(request.principal.rights) if route.name == HOME else ""
+        return HttpResponseRedirect(place) if place else refuse_right(request, route, kwargs)
     if is_in_clear(route) and PERSONAL not in request.principal.rights:
         return refuse_right(request, replace(route, right=PERSONAL), kwargs)
     request.kvit_scopes.enter_context(parties.masking(is_masked(request, request.principal)))
