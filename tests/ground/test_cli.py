@@ -120,11 +120,28 @@ def test_a_wrong_option_is_refused_in_the_language_of_the_reader() -> None:
         (["serve", "--port", "99999"], "a whole number from 1 to 65535 is needed, not “99999”"),
         (["run", "web", "--processes", "0"], "from 1 to 256 is needed, not “0”"),
         (["usage", "seal", "--keep-days", "1" * 5_000], "a whole number from 0 to 36500"),
+        (["usage", "seal", "--bring-back", "--since", "0001-01-01"], "1970 to 2199"),
+        (["bill", ".", "--period", "2026-10", "--now", "0001-01-01"], "“0001-01-01”"),
+        (["run", "worker", "--queues", "nowhere"], "'nowhere'"),
     ],
 )
 def test_a_number_that_makes_no_sense_is_refused_at_once(words: list[str], said: str) -> None:
     done = kvit(*words)
     assert (done.returncode, said in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["usage", "seal", "--since", "2026-10-01"], "--bring-back"),
+        (["usage", "seal", "--release", "--since", "2026-10-01"], "--bring-back"),
+        (["usage", "seal", "--keep-days", "3"], "--release"),
+        (["run", "rating", "--queues", "ingest"], "worker"),
+    ],
+)
+def test_an_option_that_would_be_of_no_effect_is_refused(words: list[str], said: str) -> None:
+    done = kvit(*words)
+    assert (done.returncode, said in done.stderr) == (1, True)
 
 
 def test_an_address_of_another_machine_is_no_port_that_is_taken() -> None:
@@ -135,7 +152,18 @@ def test_an_address_of_another_machine_is_no_port_that_is_taken() -> None:
         with pytest.raises(serving.NotServed) as caught:
             serving.free_port(host, port, port)
         assert caught.value.code == code
+    with pytest.raises(serving.NotServed):
+        serving.free_port("127.0.0.1", port, port, shared=True)
     taken.close()
+
+
+def test_web_servers_of_ours_share_a_port() -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert serving.free_port("127.0.0.1", port, port, shared=True) == port
 
 
 def test_an_expected_failure_is_a_sentence_and_status_one() -> None:

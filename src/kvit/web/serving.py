@@ -24,8 +24,8 @@ PAUSE_S = 0.3
 RESTART_S = (1.0, 2.0, 5.0, 15.0)  # pauses before a process that died is started again
 WORDS = {
     "port_taken": (
-        "Порт {port} занят. Укажите другой: kvit serve --port {other}",
-        "Port {port} is taken. Name another: kvit serve --port {other}",
+        "Порт {port} занят. Укажите другой: --port {other}",
+        "Port {port} is taken. Name another: --port {other}",
     ),
     "not_listened": (
         "Слушать {host}:{port} нельзя: {reason}. Укажите адрес этой машины (--host) и порт, на"
@@ -59,8 +59,11 @@ class _Child:
     failures: int = 0
 
 
-def free_port(host: str, wanted: int | None, usual: int) -> int:
+def free_port(host: str, wanted: int | None, usual: int, *, shared: bool = False) -> int:
     """Return the port asked for, or from the usual one on the first that is free.
+
+    Args:
+        shared: a port where another web server of ours listens is free too: they share it.
 
     Raises:
         NotServed: the port asked for is taken, or the host is no address of this machine.
@@ -69,6 +72,8 @@ def free_port(host: str, wanted: int | None, usual: int) -> int:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             try:
                 probe.bind((host, port))
             except OSError as error:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from kvit.core.periods import BadPeriod, Period, parse_billing_period
 from kvit.core.wording import Words, say
 from kvit.integrations.port import NoCompanyFolder
 from kvit.web.called import typeable
+from kvit.web.cli.counts import YEARS
 from kvit.web.cli.ground import ready
 from kvit.web.cli.language import either, language
 from kvit.web.cli.progress import bar
@@ -130,11 +132,11 @@ def billing_month(text: str) -> Period:
 
 def moment(text: str) -> datetime:
     """Read an ISO time; for argparse. Without a zone it is the company's."""
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        problem = say(WORDS, "bad_now", language(), text=text)
-        raise argparse.ArgumentTypeError(problem) from None
+    with suppress(ValueError):
+        found = datetime.fromisoformat(text)
+        if found.year in YEARS:
+            return found
+    raise argparse.ArgumentTypeError(say(WORDS, "bad_now", language(), text=text))
 
 
 def _no_folder(args: argparse.Namespace) -> int:

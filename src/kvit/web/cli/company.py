@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from kvit.core.money import NotANumber, exponent, minor_text, parse_decimal
 from kvit.core.wording import Words, money_text, say
 from kvit.platform.failures import Failure
+from kvit.web.cli.counts import YEARS
 from kvit.web.cli.ground import ready
 from kvit.web.cli.language import either, language
 
@@ -44,8 +45,8 @@ WORDS: Words = {
         "“{text}” is no sum of {currency}: an example is 1500.00.",
     ),
     "bad_date": (
-        "«{text}» — не дата: пример 2026-10-31.",
-        "“{text}” is no date: an example is 2026-10-31.",
+        "«{text}» — не дата с 1970 по 2199 год: пример 2026-10-31.",
+        "“{text}” is no date of the years 1970 to 2199: an example is 2026-10-31.",
     ),
     "number": ("Документ", "Document"),
     "customer": ("Клиент", "Customer"),
@@ -160,11 +161,11 @@ def minor(text: str, currency: str) -> int:
 
 def day(text: str) -> date:
     """Read a date; for argparse."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        problem = say(WORDS, "bad_date", language(), text=text)
-        raise argparse.ArgumentTypeError(problem) from None
+    with suppress(ValueError):
+        found = date.fromisoformat(text)
+        if found.year in YEARS:
+            return found
+    raise argparse.ArgumentTypeError(say(WORDS, "bad_date", language(), text=text))
 
 
 def listed(infos: Sequence["InvoiceInfo"]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Whole numbers as options take them, refused in the reader's language where they make no sense."""
+"""Numbers and years as options take them, refused in the reader's language if they make no sense."""
 
 import argparse
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from kvit.web.cli.language import language
 LAST_PORT = 65_535
 MOST_PROCESSES = 256
 MOST_DAYS = 36_500
+YEARS = range(1970, 2200)  # that usage and documents may be of
 WORDS: Words = {
     "bad_count": (
         "нужно целое число от {least} до {most}, а не «{text}»",

@@ -13,13 +13,27 @@ import argparse
 import logging
 from contextlib import nullcontext
 
+from kvit.core.wording import Words
 from kvit.platform import epoch
 from kvit.platform.db import roles
+from kvit.platform.failures import Failure
 from kvit.web.cli.counts import LAST_PORT, MOST_PROCESSES, within
 from kvit.web.cli.ground import ready, tell_text
 from kvit.web.cli.language import either, language
 
 QUEUES = ("rating", "invoicing", "ingest")  # a role of its own for each
+WORDS: Words = {
+    "queues_of_a_role": (
+        "У роли {role} свои задания: --queues есть только у worker.",
+        "The role {role} has jobs of its own: --queues is for worker alone.",
+    ),
+}
+
+
+class QueuesOfARole(Failure):
+    """Queues are named for a role that has its own."""
+
+    words = WORDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--queues",
         nargs="+",
+        choices=["default", *QUEUES],
         default=[],
         metavar="NAME",
         help=either(
@@ -81,6 +96,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.queues and args.role != "worker":
+        raise QueuesOfARole("queues_of_a_role", role=args.role)
     ready()
     logging.basicConfig(
         level=args.log.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -126,6 +143,9 @@ def _serve_web(args: argparse.Namespace) -> None:
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.log import LogLevels
 
+    from kvit.web import serving
+
+    serving.free_port(args.host, args.port, args.port, shared=True)  # Granian's own word is a trace
     Granian(
         "kvit.web.asgi:application",
         address=args.host,

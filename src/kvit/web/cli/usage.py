@@ -3,7 +3,6 @@
 import argparse
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from kvit.core.periods import instant_of, local_date
@@ -11,7 +10,7 @@ from kvit.core.wording import Words, date_text, say
 from kvit.platform.failures import Failure
 from kvit.web.called import typeable
 from kvit.web.cli.bill import os_actor
-from kvit.web.cli.company import SHORT, add_tenant, in_company
+from kvit.web.cli.company import SHORT, add_tenant, day, in_company
 from kvit.web.cli.counts import MOST_DAYS, within
 from kvit.web.cli.language import either, language
 
@@ -42,6 +41,10 @@ WORDS: Words = {
     "either": (
         "Назовите события или --all, что-то одно.",
         "Name events, or --all: one of the two.",
+    ),
+    "goes_with": (
+        "Параметр {option} — только вместе с {goes_with}.",
+        "{option} goes with {goes_with} alone.",
     ),
     "retracted": (
         "{n} {n:plural:событие отменено|события отменены|событий отменено}: "
@@ -160,12 +163,14 @@ def _add_seal(seal: argparse.ArgumentParser) -> None:
                                   " (KVIT_KEEP_EVENTS_DAYS)",
                                   "days after a month's end that rows stay (KVIT_KEEP_EVENTS_DAYS)")
                       )  # fmt: skip
-    seal.add_argument("--since", type=date.fromisoformat, metavar="DATE",
+    seal.add_argument("--since", type=day, metavar="DATE",
                       help=either("вернуть события с этого дня (все)",
                                   "bring back events from this day on (all)"))  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.action == "seal":
+        _check_seal(args)
     actions: dict[str, Callable[[argparse.Namespace, Tenant], tuple[dict[str, Any], str]]] = {
         "waiting": _show, "conflicts": _show, "rejected": _show, "event": _event,
     }  # fmt: skip
@@ -198,6 +203,16 @@ def _event(args: argparse.Namespace, tenant: "Tenant") -> tuple[dict[str, Any], 
     return report.document, "\n".join(report.lines)
 
 
+def _check_seal(args: argparse.Namespace) -> None:
+    """Raises `CannotChoose`: an option would be of no effect."""
+    for option, goes_with, is_alone in (
+        ("--keep-days", "--release", args.keep_days is not None and not args.release),
+        ("--since", "--bring-back", args.since is not None and not args.bring_back),
+    ):
+        if is_alone:
+            raise CannotChoose("goes_with", option=option, goes_with=goes_with)
+
+
 def _seal(
     args: argparse.Namespace, tenant: "Tenant", now: "datetime"
 ) -> tuple[dict[str, Any], str]:
@@ -226,7 +241,7 @@ def _release(
     from kvit.platform import settings
     from kvit.web import sealing
 
-    days = settings.load().keep_events_days if args.keep_days is None else max(0, args.keep_days)
+    days = settings.load().keep_events_days if args.keep_days is None else args.keep_days
     settled = sealing.settled(days, now=now)
     gone = metering.release(settled, actor=os_actor(), now=now) if settled else 0
     held = queries.held_back(settled) if settled else None
