@@ -1,4 +1,4 @@
-"""Numbers and years as options take them, refused in the reader's language if they make no sense."""
+"""Numbers and years that options take, refused in the language of the reader."""
 
 import argparse
 from collections.abc import Callable
