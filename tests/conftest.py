@@ -19,7 +19,7 @@ import pytest
 from kvit.platform import files
 from kvit.platform.db.roles import Access
 from kvit.web import translation
-from tests import database
+from tests import database, statements
 
 translation.ensure_compiled()
 # How long a machine under load takes for an example says nothing about the code.
@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 
 
 DATABASE = {"db", "transactional_db", "worker_access", "django_db_setup"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if statements.FOLDER:
+        way = statements.Chooser if statements.IS_SECOND else statements.Recorder
+        config.pluginmanager.register(way(Path(statements.FOLDER)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
