@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from django.db import DataError
 
 from kvit.metering import _bulk, queries, services
 from kvit.metering.models import UsageEvent
@@ -73,6 +74,41 @@ def test_each_event_has_its_verdict_once_it_was_looked_at(tenant: UUID, now: dat
     assert queries.counts().conflicts_open == 1
     assert durable_log.names() == []
     assert take_up(now) == 0
+
+
+def test_what_no_column_holds_is_a_verdict_like_others(tenant: UUID, now: datetime) -> None:
+    """PostgreSQL keeps no NUL and no half of a pair, and a log that it refuses is never empty."""
+
+    def read_hostile(body: bytes, source: str, part: int) -> Offer:
+        row = RejectedIn(1, "me\0ter", "unknown_key", {"name": "\ud800"}, "raw\0", "a\0b" * 100)
+        return Offer({source: []}, [row], source)
+
+    number = keep("bad", now)
+    durable_log.writer().close()
+    assert services.take_up_bulk(read=read_hostile, now=now) == 1
+    found = queries.bulk_request(number)
+    assert found is not None
+    [verdict] = found.verdicts
+    assert verdict["id"] == ("a\ufffdb" * 100)[:200]
+    assert (verdict["field"], verdict["params"]) == ("me\ufffdter", {"name": "?"})
+    assert durable_log.names() == []
+
+
+def test_a_file_that_the_database_refuses_holds_no_other_up(tenant: UUID, now: datetime) -> None:
+    def read_some(body: bytes, source: str, part: int) -> Offer:
+        if body == b"refused=1":
+            raise DataError("what it says cannot be kept")
+        return read(body, source, part)
+
+    for text in ("refused=1", "a=1", "b=2"):
+        keep(text, now)
+        durable_log.writer().close()
+    with pytest.raises(DataError):
+        services.take_up_bulk(read=read_some, now=now)
+    assert sorted(UsageEvent.objects.values_list("event_id", flat=True)) == ["a", "b"]
+    assert queries.unread() == queries.Unread(1, 1, now)
+    assert take_up(now) == 1  # once it is mended
+    assert queries.unread() == queries.Unread(0, 0, None)
 
 
 def test_what_waits_is_counted_without_reading_it_again(

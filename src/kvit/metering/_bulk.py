@@ -17,10 +17,10 @@ from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 
 from kvit.metering.models import BulkVerdict
-from kvit.metering.rows import BulkIn, Offer, Taken
+from kvit.metering.rows import MAX_KEY, BulkIn, Offer, Taken, clean
 from kvit.platform import durable_log
 from kvit.platform.ids import uuid7s
 from kvit.platform.tenancy import current_tenant_id
@@ -108,10 +108,19 @@ def take_up(*, read: Reader, take_in: TakeIn, now: datetime) -> int:
     """Take in what the tenant's log holds; return how many events were looked at.
 
     A file is one transaction. A damaged one is read as far as it is sound and set aside.
+
+    Raises:
+        DataError: the database refuses what a file says. It stays; all others are taken in before.
     """
     looked_at = 0
+    refused: DataError | None = None
     for path in durable_log.whole(str(current_tenant_id())):
-        looked_at += _take_file(path, read=read, take_in=take_in, now=now)
+        try:
+            looked_at += _take_file(path, read=read, take_in=take_in, now=now)
+        except DataError as error:  # a fault of ours, by which nobody else's usage is to be held
+            refused = refused or error
+    if refused is not None:
+        raise refused
     return looked_at
 
 
@@ -192,11 +201,11 @@ def _verdicts(taken: Taken) -> list[dict[str, Any]]:
     told += [
         {
             "index": row.row - 1,
-            "id": row.event_id,
+            "id": clean(row.event_id, MAX_KEY),
             "verdict": "rejected",
             "code": row.code,
-            "field": row.field,
-            "params": {name: str(value) for name, value in row.params.items()},
+            "field": clean(row.field, MAX_KEY),
+            "params": {name: clean(str(value), MAX_KEY) for name, value in row.params.items()},
         }
         for row in taken.rejections
     ]
