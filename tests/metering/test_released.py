@@ -17,7 +17,7 @@ from uuid import UUID
 import psycopg
 import pyarrow as pa
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from kvit.metering import (
     _intake,
@@ -536,3 +536,18 @@ def test_a_seal_that_is_marked_while_one_reads_is_read_once(
             assert ask() == before[name], name
             assert list(meanwhile) == [], name
             transaction.set_rollback(True)
+
+
+def test_a_disk_that_is_full_is_told_and_not_taken_for_somebody_who_reads(
+    tenant: UUID, now: datetime, file_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(now, 1, 30)
+
+    def full(_: UUID) -> int:
+        raise OperationalError("disk full") from psycopg.errors.DiskFull()
+
+    monkeypatch.setattr(_release, "_leave_chunk", full)
+    monkeypatch.setattr(_release, "sleep", lambda _: pytest.fail("waited"))
+    with pytest.raises(OperationalError, match="disk full"):
+        services.release(Settled(FAR, FAR), now=now, **WHO)
+    assert UsageEvent.objects.count() == 30

@@ -20,6 +20,7 @@ from uuid import UUID
 import numpy as np
 from django.db import OperationalError, connection, transaction
 from django.db.models import F, QuerySet, Sum
+from psycopg import errors
 
 from kvit.core.wording import Words
 from kvit.metering._locks import hold, moving_lock, releasing_lock, seal_lock, source_lock
@@ -56,6 +57,7 @@ WORDS: Words = {
         " kvit usage seal --bring-back.",
     ),
 }
+_BUSY = (errors.LockNotAvailable, errors.DeadlockDetected)
 # A backup holds the table too, by another role: it sees one moment, and needs no waiting for.
 _READERS = """
     SELECT DISTINCT l.virtualtransaction FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
@@ -259,7 +261,9 @@ def _patiently(step: Callable[[], int]) -> int:
                     cursor.execute(f"SET LOCAL lock_timeout = '{int(BUSY_S * 1000)}ms'")
                 hold(releasing_lock())
                 return step()
-        except OperationalError:  # a lock that was not to be had, or a deadlock
+        except OperationalError as error:
+            if not isinstance(error.__cause__, _BUSY):  # a full disk is not mended by waiting
+                raise
             sleep(BUSY_S)
     raise Busy("metering_release_busy")
 
