@@ -6,9 +6,9 @@ Kvit's side is what a bill run does with sealed segments, without its database: 
 the writer of `metering`, parted by its ranges, read, aggregated and priced by `rating`, summed per
 account. Twenty meters (sum, count, maximum, unique, latest, weighted by time), graduated, volume,
 package, percentage, matrix and per-unit prices, and a graduated price of its own for a fifth of the
-accounts. The limit is DuckDB reading the same columns of the same files and only adding them up;
-both work with one thread and with two. PostgreSQL does the same work in sets, from a table
-(`by_sql.py`). The loop is what one process of a usual program does: rows of the same files,
+accounts. The limit is DuckDB reading the same columns of the same files, only adding numbers up and
+counting texts; both work with one thread and with two. PostgreSQL does the same work in sets, from
+a table (`by_sql.py`). The loop is what one process of a usual program does: rows of the same files,
 Decimals. Lines of a sample of accounts are compared with the slow oracle, one by one, and all lines
 of one thread with those of two.
 

@@ -57,7 +57,8 @@ class Codes:
 
     def at(self, places: Rows | slice) -> Rows:
         """Return the codes of some rows."""
-        found: Rows = self.codes[places].astype(np.int64, copy=False)
+        some = self.codes[places] if isinstance(places, slice) else self.codes.take(places)
+        found: Rows = some.astype(np.int64, copy=False)
         return found if self.absent is None else np.where(self.absent[places], self.instead, found)
 
     def of_rows(self, places: Rows) -> "Codes":

@@ -118,7 +118,14 @@ class Counted:
 
     @cached_property
     def _sums(self) -> Ints:
-        return self._spread(self.usage.runs.sums(self.usage.values))
+        most = max(abs(one) for one in self._ends)
+        return self._spread(self.usage.runs.sums(self.usage.values, most))
+
+    @cached_property
+    def _ends(self) -> tuple[int, int]:
+        """Return the least and the greatest value; of none, zeros."""
+        values = self.usage.values
+        return (int(values.min()), int(values.max())) if len(values) else (0, 0)
 
     @cached_property
     def _texts(self) -> Truths | None:
@@ -126,8 +133,7 @@ class Counted:
 
     @cached_property
     def _negative(self) -> Truths | None:
-        values = self.usage.values
-        return self._marked(values < 0) if len(values) and values.min() < 0 else None
+        return self._marked(self.usage.values < 0) if self._ends[0] < 0 else None
 
     def _marked(self, rows: Truths) -> Truths | None:
         """Return whose runs have such a row; None: nobody's."""

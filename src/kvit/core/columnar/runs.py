@@ -60,10 +60,11 @@ class Runs:
         """Return each run's last value: the level that holds from there on."""
         return column[self.ends - 1]
 
-    def sums(self, values: Rows) -> Ints:
+    def sums(self, values: Rows, most: int | None = None) -> Ints:
+        """Add up each run; `most` is the largest magnitude, where that is known."""
         if not len(self.starts):
             return np.zeros(0, np.int64)
-        bound = largest(values) * int(self.counts.max())
+        bound = (largest(values) if most is None else most) * int(self.counts.max())
         if bound < _WORD and values.flags.c_contiguous:
             # The low halves of all numbers, one after the other: a running sum of words that do
             # not stand side by side takes a quarter of the time.
