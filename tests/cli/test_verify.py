@@ -567,7 +567,7 @@ def test_a_sound_company_holds(billed: Billed, capsys: pytest.CaptureFixture[str
     assert tenant["counts"]["invoices"] == 4
     assert tenant["usage"] == {
         "accepted": 5, "retracted": 0, "billed": 5, "waiting": 0, "open": 0, "rejected": 0,
-        "conflicting": 0, "unread": 0,
+        "conflicting": 0, "unread": 0, "undone": 0,
     }  # fmt: skip
     assert tenant["sampled"] == tenant["counts"]["charges"]
     assert tenant["asked_oracle"] > 5

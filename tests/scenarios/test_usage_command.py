@@ -120,8 +120,10 @@ def test_an_event_that_was_billed_and_undone_comes_back_as_a_difference(
     company.bill()
     status, out, _ = run("usage", "retract", "u2", "--reason", "a broken meter")
     assert (status, "1 event undone" in out) == (0, True)
+    assert "of the retracted, 1 since the last run" in run("verify")[1]
     assert company.bill().totals == WHOLE
     november = company.bill("2026-11")
+    assert "since the last run" not in run("verify")[1]
     assert (november.status, november.waiting) == (0, 0)
     assert net_of(november)["alfa"] == "950.00"  # 500 calls at 0.10 are given back
     [shown] = usage(run, "event", "u2")["revisions"]

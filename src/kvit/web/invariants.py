@@ -358,7 +358,8 @@ def _folded(seller_id: UUID) -> Mapping[tuple[str, str], int]:
 
 
 def _usage() -> dict[str, int]:
-    """Return the fates of usage: what was accepted is billed, waits, or is open for a next run."""
+    """Return the fates of usage: what was accepted is billed, waits, is open for a next run, or was
+    retracted. `undone` are of the latter those since the last run."""
     counts = metering.counts()
     standing = counts.accepted - counts.retracted
     billed, waiting = rating.billed_events(), rating.waiting_events(LATEST)
@@ -368,6 +369,7 @@ def _usage() -> dict[str, int]:
     return {
         "accepted": counts.accepted,
         "retracted": counts.retracted,
+        "undone": undone,
         "billed": billed,
         "waiting": waiting,
         "open": standing - billed - waiting,

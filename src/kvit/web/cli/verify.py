@@ -43,6 +43,12 @@ WORDS: Words = {
         "retracted {retracted}; beside them unreadable {rejected}, in dispute {conflicting}, "
         "taken in bulk and not looked into yet {unread}",
     ),
+    "undone": (
+        "  после последнего запуска отменены {undone}: что из них было учтено, стоит"
+        " среди учтённых, пока следующий запуск не вычтет",
+        "  of the retracted, {undone} since the last run: those of them that were billed count as"
+        " billed until the next run takes them back",
+    ),
     "sample": (
         "  пересчитано заново: {sampled} {sampled:plural:начисление|начисления|начислений}, "
         "из них {asked} независимым медленным расчётом",
@@ -148,6 +154,8 @@ def _text(
         yield say(WORDS, "tenant", lang, code=report.tenant, **report.counts)
         if report.usage:
             yield say(WORDS, "usage", lang, **report.usage)
+            if report.usage["undone"]:
+                yield say(WORDS, "undone", lang, undone=report.usage["undone"])
         yield say(WORDS, "sample", lang, sampled=report.sampled, asked=report.asked_oracle)
         for one in report.broken:
             yield from _told("broken", one, lang)
