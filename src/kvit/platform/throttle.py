@@ -26,7 +26,8 @@ _WAIT = """
     FROM platform_tokenbucket WHERE name = %(name)s"""
 _SWEEP = """
     DELETE FROM platform_tokenbucket WHERE name IN (
-      SELECT name FROM platform_tokenbucket WHERE full_at < clock_timestamp()
+      SELECT name FROM platform_tokenbucket
+      WHERE full_at < clock_timestamp() AND name <> %(name)s
       ORDER BY full_at LIMIT 20 FOR UPDATE SKIP LOCKED)"""
 
 
@@ -42,7 +43,7 @@ def take(name: str, *, capacity: int, every_s: float, count: int = 1) -> int:
         cursor.execute(_TAKE, values)
         if taken := cursor.fetchone():
             if taken[0]:  # whoever adds a bucket takes away others that are full again
-                cursor.execute(_SWEEP)
+                cursor.execute(_SWEEP, values)
             return 0
         cursor.execute(_WAIT, values)
         found = cursor.fetchone()

@@ -30,6 +30,8 @@ STATES = {
     "stopped": State(_("Stopped"), "player-stop", "void"),
     "faulty": State(_("Calculation error"), "alert-triangle", "faulty"),
     "active": State(pgettext_lazy("subscription", "Active"), "check", "paid"),
+    "opens": State(pgettext_lazy("of a key", "Active"), "check", "paid"),
+    "expired": State(pgettext_lazy("of a key", "Expired"), "slash", "void"),
     "future": State(_("Not started yet"), "clock", "waiting"),
     "paused": State(_("Paused"), "player-pause", "overdue"),
     "ending": State(_("Ends"), "clock", "overdue"),

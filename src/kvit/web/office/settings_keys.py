@@ -198,12 +198,12 @@ def _fetch(after: str, limit: int) -> Page[dict[str, Any]]:
 
 def _row(key: Any, now: datetime) -> dict[str, Any]:
     is_over = key.expires_at is not None and key.expires_at <= now
-    state = "revoked" if key.revoked_at else "ended" if is_over else "active"
+    state = "revoked" if key.revoked_at else "expired" if is_over else "opens"
     return {
         "key": key,
         "rights": [parties.right_words(code, lang()) for code in key.rights],
         "state": state,
-        "is_open": state == "active",
+        "is_open": state == "opens",
         "seen": revision_of(standing_of(key)),
     }
 
