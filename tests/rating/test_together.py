@@ -404,6 +404,28 @@ def test_levels_go_on_from_before_the_period(story: Story, together: Callable[[]
     assert together() == 35 + 35
 
 
+def test_a_meter_that_nobody_has_read_before_begins_with_its_first_reading(
+    story: Story, together: Callable[[], int]
+) -> None:
+    """In a company's first month there is nothing before the period, of nobody."""
+    codes = open_many(story, 8, "level")
+    take(
+        story,
+        *(
+            EventIn(f"k{n}-{day}", "subscription", code, "kwh", moment(f"2026-10-0{day}"),
+                    Decimal(100 + 10 * day * n), None, {"serial": serial})
+            for n, code in enumerate(codes[:2], 1)
+            for day, serial in ((1, "a"), (2, "a"), (3, "b"), (4, "b"), (5, "b"))
+        ),
+    )  # fmt: skip
+    one_by_one, columns = both_ways(story, "2026-10")
+    assert columns == one_by_one
+    found = Charge.objects.filter(price_key__contains="kwh")
+    kwh = dict(found.values_list("subscription_code", "units"))
+    assert kwh == {codes[0]: 30, codes[1]: 60, **dict.fromkeys(codes[2:], 0)}
+    assert together() == 8
+
+
 def test_odd_levels_are_charged_by_themselves(story: Story, together: Callable[[], int]) -> None:
     codes = open_many(story, 8, "level")
     take(

@@ -273,7 +273,7 @@ class Counted:
         serial = np.concatenate(
             [np.array([*map(serials.__getitem__, one[2])], np.int64)[one[3]] for one in parts]
         )
-        early = np.arange(len(owner)) < len(parts[0][0])
+        early = np.arange(len(owner)) < (len(parts[0][0]) if len(parts) > 1 else 0)
         order = np.lexsort((serial, owner))  # stable: in order of time within, the earlier first
         meters = borders(owner[order], serial[order])
         counted = np.maximum(meters.how_many(early[order]) - 1, 0)
