@@ -1,10 +1,24 @@
-"""Planted bugs of whole processes: what becomes of a job whose worker ends, or has a double."""
+"""Planted bugs that take long to be caught: of signed logs, and of whole processes (what becomes of
+a job whose worker ends, or has a double)."""
 
+import os
 from importlib import import_module
 from typing import Any
 
-from kvit.platform import leases
+from kvit.platform import leases, tlog
 from kvit.web.prove.planted import Planting, attribute, mutant, swapped
+
+
+@mutant("files of a signed log are not flushed", origin="a file renamed before its content is safe",
+        caught_by="crash signing")  # fmt: skip
+def log_files_unflushed() -> Planting:
+    class Hasty:
+        """`os` as the log sees it."""
+
+        def __getattr__(self, name: str) -> Any:
+            return (lambda descriptor: None) if name == "fsync" else getattr(os, name)
+
+    return attribute(tlog, "os", Hasty())
 
 
 @mutant("what a dead worker was at is nobody's", origin="Celery acknowledges early: a job is lost",
