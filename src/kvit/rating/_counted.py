@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kvit.core.catalogue import Meter
 from kvit.core.columnar import Exact, NotColumnar
-from kvit.core.columnar.exact import LIMIT, Ints, largest, narrowed, scaled, split
+from kvit.core.columnar.exact import LIMIT, Ints, largest, narrowed, room, scaled, split
 from kvit.core.columnar.runs import Rows, Runs, borders
 from kvit.core.measured import CARRYING
 from kvit.core.pricing.compiled import MatchKey
@@ -279,9 +279,10 @@ class Counted:
         counted = np.maximum(meters.how_many(early[order]) - 1, 0)
         ordered = values[order]
         more = meters.lasts(ordered) - ordered[meters.starts + counted]
+        more = room(more, largest(more) * len(more))
         total = np.zeros(self.members, more.dtype)
         np.add.at(total, meters.firsts(owner[order]), more)
-        return Exact(total, scale)
+        return Exact(narrowed(total), scale)
 
     def _readings(self, meter: Meter) -> tuple[Rows, Exact, list[str], Rows]:
         """Return of each reading whose it is, its value, and which of the serial numbers."""
