@@ -1,4 +1,4 @@
-"""What cumulative meters showed more, from columns: the edges that a random month does not reach."""
+"""What cumulative meters showed more, from columns: edges that a random month does not reach."""
 
 from collections.abc import Sequence
 
