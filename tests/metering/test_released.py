@@ -398,6 +398,29 @@ def test_verify_names_what_an_owner_changed_of_events_that_left(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_verify_names_an_event_that_left_and_stands(
+    owner: psycopg.Connection[Any], now: datetime, file_store: Path, tenant: UUID
+) -> None:
+    take(now, 1)
+    first = UsageEvent.objects.order_by("pk")[0]
+    with owner.transaction():
+        owner.execute(
+            "CREATE TEMP TABLE stayed AS SELECT * FROM metering_usageevent WHERE id = %s",
+            [first.pk],
+        )
+    release(now)
+    with owner.transaction():
+        owner.execute("ALTER TABLE metering_usageevent DISABLE TRIGGER USER")
+        owner.execute(
+            "INSERT INTO metering_usageevent OVERRIDING SYSTEM VALUE SELECT * FROM stayed"
+        )
+        owner.execute("ALTER TABLE metering_usageevent ENABLE TRIGGER USER")
+        owner.execute("DROP TABLE stayed")
+    found = {one.code: one.row for one in queries.problems()}
+    assert found["metering_released_twice"] == f"{first.source}/{first.event_id}"
+
+
+@pytest.mark.django_db(transaction=True)
 def test_rows_go_when_no_transaction_is_left_that_read_the_mark_before(
     now: datetime, file_store: Path, tenant: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
