@@ -1,10 +1,12 @@
 """The transparency log on the disk, and the notes that it signs."""
 
+import errno
 import fcntl
 import os
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,32 @@ def test_what_a_crash_left_unfinished_is_written_anew(log: Log) -> None:
     log.append(entries(300, 900), notes={})
     assert [one for some, _ in log.bundles(900) for one in some] == entries(0, 900)
     assert log.grown().frontier.root == root_of(900)
+
+
+def test_a_disk_that_is_full_at_any_write_costs_nothing(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = 0
+    for full_at in range(24):
+        left = iter([False] * full_at + [True] * 100)
+
+        def sync(descriptor: int, left: Iterator[bool] = left) -> None:
+            if next(left):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with log.writing():
+            size = log.grown().frontier.size
+            with monkeypatch.context() as patch, suppress(OSError):
+                patch.setattr(os, "fsync", sync)
+                log.append(entries(size, size + 100), notes={})
+        grown = log.grown().frontier
+        refused += grown.size == size
+        assert grown.root == root_of(grown.size)
+    assert 0 < refused < 24
+    assert not list(log.folder.rglob("*.part"))
+    with log.writing():
+        log.append(entries(grown.size, 3_000), notes={})
+    assert log.grown().frontier.root == root_of(3_000)
 
 
 def test_a_log_behind_its_checkpoint_is_not_written_to(log: Log) -> None:

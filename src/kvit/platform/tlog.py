@@ -335,11 +335,14 @@ class Log:
         touched.update(one for one in path.parents if one.is_relative_to(self.folder))
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         part = path.with_name(f"{path.name}.{uuid4().hex}.part")
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(body)
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(path)
+        try:
+            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+                out.write(body)
+                out.flush()
+                os.fsync(out.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)  # a disk that is full would fill with what is tried again
 
     def _tile(self, level: int, tile: int, width: int) -> bytes:
         body = self._stored(f"tile/{level}", tile, width)
