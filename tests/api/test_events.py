@@ -135,6 +135,18 @@ def test_an_id_is_one_within_its_source(api: Callers) -> None:
     assert counts(answer.json) == (1, 0, 1, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("source", "code"), [("s" * 201, "usage_key_too_long"), ("a\0b", "usage_text_invalid")]
+)
+def test_a_source_that_cannot_be_kept_is_told_as_what_it_is(
+    api: Callers, source: str, code: str
+) -> None:
+    answer = api().post("/events", [event(source=source), event(id="e2")])
+    assert counts(answer.json) == (2, 1, 0, 0, 1)
+    [told] = [one for one in answer.json["data"] if one["verdict"] == "rejected"]
+    assert (told["field"], told["code"]) == ("source", code)
+
+
 @pytest.mark.parametrize("value", ["0.1", "123456789012345678.123456789012", "1e2"])
 def test_a_number_keeps_every_digit(api: Callers, value: str) -> None:
     raw = orjson.dumps(event()).replace(b'"5"', value.encode())

@@ -151,9 +151,9 @@ def read(body: bytes, *, source: str, part: int = 0) -> Batch:
         own = getattr(one, "source", "") or source
         if isinstance(found, EventIn) and (len(own) > MAX_KEY or not storable(own)):
             raw_event = msgspec.json.encode(one).decode("utf-8", "replace")[:MAX_RAW]
-            found = RejectedIn(row, "source", "usage_key_too_long",
-                               {"field": "source", "limit": MAX_KEY}, raw_event, found.event_id
-                               )  # fmt: skip
+            code = "usage_key_too_long" if len(own) > MAX_KEY else "usage_text_invalid"
+            params = {"field": "source", "limit": MAX_KEY}
+            found = RejectedIn(row, "source", code, params, raw_event, found.event_id)
         if isinstance(found, EventIn):
             events[own].append(found)
         else:
