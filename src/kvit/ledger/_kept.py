@@ -271,8 +271,9 @@ _REACHED = """
         SELECT p.* FROM ledger_posting p WHERE p.customer_id IN (SELECT id FROM reached)),
     ledger_dayturnover AS NOT MATERIALIZED (
         SELECT p.tenant_id, p.seller_id, p.effective_on, p.debit, p.credit, p.currency,
-               split_part(p.source, ':', 1) AS origin, 1::bigint AS postings, p.amount_minor
-        FROM ledger_posting p),
+               split_part(p.source, ':', 1) AS origin, count(*) AS postings,
+               sum(p.amount_minor)::bigint AS amount_minor
+        FROM ledger_posting p GROUP BY 1, 2, 3, 4, 5, 6, 7),
     ledger_claim AS NOT MATERIALIZED (
         SELECT c.* FROM ledger_claim c WHERE c.customer_id IN (SELECT id FROM reached)),
     ledger_pastclaim AS NOT MATERIALIZED (
