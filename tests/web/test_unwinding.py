@@ -1,4 +1,7 @@
-"""SIGTERM lets a command remove what it made; a fork of it dies at once, as it would without."""
+"""SIGTERM lets a command remove what it made; a fork of it dies at once, as it would without.
+
+And who works for another does not outlive it, however that one ended.
+"""
 
 import signal
 import subprocess
@@ -31,6 +34,21 @@ os.kill(child, signal.SIGTERM)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
+WORKS = """
+import multiprocessing, os, signal, time
+
+def work(told):
+    from kvit.web.unwinding import end_with_parent
+    end_with_parent()
+    os.write(told, b"at work")
+    signal.pause()
+
+said, saying = os.pipe()
+multiprocessing.get_context("fork").Process(target=work, args=(saying,)).start()
+os.read(said, 7)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
 
 def test_what_was_made_is_removed() -> None:
     command = [sys.executable, "-c", UNWINDS]
@@ -46,3 +64,11 @@ def test_a_fork_dies_of_it() -> None:
         [sys.executable, "-c", FORKS], check=True, stdout=subprocess.PIPE, text=True
     )
     assert told.stdout == f"{-signal.SIGTERM}\n"
+
+
+def test_who_works_for_another_ends_when_that_one_is_killed() -> None:
+    command = [sys.executable, "-c", WORKS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+        assert running.wait() == -signal.SIGKILL
+        assert running.stdout is not None
+        assert running.stdout.read() == b""  # its end is held by whoever lives

@@ -11,10 +11,12 @@ from a2wsgi import WSGIMiddleware
 from kvit.platform import settings
 from kvit.platform.db.base import break_off_after
 from kvit.web.cli.ground import ready
+from kvit.web.unwinding import end_with_parent
 
 THREADS = 8
 SWITCH_S = 0.001  # a thread that computes lets the event loop answer after so long
 
+end_with_parent()
 sys.setswitchinterval(SWITCH_S)
 ready()
 break_off_after(settings.load().statement_s)

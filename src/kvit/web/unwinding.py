@@ -1,11 +1,16 @@
-"""SIGTERM unwinds a process as Ctrl+C does: servers and folders that it made for itself go with it.
+"""How processes end that hold something, or are held by somebody.
 
-For commands that hold nothing but their own (proofs, benchmarks); roles end by themselves.
+SIGTERM unwinds a command that holds nothing but its own (a proof, a benchmark) as Ctrl+C does:
+servers and folders that it made go with it. And a process that works for another ends with it.
 """
 
+import ctypes
+import multiprocessing
 import os
 import signal
 from types import FrameType
+
+_PDEATHSIG = 1  # prctl(2): the signal that comes when the parent is gone
 
 
 def unwind_when_told() -> None:
@@ -19,3 +24,15 @@ def unwind_when_told() -> None:
         os.kill(os.getpid(), signum)
 
     signal.signal(signal.SIGTERM, end)
+
+
+def end_with_parent() -> None:
+    """Let a process that `multiprocessing` started be told to end (SIGTERM) once its parent is
+    gone. Of one that was killed it would go on otherwise: a web server that nobody knows of, beside
+    that of the next version on one port."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent.pid:  # it was gone before
+        os.kill(os.getpid(), signal.SIGTERM)
