@@ -19,6 +19,8 @@ def unwind_when_told() -> None:
 
     def end(signum: int, frame: FrameType | None) -> None:
         if os.getpid() == mine:
+            # Told again while it unwinds it would leave a lock of its pool held, for all to wait.
+            signal.signal(signum, signal.SIG_IGN)
             raise SystemExit(128 + signum)
         signal.signal(signum, signal.SIG_DFL)
         os.kill(os.getpid(), signum)
