@@ -18,7 +18,7 @@ import pytest
 from django.db import transaction
 
 from kvit.metering import _index, _seal, _segments, queries, services
-from kvit.metering._columns import of_segment
+from kvit.metering._columns import of_segment, reading
 from kvit.metering._sealed import Asked, chain
 from kvit.metering.models import Segment
 from kvit.metering.rows import EARLIEST, EventIn
@@ -106,6 +106,33 @@ def test_sealing_changes_nothing_that_is_read(
     assert read(versions[-1]) == mixed
     assert read(versions[0]) == before[versions[0]][0]
     assert len(mixed) > len(before[versions[1]][0])
+
+
+def test_rows_of_one_large_subject_are_looked_through_a_few_times(
+    tenant: UUID, now: datetime, file_store: Path, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_through = 0
+
+    def cut(table: pa.Table) -> Iterator[pa.Table]:
+        nonlocal looked_through
+        looked_through += table.num_rows
+        return _segments.cut(table)
+
+    def in_small_blocks(columns: Any) -> tuple[Any, Any, Any]:
+        read, *more = reading(columns)
+        read.block_size = 4096
+        return read, *more
+
+    monkeypatch.setattr(_seal, "cut", cut)
+    monkeypatch.setattr(_seal, "reading", in_small_blocks)
+    events = [
+        EventIn(f"{n:05}", "subscription", "s", "calls", OCTOBER + timedelta(seconds=n), Decimal(n))
+        for n in range(2000)
+    ]
+    services.ingest(events, source="a", actor="x", now=now)
+    assert services.seal(now=now) == 2000
+    assert looked_through <= 3 * 2000
+    assert [row.value for row in read(queries.latest_version())] == [one.value for one in events]
 
 
 def test_many_small_seals_become_one_and_each_version_reads_as_before(

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 HEAD = """
 import os, signal, sys
 from kvit.web.unwinding import unwind_when_told
@@ -49,6 +51,14 @@ os.read(said, 7)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
+STARTS = """
+import os, signal, subprocess
+from functools import partial
+from kvit.web.unwinding import end_with
+subprocess.Popen(["sleep", "60"], preexec_fn=partial(end_with, os.getpid()))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
 
 def test_what_was_made_is_removed() -> None:
     command = [sys.executable, "-c", UNWINDS]
@@ -66,8 +76,9 @@ def test_a_fork_dies_of_it() -> None:
     assert told.stdout == f"{-signal.SIGTERM}\n"
 
 
-def test_who_works_for_another_ends_when_that_one_is_killed() -> None:
-    command = [sys.executable, "-c", WORKS]
+@pytest.mark.parametrize("words", [WORKS, STARTS], ids=["forked", "started"])
+def test_who_works_for_another_ends_when_that_one_is_killed(words: str) -> None:
+    command = [sys.executable, "-c", words]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
         assert running.wait() == -signal.SIGKILL
         assert running.stdout is not None

@@ -135,6 +135,7 @@ def _whole_subjects(names: dict[str, Any]) -> Iterator[pa.Table]:
     """Yield sorted tables of about `GROUP_ROWS`, each ending where a subject ends."""
     connection.sync_tenant()
     left: pa.Table | None = None
+    enough = 2 * GROUP_ROWS
     with (
         connection.wrap_database_errors,
         psycopg.ClientCursor(connection.connection) as cursor,
@@ -146,9 +147,11 @@ def _whole_subjects(names: dict[str, Any]) -> Iterator[pa.Table]:
         for batch in csv.open_csv(source, *reading(_COLUMNS)):
             table = pa.Table.from_batches([batch])
             left = table if left is None else pa.concat_tables([left, table])
-            if left.num_rows >= 2 * GROUP_ROWS:
+            if left.num_rows >= enough:
                 *whole, left = cut(left.combine_chunks())
                 yield from whole
+                # One subject alone may have more: looked through again once there is as much anew.
+                enough = 2 * max(left.num_rows, GROUP_ROWS)
     if left is not None:
         yield from cut(left.combine_chunks())
 

@@ -6,6 +6,7 @@ under whatever keeps processes there.
 
 import errno
 import http.client
+import os
 import signal
 import socket
 import subprocess
@@ -13,9 +14,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 
 from kvit.platform.failures import Failure
+from kvit.web.unwinding import end_with
 
 TRIES = 20  # ports looked at after the usual one
 START_S = 60.0
@@ -123,8 +126,12 @@ def keep_running(
 
 def _start(name: str, words: Sequence[str]) -> _Child:
     command = [sys.executable, "-P", "-m", "kvit", *words]
-    # A session of its own: the terminal's Ctrl+C comes to us alone, and we say when to stop.
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    # A session of its own: the terminal's Ctrl+C comes to us alone, and we say when to stop. Killed
+    # we cannot, and what went on would be known to nobody.
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, start_new_session=True,
+        preexec_fn=partial(end_with, os.getpid()),  # noqa: PLW1509 - we have no threads
+    )  # fmt: skip
     return _Child(name, words, process, time.monotonic())
 
 

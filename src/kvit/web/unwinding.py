@@ -33,8 +33,12 @@ def end_with_parent() -> None:
     gone. Of one that was killed it would go on otherwise: a web server that nobody knows of, beside
     that of the next version on one port."""
     parent = multiprocessing.parent_process()
-    if parent is None:
-        return
+    if parent is not None and parent.pid is not None:
+        end_with(parent.pid)
+
+
+def end_with(parent: int) -> None:
+    """Let this process, a child of `parent`, be told to end once that one is gone."""
     ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent.pid:  # it was gone before
+    if os.getppid() != parent:  # it was gone before
         os.kill(os.getpid(), signal.SIGTERM)
