@@ -49,7 +49,7 @@ def test_a_billed_event_leads_to_its_line() -> None:
     assert [(step.code, step.text) for step in fate.steps] == [
         ("received", "test"),
         ("accepted", "usage version 1"),
-        ("meter", "calls"),
+        ("meter", "Вызовы"),
         ("subscription", "n-1"),
         ("period", "October 2026"),
         ("charge", "calls: ₽1,000.00"),
