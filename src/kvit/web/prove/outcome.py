@@ -17,7 +17,7 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
-from kvit.web.unwinding import unwind_when_told
+from kvit.web.unwinding import end_with_parent, unwind_when_told
 
 TOLD = 20  # violations that are told; the first one of them is what counts
 Job = TypeVar("Job")
@@ -96,16 +96,22 @@ def _until_enough(found: Iterable[Done]) -> list[Done]:
 
 
 def _settle() -> None:
-    """Leave Ctrl+C to the parent, which ends us: servers and folders of ours go on the way out."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    unwind_when_told()
+    """Leave Ctrl+C, and a signal to all of us, to the parent, which ends us; and end with it."""
+    os.setpgrp()
+    end_with_parent()
     # Cycles are looked for a hundred times less often: what a proof makes is freed without that.
     gc.freeze()
     gc.set_threshold(70_000)
 
 
 def _call(work: Callable[[Job], Done], one: Job) -> Done:
-    return work(one)
+    """Do a job: told to end, its servers and folders go on the way out. Between two jobs a worker
+    just dies: it may be about to wait for the queue, and who waits already would not be told."""
+    unwind_when_told()
+    try:
+        return work(one)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def chance_of(seed: int, *names: object) -> random.Random:
