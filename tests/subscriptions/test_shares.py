@@ -43,14 +43,22 @@ def test_each_due_subscription_is_in_one_part_with_all_of_its_customer(tenant: T
     assert len(found) == len(owner) - 50
     customers = [{owner[key] for key in ids} for ids in parts]
     assert sum(map(len, customers)) == len(set().union(*customers))
-    assert max(map(len, parts)) <= 40
+    assert max(map(len, parts)) < 40 + 3  # the last customer of a part is in it with all of its own
+
+
+def test_where_a_share_is_cut_customers_stay_whole(tenant: Tenant) -> None:
+    owner = have({f"c{n}": 1 + n % 2 for n in range(400)})
+    parts = list(customer_shares(**ALIVE, size=1, shares=16))
+    customers = [{owner[key] for key in ids} for ids in parts]
+    assert (sum(map(len, parts)), sum(map(len, customers))) == (600, 400)
+    assert max(map(len, parts)) < 2 + 2
 
 
 def test_a_customer_of_more_than_a_part_is_cut(tenant: Tenant) -> None:
     owner = have({"small": 2, "vast": 95})
     parts = list(customer_shares(**ALIVE, size=10, shares=4))
     assert sorted(key for ids in parts for key in ids) == sorted(owner)
-    assert max(map(len, parts)) <= 20
+    assert max(map(len, parts)) <= 20 + 2
 
 
 def test_neighbours_in_time_are_spread_evenly(tenant: Tenant) -> None:

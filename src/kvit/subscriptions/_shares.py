@@ -21,21 +21,23 @@ from kvit.platform.tenancy import current_tenant_id
 
 BLOCK = 16  # parts of a block, at most
 TOGETHER = 4  # parts that are fetched at once
-# A customer's rows have one rank, so one block and one part; a part is cut where a customer alone
-# has more than parts usually differ by.
+# A customer's rows have one rank, so one block, one share and one piece of it, and one part; that of
+# a customer who alone has more than parts usually differ by is cut.
 _PARTS = """
     SELECT array_agg(id) FROM (
         SELECT id, block, share,
-               (row_number() OVER (PARTITION BY block, share ORDER BY customer_id, id) - 1)
-                   / (2 * %(size)s) AS piece
+               (rank() OVER (PARTITION BY block, share ORDER BY customer_id) - 1)
+                   / (2 * %(size)s) AS piece,
+               (row_number() OVER (PARTITION BY block, share, customer_id ORDER BY id) - 1)
+                   / (2 * %(size)s) AS cut
         FROM (
             SELECT id, customer_id,
                    (rank() OVER (ORDER BY customer_id) - 1) / (%(size)s * %(shares)s) AS block,
                    abs(uuid_hash_extended(customer_id, 0) %% %(shares)s) AS share
             FROM subscriptions_subscription
             WHERE tenant_id = %(tenant)s AND starts_on < %(before)s
-              AND (ends_on IS NULL OR ends_on >= %(since)s)) due) cut
-    GROUP BY block, share, piece ORDER BY block, share, piece
+              AND (ends_on IS NULL OR ends_on >= %(since)s)) due) laid
+    GROUP BY block, share, piece, cut ORDER BY block, share, piece, cut
 """
 
 
