@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from kvit.core.columnar.exact import Ints
 from kvit.core.differences import Due, slot_of
 from kvit.metering import queries as metering
-from kvit.platform import allocation, audit, settings
+from kvit.platform import audit, settings
 from kvit.platform.columns import (
     insert_staged,
     stage_columns,
@@ -82,7 +82,6 @@ def charge_together(groups: Sequence[Group], run: RatingRun) -> tuple[RatingResu
 def _sheets(group: Group, run: RatingRun) -> Iterator[Priced]:
     """Price the group's members, those who use much range by range."""
     threads = settings.load().rating_threads or os.cpu_count() or 1
-    allocation.keep_what_is_freed()  # indices of segments as well
     ranges = metering.usage_ranges(
         "subscription",
         [one.code for one in group.members],
