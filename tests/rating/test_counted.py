@@ -46,3 +46,8 @@ def test_many_large_meters_add_up_beyond_64_bits() -> None:
     large = 9 * 10**17
     readings = [(f"m{n:02}", value) for n in range(12) for value in (0, large)]
     assert consumed(readings) == 12 * large > 2**63
+
+
+def test_readings_far_apart_differ_by_more_than_64_bits() -> None:
+    far = 9 * 10**18
+    assert consumed([("a", -far), ("a", far)]) == 2 * far > 2**63

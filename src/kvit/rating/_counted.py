@@ -277,7 +277,7 @@ class Counted:
         order = np.lexsort((serial, owner))  # stable: in order of time within, the earlier first
         meters = borders(owner[order], serial[order])
         counted = np.maximum(meters.how_many(early[order]) - 1, 0)
-        ordered = values[order]
+        ordered = room(values, 2 * largest(values))[order]  # one may be below zero
         more = meters.lasts(ordered) - ordered[meters.starts + counted]
         more = room(more, largest(more) * len(more))
         total = np.zeros(self.members, more.dtype)
