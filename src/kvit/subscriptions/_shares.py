@@ -21,8 +21,8 @@ from kvit.platform.tenancy import current_tenant_id
 
 BLOCK = 16  # parts of a block, at most
 TOGETHER = 4  # parts that are fetched at once
-# A customer's rows have one rank, so one block, one share and one piece of it, and one part; that of
-# a customer who alone has more than parts usually differ by is cut.
+# A customer's rows have one rank, so one block, one share and one piece of it, and one part. That
+# of a customer who alone has more than parts usually differ by is cut.
 _PARTS = """
     SELECT array_agg(id) FROM (
         SELECT id, block, share,
