@@ -20,7 +20,7 @@ from kvit.invoicing.models import BillRun, Invoice, RunOrder, RunPart
 from kvit.invoicing.queries import run_info
 from kvit.invoicing.rows import RunReport
 from kvit.invoicing.services import _orders, _shares
-from kvit.platform import bulk, jobs
+from kvit.platform import bulk, jobs, workers
 from kvit.platform.ids import uuid7
 from kvit.platform.tenancy import tenant_scope
 from kvit.rating.models import Charge
@@ -105,8 +105,9 @@ def replaced(stage: str) -> int:
 
         def do_next(record: Any, at: str, act: Any, **more: bool) -> Any:
             answer = right(record, at, act, **more)
-            if at == stage:
-                os.kill(os.getpid(), signal.SIGTERM)
+            if at == stage and not workers.is_stopping():
+                os.kill(os.getpid(), signal.SIGTERM)  # a second one would end it at once
+                until(workers.is_stopping)
             return answer
 
         vars(_shares)["_do_next"] = do_next
