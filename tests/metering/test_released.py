@@ -350,6 +350,22 @@ def test_a_row_that_its_segment_does_not_say_is_not_deleted(
     assert (UsageEvent.objects.count(), ReleasedEvent.objects.count()) == (300, 0)
 
 
+def test_a_seal_whose_records_are_gone_is_told_of_and_neither_leaves_nor_comes_back(
+    tenant: UUID, now: datetime, file_store: Path, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(now, 1)
+    kill(monkeypatch, _release, "_leave_chunk", 2, lambda: release(now))
+    with monkeypatch.context() as patch:
+        patch.setattr(_release, "_manifests", lambda seal: Segment.objects.none())
+        with pytest.raises(services.Unsealed) as told:
+            release(now)
+        assert told.value.params == {"since": 1, "until": 1}
+        ReleasedSeal.objects.update(is_returning=True)
+        with pytest.raises(services.Unsealed):
+            services.bring_back(since=LONG_AGO, now=now, **WHO)
+    assert (UsageEvent.objects.count(), ReleasedEvent.objects.count()) == (230, 70)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_database_deletes_neither_an_event_nor_its_trace_without_the_other(
     owner: psycopg.Connection[Any], now: datetime, file_store: Path, tenant: UUID

@@ -45,6 +45,12 @@ WORDS: Words = {
         "The sealed file does not say what the rows of the database say: {same} of {rows} agree."
         " None of them was deleted; run kvit verify.",
     ),
+    "metering_release_unsealed": (
+        "Записей о запечатанных файлах версий {since}–{until} в базе нет: строки остались, где"
+        " были. Выполните kvit verify и верните записи из резервной копии.",
+        "The database has no records of the sealed files of versions {since} to {until}: rows"
+        " stayed where they were. Run kvit verify, and bring the records back from a backup.",
+    ),
     "metering_release_busy": (
         "Сейчас потребление читает или принимает кто-то ещё: строки остались на месте, всё"
         " сосчитано верно. Повторите позже: работа продолжится с этого места.",
@@ -110,6 +116,12 @@ class Busy(Failure):
     words = WORDS
 
 
+class Unsealed(Failure):
+    """The records of a seal's segments are gone: nothing says where its rows are."""
+
+    words = WORDS
+
+
 class Returning(Failure):
     """Events come back: they cannot leave meanwhile."""
 
@@ -130,6 +142,7 @@ def release(settled: Settled, *, actor: str, now: datetime, least: int = 1) -> i
         Returning: events are on their way back.
         Busy: somebody holds what would leave; what has left by then has left.
         NotTheSame: a segment does not say what the database says.
+        Unsealed: the records of what was sealed and marked are gone.
     """
     with transaction.atomic(durable=True):
         hold(seal_lock())
@@ -203,6 +216,7 @@ def leave() -> int:
     Raises:
         Busy: somebody holds them; what has left by then has left.
         NotTheSame: a segment does not say what they say.
+        Unsealed: the records of the segments are gone.
     """
     seals = list(
         ReleasedSeal.objects.filter(gone__lt=F("rows"), is_returning=False)
@@ -335,20 +349,25 @@ def _return_chunk(key: UUID) -> int:
 
 
 def _chunk(seal: ReleasedSeal, *, forward: bool) -> Part:
-    """Return the rows that go next, or those that went last, of one of the seal's segments."""
+    """Return the rows that go next, or those that went last, of one of the seal's segments.
+
+    Raises:
+        Unsealed: none of the segments that are recorded has them.
+    """
     start = 0
     for manifest in _manifests(seal):
         end = start + manifest.rows
         if forward and seal.gone < end:
-            first = seal.gone - start
-            places = np.arange(first, min(first + CHUNK, manifest.rows))
-            break
-        if not forward and seal.gone <= end:
-            last = seal.gone - start
-            places = np.arange(max(0, last - CHUNK), last)
-            break
-        start = end
-    return Part(manifest, opened(manifest, manifest.until_version), places)
+            first, last = seal.gone - start, min(seal.gone - start + CHUNK, manifest.rows)
+        elif not forward and seal.gone <= end:
+            first, last = max(0, seal.gone - start - CHUNK), seal.gone - start
+        else:
+            start = end
+            continue
+        return Part(manifest, opened(manifest, manifest.until_version), np.arange(first, last))
+    raise Unsealed(
+        "metering_release_unsealed", since=seal.from_version + 1, until=seal.until_version
+    )
 
 
 def _manifests(seal: ReleasedSeal) -> "QuerySet[Any]":

@@ -72,7 +72,8 @@ WORDS: Words = {
 }
 
 
-NotTheSame, Busy, Returning = _release.NotTheSame, _release.Busy, _release.Returning
+NotTheSame, Unsealed = _release.NotTheSame, _release.Unsealed
+Busy, Returning = _release.Busy, _release.Returning
 
 
 class InvalidSource(Failure):
