@@ -229,6 +229,13 @@ def test_a_json_line_that_cannot_be_read_holds_itself_alone(
     assert isinstance(good, UsageRow)
 
 
+def test_what_to_do_about_a_json_line_speaks_of_json(company: Company) -> None:
+    company.write("usage/new.jsonl", "{\n")
+    (bad,) = rows_of(company)
+    assert isinstance(bad, Fault)
+    assert bad.remedy("en") == "Check quotes, braces and commas; each key stands once."
+
+
 def test_parquet_gives_what_csv_gives(company: Company) -> None:
     path = company.path / "usage/new.parquet"
     pq.write_table(

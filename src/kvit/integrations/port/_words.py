@@ -257,7 +257,10 @@ REMEDIES: dict[str, tuple[str, str]] = {
         "Проверьте, что строки разделены переводом строки.",
         "Check that lines end in a line feed.",
     ),
-    "bad_csv": ("Проверьте кавычки этой записи.", "Check the quotes of this record."),
+    "bad_csv": (
+        "Проверьте кавычки этой записи: кавычка внутри поля удваивается.",
+        "Check the quotes of this record: a quote inside a field is doubled.",
+    ),
     "no_header": (
         "Первой строкой назовите колонки.",
         "Name the columns in the first row.",
@@ -331,8 +334,8 @@ REMEDIES: dict[str, tuple[str, str]] = {
     "bad_email": ("Запишите адрес как name@example.ru.", "Write it as name@example.ru."),
     "bad_phone": ("Запишите номер как +79001234567.", "Write it as +79001234567."),
     "bad_json": (
-        "Проверьте кавычки; в CSV кавычка внутри поля удваивается.",
-        "Check the quotes; inside a CSV field a quote is doubled.",
+        "Проверьте кавычки, скобки и запятые; каждый ключ стоит один раз.",
+        "Check quotes, braces and commas; each key stands once.",
     ),
     "bad_period": (
         "Исправьте даты; конец не входит в период.",
