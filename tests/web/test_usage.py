@@ -73,7 +73,7 @@ def test_lists_of_every_kind_open(client: Client) -> None:
         ("intakes", "test"),
     ):
         assert words in text(client, f"/office/usage/?tab={tab}"), tab
-    stands = "Of the accepted: on bills 1, not billed yet 1, undone 0."
+    stands = "Accepted 2 = on bills 1 + not billed yet 1 + undone 0."
     assert stands in text(client, "/office/usage/stand/")
     part = text(client, "/office/usage/stand/", **{"HX-Request": "true"})
     assert part.strip() == stands
@@ -91,6 +91,12 @@ def test_an_event_is_undone_with_a_reason(client: Client) -> None:
     refused = client.post("/office/usage/retract/", sent)
     assert refused.status_code == 422
     assert metering.counts().retracted == 1
+    # It stands on a bill, and the sum says so until a run has taken it back.
+    said = text(client, "/office/usage/stand/").partition("Accepted")[2]
+    assert said.startswith(
+        " 1 = on bills 0 + not billed yet 0 + undone 1. Of the undone, 1 came after the last run:"
+        " its bills count it until the next one takes it back."
+    )
 
 
 def test_a_dispute_is_decided(client: Client) -> None:

@@ -131,11 +131,14 @@ WORDS: Words = {
 
 @dataclass(frozen=True, slots=True)
 class Summed:
-    """Where all usage stands: taken = billed + not billed + undone + not looked into yet."""
+    """Where all usage stands: accepted = billed + not billed + undone. `undone_since` are of the
+    undone those since the last run, which its bills still have; `unread` is not accepted yet."""
 
+    accepted: int
     billed: int
     not_billed: int  # it waits, or its period was not charged yet
     undone: int
+    undone_since: int
     unread: int
 
 
@@ -144,7 +147,10 @@ def summed(counts: metering.Counts) -> Summed:
     standing = counts.accepted - counts.retracted
     # What was undone since the last run is among the billed still: the next takes it back.
     billed = min(rating.billed_events(), standing)
-    return Summed(billed, standing - billed, counts.retracted, counts.unread)
+    undone_since = metering.undone_since(invoicing.looked_from())
+    return Summed(
+        counts.accepted, billed, standing - billed, counts.retracted, undone_since, counts.unread
+    )
 
 
 class EventNeverSeen(Failure):
