@@ -4,11 +4,12 @@ import re
 
 import pytest
 
+from kvit.parties import models
 from kvit.parties.rows import Tenant
 from kvit.platform import settings
 from kvit.platform.models import AuditRow, IdempotencyKey
 from kvit.web import routes
-from kvit.web.api import urls
+from kvit.web.api import problems, urls
 from tests.api.conftest import Caller, Callers
 
 
@@ -49,6 +50,38 @@ def test_errors_follow_the_language_asked_for(nobody: Caller) -> None:
     assert told("en-GB,en;q=0.9") == "Who asks must be known"
     assert told("de, ru;q=0.5") == "Нужен вход"
     assert told("") == "Нужен вход"
+
+
+def test_without_a_language_every_error_is_in_that_of_the_company(
+    api: Callers, nobody: Caller, tenant: Tenant
+) -> None:
+    crm = api()
+    models.Tenant.objects.filter(pk=tenant.id).update(language="en")
+    refused = {
+        400: crm.post("/keys", b"{"), 401: crm.get("/clock", headers={"Kvit-Signature": "v1=0"}),
+        404: crm.get("/nowhere"), 405: crm.send("DELETE", "/clock"),
+        413: crm.post("/keys", b" " * (2**20 + 1)), 415: crm.post("/keys", b"x", kind="text/plain"),
+        422: crm.post("/keys", {}),
+    }  # fmt: skip
+    assert {key: answer.status for key, answer in refused.items()} == {key: key for key in refused}
+    told = {key: answer.json["title"] for key, answer in refused.items()}
+    assert told == {key: problems.TITLES[key][1] for key in refused}
+    assert nobody.get("/clock").json["title"] == "Нужен вход"
+
+
+def test_a_request_under_a_foreign_name_is_a_problem_and_a_line_of_the_log(
+    nobody: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = nobody.get("/clock", headers={"Host": "evil.example"})
+    assert (answer.status, answer.code) == (400, "host_unknown")
+    assert answer.json["detail"].startswith("Под именем evil.example API не отвечает")
+    page = nobody.client.get("/office/", headers={"Host": "evil.example"})
+    assert (page.status_code, "Другое имя" in page.content.decode()) == (400, True)
+    told = [(one.levelname, one.exc_info, one.getMessage()) for one in caplog.records]
+    assert told == [
+        ("WARNING", None, f"{path!r} was asked for as 'evil.example', which is not in KVIT_HOSTS")
+        for path in ("/api/v1/clock", "/office/")
+    ]
 
 
 def test_every_fault_of_a_body_is_named_by_its_field(api: Callers) -> None:

@@ -91,6 +91,10 @@ def too_much(request: HttpRequest, exception: Exception | None = None) -> HttpRe
 def malformed(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The request came under a foreign name, or is no request that a browser sends."""
     if isinstance(exception, DisallowedHost):
+        host = request.headers.get("Host", "")[:100]
+        _log.warning("%r was asked for as %r, which is not in KVIT_HOSTS", request.path[:100], host)
+        if request.path.startswith(API):
+            return problems.said(request, "host_unknown", status=400, host=host)
         text = _(
             "The office does not answer under this name. Open it by a name that its operator has"
             " set: KVIT_HOSTS."

@@ -156,5 +156,12 @@ MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_TOLERANCE = 1  # a step before and after; each code opens once
 USERSESSIONS_TRACK_ACTIVITY = False  # `kvit.web.access` notes it, not at each request
 
+# `kvit.web.refusals` says it in a line; Django would write a trace for each foreign name.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "loggers": {"django.security.DisallowedHost": {"level": "CRITICAL"}},
+}
+
 EMAIL_BACKEND = "kvit.web.login.post.Post"
 DEFAULT_FROM_EMAIL = known.load().mail_from

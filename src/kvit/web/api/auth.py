@@ -16,7 +16,7 @@ from kvit.parties import services
 from kvit.platform import clock, settings, throttle
 from kvit.platform.tenancy import tenant_scope
 from kvit.web.api import signing
-from kvit.web.api.problems import ApiRefused
+from kvit.web.api.problems import ApiRefused, bearer
 from kvit.web.login import proof
 from kvit.web.principal import Principal
 
@@ -32,9 +32,8 @@ def authenticate(request: HttpRequest) -> Principal:
     Raises:
         ApiRefused: nobody is named, the credentials open nothing, or the second factor lacks.
     """
-    header = request.headers.get("Authorization", "")
-    if header:
-        return _machine(request, header)
+    if request.headers.get("Authorization"):
+        return _machine(request)
     person: Principal | None = getattr(request, "principal", None)
     if person is None:
         raise ApiRefused("credentials_missing", status=401, headers=_CHALLENGE)
@@ -78,10 +77,9 @@ def _refuse_until(seconds: int) -> None:
         )  # fmt: skip
 
 
-def _machine(request: HttpRequest, header: str) -> Principal:
-    scheme, _, text = header.partition(" ")
+def _machine(request: HttpRequest) -> Principal:
     now = datetime.now(UTC)
-    known = parties.known_key(text.strip(), now=now) if scheme.lower() == "bearer" else None
+    known = parties.known_key(bearer(request), now=now)
     if known is None:
         name = f"api:wrong:{address_of(request)}"
         _refuse_until(throttle.take(name, capacity=WRONG, every_s=WRONG_EVERY_S))

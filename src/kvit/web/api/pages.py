@@ -85,7 +85,7 @@ def patterns(api: NinjaAPI) -> list[URLPattern]:
 
 def codes(lang: str) -> list[tuple[str, str]]:
     """Return the API's own error codes and what they say."""
-    names = "right path method allowed limit given why seconds first incident".split()
+    names = "right path method allowed limit given why seconds first incident host".split()
     blank = dict.fromkeys(names, "…")
     return [(code, say(problems.WORDS, code, lang, **blank)) for code in problems.WORDS] + [
         (code, validation.WORDS[code][("ru", "en").index(lang)]) for code in validation.WORDS

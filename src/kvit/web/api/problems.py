@@ -11,13 +11,16 @@ words; a code that ends in `_not_found` becomes 404, and `STATUSES` names the ot
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
 
 from kvit.core.pricing import PriceError
 from kvit.core.wording import Words, say
+from kvit.parties import queries as parties
 from kvit.platform import durable_log
 from kvit.platform.failures import Failure
 from kvit.web import troubles
@@ -81,6 +84,10 @@ WORDS: Words = {
     "method_not_allowed": (
         "Метод {method} здесь не применим; можно: {allowed}.",
         "The method {method} is not for this address; allowed: {allowed}.",
+    ),
+    "host_unknown": (
+        "Под именем {host} API не отвечает: имена задаёт администратор, KVIT_HOSTS.",
+        "The API does not answer under the name {host}: its operator sets names, KVIT_HOSTS.",
     ),
     "body_too_large": (
         "Тело запроса больше {limit} байт.",
@@ -231,10 +238,30 @@ class ApiRefused(Failure):
 
 
 def language(request: HttpRequest) -> str:
-    """Return "ru" or "en": what Accept-Language asks for first, then the tenant's, then Russian."""
-    principal = getattr(request, "principal", None)
-    otherwise = principal.tenant.row.language if principal else "ru"
-    return language_of(request.headers.get("Accept-Language", ""), otherwise)
+    """Return "ru" or "en": what Accept-Language asks for, else the company's, else Russian."""
+    accepted = request.headers.get("Accept-Language", "")
+    return language_of(accepted, "") or _language_of_company(request)
+
+
+def _language_of_company(request: HttpRequest) -> str:
+    """Return the language of whoever asks, also where the request was refused before its key was
+    looked at; Russian where nobody is known."""
+    if principal := getattr(request, "principal", None):
+        return str(principal.tenant.row.language)
+    if not hasattr(request, "spoken"):
+        request.spoken = "ru"
+        try:
+            known = parties.known_key(bearer(request), now=datetime.now(UTC))
+        except DatabaseError:  # which may be what is to be told
+            known = None
+        request.spoken = known.tenant.row.language if known else "ru"
+    return str(request.spoken)
+
+
+def bearer(request: HttpRequest) -> str:
+    """Return the key that a request carries, whatever it may be; empty where there is none."""
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else ""
 
 
 def language_of(accepted: str, otherwise: str) -> str:
