@@ -11,9 +11,10 @@ from kvit.invoicing import queries, services
 from kvit.invoicing.models import BillRun, Invoice, RunOrder
 from kvit.invoicing.services import OrderRefused
 from kvit.parties.rows import TenantRow
+from kvit.platform.clock import move_test_clock
 from kvit.platform.ids import uuid7
 from kvit.platform.jobs import work_once
-from kvit.platform.tenancy import tenant_scope
+from kvit.platform.tenancy import current_tenant_id, tenant_scope
 from kvit.rating.models import Charge
 from tests.invoicing import company
 from tests.invoicing.company import ACTOR, LATER, NOVEMBER, OCTOBER, customer_id
@@ -65,6 +66,18 @@ def test_an_ordered_run_bills_the_period_and_sums_it_up() -> None:
     assert [(group.cause, group.count) for group in summary.exceptions] == [("no_requisites", 2)]
     assert queries.by_ids([summary.sample[0].document_id])[0].number == "2026-00001"
     assert queries.runs().rows[0] == found
+
+
+@pytest.mark.usefixtures("firm")
+def test_a_run_under_a_test_clock_ends_by_that_clock() -> None:
+    move_test_clock(current_tenant_id(), to=LATER, actor=ACTOR, reason="test")
+    found = done(order())
+    assert (found.ordered_at, found.started_at, found.finished_at) == (LATER, LATER, LATER)
+    with pytest.raises(OrderRefused):
+        services.stop(found.id, actor=ACTOR, now=LATER)
+    stopped = order(window=NOVEMBER, now=DECEMBER_2)
+    services.stop(stopped, actor=ACTOR, now=DECEMBER_2)
+    assert done(stopped).finished_at == DECEMBER_2
 
 
 @pytest.mark.usefixtures("firm")

@@ -134,8 +134,8 @@ class RunOrder(TenantModel):
     stage = models.CharField(max_length=12, blank=True)
     done = models.BigIntegerField(default=0)
     whole = models.BigIntegerField(default=0)
-    started_at = models.DateTimeField(null=True)  # these three by the real clock
-    heard_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)  # by the tenant's clock, as `finished_at`
+    heard_at = models.DateTimeField(null=True)  # by the real one: whether somebody is at it
     finished_at = models.DateTimeField(null=True)
     stop_asked_by = models.CharField(max_length=120, blank=True)
     fault = models.CharField(max_length=40, blank=True)  # why it failed: a key of words

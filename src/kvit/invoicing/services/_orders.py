@@ -29,7 +29,7 @@ from kvit.invoicing.services._preview import rolled_back
 from kvit.invoicing.services._runs import NoSeller, run
 from kvit.parties import queries as parties
 from kvit.parties.limits import same_hand
-from kvit.platform import audit, events
+from kvit.platform import audit, clock, events
 from kvit.platform.failures import Failure
 from kvit.platform.ids import uuid7
 from kvit.platform.jobs import is_last_try, job
@@ -160,7 +160,7 @@ def stop(order_id: UUID, *, actor: str, now: datetime) -> None:
         raise OrderRefused("order_over")
     order.stop_asked_by = actor
     if order.status == "queued":
-        order.status, order.finished_at = "stopped", datetime.now(UTC)
+        order.status, order.finished_at = "stopped", now
     order.save(update_fields=["stop_asked_by", "status", "finished_at"])
     audit.record(
         action="invoicing.order.stopped",
@@ -255,26 +255,31 @@ def _tell(
     order = RunOrder.objects.filter(pk=order_id).first()
     if order is None or order.status not in UNDER_WAY:
         return
+    shown = clock.test_moment()  # asked before anything may go wrong with the connection
+
+    def present() -> datetime:
+        return shown or datetime.now(UTC)
+
     with _ledger_of(order) as note:
-        note(status="running", started_at=order.started_at or datetime.now(UTC))
+        note(status="running", started_at=order.started_at or present())
         try:
             if order.action == "bill":
                 summary = bill(order, note)
             else:
                 summary = _ALONE[order.action](order, note.progress, now)
         except _Stopped:
-            note(status="stopped", finished_at=datetime.now(UTC))
+            note(status="stopped", finished_at=present())
         except NoSeller:
-            note(status="failed", fault="no_seller", finished_at=datetime.now(UTC))
+            note(status="failed", fault="no_seller", finished_at=present())
         except Exception as error:
             # What the database could not do just now this job does again in a while, and others
             # go on meanwhile: a part that was not done is anybody's.
             if ends_it and (is_last_try() or not isinstance(error, PASSING)):
-                note(status="failed", fault="broken", finished_at=datetime.now(UTC))
+                note(status="failed", fault="broken", finished_at=present())
             raise
         else:
             if summary is not None:
-                note(status="done", report=to_document(summary), finished_at=datetime.now(UTC))
+                note(status="done", report=to_document(summary), finished_at=present())
 
 
 def _begin(order: RunOrder) -> bool:
