@@ -61,15 +61,7 @@ def put(content: bytes) -> str:
     if _is_kept(path, digest):
         sync(path.parent)  # whoever put it may have died before its name was safe
         return digest
-    part = path.with_name(f"{digest}.{uuid4().hex}.part")
-    try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, content)
     sync(path.parent)
     return digest
 
@@ -178,6 +170,20 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     sync(folder.parent)
     _made.add(folder)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file beside its place, flush it, and let it take the place of whatever stands there:
+    nobody finds a half. That its folder names it is on the disk after `sync` of that."""
+    part = path.with_name(f"{path.name}.{uuid4().hex}.part")
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)  # a disk that is full would fill with what is tried again
 
 
 def sync(folder: Path) -> None:

@@ -19,7 +19,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from kvit.core.transparency import (
     HASH_BYTES,
@@ -334,15 +333,7 @@ class Log:
     def _write(self, path: Path, body: bytes, touched: set[Path]) -> None:
         touched.update(one for one in path.parents if one.is_relative_to(self.folder))
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = path.with_name(f"{path.name}.{uuid4().hex}.part")
-        try:
-            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-                out.write(body)
-                out.flush()
-                os.fsync(out.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)  # a disk that is full would fill with what is tried again
+        files.write_whole(path, body)
 
     def _tile(self, level: int, tile: int, width: int) -> bytes:
         body = self._stored(f"tile/{level}", tile, width)

@@ -3,9 +3,10 @@ a job whose worker ends, or has a double)."""
 
 import os
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from kvit.platform import leases, tlog
+from kvit.platform import files, leases
 from kvit.web.prove.planted import Planting, attribute, mutant, swapped
 
 
@@ -13,12 +14,18 @@ from kvit.web.prove.planted import Planting, attribute, mutant, swapped
         caught_by="crash signing")  # fmt: skip
 def log_files_unflushed() -> Planting:
     class Hasty:
-        """`os` as the log sees it."""
+        """`os` as what writes a file sees it."""
 
         def __getattr__(self, name: str) -> Any:
             return (lambda descriptor: None) if name == "fsync" else getattr(os, name)
 
-    return attribute(tlog, "os", Hasty())
+    right = files.write_whole
+
+    def hasty(path: Path, content: bytes) -> None:
+        with attribute(files, "os", Hasty()):
+            right(path, content)
+
+    return attribute(files, "write_whole", hasty)
 
 
 @mutant("what a dead worker was at is nobody's", origin="Celery acknowledges early: a job is lost",
