@@ -1,9 +1,6 @@
 """What must hold in a tenant's catalogue, recomputed from the rows; for `kvit verify`."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
-
-from django.db import connection
 
 from kvit.catalog._drafted import names_in
 from kvit.catalog.models import Draft, PriceVersion, Status
@@ -12,7 +9,7 @@ from kvit.core.examples import check_examples
 from kvit.core.pricing import PriceError, parse_price
 from kvit.core.wording import Words
 from kvit.parties import queries as parties
-from kvit.platform.tenancy import current_tenant_id
+from kvit.platform.invariants import Problem, found_by
 
 WORDS: Words = {
     "catalog_version_beyond_revision": (
@@ -92,21 +89,9 @@ _INVARIANTS = {
 }
 
 
-class Problem(NamedTuple):
-    """A row that breaks an invariant: which one (a key of `WORDS`), which row, and the figures."""
-
-    code: str
-    row: str
-    detail: str
-
-
 def problems() -> Iterator[Problem]:
     """Recompute what must hold, what the constraints promise included: an owner can drop them."""
-    for code, sql in _INVARIANTS.items():
-        with connection.cursor() as cursor:
-            cursor.execute(sql, {"tenant": current_tenant_id()})
-            for row, detail in cursor.fetchall():
-                yield Problem(code, row, detail)
+    yield from found_by(_INVARIANTS)
     yield from _unsound_prices()
     yield from _unsound_drafts()
 

@@ -1,11 +1,11 @@
 """What must hold of printed documents: the bytes are there and are those that were printed."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from kvit.core.wording import Words
 from kvit.documents.models import RenderedDocument
 from kvit.platform import files
+from kvit.platform.invariants import Problem
 
 WORDS: Words = {
     "documents_bytes_lost": (
@@ -17,14 +17,6 @@ WORDS: Words = {
         "a printed document has another size than recorded",
     ),
 }
-
-
-class Problem(NamedTuple):
-    """A row that breaks an invariant: which one (a key of `WORDS`), which row, and the figures."""
-
-    code: str
-    row: str
-    detail: str
 
 
 def problems() -> Iterator[Problem]:

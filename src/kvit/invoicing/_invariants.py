@@ -3,17 +3,15 @@
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
-
-from django.db import connection
 
 from kvit.core.numbering import BadPattern, number_text
 from kvit.core.tax import TaxableLine, tax_lines
 from kvit.core.wording import Words
 from kvit.invoicing import _plan_months
 from kvit.invoicing.models import Invoice, InvoiceLine, PlanMonth
-from kvit.platform.tenancy import current_tenant_id
+from kvit.platform.invariants import Problem, found_by
 
 CHUNK = 2_000
 WORDS: Words = {
@@ -232,21 +230,9 @@ _INVARIANTS = {
 }
 
 
-class Problem(NamedTuple):
-    """A row that breaks an invariant: which one (a key of `WORDS`), which row, and the figures."""
-
-    code: str
-    row: str
-    detail: str
-
-
 def problems() -> Iterator[Problem]:
     """Recompute what must hold, what the constraints promise included: an owner can drop them."""
-    for code, sql in _INVARIANTS.items():
-        with connection.cursor() as cursor:
-            cursor.execute(sql, {"tenant": current_tenant_id()})
-            for row, detail in cursor.fetchall():
-                yield Problem(code, row, detail)
+    yield from found_by(_INVARIANTS)
     yield from _misplanned()
     last: UUID | None = None
     while True:
@@ -263,10 +249,7 @@ def notes() -> Iterator[Problem]:
     """Yield what is allowed, and what an accountant wants to know: documents that were given a day
     before that of the number before theirs (Government decree 1137 wants the numbers of invoices
     in the order of time)."""
-    with connection.cursor() as cursor:
-        cursor.execute(_AGAINST_DAYS, {"tenant": current_tenant_id()})
-        for row, detail in cursor.fetchall():
-            yield Problem("invoicing_number_against_days", row, detail)
+    yield from found_by({"invoicing_number_against_days": _AGAINST_DAYS})
 
 
 def _misplanned() -> Iterator[Problem]:

@@ -1,13 +1,10 @@
 """What must hold in the books, recomputed from the rows."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
-
-from django.db import connection
 
 from kvit.core.wording import Words
 from kvit.ledger._kept import NOBODY
-from kvit.platform.tenancy import current_tenant_id
+from kvit.platform.invariants import Problem, found_by
 
 WORDS: Words = {
     "ledger_posting_moves_nothing": (
@@ -45,24 +42,12 @@ WORDS: Words = {
 }
 
 
-class Problem(NamedTuple):
-    """A row that breaks an invariant: which one (a key of `WORDS`), which row, and the figures."""
-
-    code: str
-    row: str
-    detail: str
-
-
 def problems() -> Iterator[Problem]:
     """Recompute what must hold in this tenant's books; what the constraints promise included.
 
     A constraint can be dropped by whoever owns the table: here its promise is asked of the rows.
     """
-    for code, sql in _INVARIANTS.items():
-        with connection.cursor() as cursor:
-            cursor.execute(sql, {"tenant": current_tenant_id()})
-            for row, detail in cursor.fetchall():
-                yield Problem(code, row, detail)
+    yield from found_by(_INVARIANTS)
 
 
 _INVARIANTS = {

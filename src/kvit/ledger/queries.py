@@ -13,7 +13,6 @@ from uuid import UUID
 from kvit.ledger import _invariants, _log_audit
 from kvit.ledger._by_customer import customers_page
 from kvit.ledger._compared import Compared, Sides, compared, sides_of, total
-from kvit.ledger._invariants import Problem
 from kvit.ledger._kept import (
     DAY_SIDES,
     claimed_by_documents,
@@ -32,7 +31,7 @@ from kvit.platform.reading import asked_once
 from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
-    "BOOKS", "Asked", "CardLine", "Compared", "NotLogged", "Problem", "Receivable", "Sides",
+    "BOOKS", "Asked", "CardLine", "Compared", "NotLogged", "Receivable", "Sides",
     "SourcePosting", "TrialBalanceRow", "account_card", "accounts", "agrees", "balances",
     "card_page", "claimed_by_documents", "compared", "customers_page", "is_behind",
     "log_of_books", "of_source", "owed_by", "owed_in_all", "owing_ids", "page_by_debt",

@@ -1,7 +1,6 @@
 """What must hold in a tenant's usage, recomputed from the rows; for `kvit verify`."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 from uuid import uuid4
 
 import orjson
@@ -13,6 +12,7 @@ from kvit.metering._released_checks import released_problems
 from kvit.metering.models import Segment
 from kvit.metering.rows import EventIn, payload_of
 from kvit.platform import durable_log, files
+from kvit.platform.invariants import Problem, found_by
 from kvit.platform.tenancy import current_tenant_id
 
 WORDS: Words = {
@@ -146,25 +146,12 @@ _INVARIANTS = {
 }
 
 
-class Problem(NamedTuple):
-    """A row that breaks an invariant: which one (a key of `WORDS`), which row, and the figures."""
-
-    code: str
-    row: str
-    detail: str
-
-
 def problems() -> Iterator[Problem]:
     """Recompute what must hold, what the constraints promise included: an owner can drop them."""
-    for code, sql in _INVARIANTS.items():
-        with connection.cursor() as cursor:
-            cursor.execute(sql, {"tenant": current_tenant_id()})
-            for row, detail in cursor.fetchall():
-                yield Problem(code, row, detail)
+    yield from found_by(_INVARIANTS)
     yield from _altered()
     yield from _damaged()
-    for one in released_problems():
-        yield Problem(*one)
+    yield from released_problems()
     for path in durable_log.damaged(str(current_tenant_id())):
         yield Problem("metering_log_damaged", f"file:{path.name}", str(path))
 

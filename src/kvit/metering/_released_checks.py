@@ -5,7 +5,6 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
-from django.db import connection
 
 from kvit.core.wording import Words
 from kvit.metering._released import (
@@ -22,10 +21,9 @@ from kvit.metering._released import (
 )
 from kvit.metering._sealed import SealedUnusable, mark
 from kvit.metering.models import ReleasedEvent, ReleasedSeal, Retraction
-from kvit.platform.tenancy import current_tenant_id
+from kvit.platform.invariants import Problem, found_by
 
 CHUNK = 20_000
-Found = tuple[str, str, str]  # a code, a row, the figures
 WORDS: Words = {
     "metering_released_miscounted": (
         "из базы в запечатанные файлы ушло не столько событий, сколько отмечено",
@@ -95,15 +93,11 @@ _OF_BATCHES = """
 """
 
 
-def released_problems() -> Iterator[Found]:
+def released_problems() -> Iterator[Problem]:
     """Recompute it, reading every event again; a file that is damaged is told of elsewhere."""
     if not ReleasedSeal.objects.exists():
         return  # and if there is one less than there should be, batches miss their rows
-    for code, sql in _CHECKS.items():
-        with connection.cursor() as cursor:
-            cursor.execute(sql, {"tenant": current_tenant_id()})
-            for row, detail in cursor.fetchall():
-                yield code, row, detail
+    yield from found_by(_CHECKS)
     try:
         yield from _of_batches()
         yield from _altered()
@@ -111,7 +105,7 @@ def released_problems() -> Iterator[Found]:
         return
 
 
-def _of_batches() -> Iterator[Found]:
+def _of_batches() -> Iterator[Problem]:
     number = next_number()
     with in_transaction():
         released = still_mark().version
@@ -119,17 +113,12 @@ def _of_batches() -> Iterator[Found]:
         copy_staged("released_counts", _COUNTS, pa.table({"version": [0], "n": [0]}), number)
         for _, segment in segments(Wanted(), released):
             copy_staged("released_counts", _COUNTS, segment.versions, number)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _OF_BATCHES,
-                {"tenant": current_tenant_id(), "asked": number, "released": released},
-            )
-            found = cursor.fetchall()
-    for row, detail in found:
-        yield "metering_released_batch_miscounted", row, detail
+        asked = {"metering_released_batch_miscounted": _OF_BATCHES}
+        found = list(found_by(asked, asked=number, released=released))
+    yield from found
 
 
-def _altered() -> Iterator[Found]:
+def _altered() -> Iterator[Problem]:
     """Hash what segments say of each event again, and compare with what knows it again; and look
     whether what another one replaced is undone."""
     for manifest, segment in segments(Wanted(), mark().version):
@@ -155,11 +144,11 @@ def _altered() -> Iterator[Found]:
             for number, name, one in zip(numbers, names, said, strict=True):
                 if known.get(number, one) != one:
                     row = f"{name[0]}/{name[1]}"
-                    yield "metering_released_altered", row, f"event {number}"
+                    yield Problem("metering_released_altered", row, f"event {number}")
             yield from _standing([name for name in names if name[2]])
 
 
-def _standing(replacing: Sequence[tuple[str, str, int]]) -> Iterator[Found]:
+def _standing(replacing: Sequence[tuple[str, str, int]]) -> Iterator[Problem]:
     """Yield what was replaced by these and is not undone."""
     keys = {key_of(source, event_id, revision - 1): (source, event_id, revision - 1)
             for source, event_id, revision in replacing}  # fmt: skip
@@ -167,8 +156,8 @@ def _standing(replacing: Sequence[tuple[str, str, int]]) -> Iterator[Found]:
     undone = Retraction.objects.filter(event__in=found.values("number")).values("event")
     for key in found.exclude(number__in=undone).values_list("pk", flat=True):
         source, event_id, revision = keys[key]
-        yield (
+        yield Problem(
             "metering_event_replaced_and_standing",
             f"{source}/{event_id}",
-            (f"revision {revision} stands"),
+            f"revision {revision} stands",
         )

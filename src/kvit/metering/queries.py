@@ -28,7 +28,7 @@ from kvit.metering._bulk import (
 )
 from kvit.metering._columns import DIMENSIONS, TEXTS, TIMES, UsageColumns
 from kvit.metering._days import MeterDay, days_of
-from kvit.metering._invariants import Problem, problems
+from kvit.metering._invariants import problems
 from kvit.metering._keys import (
     Key,
     changed_since,
@@ -85,7 +85,7 @@ from kvit.platform.tenancy import current_tenant_id
 
 __all__ = [
     "DIMENSIONS", "TEXTS", "TIMES", "BatchRow", "BulkRequest", "Counts", "DaySum", "EventFilter",
-    "EventRow", "EventView", "HeldBack", "IntakeSums", "Key", "LateUsage", "MeterDay", "Problem",
+    "EventRow", "EventView", "HeldBack", "IntakeSums", "Key", "LateUsage", "MeterDay",
     "Settled", "Stored", "ToDecide", "Traces", "Unread", "UsageBatch", "UsageColumns", "UsageRange",
     "UsageRow", "Used", "batches", "bulk_request", "by_day", "changed_since", "conflicts",
     "conflicts_to_decide", "counts", "days_of", "distinct_keys", "event", "events", "held_back",

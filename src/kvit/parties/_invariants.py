@@ -1,13 +1,13 @@
 """What must hold among the lists as people keep them; for `kvit verify`."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from django.db.models import F, Q
 
 from kvit.core.wording import Words
 from kvit.parties.list_views import normal_query
 from kvit.parties.models import ListView
+from kvit.platform.invariants import Problem
 
 WORDS: Words = {
     "parties_view_not_normal": (
@@ -19,14 +19,6 @@ WORDS: Words = {
         "a list opens with what is no view of it",
     ),
 }
-
-
-class Problem(NamedTuple):
-    """A row that breaks an invariant: which one (a key of `WORDS`), which row, and the figures."""
-
-    code: str
-    row: str
-    detail: str
 
 
 def problems() -> Iterator[Problem]:

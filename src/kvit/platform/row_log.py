@@ -25,6 +25,7 @@ from kvit.core.wording import Words
 from kvit.platform import files
 from kvit.platform.epoch import STANDS, Epoch
 from kvit.platform.failures import Failure
+from kvit.platform.invariants import Problem
 from kvit.platform.reading import asked_once
 from kvit.platform.signed_notes import Signer
 from kvit.platform.tenancy import current_tenant_id
@@ -52,14 +53,6 @@ class NotLogged(Failure):
     """What is asked about is not in the log, or cannot be written there now."""
 
     words = WORDS
-
-
-class Misfit(NamedTuple):
-    """What does not agree with what was signed."""
-
-    code: str
-    row: str
-    detail: str
 
 
 class Held(NamedTuple):
@@ -155,7 +148,7 @@ class RowLog:
         held = Held(**self.log().grown().notes)
         return self._beyond(held).exists()
 
-    def problems(self) -> Iterator[Misfit]:
+    def problems(self) -> Iterator[Problem]:
         """Compare all that was signed with the rows, and the log with its checkpoints."""
         code = f"{self.codes[1]}_not_as_signed"
         try:
@@ -166,11 +159,11 @@ class RowLog:
                 yield from self._compared(log, head, numbers)
                 yield from self._slipped_in(numbers, Held(**grown.notes).settled)
                 for name in log.misfits(head.size):
-                    yield Misfit(code, name, "not what is below it")
+                    yield Problem(code, name, "not what is below it")
         except KeyChanged as error:
-            yield Misfit(f"{self.codes[1]}_key_changed", "log", str(error.params["origin"]))
+            yield Problem(f"{self.codes[1]}_key_changed", "log", str(error.params["origin"]))
         except LogDamaged as error:
-            yield Misfit(code, "log", error.text("en"))
+            yield Problem(code, "log", error.text("en"))
 
     def agrees(self, note: str) -> bool:
         """Whether the log begins with what somebody holds a signed checkpoint of.
@@ -204,7 +197,7 @@ class RowLog:
         rows = self._beyond(held).order_by(self.columns[0])
         return list(rows.values_list(*self.columns)[:BATCH])
 
-    def _compared(self, log: Log, head: Checkpoint, numbers: "array[int]") -> Iterator[Misfit]:
+    def _compared(self, log: Log, head: Checkpoint, numbers: "array[int]") -> Iterator[Problem]:
         """Compare entry by entry; `numbers` gets those of the rows that the database has."""
         of_row, of_log = self.codes
         told = _entries(log, head, f"{of_log}_not_as_signed")
@@ -214,7 +207,7 @@ class RowLog:
                 if problem is not None:
                     yield problem
                 elif (key := number_of(entry)) is None:
-                    yield Misfit(f"{of_log}_not_as_signed", f"entry:{index}", "unreadable")
+                    yield Problem(f"{of_log}_not_as_signed", f"entry:{index}", "unreadable")
                 else:
                     entries[key] = entry
             wanted = self.rows().filter(**{f"{self.columns[0]}__in": list(entries)})
@@ -222,12 +215,12 @@ class RowLog:
             numbers.extend(stored)
             for key, entry in entries.items():
                 if key not in stored:
-                    yield Misfit(f"{of_row}_gone", f"{self.called}:{key}", entry.decode())
+                    yield Problem(f"{of_row}_gone", f"{self.called}:{key}", entry.decode())
                 elif (now := self.entry_of(stored[key])) != entry:
                     told_now = _changes(self.columns, entry, now)
-                    yield Misfit(f"{of_row}_not_as_signed", f"{self.called}:{key}", told_now)
+                    yield Problem(f"{of_row}_not_as_signed", f"{self.called}:{key}", told_now)
 
-    def _slipped_in(self, numbers: "array[int]", settled: int) -> Iterator[Misfit]:
+    def _slipped_in(self, numbers: "array[int]", settled: int) -> Iterator[Problem]:
         """Look for rows that came to stand where the log was complete."""
         below = self.rows().filter(**{f"{self.columns[0]}__lte": settled})
         if below.count() == sum(one <= settled for one in numbers):
@@ -236,7 +229,7 @@ class RowLog:
         for row in below.order_by(self.columns[0]).values_list(*self.columns).iterator():
             if row[0] not in logged:
                 told = self.entry_of(row).decode()
-                yield Misfit(f"{self.codes[0]}_slipped_in", f"{self.called}:{row[0]}", told)
+                yield Problem(f"{self.codes[0]}_slipped_in", f"{self.called}:{row[0]}", told)
 
 
 @asked_once
@@ -267,7 +260,7 @@ def _held(held: Held, looked: Held, read: Sequence[int]) -> Held:
 
 def _entries(
     log: Log, head: Checkpoint, code: str
-) -> Iterator[tuple[int, bytes, Misfit | None]]:  # fmt: skip
+) -> Iterator[tuple[int, bytes, Problem | None]]:  # fmt: skip
     """Yield the entries with their places, and what is wrong with an entry or a checkpoint."""
     frontier, is_told = Frontier(0, []), False
     signed = log.signed()
@@ -278,12 +271,12 @@ def _entries(
             frontier.add(leaf)
             yield index, entry, (
                 None if leaf == tile[at * HASH_BYTES : (at + 1) * HASH_BYTES]
-                else Misfit(code, f"entry:{index}", "not what its hash says")
+                else Problem(code, f"entry:{index}", "not what its hash says")
             )  # fmt: skip
             if frontier.size == until.size:
                 if frontier.root != until.root and not is_told:
                     is_told = True  # all that come after differ as well
-                    yield index, entry, Misfit(code, f"checkpoint:{until.size}", "another root")
+                    yield index, entry, Problem(code, f"checkpoint:{until.size}", "another root")
                 until = next(signed, head)
 
 

@@ -5,17 +5,16 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence, Set
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from kvit.catalog import queries as catalog
 from kvit.core.money import exponent
 from kvit.core.wording import Words
 from kvit.metering import queries as metering
 from kvit.parties import queries as parties
-from kvit.platform.tenancy import current_tenant_id
+from kvit.platform.invariants import Problem, found_by
 from kvit.rating._load import sole_owners
 from kvit.rating.models import Charge, RatedPeriod
 from kvit.subscriptions import queries as subscriptions
@@ -123,14 +122,6 @@ _INVARIANTS = {
 }
 
 
-class Problem(NamedTuple):
-    """A row that breaks an invariant: which one (a key of `WORDS`), which row, and the figures."""
-
-    code: str
-    row: str
-    detail: str
-
-
 def problems(*, unknown: Set[UsageKey] = frozenset()) -> Iterator[Problem]:
     """Recompute what must hold, what the constraints promise included: an owner can drop them.
 
@@ -139,11 +130,7 @@ def problems(*, unknown: Set[UsageKey] = frozenset()) -> Iterator[Problem]:
     """
     currencies = Charge.objects.values_list("currency", flat=True).distinct()
     digits = json.dumps({currency: exponent(currency) for currency in currencies})
-    for code, sql in _INVARIANTS.items():
-        with connection.cursor() as cursor:
-            cursor.execute(sql, {"tenant": current_tenant_id(), "digits": digits})
-            for row, detail in cursor.fetchall():
-                yield Problem(code, row, detail)
+    yield from found_by(_INVARIANTS, digits=digits)
     last: UUID | None = None
     while True:
         rows = RatedPeriod.objects.order_by("subscription_id")

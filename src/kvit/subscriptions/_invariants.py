@@ -3,17 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import NamedTuple
 from uuid import UUID
-
-from django.db import connection
 
 from kvit.core.money import exact_text
 from kvit.core.periods import local_date
 from kvit.core.terms import Amendment as Change
 from kvit.core.terms import BadAmendment, timeline
 from kvit.core.wording import Words
-from kvit.platform.tenancy import current_tenant_id
+from kvit.platform.invariants import Problem, found_by
 from kvit.subscriptions import _spells
 from kvit.subscriptions.models import Amendment, Spell, Subscription
 from kvit.subscriptions.rows import first_terms
@@ -51,20 +48,9 @@ _MISCOUNTED = """
 """
 
 
-class Problem(NamedTuple):
-    """A row that breaks an invariant: which one (a key of `WORDS`), which row, and the figures."""
-
-    code: str
-    row: str
-    detail: str
-
-
 def problems() -> Iterator[Problem]:
     """Recompute what must hold; the fold of every history that was amended included."""
-    with connection.cursor() as cursor:
-        cursor.execute(_MISCOUNTED, {"tenant": current_tenant_id()})
-        for row, detail in cursor.fetchall():
-            yield Problem("subscriptions_amendments_miscounted", row, detail)
+    yield from found_by({"subscriptions_amendments_miscounted": _MISCOUNTED})
     last: UUID | None = None
     while True:
         rows = Subscription.objects.order_by("pk")

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
 from uuid import UUID
 
 from django.db import connection
@@ -28,6 +27,7 @@ from kvit.platform import catalogue_check
 from kvit.platform.audit_signed import JOURNAL
 from kvit.platform.audit_signed import WORDS as JOURNAL_WORDS
 from kvit.platform.failures import Failure
+from kvit.platform.invariants import Problem, found_by
 from kvit.platform.reading import reading
 from kvit.platform.tenancy import current_tenant_id, tenant_scope
 from kvit.rating import queries as rating
@@ -36,7 +36,7 @@ from kvit.rating.slowly import gross_slowly
 from kvit.subscriptions import queries as subscriptions
 
 Progress = Callable[[int, int], None]
-Step = Callable[[], "Iterable[Problem]"]
+Step = Callable[[], Iterable[Problem]]
 EARLIEST, FOREVER = date(1900, 1, 1), date(9999, 1, 1)
 WORDS: Words = {
     "database_not_guarded": (
@@ -205,17 +205,6 @@ PROBLEM_WORDS: Words = {
 NOTE_WORDS = invoicing.NOTE_WORDS
 
 
-class Problem(Protocol):
-    """What each context yields: its invariant, the row that breaks it, and the figures."""
-
-    @property
-    def code(self) -> str: ...
-    @property
-    def row(self) -> str: ...
-    @property
-    def detail(self) -> str: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Broken:
     """An invariant that does not hold, or what is noted: its first row, and how many there are."""
@@ -228,13 +217,6 @@ class Broken:
 
     def text(self, lang: str) -> str:
         return say(PROBLEM_WORDS if self.code in PROBLEM_WORDS else NOTE_WORDS, self.code, lang)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    code: str
-    row: str
-    detail: str
 
 
 @dataclass(slots=True)
@@ -281,9 +263,9 @@ def _as_far_as_it_goes(name: str, step: Step) -> Iterator[Problem]:
     try:
         yield from step()
     except Failure as error:
-        yield _Found("not_recomputed", name, str(error))
+        yield Problem("not_recomputed", name, str(error))
     except (PriceError, ValueError, LookupError) as error:
-        yield _Found("not_recomputed", name, f"{type(error).__name__}: {error}")
+        yield Problem("not_recomputed", name, f"{type(error).__name__}: {error}")
 
 
 def _steps(report: TenantReport, sample: int, seed: str) -> dict[str, Step]:
@@ -298,7 +280,7 @@ def _steps(report: TenantReport, sample: int, seed: str) -> dict[str, Step]:
         "log": ledger.problems_of_log,
         "journal": JOURNAL.problems,
         "documents": documents.problems,
-        "between": _between,
+        "between": lambda: found_by(_BETWEEN),
         "books": _books,
         "usage": lambda: _fates(report),
         "sample": lambda: _sample(report, sample, seed),
@@ -311,16 +293,8 @@ def _summed(tenant: str, problems: Iterable[Problem]) -> list[Broken]:
     rows: Counter[str] = Counter()
     for one in problems:
         first.setdefault(one.code, one)
-        rows[one.code] += 1
+        rows[one.code] += one.rows
     return [Broken(tenant, code, one.row, one.detail, rows[code]) for code, one in first.items()]
-
-
-def _between() -> Iterator[Problem]:
-    for code, sql in _BETWEEN.items():
-        with connection.cursor() as cursor:
-            cursor.execute(sql, {"tenant": current_tenant_id()})
-            for row, detail in cursor.fetchall():
-                yield _Found(code, row, detail)
 
 
 def _books() -> Iterator[Problem]:
@@ -333,13 +307,13 @@ def _books() -> Iterator[Problem]:
                              for name in ("debit_minor", "credit_minor"))  # fmt: skip
             if debit != credit or sum(row.closing_minor for row in rows):
                 detail = f"debit {debit}, credit {credit} {currency}"
-                yield _Found("books_out_of_balance", f"seller:{seller.row.code}", detail)
+                yield Problem("books_out_of_balance", f"seller:{seller.row.code}", detail)
         told = {(row.account, row.currency): row.closing_minor for row in trial}
         for key, balance in _folded(seller.id).items():
             if told.get(key, 0) != balance:
                 row = f"account:{seller.row.code}/{key[0]}"
                 detail = f"{told.get(key, 0)} {key[1]}, its postings {balance}"
-                yield _Found("balance_not_the_fold", row, detail)
+                yield Problem("balance_not_the_fold", row, detail)
 
 
 def _folded(seller_id: UUID) -> Mapping[tuple[str, str], int]:
@@ -385,7 +359,7 @@ def _fates(report: TenantReport) -> Iterator[Problem]:
     report.usage = _usage()
     if report.usage["open"] < 0:
         detail = ", ".join(f"{name} {n}" for name, n in report.usage.items())
-        yield _Found("usage_without_fate", "usage", detail)
+        yield Problem("usage_without_fate", "usage", detail)
 
 
 def _sample(report: TenantReport, size: int, seed: str) -> Iterator[Problem]:
@@ -395,14 +369,14 @@ def _sample(report: TenantReport, size: int, seed: str) -> Iterator[Problem]:
         report.sampled += 1
         if not found.agrees:
             detail = f"charged {found.charged_minor}, computed {found.computed_minor}"
-            yield _Found("sample_differs", f"charge:{charge_id}", detail)
+            yield Problem("sample_differs", f"charge:{charge_id}", detail)
         slow = gross_slowly(found)
         if slow is None or found.computed is None:
             continue
         report.asked_oracle += 1
         if slow != found.computed.gross:
             detail = f"the engine says {found.computed.gross}, the oracle {slow}"
-            yield _Found("oracle_differs", f"charge:{charge_id}", detail)
+            yield Problem("oracle_differs", f"charge:{charge_id}", detail)
 
 
 def _one(sql: str) -> int:
