@@ -188,3 +188,15 @@ def test_a_bar_draws_over_itself_and_leaves_nothing() -> None:
     assert [text.split()[0] for text in drawn if text] == ["Расчёт", "Расчёт", "Чтение"]
     assert drawn[2].endswith("100 / 100")
     assert drawn[-1] == ""
+
+
+def test_a_month_that_is_not_over_is_told_when_it_is_billed_in_earnest(
+    company: Company, kvit: Run
+) -> None:
+    far = ("--period", "2190-01")
+    assert kvit("bill", company.path, *far, "--dry-run")[::2] == (0, "")
+    status, out, told = kvit("bill", company.path, *far)
+    assert (status, "Всего 2" in out) == (0, True)
+    assert told.startswith("Внимание: январь 2190 г. ещё не закончился")
+    assert kvit("bill", company.path, *far)[::2] == (0, "")  # nothing new
+    assert kvit("bill", company.path, "--period", "2190-02", "--now", "2190-03-01")[2] == ""

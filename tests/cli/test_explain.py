@@ -69,6 +69,38 @@ def test_a_number_that_nobody_has_brings_near_ones(demo: Company, kvit: Run) -> 
     assert "2026-00001" in told
 
 
+def test_a_number_like_no_other_is_not_told_as_if_nothing_were_issued(
+    demo: Company, kvit: Run
+) -> None:
+    assert kvit("explain", "😀") == (2, "", "Документа «😀» нет.\n")
+
+
+def test_a_company_that_is_not_there_is_told_before_its_document(demo: Company, kvit: Run) -> None:
+    status, out, told = kvit("explain", "2026-00001", "--tenant", "nope")
+    assert (status, out) == (1, "")
+    assert told == "Компании «nope» нет. Есть: severny-kontur.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "lang", "told"),
+    [
+        (["explain"], "ru", "не указано: INVOICE[/LINE]"),
+        (["explain"], "en", "the following arguments are required: INVOICE[/LINE]"),
+        (["explain", "1", "--evnts", "2"], "ru", "лишнее или неизвестное: --evnts 2"),
+        (["explain", "1", "--events", "x"], "ru", "--events: 'x' не подходит"),
+        (["explain", "1", "--events"], "ru", "--events: нужно значение"),
+        (["run", "cook"], "ru", "role: 'cook' не подходит; можно: 'web', "),
+        (["bill", "x", "--period", "май"], "ru", "--period: период «май» не понят"),
+    ],
+)
+def test_words_that_a_command_cannot_take_are_told_in_the_readers_language(
+    kvit: Run, words: list[str], lang: str, told: str
+) -> None:
+    status, out, said = kvit(*words, lang=lang)
+    assert (status, out) == (2, "")
+    assert said.splitlines()[-1].partition(f"kvit {words[0]}: ")[2].startswith(told)
+
+
 def test_before_the_first_bill_the_demo_is_proposed(db: Any, kvit: Run) -> None:
     status, _, told = kvit("explain", "2026-00001")
     assert status == 2

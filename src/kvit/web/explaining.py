@@ -70,6 +70,15 @@ def near(text: str, *, tenant: str = "") -> list[str]:
     return difflib.get_close_matches(text, numbers, n=NEAR, cutoff=0.4)
 
 
+def is_issued(*, tenant: str = "") -> bool:
+    """Whether there is any number to be looked for."""
+    for owner in _tenants(tenant):
+        with tenant_scope(owner.id):
+            if invoicing.numbers_near("", limit=1):
+                return True
+    return False
+
+
 def tree(found: Found, *, events: int, lang: str) -> dict[str, Any]:
     """Return the whole document, or the line that was asked about.
 

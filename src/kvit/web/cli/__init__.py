@@ -22,6 +22,7 @@ from kvit.platform.failures import Failure
 from kvit.web.called import name as called
 from kvit.web.called import typeable
 from kvit.web.cli.language import either, language
+from kvit.web.cli.misused import in_russian
 from kvit.web.troubles import FULL
 
 OK, FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
@@ -214,4 +215,4 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(MISUSED, f"{self.prog}: {message}\n")
+        self.exit(MISUSED, f"{self.prog}: {either(in_russian(message), message)}\n")

@@ -7,12 +7,12 @@ import os
 import re
 import sys
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kvit.core.periods import BadPeriod, Period, parse_billing_period
-from kvit.core.wording import Words, say
+from kvit.core.wording import Words, period_text, say
 from kvit.integrations.port import NoCompanyFolder
 from kvit.web.called import typeable
 from kvit.web.cli.counts import YEARS
@@ -32,6 +32,12 @@ WORDS: Words = {
     "bad_now": (
         "время «{text}» не понято: например 2026-11-01 или 2026-11-01T09:00:00+03:00",
         "the time “{text}” is not understood: such as 2026-11-01 or 2026-11-01T09:00:00+03:00",
+    ),
+    "to_come": (
+        "Внимание: {month} ещё не закончился, а счета за него выставлены. Если это не тот месяц,"
+        " аннулируйте их: kvit correct НОМЕР --void --reason ПРИЧИНА.",
+        "Attention: {month} is not over, and its invoices are issued. If it is the wrong month,"
+        " void them: kvit correct NUMBER --void --reason REASON.",
     ),
 }
 _MONTH = re.compile(r"\d{4}-\d{2}")
@@ -92,7 +98,18 @@ def run(args: argparse.Namespace) -> int:
         from kvit.web.cli.bill_report import report
 
         print(report(answer, options))
+        _warn_of_what_is_to_come(answer, args)
     return answer.status
+
+
+def _warn_of_what_is_to_come(answer: "BillAnswer", args: argparse.Namespace) -> None:
+    """Say that documents of a month that is not over were issued: most often a year mistyped."""
+    company, new = answer.folder.company, answer.new & {one.id for one in answer.issued}
+    if args.dry_run or args.now or company is None or not new:
+        return
+    if args.period.end_instant(company.zone) > datetime.now(UTC):
+        month = period_text(args.period, language())
+        print(typeable(say(WORDS, "to_come", language(), month=month)), file=sys.stderr)
 
 
 def bill(options: "BillOptions", *, origin: str) -> "BillAnswer":

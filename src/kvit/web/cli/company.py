@@ -78,6 +78,19 @@ def add_tenant(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help=either("объект JSON", "a JSON object"))
 
 
+def check_tenant(code: str) -> None:
+    """Refuse the code of a company that is not there; none is any of them.
+
+    Raises:
+        NotFound: there is no such company.
+    """
+    from kvit.parties import queries as parties
+
+    known = [one.row.code for one in parties.tenants()]
+    if known and code and code not in known:
+        raise NotFound("company_unknown", code=code, known=", ".join(known))
+
+
 @contextmanager
 def in_company(code: str, *, origin: str) -> Iterator[tuple["Tenant", datetime]]:
     """Work for the named company, or for the only one; yields it and its present.

@@ -14,6 +14,7 @@ from kvit.core.periods import Period
 from kvit.core.units import unit_after
 from kvit.core.wording import Words, date_text, money_text, number_text, period_text, say
 from kvit.web.called import typeable
+from kvit.web.cli.company import check_tenant
 from kvit.web.cli.ground import ready
 from kvit.web.cli.language import either, language
 
@@ -133,6 +134,7 @@ def run(args: argparse.Namespace) -> int:
     from kvit.web import explaining
 
     lang = language()
+    check_tenant(args.tenant)
     found = explaining.find(args.invoice, tenant=args.tenant, seller=args.seller)
     if len(found) != 1:
         return _not_one(args, found, lang)
@@ -162,7 +164,7 @@ def _not_one(args: argparse.Namespace, found: list[Any], lang: str) -> int:
     numbers = explaining.near(args.invoice, tenant=args.tenant)
     if numbers:
         print(say(WORDS, "near", lang, numbers=", ".join(numbers)), file=sys.stderr)
-    elif not explaining.near("", tenant=args.tenant):
+    elif not explaining.is_issued(tenant=args.tenant):
         print(typeable(say(WORDS, "none_at_all", lang)), file=sys.stderr)
     return NOT_FOUND
 
