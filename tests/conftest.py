@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import psycopg
 import pytest
+from django.utils.translation.reloader import translation_file_changed
 
 from kvit.platform import files
 from kvit.platform.db.roles import Access
@@ -22,6 +23,8 @@ from kvit.web import translation
 from tests import database, statements
 
 translation.ensure_compiled()
+# Django's models, read before this, have had the catalogue as it was.
+translation_file_changed(None, translation.COMPILED)
 # How long a machine under load takes for an example says nothing about the code.
 hypothesis.settings.register_profile(
     "kvit", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
