@@ -18,6 +18,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -104,11 +105,7 @@ class Chooser:
 def needed(folder: Path, names: set[str], always: set[str]) -> set[str]:
     """Return those of the tests without which a statement that the first pass sent is not sent;
     with those that are always asked, and those that are not known."""
-    known: dict[str, tuple[float, list[str]]] = {}
-    for file in sorted(folder.glob("*.jsonl")):
-        for line in file.read_text().splitlines():
-            name, took, sent = json.loads(line)
-            known[name] = (took, sent)
+    known = _known(folder)
     senders = Counter(one for name in names & known.keys() for one in known[name][1])
     kept = always | names - known.keys()
     for name in sorted(names - kept, key=lambda one: (-known[one][0], one)):
@@ -118,6 +115,16 @@ def needed(folder: Path, names: set[str], always: set[str]) -> set[str]:
         else:
             senders.subtract(sent)
     return kept
+
+
+def _known(folder: Path) -> dict[str, tuple[float, list[str]]]:
+    known = {}
+    for file in sorted(folder.glob("*.jsonl")):
+        for line in file.read_text(errors="replace").splitlines():
+            with suppress(ValueError):  # a line cut short: its test is not known
+                name, took, sent = json.loads(line)
+                known[name] = (took, sent)
+    return known
 
 
 def _is_beside_others(item: pytest.Item) -> bool:

@@ -28,6 +28,13 @@ def test_what_is_always_asked_or_not_known_stays(tmp_path: Path) -> None:
     assert statements.needed(tmp_path, names, {"long"}) == {"long", "new"}
 
 
+def test_a_test_whose_line_was_cut_short_is_not_known(tmp_path: Path) -> None:
+    first_pass(tmp_path, long=(9.0, "a"), short=(1.0, "a"))
+    file = tmp_path / "gw0.jsonl"
+    file.write_text(file.read_text()[:-5])
+    assert statements.needed(tmp_path, {"long", "short"}, set()) == {"long", "short"}
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

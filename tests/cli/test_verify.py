@@ -1,27 +1,25 @@
 """Each invariant, broken in one row by a superuser: `kvit verify` names it and that row.
 
-One company is billed once, in a database of its own; every break is made in a copy of it, with
-triggers and foreign keys asleep and, where they would forbid it, constraints dropped.
+One company is billed once, in a database of its own; every break is made in a transaction that is
+taken back, with triggers and foreign keys asleep and, where they would forbid it, constraints
+dropped.
 """
 
 import json
-import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from kvit.ledger.services import log_postings
 from kvit.parties import queries as parties
 from kvit.platform import files
 from kvit.platform.audit_signed import JOURNAL
-from kvit.platform.db.roles import Access
+from kvit.platform.db.roles import APP_ROLE, Access
 from kvit.platform.tenancy import tenant_scope
 from kvit.web.cli import main
 from tests import database
@@ -480,43 +478,41 @@ BREAKS: list[tuple[str, list[str], str]] = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Billed:
-    """A database in which a company was billed, for copies."""
+@contextmanager
+def broken(statements: Sequence[str] = (), named: str = "") -> Iterator[str]:
+    """Break it in a transaction that is taken back; gives what `named` selects."""
+    from django.db import connection, transaction
 
-    server: database.Server
-    access: Access
-
-    @contextmanager
-    def copy(self, statements: list[str], named: str = "") -> Iterator[str]:
-        """Break a copy and point Django at it; gives what `named` selects."""
-        from django.db import connections
-
-        name = f"kvit_test_broken_{secrets.token_hex(4)}"
-        with psycopg.connect(self.server.admin, autocommit=True) as admin:
-            admin.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                    sql.Identifier(name), sql.Identifier(self.access.database)
-                )
+    with transaction.atomic():
+        with connection.cursor() as mighty:
+            mighty.execute("SET LOCAL ROLE NONE; SET LOCAL session_replication_role = replica")
+            row = _named(mighty, named)
+            for statement in statements:
+                mighty.execute(statement)
+            mighty.execute(
+                f"SET LOCAL session_replication_role = origin; SET LOCAL ROLE {APP_ROLE}"
             )
-        access = database._prepared(self.server, name)
-        try:
-            with psycopg.connect(make_conninfo(self.server.admin, dbname=name)) as mighty:
-                mighty.execute("SET session_replication_role = replica")
-                row = _named(mighty, named)
-                for statement in statements:
-                    mighty.execute(statement)
-            database._point_django_at(access)
-            yield row
-        finally:
-            connections.close_all()
-            with psycopg.connect(self.server.admin, autocommit=True) as admin:
-                database._drop(admin, name)
+        yield row
+        transaction.set_rollback(True)
 
 
-def _named(mighty: psycopg.Connection[Any], query: str) -> str:
-    found = mighty.execute(query).fetchone() if query else None
+def _named(mighty: Any, query: str) -> str:
+    if not query:
+        return ""
+    mighty.execute(query)
+    found = mighty.fetchone()
     return str(found[0]) if found else ""
+
+
+def _let_connect_as_superuser(where: database.Server) -> None:
+    """Django's connection stays the application's, and may lay that down to break a row."""
+    from django.db import connection
+
+    login = conninfo_to_dict(where.admin)
+    connection.close()
+    settings = connection.settings_dict
+    settings.update(USER=login["user"], PASSWORD=login.get("password", ""))
+    settings["OPTIONS"] = settings["OPTIONS"] | {"options": f"-c role={APP_ROLE}"}
 
 
 @pytest.fixture(scope="module")
@@ -525,13 +521,11 @@ def billed(
     django_db_setup: None,
     django_db_blocker: Any,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Billed]:
+) -> Iterator[None]:
     """October and November of a company, with late usage and an amendment."""
-    from django.db import connections
-
     where, before = database.server(), files.folder()
     folder = tmp_path_factory.mktemp("billed")
-    with django_db_blocker.unblock(), database.worker_database(where) as access:
+    with django_db_blocker.unblock(), database.worker_database(where):
         files.use(folder / "files")
         company = Company(folder / "company")
         company.write("changes.csv", "subscription,at,change,value\nb-1,2026-10-16,quantity,2\n")
@@ -541,8 +535,8 @@ def billed(
         with tenant_scope(parties.tenants()[0].id):
             log_postings(beside=None)
             JOURNAL.append(beside=None)
-        connections.close_all()
-        yield Billed(where, access)
+        _let_connect_as_superuser(where)
+        yield
     database._point_django_at(worker_access)
     files.use(before)
 
@@ -558,8 +552,8 @@ def found(said: dict[str, Any]) -> dict[str, str]:
     return {one["code"]: one["row"] for one in broken}
 
 
-def test_a_sound_company_holds(billed: Billed, capsys: pytest.CaptureFixture[str]) -> None:
-    with billed.copy([]):
+def test_a_sound_company_holds(billed: None, capsys: pytest.CaptureFixture[str]) -> None:
+    with broken():
         status, said = verify(capsys)
     assert (status, said["holds"], found(said)) == (0, True, {})
     (tenant,) = said["tenants"]
@@ -574,10 +568,10 @@ def test_a_sound_company_holds(billed: Billed, capsys: pytest.CaptureFixture[str
 
 
 def test_a_number_that_goes_against_the_days_is_noted_and_breaks_nothing(
-    billed: Billed, capsys: pytest.CaptureFixture[str]
+    billed: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = ("--credit", "1=10", "--reason", "акт сверки", "--date", "2026-11-05")
-    with billed.copy([]):
+    with broken():
         assert main(["correct", "2026-00001", *given]) == 0
         capsys.readouterr()
         status, said = verify(capsys)
@@ -595,7 +589,7 @@ def test_a_number_that_goes_against_the_days_is_noted_and_breaks_nothing(
     ("code", "statements", "named"), BREAKS, ids=[f"{n}-{one[0]}" for n, one in enumerate(BREAKS)]
 )
 def test_a_broken_row_is_named(
-    billed: Billed,
+    billed: None,
     capsys: pytest.CaptureFixture[str],
     code: str,
     statements: list[str],
@@ -603,7 +597,7 @@ def test_a_broken_row_is_named(
 ) -> None:
     # What the sample finds is asked of all charges; beside the others one is computed again.
     some = () if code == "sample_differs" else ("--sample", "1")
-    with billed.copy(statements, named) as row:
+    with broken(statements, named) as row:
         status, said = verify(capsys, *some)
     assert status == 1
     assert code in found(said)
@@ -612,18 +606,18 @@ def test_a_broken_row_is_named(
 
 
 def test_the_oracle_is_heard(
-    billed: Billed, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    billed: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from kvit.web import invariants
 
     monkeypatch.setattr(invariants, "gross_slowly", lambda found: Fraction(1, 3))
-    with billed.copy([]):
+    with broken():
         status, said = verify(capsys)
     assert (status, set(found(said))) == (1, {"oracle_differs"})
 
 
 def test_books_that_answer_wrongly_are_named(
-    billed: Billed, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    billed: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from kvit.ledger import queries as ledger
 
@@ -634,7 +628,7 @@ def test_books_that_answer_wrongly_are_named(
         return [replace(first, debit_minor=first.debit_minor + 1, closing_minor=7), *rest]
 
     monkeypatch.setattr(ledger, "trial_balance", forgetful)
-    with billed.copy([]):
+    with broken():
         status, said = verify(capsys)
     assert (status, set(found(said))) == (1, {"books_out_of_balance", "balance_not_the_fold"})
 
@@ -658,8 +652,8 @@ def test_every_invariant_is_broken_here_or_in_a_test_of_its_context() -> None:
     assert ours - elsewhere == {code for code, _, _ in BREAKS} & ours
 
 
-def test_a_person_is_told_in_words(billed: Billed, capsys: pytest.CaptureFixture[str]) -> None:
-    with billed.copy(["UPDATE invoicing_numberseries SET last = last + 1"]):
+def test_a_person_is_told_in_words(billed: None, capsys: pytest.CaptureFixture[str]) -> None:
+    with broken(["UPDATE invoicing_numberseries SET last = last + 1"]):
         status = main(["verify", "--seed", "s"])
     told = capsys.readouterr().out
     assert status == 1
@@ -669,9 +663,9 @@ def test_a_person_is_told_in_words(billed: Billed, capsys: pytest.CaptureFixture
 
 
 def test_an_unknown_company_is_said_to_be_unknown(
-    billed: Billed, capsys: pytest.CaptureFixture[str]
+    billed: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with billed.copy([]):
+    with broken():
         status = main(["verify", "--tenant", "nobody"])
     assert status == 2
     assert "acme" in capsys.readouterr().err
