@@ -21,10 +21,10 @@ STORY = 10_000  # things that happened to customer c1
 PART = 50_000  # documents a transaction
 
 TABLES = (
-    "catalog_plan", "invoicing_invoice", "invoicing_invoiceline", "invoicing_tally", "ledger_claim",
-    "ledger_dayturnover", "ledger_pastclaim", "ledger_posting", "parties_customer",
-    "parties_customernote", "parties_searchkey", "platform_auditrow", "rating_charge",
-    "subscriptions_spell", "subscriptions_subscription",
+    "catalog_plan", "invoicing_corrected", "invoicing_invoice", "invoicing_invoiceline",
+    "invoicing_tally", "ledger_claim", "ledger_dayturnover", "ledger_pastclaim", "ledger_posting",
+    "parties_customer", "parties_customernote", "parties_searchkey", "platform_auditrow",
+    "rating_charge", "subscriptions_spell", "subscriptions_subscription",
 )  # fmt: skip
 
 

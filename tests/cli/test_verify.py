@@ -75,6 +75,16 @@ BREAKS: list[tuple[str, list[str], str]] = [
         "SELECT format('tally:%s %s', tab, day) FROM invoicing_tally ORDER BY id LIMIT 1",
     ),
     (
+        "invoicing_corrected_not_the_documents",
+        [
+            "INSERT INTO invoicing_corrected (tenant_id, invoice_id, tab, taken_minor, day,"
+            " billed_in, customer_id, total_minor) SELECT tenant_id, id, 'void', -total_minor,"
+            f" issued_on, billed_in, customer_id, total_minor FROM invoicing_invoice"
+            f" WHERE id = {FIRST_INVOICE}"
+        ],
+        f"SELECT 'invoice:' || {FIRST_INVOICE}",
+    ),
+    (
         "invoicing_plans_not_the_lines",
         [
             "INSERT INTO invoicing_planmonth (tenant_id, month, documents, until, changes, sums)"

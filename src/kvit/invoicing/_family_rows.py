@@ -17,7 +17,7 @@ def family_rows(invoice_id: UUID) -> tuple[Invoice, ...]:
     original = ArraySubquery(asked.values(original=Coalesce("corrects_id", "pk")))
     family = Q(is_one_of("pk", original)) | Q(is_one_of("corrects_id", original))
     order = (F("corrects_id").asc(nulls_first=True), "created_at", "pk")
-    return tuple(Invoice.objects.filter(family).order_by(*order))
+    return tuple(Invoice.objects.filter(family).select_related("corrected").order_by(*order))
 
 
 @asked_once

@@ -37,7 +37,7 @@ class Told:
 
 _FIELDS = (
     "id", "at", "kind", "status", "waits_for", "number_text", "currency", "total_minor",
-    "period_start", "period_end", "corrected", "reason", "author", "approver",
+    "period_start", "period_end", "corrects_number", "reason", "author", "approver",
 )  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def _told(customer_id: UUID, before: Before | None, limit: int) -> list[Told]:
     if before is not None:
         moment, key = before
         rows = rows.filter(Q(at__lt=moment) | Q(at=moment, pk__lt=key))
-    rows = rows.annotate(corrected=Coalesce(F("corrects__number_text"), Value("")))
+    rows = rows.annotate(corrects_number=Coalesce(F("corrects__number_text"), Value("")))
     return [Told(*row) for row in rows.order_by("-at", "-pk").values_list(*_FIELDS)[:limit]]
 
 

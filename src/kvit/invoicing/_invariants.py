@@ -19,6 +19,10 @@ WORDS: Words = {
         "итоги документов, которые ведутся отдельно, не равны самим документам",
         "the totals kept of documents are not what the documents add up to",
     ),
+    "invoicing_corrected_not_the_documents": (
+        "то, что ведётся отдельно об исправлениях счёта, не равно самим исправлениям",
+        "what is kept of an invoice's corrections is not what the corrections say",
+    ),
     "invoicing_plans_not_the_lines": (
         "итоги месяца по тарифам, которые ведутся отдельно, не равны строкам документов",
         "the totals kept of a month by plan are not what the lines of its documents add up to",
@@ -200,6 +204,24 @@ _INVARIANTS = {
           AND p.run_id = (SELECT run_id FROM invoicing_runpart WHERE tenant_id = %(tenant)s
                           ORDER BY run_id DESC LIMIT 1)
         GROUP BY p.run_id, p.stage, one.id HAVING count(*) > 1 ORDER BY one.id
+    """,
+    # Kept by triggers: an invoice with what was issued to correct it.
+    "invoicing_corrected_not_the_documents": """
+        SELECT 'invoice:' || coalesce(d.id, k.invoice_id),
+               format('%%s; %%s kept', coalesce(d.tab || ' ' || d.minor, 'not corrected'),
+                      coalesce(k.tab || ' ' || k.taken_minor, 'nothing'))
+        FROM (SELECT o.id, CASE WHEN bool_or(c.kind = 'void') THEN 'void'
+                                ELSE 'corrected' END AS tab, sum(c.total_minor) AS minor,
+                     o.issued_on, o.billed_in, o.customer_id, o.total_minor
+              FROM invoicing_invoice c JOIN invoicing_invoice o ON o.id = c.corrects_id
+              WHERE c.tenant_id = %(tenant)s AND o.tenant_id = %(tenant)s AND c.status = 'issued'
+              GROUP BY o.id) d
+        FULL JOIN (SELECT * FROM invoicing_corrected WHERE tenant_id = %(tenant)s) k
+          ON k.invoice_id = d.id
+        WHERE (d.id, d.tab, d.minor, d.issued_on, d.billed_in, d.customer_id, d.total_minor)
+              IS DISTINCT FROM (k.invoice_id, k.tab, k.taken_minor, k.day, k.billed_in,
+                                k.customer_id, k.total_minor)
+        ORDER BY 1
     """,
     # Kept by triggers: beside what the documents add up to, each on its tab.
     "invoicing_tally_not_the_documents": """

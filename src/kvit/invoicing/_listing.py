@@ -19,10 +19,8 @@ from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
-from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import (
-    BigIntegerField,
     Case,
     CharField,
     Count,
@@ -38,7 +36,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from kvit.invoicing._family_rows import family_rows, is_one_of
-from kvit.invoicing.models import UNDATED, Invoice, NumberSeries, Tally, day_of
+from kvit.invoicing.models import UNDATED, Corrected, Invoice, NumberSeries, Tally, day_of
 from kvit.parties import queries as parties
 from kvit.platform.paging import COUNTED, LIMIT, Page, is_counted, keyset
 from kvit.platform.reading import asked_once
@@ -53,6 +51,7 @@ ORDERS: Mapping[str, tuple[str, ...]] = {
     "-period": ("-billed_in", "-customer_id", "-id"),
     "period": ("billed_in", "customer_id", "id"),
 }
+KEPT = ("corrected", "void")  # tabs whose documents are put in order by what is kept of them
 MOST_AUTHORS = 200
 _DIGITS = re.compile(r"\d{1,9}", re.ASCII)
 
@@ -133,10 +132,13 @@ def listed(
     """
     rows = _on_tab(_filtered(wanted), wanted.tab)
     is_kept = is_tallied(wanted)
-    names = [name.lstrip("-") for name in ORDERS[order]]
+    by = ORDERS[order]
+    if wanted.tab in KEPT:
+        by = tuple(map(_by_kept, by))
+    names = [name.lstrip("-") for name in by]
     rows = _seen(rows, *(name for name in names if name not in _COLUMNS))
     page: Page[dict[str, Any]] = keyset(
-        rows, order=ORDERS[order], after=after, limit=limit, counted=not is_kept
+        rows, order=by, after=after, limit=limit, counted=not is_kept
     )
     if is_kept and is_counted():
         page = replace(page, count=min(totals(wanted)[wanted.tab].count, COUNTED + 1))
@@ -193,15 +195,15 @@ def family_of(invoice_id: UUID) -> list[InvoiceRow]:
     """Return the original and everything that corrects it, in order of making, from any of them."""
     family = family_rows(invoice_id)
     numbers = {one.pk: one.number_text for one in family}
-    return [_of_family(one, family, numbers.get(one.corrects_id, "")) for one in family]
+    return [_of_family(one, numbers.get(one.corrects_id, "")) for one in family]
 
 
-def _of_family(one: Invoice, family: Sequence[Invoice], corrects_number: str) -> InvoiceRow:
-    issued = [each for each in family if each.corrects_id == one.pk and each.status == "issued"]
+def _of_family(one: Invoice, corrects_number: str) -> InvoiceRow:
+    kept: Corrected | None = getattr(one, "corrected", None)
     seen: dict[str, Any] = {name: getattr(one, name) for name in _COLUMNS}
     return _row(seen | {
-        "corrected_by": [each.kind for each in issued],
-        "taken": sum(each.total_minor for each in issued),
+        "corrected_tab": kept and kept.tab,
+        "taken": kept.taken_minor if kept else 0,
         "corrects_number": corrects_number,
     })  # fmt: skip
 
@@ -258,71 +260,50 @@ def _series() -> list[tuple[UUID, str]]:
     return list(NumberSeries.objects.values_list("seller_id", "key"))
 
 
-def _corrected_by(*kinds: str) -> "QuerySet[Any]":
-    """Return the ids of what documents of these kinds correct, for `IN` and `NOT IN`.
-
-    Few beside all, so one small hash table: EXISTS, planned without statistics, may look for the
-    corrections anew for every invoice.
-    """
-    rows = Invoice.objects.filter(kind__in=kinds, status="issued", corrects_id__isnull=False)
-    return rows.values("corrects_id")
-
-
-def _void() -> "QuerySet[Any]":
-    return _corrected_by("void")
-
-
-def _noted() -> "QuerySet[Any]":
-    return _corrected_by("credit_note", "debit_note")
-
-
 def _tab() -> Case:
     return Case(
         When(status="draft", then=Value("drafts")),
         When(corrects_id__isnull=False, then=Value("corrections")),
-        When(pk__in=_void(), then=Value("void")),
-        When(pk__in=_noted(), then=Value("corrected")),
-        default=Value("issued"),
+        default=Coalesce("corrected__tab", Value("issued")),
         output_field=CharField(),
     )
 
 
 def _on_tab(rows: "QuerySet[Any]", tab: Tab) -> "QuerySet[Any]":
-    original = rows.filter(status="issued", corrects_id__isnull=True)
     match tab:
         case "drafts":
             return rows.filter(status="draft")
         case "issued":
-            return original.exclude(pk__in=_void()).exclude(pk__in=_noted())
-        case "corrected":
-            return original.filter(is_one_of("pk", ArraySubquery(_noted()))).exclude(pk__in=_void())
-        case "void":
-            return original.filter(is_one_of("pk", ArraySubquery(_void())))
+            return rows.filter(status="issued", corrects_id=None, corrected=None)
+        case "corrected" | "void":
+            return rows.filter(corrected__tab=tab)
         case "corrections":
             return rows.filter(status="issued", corrects_id__isnull=False)
         case _:
             return rows
 
 
+def _by_kept(name: str) -> str:
+    """Return the same of an order as it is kept beside the few, where an index has them in it."""
+    own = name.lstrip("-")
+    return name if own == "id" else f"{name[: -len(own)]}corrected__{own}"
+
+
 def _seen(rows: "QuerySet[Any]", *more: str) -> "QuerySet[Any]":
-    """Return what a list shows of documents, with what was issued to correct each: looked up for
-    the rows of a page alone, as the last thing that is done."""
-    corrections = Invoice.objects.filter(corrects_id=OuterRef("pk"), status="issued").order_by()
-    taken = corrections.values("corrects_id").annotate(minor=Sum("total_minor")).values("minor")
+    """Return what a list shows of documents, with what is kept of how each was corrected: looked up
+    for the rows of a page alone, as the last thing that is done."""
+    kept = Corrected.objects.filter(pk=OuterRef("pk"))
     original = Invoice.objects.filter(pk=OuterRef("corrects_id")).values("number_text")
     return rows.annotate(
-        corrected_by=ArraySubquery(corrections.values("kind")),
-        taken=Coalesce(Subquery(taken), 0, output_field=BigIntegerField()),
+        corrected_tab=Subquery(kept.values("tab")),
+        taken=Coalesce(Subquery(kept.values("taken_minor")), 0),
         corrects_number=Coalesce(Subquery(original), Value("")),
-    ).values(*_COLUMNS, "corrected_by", "taken", "corrects_number", *more)
+    ).values(*_COLUMNS, "corrected_tab", "taken", "corrects_number", *more)
 
 
 def _row(row: Mapping[str, Any]) -> InvoiceRow:
-    state, kinds = row["status"], row["corrected_by"]
-    if kinds:
-        state = "void" if "void" in kinds else "corrected"
     return InvoiceRow(
-        state=state,
+        state=row["corrected_tab"] or row["status"],
         number=row["number_text"],
         left_minor=row["total_minor"] + row["taken"],
         **{name: row[name] for name in _AS_THEY_ARE},

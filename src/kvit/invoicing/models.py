@@ -267,6 +267,41 @@ class Invoice(TenantModel):
         return self.number_text or f"draft {self.id}"
 
 
+class Corrected(TenantModel):
+    """An issued invoice that was corrected: its tab in the list, and what was taken off it.
+
+    Kept by a trigger on corrections (migration 0013), for an issued document never changes. What
+    the list is put in order by stands here as well: of so few among so many a page is then read
+    off an index.
+    """
+
+    id = None
+    invoice = models.OneToOneField(
+        Invoice, on_delete=models.DO_NOTHING, primary_key=True, related_name="corrected"
+    )
+    tab = models.CharField(max_length=12)  # corrected, void
+    taken_minor = models.BigIntegerField()  # Σ of what was issued to correct it, signed
+    day = models.DateField()
+    billed_in = models.DateField()
+    customer_id = models.UUIDField()
+    total_minor = models.BigIntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant_id", "tab", "day", "invoice"], name="corrected_by_day"),
+            models.Index(
+                fields=["tenant_id", "tab", "total_minor", "invoice"], name="corrected_by_total"
+            ),
+            models.Index(
+                fields=["tenant_id", "tab", "billed_in", "customer_id", "invoice"],
+                name="corrected_by_period",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tab}: {self.taken_minor} of {self.total_minor}"
+
+
 class Tally(TenantModel):
     """What one statement added to the documents of a day, a billing period and a tab.
 

@@ -19,7 +19,7 @@ from kvit.invoicing import queries, services
 from kvit.invoicing.queries import InvoiceFilter, InvoiceRow, TabTotal
 from kvit.parties import queries as parties
 from kvit.platform import audit_log
-from kvit.platform.paging import Page
+from kvit.platform.paging import COUNTED, Page, uncounted
 from kvit.web import invoice_card, lists
 from kvit.web.attempts import note_above_limit
 from kvit.web.columns import Column, Listing, Part, Sum
@@ -157,11 +157,13 @@ def invoices(request: HttpRequest) -> HttpResponse:
     wanted = form.filter()
     order = lists.order_of(request, LISTING)
     totals = queries.totals(replace(wanted, tab="all"))
+    with uncounted():  # the totals of the tabs have counted it
+        found = _fetch(wanted, order)(request.GET.get("after", ""), lists.SHOWN)
     return lists.listed(
         request,
         "office/invoices/list.html",
         listing=LISTING,
-        page=_fetch(wanted, order)(request.GET.get("after", ""), lists.SHOWN),
+        page=replace(found, count=min(totals[wanted.tab].count, COUNTED + 1)),
         form=form,
         order=order,
         export=reverse("office:invoices-export"),
