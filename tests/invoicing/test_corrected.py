@@ -72,6 +72,7 @@ def test_what_differs_is_named() -> None:
         "invoicing_corrected_not_the_documents",
         f"invoice:{north}",
         "corrected -36600; corrected -1 kept",
+        1,
     )
     Corrected.objects.all().delete()
     [found] = queries.problems()

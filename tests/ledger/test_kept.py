@@ -10,7 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from kvit.ledger import _by_customer, _past, queries, services
-from kvit.ledger.models import Claim, DayTurnover, PastClaim, Posting
+from kvit.ledger._past import Base
+from kvit.ledger.models import Claim, DayTurnover, PastClaim, PastDay, Posting
 from kvit.ledger.queries import Asked
 from kvit.ledger.rows import PostingsAsked
 from kvit.platform.ids import uuid7
@@ -54,17 +55,72 @@ def test_a_day_long_past_is_asked_from_a_kept_one(
     post(seller, now)
     assert services.keep_past(before=DAYS[5]) == 1  # four claims stand, four were posted before it
     assert services.keep_past(before=DAYS[5]) == 0
-    kept = PastClaim.objects.order_by("balance_minor").values_list("day", "balance_minor")
-    assert list(kept) == [(DAYS[3], minor) for minor in (17, 55, 700, 1_220)]
-    assert _past.look().nearest(DAYS[2], DAYS[4]) == DAYS[3]
+    assert rows_of(DAYS[3]) == [
+        (17, DAYS[3], DAYS[4]), (55, DAYS[3], DAYS[4]), (700, DAYS[3], DAYS[4]),
+        (1_220, DAYS[2], DAYS[4]),
+    ]  # fmt: skip
+    for since, until, base in [
+        (DAYS[2], DAYS[4], DAYS[2]), (DAYS[1], DAYS[3], DAYS[3]), (DAYS[2], DAYS[2], DAYS[2]),
+        (DAYS[0], DAYS[0], DAYS[0]),
+    ]:  # fmt: skip
+        assert _past.look().nearest(since, until) == Base(base, DAYS[3])
     answers_are_those_of_postings(seller)
     assert list(queries.problems()) == []
 
     PastClaim.objects.filter(currency="USD").update(balance_minor=56)
     [found] = queries.problems()
     assert found == (
-        "ledger_past_not_its_postings", f"owed:2026-10-04 {BOB}", "55 USD, 56 kept"
+        "ledger_past_not_its_postings", f"owed:2026-10-04 {BOB}", "55 USD, 56 kept", 1
     )  # fmt: skip
+
+
+def rows_of(day: date) -> list[tuple[int, date, date]]:
+    kept = PastClaim.objects.filter(day=day).order_by("balance_minor", "since")
+    return list(kept.values_list("balance_minor", "since", "until"))
+
+
+def test_every_day_between_two_kept_ones_is_told_by_the_later(
+    seller: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_past, "LEAST", 1)
+    post(seller, now)
+    last = services.PostingIn(
+        seller, "receivable", "revenue", ANN, 80, "RUB", "note:1", 1, DAYS[5] + timedelta(days=3)
+    )
+    services.post_many([last], now=now)
+    assert services.keep_past(before=DAYS[5] + timedelta(days=9)) == 2
+    end = last.effective_on
+    beyond = end + timedelta(days=1)
+    assert rows_of(end) == [
+        (-200, DAYS[4], beyond), (17, DAYS[4], beyond), (55, DAYS[4], beyond),
+        (920, DAYS[4], beyond),
+    ]  # fmt: skip
+    for day in (DAYS[4], DAYS[5], end):
+        assert _past.look().nearest(day, day) == Base(day, end)
+    answers_are_those_of_postings(seller)
+    assert list(queries.problems()) == []
+    row = PastClaim.objects.get(day=end, balance_minor=920)
+    PastClaim.objects.filter(pk=row.pk).update(since=DAYS[5])
+    assert [(one.row, one.detail) for one in queries.problems()] == [
+        (f"owed:2026-10-05 {ANN}", "-300 RUB, -1220 kept"),
+        (f"owed:2026-10-06 {ANN}", "0 RUB, 920 kept"),
+    ]
+
+
+def test_a_day_that_a_former_version_kept_tells_of_itself_alone_until_the_night(
+    seller: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_past, "LEAST", 1)
+    post(seller, now)
+    services.keep_past(before=DAYS[5])
+    PastDay.objects.update(since=None, made_of=None, postings=4)
+    PastClaim.objects.update(since=date.min, until=date.max)
+    assert _past.look().nearest(DAYS[2], DAYS[2]) == Base(DAYS[3], DAYS[3])
+    answers_are_those_of_postings(seller)
+    assert list(queries.problems()) == []
+    assert services.keep_past(before=DAYS[5]) == 1
+    assert _past.look().nearest(DAYS[2], DAYS[2]) == Base(DAYS[2], DAYS[3])
+    answers_are_those_of_postings(seller)
 
 
 def test_a_kept_day_that_something_was_posted_before_is_passed_by_and_made_anew(
@@ -75,11 +131,11 @@ def test_a_kept_day_that_something_was_posted_before_is_passed_by_and_made_anew(
     services.keep_past(before=DAYS[5])
     late = services.PostingIn(seller, "receivable", "revenue", ANN, 5, "RUB", "note:1", 1, DAYS[1])
     services.post_many([late], now=now)
-    assert _past.look().nearest(DAYS[3], DAYS[3]) == _past.NOW
+    assert _past.look().nearest(DAYS[3], DAYS[3]) == _past.STANDING
     answers_are_those_of_postings(seller)
     assert list(queries.problems()) == []
     assert services.keep_past(before=DAYS[5]) == 1
-    assert _past.look().nearest(DAYS[3], DAYS[3]) == DAYS[3]
+    assert _past.look().nearest(DAYS[3], DAYS[3]) == Base(DAYS[3], DAYS[3])
     answers_are_those_of_postings(seller)
     assert list(queries.problems()) == []
 

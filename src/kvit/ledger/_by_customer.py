@@ -2,8 +2,8 @@
 
     customers_page(Asked(seller, since=…, until=…, account="62.01"))
 
-Of claims it starts from what each customer owed on the nearest day that is kept: what was posted
-between is added or taken back.
+Of claims it starts from what each customer owed on the nearest day of which it is kept: what was
+posted between is added or taken back.
 
 Customers are counted up to a limit, as in any list. Where there certainly are more, the largest
 debts are found first and turnovers are of the page's customers alone; everybody's sums are those
@@ -32,9 +32,10 @@ from kvit.platform.paging import COUNTED, LIMIT, MOST, cursor_of, read_cursor
 
 @dataclass(frozen=True, slots=True)
 class _Claims:
-    """From which kept day claims are asked for, and the days on which their accounts moved."""
+    """From which day claims are asked for, and the days on which their accounts moved."""
 
     base: date
+    kept: date  # whose rows tell of the base
     mine: dict[UUID, list[str]]
     others: dict[UUID, list[str]]
     days: list[date]  # between the base and what is asked about, both its ends
@@ -61,7 +62,7 @@ def customers_page(asked: Asked, *, after: str = "", limit: int = LIMIT) -> Cust
         found, count, totals = _whole(_by_customer(asked), beyond, parameters)
     else:
         claims = _claims(asked)
-        parameters["base"] = claims.base
+        parameters |= {"base": claims.base, "kept": claims.kept}
         if _are_many(claims, parameters):
             found = _first_of_many(asked, claims, beyond, parameters)
             sums = kept_sums(asked, asked.since, 0)[1]
@@ -139,14 +140,15 @@ def _claims(asked: Asked) -> _Claims:
     mine, others = _accounts(asked)
     is_of_all = not asked.account and asked.seller is None and asked.since == asked.until
     if is_of_all and not later_claim_days(asked.until - timedelta(days=1)):
-        return _Claims(NOW, mine, others, [], [], 0)
+        return _Claims(NOW, NOW, mine, others, [], [], 0)
     by_day = known()
-    base = by_day.nearest(asked.since, asked.until)
+    nearest = by_day.nearest(asked.since, asked.until)
+    base = nearest.at
     days = by_day.moved(min(base, asked.since), max(base, asked.until), mine)
     days_of_others = by_day.moved(date.min, base, others)
     to_end = [day for day in days if _is_between(day, base, asked.until)]
     postings = sum(by_day.on(day) for day in {*to_end, *days_of_others})
-    return _Claims(base, mine, others, days, days_of_others, postings)
+    return _Claims(base, nearest.kept, mine, others, days, days_of_others, postings)
 
 
 def _is_between(day: date, one: date, other: date) -> bool:
@@ -168,7 +170,9 @@ def _are_many(claims: _Claims, parameters: dict[str, Any]) -> bool:
     """Whether more rows than are counted are certain: more were kept than can have come to nothing
     since."""
     enough = COUNTED + 1 + claims.postings
-    question = f"SELECT count(*) FROM (SELECT FROM ({_kept(claims)}) k LIMIT %(enough)s) e"
+    # By debt, all who owe more on other days would be passed first.
+    order = "" if claims.base == NOW else "ORDER BY key"
+    question = f"SELECT count(*) FROM (SELECT FROM ({_kept(claims)}) k {order} LIMIT %(enough)s) e"
     [[count]] = read(question, parameters | {"enough": enough})
     return bool(count == enough)
 
@@ -256,7 +260,8 @@ _STANDING = """
 _PAST = """
     SELECT customer_id AS key, currency, balance_minor AS opening, 0::bigint AS debit,
            0::bigint AS credit, balance_minor AS closing
-    FROM ledger_pastclaim WHERE tenant_id = %(tenant)s AND day = %(base)s"""
+    FROM ledger_pastclaim
+    WHERE tenant_id = %(tenant)s AND day = %(kept)s AND since <= %(base)s AND until > %(base)s"""
 _MOVED = {
     "days": """
         SELECT customer_id, currency,

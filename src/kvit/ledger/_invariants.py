@@ -113,7 +113,7 @@ _INVARIANTS = {
               FROM ledger_claim WHERE tenant_id = %(tenant)s) u
         GROUP BY customer_id, currency HAVING sum(posted) <> sum(kept) ORDER BY 1
     """,
-    # Of the days that stand: what one has more than the one before it was posted between.
+    # Of the days that stand, day by day: what is owed more than before was posted the day before.
     "ledger_past_not_its_postings": f"""
         WITH moved AS MATERIALIZED (
             SELECT coalesce(p.customer_id, '{NOBODY}') AS customer_id, p.currency, p.effective_on,
@@ -123,22 +123,27 @@ _INVARIANTS = {
               AND a.code IN (p.debit, p.credit) AND a.role IN ('receivable', 'advance')
             WHERE p.tenant_id = %(tenant)s),
         standing AS MATERIALIZED (
-            SELECT d.day, lead(d.day) OVER (ORDER BY d.day) AS following
+            SELECT d.day, coalesce(d.since, d.day) AS first, lead(coalesce(d.since, d.day))
+                     OVER (ORDER BY d.day) AS following
             FROM ledger_pastday d WHERE d.tenant_id = %(tenant)s
-              AND d.postings = (SELECT count(*) FROM moved m WHERE m.effective_on < d.day)),
+              AND coalesce(d.made_of, d.postings)
+                  = (SELECT count(*) FROM moved m WHERE m.effective_on < d.day)),
         kept AS (
-            SELECT c.customer_id, c.currency, c.balance_minor, c.day, d.following
+            SELECT c.customer_id, c.currency, c.balance_minor, greatest(c.since, d.first) AS since,
+                   CASE WHEN c.until <= d.day THEN c.until ELSE d.following END AS until
             FROM ledger_pastclaim c JOIN standing d ON d.day = c.day
             WHERE c.tenant_id = %(tenant)s)
         SELECT format('owed:%%s %%s', day, customer_id),
                format('%%s %%s, %%s kept', sum(posted), currency, sum(kept))
-        FROM (SELECT (SELECT min(d.day) FROM standing d WHERE d.day > m.effective_on) AS day,
-                     m.customer_id, m.currency, m.minor AS posted, 0 AS kept FROM moved m
+        FROM (SELECT greatest(m.effective_on + 1, d.first) AS day, m.customer_id, m.currency,
+                     m.minor AS posted, 0 AS kept
+              FROM moved m JOIN standing d ON d.day = (
+                SELECT min(s.day) FROM standing s WHERE s.day > m.effective_on)
               UNION ALL
-              SELECT day, customer_id, currency, 0, balance_minor FROM kept
+              SELECT since, customer_id, currency, 0, balance_minor FROM kept
               UNION ALL
-              SELECT following, customer_id, currency, 0, -balance_minor FROM kept) u
-        WHERE day IS NOT NULL
+              SELECT until, customer_id, currency, 0, -balance_minor FROM kept
+              WHERE until IS NOT NULL) u
         GROUP BY day, customer_id, currency HAVING sum(posted) <> sum(kept) ORDER BY 1
     """,
 }

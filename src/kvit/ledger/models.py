@@ -1,5 +1,7 @@
 """A seller's accounts and the postings between them."""
 
+from datetime import date
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -144,28 +146,33 @@ class Claim(TenantModel):
 
 
 class PastDay(TenantModel):
-    """A day at whose beginning it is kept what customers owed, and of how many postings that is.
+    """A day up to which it is kept what customers owed, and of how many postings that is.
 
     It stands as long as there are so many before it (`_past`).
     """
 
     id = models.BigAutoField(primary_key=True)
     day = models.DateField()
+    since = models.DateField(null=True)  # the first day that it tells of; None: itself alone
+    # What a former version knows it by; of days that it would misread it is -1, so it reads none.
     postings = models.BigIntegerField()
+    made_of = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant_id", "day"], name="pastday_once")]
 
     def __str__(self) -> str:
-        return f"{self.day}: {self.postings} postings"
+        return f"{self.day}: since {self.since}"
 
 
 class PastClaim(TenantModel):
-    """What a customer owed on all claim accounts at the beginning of a kept day; never zero."""
+    """What a customer owed on all claim accounts at the beginning of days; never zero."""
 
     reached_by = "customer_id"
     id = models.BigAutoField(primary_key=True)
-    day = models.DateField()
+    day = models.DateField()  # with which it is kept
+    since = models.DateField(db_default=date.min)  # the first of them
+    until = models.DateField(db_default=date.max)  # the first that is none
     customer_id = models.UUIDField()
     currency = models.CharField(max_length=3)
     balance_minor = models.BigIntegerField()
@@ -173,13 +180,15 @@ class PastClaim(TenantModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant_id", "day", "customer_id", "currency"], name="pastclaim_of_customer"
+                fields=["tenant_id", "day", "customer_id", "currency", "since"],
+                include=["until"],
+                name="pastclaim_of_customer",
             )
         ]
         indexes = [
             models.Index(
-                "tenant_id", "day", F("balance_minor").desc(), "customer_id", "currency",
-                name="past_by_debt",
+                "tenant_id", "day", F("balance_minor").desc(), "customer_id", "currency", "since",
+                "until", name="past_by_debt",
             )
         ]  # fmt: skip
 
