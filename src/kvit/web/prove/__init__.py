@@ -8,12 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import Literal, cast
 
 from kvit.web.prove.outcome import Outcome
-
-if TYPE_CHECKING:
-    from kvit.web.prove.ground import Ground
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +22,8 @@ class Proof:
     unit: tuple[str, str]  # Russian, English
     russian: str
     english: str
-    database: bool = False  # whether it needs a PostgreSQL of its own
+    # Nothing; a server to make databases on; Django alone, because it starts servers of its own.
+    needs: Literal["nothing", "ground", "django"] = "nothing"
 
 
 PROOFS = (
@@ -37,28 +35,28 @@ PROOFS = (
           "что бы ни ломалось, итог один", "whatever fails, the sums are the same"),
     Proof("race", 50, ("раундов каждой гонки", "rounds of each race"),
           "что случилось одновременно, случилось один раз",
-          "what happens at one moment happens once", database=True),
+          "what happens at one moment happens once", needs="ground"),
     Proof("crash", 7, ("процессов", "flows"),
           "убитое в любом месте заканчивается так же",
-          "killed anywhere, it ends the same", database=True),
+          "killed anywhere, it ends the same", needs="ground"),
     Proof("kill", 200, ("убитых исполнителей", "workers killed"),
           "исполнителей и PostgreSQL убивают, подтверждённое остаётся",
-          "workers and PostgreSQL are killed, what was acknowledged stays", database=True),
+          "workers and PostgreSQL are killed, what was acknowledged stays", needs="ground"),
     Proof("roles", 6, ("завершённых процессов", "processes ended"),
           "любую роль останавливают и убивают, остальные идут дальше, итог один",
-          "any role is stopped or killed, the others go on, the sums are the same", database=True),
+          "any role is stopped or killed, the others go on, the sums are the same", needs="django"),
     Proof("failover", 3, ("потерянных серверов", "servers lost"),
           "сервер потерян, подтверждённое есть на резервном",
-          "a server is lost, what was acknowledged stands on its standby", database=True),
+          "a server is lost, what was acknowledged stands on its standby", needs="django"),
     Proof("tamper", 200, ("подменённых проводок", "postings tampered with"),
           "что изменит владелец базы, названо поимённо",
-          "what the owner of the database changes is pointed at", database=True),
+          "what the owner of the database changes is pointed at", needs="ground"),
     Proof("upgrade", 600, ("плательщиков", "payers"),
           "прежняя версия работает рядом с этой, итог один",
-          "the former version works beside this one, the sums are the same", database=True),
+          "the former version works beside this one, the sums are the same", needs="ground"),
     Proof("mutants", 39, ("подсаженных ошибок", "planted bugs"),
           "доказательства ловят подсаженные ошибки", "the proofs catch planted bugs",
-          database=True),
+          needs="ground"),
 )  # fmt: skip
 
 
@@ -68,23 +66,19 @@ def named(name: str) -> Proof:
 
 
 def prove(
-    proof: Proof,
-    *,
-    seed: int,
-    size: int,
-    ground: "Ground | None" = None,
-    more: Mapping[str, object] = MappingProxyType({}),
+    proof: Proof, *, seed: int, size: int, more: Mapping[str, object] = MappingProxyType({})
 ) -> Outcome:
-    """Run a proof; one with a database on the ground that is given, or on one made for it."""
-    if not proof.database:
+    """Run a proof, on what it needs."""
+    if proof.needs == "nothing":
         return _run(proof, seed=seed, size=size)
-    if ground is not None:
-        return _run(proof, seed=seed, size=size, ground=ground, **more)
-    from kvit.web.prove.ground import opened
+    from kvit.web.prove.ground import opened, without_server
 
     # Before the proof's module: models may be imported once Django is set up.
-    with opened() as made:
-        return _run(proof, seed=seed, size=size, ground=made, **more)
+    if proof.needs == "django":
+        with without_server():
+            return _run(proof, seed=seed, size=size)
+    with opened() as ground:
+        return _run(proof, seed=seed, size=size, ground=ground, **more)
 
 
 def _run(proof: Proof, **given: object) -> Outcome:

@@ -29,7 +29,7 @@ from kvit.platform.embedded.binaries import program
 from kvit.platform.embedded.cluster import SUPERUSER
 from kvit.platform.embedded.folder import DataFolder
 from kvit.web.prove import power
-from kvit.web.prove.ground import Ground, point
+from kvit.web.prove.ground import point
 from kvit.web.prove.outcome import Outcome, Part, chance_of, gathered
 
 DRAFTS = 150  # for a failover
@@ -52,7 +52,7 @@ class _Server:
             return cursor.fetchall() if cursor.description else []
 
 
-def prove(*, seed: int, size: int, ground: Ground) -> Outcome:
+def prove(*, seed: int, size: int) -> Outcome:
     """Lose `size` servers; the moments are drawn by the seed."""
     part, chance, before = Part(), chance_of(seed, "failover"), roles.access()
     store = files.folder()

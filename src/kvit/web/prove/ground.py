@@ -134,20 +134,41 @@ class Ground:
 def opened() -> Iterator[Ground]:
     """Start what is needed; everything that was made is gone afterwards."""
     url = os.environ.get("KVIT_TEST_DATABASE_URL")
+    with _scratch() as folder:
+        ground = _external(url) if url else _embedded(folder / "data")
+        try:
+            _set_django_up(ground.access, folder)
+            yield ground
+        finally:
+            close()
+            ground.drop(*ground.made.values())
+            if not url:
+                from kvit.platform.embedded import server
+                from kvit.platform.embedded.folder import DataFolder
+
+                server.stop(DataFolder(folder / "data"))
+
+
+@contextmanager
+def without_server() -> Iterator[None]:
+    """Set Django up for a proof that starts servers of its own, and points there."""
+    with _scratch() as folder:
+        nowhere = Access(str(folder), 0, "", app_password="", owner_password="")
+        _set_django_up(nowhere, folder)
+        try:
+            yield
+        finally:
+            close()
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder in the place of the user's data, gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="kvit-proof-"))
     os.environ["KVIT_DATA"] = str(folder / "data")
-    ground = _external(url) if url else _embedded(folder / "data")
     try:
-        _set_django_up(ground, folder)
-        yield ground
+        yield folder
     finally:
-        close()
-        ground.drop(*ground.made.values())
-        if not url:
-            from kvit.platform.embedded import server
-            from kvit.platform.embedded.folder import DataFolder
-
-            server.stop(DataFolder(folder / "data"))
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -215,13 +236,13 @@ def _external(url: str) -> Ground:
     return Ground(url, access)
 
 
-def _set_django_up(ground: Ground, folder: Path) -> None:
+def _set_django_up(access: Access, folder: Path) -> None:
     import django
 
     from kvit.platform import files
 
-    roles.use(ground.access)
+    roles.use(access)
     files.use(folder / "files")
     os.environ["DJANGO_SETTINGS_MODULE"] = "kvit.web.settings"
     django.setup()
-    point(ground.access)
+    point(access)

@@ -99,11 +99,9 @@ def _violations(
         tried = crash.prove(seed=seed, size=0, ground=ground, only=[what], last=BOUNDARIES[what])
         return tried.violations
     if name == "failover":
-        return failover.prove(seed=seed, size=1, ground=ground).violations
+        return failover.prove(seed=seed, size=1).violations
     if name == "roles":
-        tried = roles.prove(
-            seed=seed, size=2, ground=ground, planted=planted, patience_s=PATIENCE_S
-        )
+        tried = roles.prove(seed=seed, size=2, planted=planted, patience_s=PATIENCE_S)
         return tried.violations
     proof = import_module(f"kvit.web.prove.{name}")
     found: Outcome = proof.prove(seed=seed, size=sizes[name])

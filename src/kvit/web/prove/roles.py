@@ -5,9 +5,9 @@ An installation of its own, with the processes that `./kvit run ROLE` starts: tw
 intake, rating, invoicing and a worker, a second of whom joins later. Clients send usage to either
 web server, some of it to be kept in bulk, and send it again until they are answered. Beside them
 processes of web and of intake end, by SIGKILL and by SIGTERM in turns, and another one is started
-for each; the next ends when all are there again. Once all usage was looked into, runs are ordered,
-a month after the other, and the other roles end beside these, each while its jobs are being done.
-What stands then is what one process comes to that nobody disturbs.
+for each; a role ends again when all are there again. Once all usage was looked into, runs are
+ordered, a month after the other, and the other roles end beside these, each while its jobs are
+being done. What stands then is what one process comes to that nobody disturbs.
 """
 
 import http.client
@@ -41,7 +41,7 @@ from kvit.platform.embedded import server
 from kvit.platform.embedded.folder import DataFolder
 from kvit.platform.leases import SPACE
 from kvit.web.prove.flows import body_of
-from kvit.web.prove.ground import Ground, close, point
+from kvit.web.prove.ground import close, point
 from kvit.web.prove.outcome import Outcome, Part, chance_of, gathered
 from kvit.web.prove.planted import attribute
 from kvit.web.secret_key import NAME
@@ -96,11 +96,19 @@ class _House:
 
     def end(self, role: str, place: int, by: signal.Signals) -> int:
         """End a process, and its children with it; return its status."""
-        process = self.running.pop((role, place))
+        self.tell(role, place, by)
+        return self.wait(role, place)
+
+    def tell(self, role: str, place: int, by: signal.Signals) -> None:
+        """Send a signal: once, for a second one does not let a worker end what it is at."""
+        process = self.running[role, place]
         if by == signal.SIGKILL:
             os.killpg(process.pid, by)
         else:
             process.send_signal(by)
+
+    def wait(self, role: str, place: int) -> int:
+        process = self.running.pop((role, place))
         try:
             return process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -108,9 +116,7 @@ class _House:
             return process.wait()
 
 
-def prove(
-    *, seed: int, size: int, ground: Ground, planted: str = "", patience_s: float = PATIENCE_S
-) -> Outcome:
+def prove(*, seed: int, size: int, planted: str = "", patience_s: float = PATIENCE_S) -> Outcome:
     """End `size` processes; the seed draws when, and which usage is sent in bulk."""
     part, chance, before, store = Part(), chance_of(seed, "roles"), roles.access(), files.folder()
     root = Path(tempfile.mkdtemp(prefix="kvit-roles-"))
@@ -195,8 +201,10 @@ def _disturbed(house: _House, chance: random.Random, part: Part, key: str, size:
     house.start("web", 1)
     client = threading.Thread(target=_send, args=(house.ports, key, chance.random(), part))
     client.start()
-    for role, by in islice(zip(cycle(BESIDE_USAGE), cycle(ENDS), strict=False), size // 2):
-        _await("all are at work", lambda: _is_whole(house))
+    turns = islice(zip(cycle(BESIDE_USAGE), cycle(ENDS), strict=False), size // 2)
+    for place, (role, by) in enumerate(turns):
+        if place % len(BESIDE_USAGE) == 0:
+            _await("all are at work", lambda: _is_whole(house))
         time.sleep(chance.uniform(0, LATEST_S))
         _end_one(house, role, by, chance, part)
     client.join()
@@ -205,7 +213,8 @@ def _disturbed(house: _House, chance: random.Random, part: Part, key: str, size:
         house.start(role, 1)
     turns = islice(zip(cycle(BESIDE_A_RUN), cycle(ENDS), strict=False), size - size // 2)
     for place, (role, by) in enumerate(turns):
-        _await("all are at work", lambda: _is_whole(house))
+        if place % len(BESIDE_A_RUN) == 0:
+            _await("all are at work", lambda: _is_whole(house))
         _order(place)
         part.figures["months billed"] += 1
         _await(f"{role} has a job", partial(_is_doing_or_over, role))
@@ -332,7 +341,10 @@ def _order(place: int) -> None:
 
 def _stopped(house: _House) -> list[str]:
     """Tell all to end, and say which did not end well."""
-    found = {one: house.end(*one, signal.SIGTERM) for one in list(house.running)}
+    told = list(house.running)
+    for one in told:
+        house.tell(*one, signal.SIGTERM)
+    found = {one: house.wait(*one) for one in told}
     return [
         f"{role} ended with {status} when it was told to"
         for (role, _), status in found.items()
