@@ -2,18 +2,20 @@
 
 One company posts in many transactions, several at a time, and its log is signed in between. Then a
 superuser changes, drops, exchanges and slips in postings, each another one; the audit must name
-those, with what was done to them, and no other. Files of the log are changed one at a time, by
-whoever has the disk and not the key: each must contradict a hash or a signed checkpoint.
+those, with what was done to them, and no other. Files of another, smaller log are changed one at a
+time, by whoever has the disk and not the key: each must contradict a hash or a signed checkpoint.
+Both at the same time.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import psycopg
@@ -28,7 +30,7 @@ from kvit.parties.rows import SellerRow, TenantRow
 from kvit.platform.tenancy import tenant_scope
 from kvit.platform.tlog import LEVELS, WIDTH
 from kvit.web.prove.ground import Ground
-from kvit.web.prove.outcome import Outcome, chance_of
+from kvit.web.prove.outcome import Outcome, Part, chance_of, gathered, spread
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 POSTED = 250  # postings for each one that is tampered with
@@ -51,27 +53,44 @@ _COPIED = """
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Half:
+    ground: Ground
+    seed: int
+    of: Literal["postings", "files"]
+    postings: int
+    tampered: int
+
+
 def prove(*, seed: int, size: int, ground: Ground, few: int = FEW, files: int = FILES) -> Outcome:
     """Tamper with `size` postings among 250 times as many, and with `files` of a log of `few`."""
-    outcome, chance = Outcome("tamper", seed, size), chance_of(seed, "tamper")
-    figures: Counter[str] = Counter()
-    with ground.copy(ground.migrated()) as access:
+    ground.migrated()  # before the processes part: what one of them makes, another does not know
+    halves = [
+        _Half(ground, seed, "postings", size * POSTED, size),
+        _Half(ground, seed, "files", few, files),
+    ]
+    return gathered("tamper", spread(_tamper, halves), seed=seed, size=size)
+
+
+def _tamper(half: _Half) -> Part:
+    part, chance = Part(), chance_of(half.seed, half.of)
+    with half.ground.copy(half.ground.migrated()) as access:
         tenant = _company()
         with tenant_scope(tenant):
-            figures["postings"] = _posted(tenant, few)
-            outcome.violations += _files(chance, figures, files)
-            figures["postings"] += _posted(tenant, size * POSTED - few)
-            outcome.violations += map(str, queries.problems_of_log())
-            outcome.violations += _inconsistent(figures)
-            with ground.superuser(access.database) as mighty:
+            part.figures["postings"] = _posted(tenant, half.postings)
+            if half.of == "files":
+                part.violations += _files(chance, part.figures, half.tampered)
+                return part
+            part.violations += map(str, queries.problems_of_log())
+            part.violations += _inconsistent(part.figures)
+            with half.ground.superuser(access.database) as mighty:
                 mighty.execute("SET session_replication_role = replica")
-                done = _tampered(mighty, size, chance)
-            figures.update(code.removeprefix("ledger_posting_") for code, _ in done)
+                done = _tampered(mighty, half.tampered, chance)
+            part.figures.update(code.removeprefix("ledger_posting_") for code, _ in done)
             found = [(one.code, one.row) for one in queries.problems_of_log()]
-            outcome.violations += [f"not found: {one}" for one in sorted(done - {*found})]
-            outcome.violations += [f"nobody did: {one}" for one in sorted({*found} - done)]
-    outcome.figures = dict(figures)
-    return outcome
+            part.violations += [f"not found: {one}" for one in sorted(done - {*found})]
+            part.violations += [f"nobody did: {one}" for one in sorted({*found} - done)]
+    return part
 
 
 def _company() -> UUID:
