@@ -87,7 +87,7 @@ def double_void(place: int) -> Round:
     return Round([_void(key)] * HANDS, check)
 
 
-@race("credit_against_void", template="issued")
+@race("credit_against_void", template="issued", weight=2)
 def credit_against_void(place: int) -> Round:
     """Credits beside voids: whoever is first, nothing is left, and nothing twice."""
     key = _invoice()

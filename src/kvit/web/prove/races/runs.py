@@ -44,7 +44,7 @@ def double_run(place: int) -> Round:
     return Round([lambda: company.bill(window)] * RUNS, check)
 
 
-@race("change_against_run", template="in_turn", weight=2)
+@race("change_against_run", template="in_turn", weight=3)
 def change_against_run(place: int) -> Round:
     """Two runs of a month beside four discounts of one code: the last recorded one is charged.
 
@@ -80,7 +80,7 @@ def change_against_run(place: int) -> Round:
     )
 
 
-@race("bonus_twice", template="in_turn", weight=2)
+@race("bonus_twice", template="in_turn", weight=3)
 def bonus_twice(place: int) -> Round:
     """Runs of two months at once draw on one balance of 1 500.00: it is spent once."""
     first = MONTHS * place + 1
@@ -99,7 +99,7 @@ def bonus_twice(place: int) -> Round:
     return Round([partial(company.bill, one) for one in months], check)
 
 
-@race("order_twice", template="in_turn")
+@race("order_twice", template="in_turn", weight=2)
 def order_twice(place: int) -> Round:
     """Two people order a run of one month: one order stands, and who is at it bills once."""
     window = company.month(place + 1)
