@@ -1,5 +1,5 @@
 """What the proof of roles looks at, each of it broken once; the processes themselves are started by
-`./kvit prove roles`, and with bugs in them by `./kvit prove mutants --size 42`."""
+`./kvit prove roles`, and with bugs in them by `./kvit prove mutants --size 43`."""
 
 from collections import Counter
 

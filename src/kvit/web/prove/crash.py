@@ -6,8 +6,9 @@ are asked of it (what is committed must hold by itself), then the same flow is b
 every business row is compared with the run that was never killed. Deaths that leave the same state,
 row by row and file by file, are gone on from once.
 
-Where a flow writes files, a death is tried three times: the process alone is killed; the power
-fails, and nothing that was not flushed is there; it fails, and a half of that is there (`disk`).
+Where a flow writes files, a death is tried four times: the process alone is killed; the power
+fails, and nothing that was not flushed is there; a half of that is there; of the names that were
+not flushed the last one is there, and none before it (`disk`).
 """
 
 import tempfile

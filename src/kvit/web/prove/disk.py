@@ -5,8 +5,12 @@ itself stops, a file has what its last flush found in it, a folder names what it
 found in it; a change after that may have reached the disk, or not, or a part of it.
 
     disk = Disk(root)       whatever stands below is on the disk
-    disk.flushed(path)      told after each fsync; `moved`, `gone` after what they say
+    disk.flushed(path)      told after each fsync; `moved`, `made`, `gone` after what they say
     disk.cut(NOTHING)       the folder as it is found when power comes back
+
+Names of a folder that was not flushed since may have reached the disk in any order. The hardest is
+tried: the last change alone did, and none of those before it. A process dies after each change, so
+each of them is once the last.
 """
 
 import shutil
@@ -15,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Loss = Literal["killed", "nothing", "half"]
+Loss = Literal["killed", "nothing", "half", "last name"]
 KILLED: Loss = "killed"  # the process alone: the disk has everything
 NOTHING: Loss = "nothing"  # of what was not flushed reached the disk
 HALF: Loss = "half"  # of what was not flushed; all names did, ahead of what they name
+LAST_NAME: Loss = "last name"  # of those that were not flushed: it came ahead of those before it
 Tree = dict[str, bytes | None]  # by path; None is a folder
 
 
@@ -36,6 +41,9 @@ class Disk:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._nodes: dict[Path, _Node] = {}
+        # Names that were given (to a node) or taken since their folders were flushed, in order; a
+        # rename takes the name it had before as well.
+        self._renamed: list[tuple[Path, _Node | None, Path | None]] = []
         for path in (*sorted(root.rglob("*"), reverse=True), root):  # what lies below first
             self.flushed(path)
 
@@ -47,14 +55,20 @@ class Disk:
         node = self._node(path)
         if path.is_dir():
             node.names = {below.name: self._node(below) for below in path.iterdir()}
+            self._renamed = [one for one in self._renamed if one[0].parent != path]
         else:
             node.content = path.read_bytes()
 
     def moved(self, path: Path, to: Path) -> None:
         self._nodes[to] = self._nodes.pop(path, _Node())
+        self._renamed.append((to, self._nodes[to], path))
+
+    def made(self, path: Path) -> None:
+        self._renamed.append((path, self._node(path), None))
 
     def gone(self, path: Path) -> None:
         self._nodes.pop(path, None)
+        self._renamed.append((path, None, None))
 
     def is_safe(self) -> bool:
         """Whether a loss of power would lose nothing."""
@@ -62,8 +76,27 @@ class Disk:
 
     def cut(self, loss: Loss) -> None:
         """Leave what would be found. Nobody writes there any more."""
+        if loss == LAST_NAME:
+            self._keep_last_name()
         if loss != KILLED:
-            put_back(self.root, self._safe() if loss == NOTHING else dict(self._halved()))
+            put_back(self.root, dict(self._halved()) if loss == HALF else self._safe())
+
+    def _keep_last_name(self) -> None:
+        """Let the last change of a name be safe, where its folder is."""
+        for path, node, before in self._renamed[-1:]:
+            if before is not None:
+                self._names(before.parent).pop(before.name, None)
+            names = self._names(path.parent)
+            if node is None:
+                names.pop(path.name, None)
+            else:
+                names[path.name] = node
+
+    def _names(self, folder: Path) -> "dict[str, _Node]":
+        """Return what a folder names on the disk."""
+        node = self._node(folder)
+        node.names = node.names or {}
+        return node.names
 
     def _node(self, path: Path) -> _Node:
         if path not in self._nodes:

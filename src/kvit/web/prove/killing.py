@@ -26,7 +26,7 @@ from kvit.web.prove.disk import KILLED, Disk, Loss
 
 STATEMENT, COMMIT, COMMITTED, FLUSHED = "statement", "commit", "committed", "flushed"
 FLUSHES, CHANGES = ("fsync", "fdatasync"), ("write", "ftruncate")  # calls of `os` by descriptor
-MOVES, NAMES = ("rename", "replace"), ("unlink", "mkdir")  # and by path
+MOVES, NAMES = ("rename", "replace"), ("unlink", "rmdir", "mkdir")  # and by path
 STRAYED = 3
 
 
@@ -144,7 +144,9 @@ class Boundaries(AbstractContextManager["Boundaries"]):
                 self.meet(FLUSHED)  # safe, and nobody was told
             elif name in MOVES:
                 disk.moved(path, Path(args[0]))
-            elif name == "unlink":
+            elif name == "mkdir":
+                disk.made(path)
+            elif name in NAMES:
                 disk.gone(path)
             return answer
 

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvit.web.prove.disk import HALF, KILLED, NOTHING, Disk, Loss
+from kvit.web.prove.disk import HALF, KILLED, LAST_NAME, NOTHING, Disk, Loss
 from kvit.web.prove.ground import close, reconnect
 from kvit.web.prove.killing import COMMITTED, Boundaries, steady_ids
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kvit.web.prove.flows import Flow
 
 FIRST_LIFE = 1  # of ids
-LOSSES: tuple[Loss, ...] = (KILLED, NOTHING, HALF)
+LOSSES: tuple[Loss, ...] = (KILLED, NOTHING, HALF, LAST_NAME)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from kvit.platform import files, leases
+from kvit.platform import files, leases, tlog
 from kvit.web.prove.planted import Planting, attribute, mutant, swapped
 
 
@@ -26,6 +26,19 @@ def log_files_unflushed() -> Planting:
             right(path, content)
 
     return attribute(files, "write_whole", hasty)
+
+
+@mutant("names of a signed log are not flushed",
+        origin="names that reach the disk in another order than they were given",
+        caught_by="crash signing")  # fmt: skip
+def log_names_unflushed() -> Planting:
+    class Hasty:
+        """`files` as the log sees it."""
+
+        def __getattr__(self, name: str) -> Any:
+            return (lambda folder: None) if name == "sync" else getattr(files, name)
+
+    return attribute(tlog, "files", Hasty())
 
 
 @mutant("what a dead worker was at is nobody's", origin="Celery acknowledges early: a job is lost",
