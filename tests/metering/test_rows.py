@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvit.core.wording import say
-from kvit.metering.rows import WORDS, EventIn, fault_of, payload_of
+from kvit.integrations.port import Fault, Place
+from kvit.metering.rows import EventIn, fault_of, payload_of
 
 NOON = datetime(2026, 10, 5, 12, tzinfo=UTC)
 SOUND = EventIn("e1", "subscription", "s-1", "api_calls", NOON, Decimal("1.5"), None, {"a": "b"})
@@ -23,11 +23,11 @@ def test_a_sound_event_has_no_fault() -> None:
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"event_id": ""}, ("event_id", "usage_key_missing")),
+        ({"event_id": ""}, ("id", "usage_key_missing")),
         ({"subject": ""}, ("subject", "usage_key_missing")),
         ({"meter": "м" * 201}, ("meter", "usage_key_too_long")),
         ({"subject": "a\0b"}, ("subject", "usage_text_invalid")),
-        ({"event_id": "\ud800"}, ("event_id", "usage_text_invalid")),
+        ({"event_id": "\ud800"}, ("id", "usage_text_invalid")),
         ({"subject_kind": "device"}, ("subject_kind", "usage_subject_kind_unknown")),
         ({"time": datetime(2026, 10, 5)}, ("time", "usage_time_without_zone")),  # noqa: DTZ001
         ({"time": datetime(1969, 12, 31, tzinfo=UTC)}, ("time", "usage_time_out_of_range")),
@@ -49,8 +49,10 @@ def test_what_cannot_be_kept_exactly_is_refused(
     found = fault_of(SOUND._replace(**change))
     assert found is not None
     assert found[:2] == fault
+    told = Fault(found[1], Place("", None), {name: str(value) for name, value in found[2].items()})
     for lang in ("ru", "en"):
-        assert say(WORDS, found[1], lang, **found[2])
+        assert told.message(lang).endswith(".")
+        assert told.remedy(lang).endswith(".")
 
 
 @pytest.mark.parametrize(

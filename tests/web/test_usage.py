@@ -2,9 +2,10 @@
 
 import gzip
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -17,6 +18,7 @@ from kvit.metering import queries as metering
 from kvit.metering import services as metering_services
 from kvit.metering.rows import EventIn
 from kvit.parties.rows import Tenant
+from kvit.web import fates
 from tests.invoicing import company
 from tests.invoicing.company import LATER
 from tests.web.conftest import Office
@@ -82,6 +84,21 @@ def test_lists_of_every_kind_open(client: Client) -> None:
     answer = client.get("/office/usage/export/?subject=n-9")
     lines = b"".join(answer.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
     assert len(lines) == 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"time": datetime(2026, 10, 5)}, {"value": Decimal("1e30")}, {"value": Decimal("NaN")},  # noqa: DTZ001
+     {"event_id": "a\0b"}, {"event_id": ""}, {"time": datetime(1815, 6, 18, tzinfo=UTC)}],
+)  # fmt: skip
+def test_what_was_refused_is_told_with_what_to_do(client: Client, said: dict[str, Any]) -> None:
+    fine = EventIn("e", "subscription", "n-1", "calls", LATER, Decimal(1))
+    taken = metering_services.ingest(
+        [fine._replace(**said)], source="api", now=LATER, actor="key:1"
+    )
+    [refused] = taken.rejections
+    told = text(client, "/office/usage/?tab=rejected")
+    assert fates.fault_of(refused._asdict() | {"source": "api"}).message("en") in told
 
 
 def test_an_event_is_undone_with_a_reason(client: Client) -> None:

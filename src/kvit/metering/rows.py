@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from kvit.core.wording import Words
-
 SUBJECT_KINDS = ("subscription", "customer")
 MAX_KEY = 200  # characters; three of them and their overhead fit into an index entry of PostgreSQL
 MAX_TEXT = 2_000
@@ -26,40 +24,6 @@ WHOLE_DIGITS = 26
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-WORDS: Words = {
-    "usage_key_missing": ("поле «{field}» пусто", "field “{field}” is empty"),
-    "usage_key_too_long": (
-        "поле «{field}» длиннее {limit} {limit:plural:знака|знаков|знаков}",
-        "field “{field}” is longer than {limit} {limit:plural:character|characters}",
-    ),
-    "usage_text_invalid": (
-        "поле «{field}» содержит знак, которого нет в Юникоде, или нулевой байт",
-        "field “{field}” holds a NUL or a character that Unicode has not",
-    ),
-    "usage_subject_kind_unknown": (
-        "событие относится не к подписке и не к клиенту, а к «{kind}»",
-        "the event belongs neither to a subscription nor to a customer but to “{kind}”",
-    ),
-    "usage_time_without_zone": ("время без часового пояса", "the time has no zone"),
-    "usage_time_out_of_range": (
-        "время вне границ 1970–2199 годов",
-        "the time is outside the years 1970 to 2199",
-    ),
-    "usage_value_not_finite": ("значение не число", "the value is not a number"),
-    "usage_value_too_precise": (
-        "у значения больше {limit} знаков после запятой",
-        "the value has more than {limit} decimals",
-    ),
-    "usage_value_too_large": (
-        "у значения больше {limit} знаков до запятой",
-        "the value has more than {limit} digits before the point",
-    ),
-    "usage_dimensions_invalid": (
-        "измерения события — не пары текстов или длиннее {limit} байт",
-        "the event's dimensions are not pairs of texts, or longer than {limit} bytes",
-    ),
-}
 
 
 class EventIn(NamedTuple):
@@ -169,7 +133,7 @@ def _plain(value: Decimal) -> str:
 
 def _text_fault(event: EventIn) -> tuple[str, str, dict[str, Any]] | None:
     keys = event.event_id, event.subject, event.meter
-    for name, key in zip(("event_id", "subject", "meter"), keys, strict=True):
+    for name, key in zip(("id", "subject", "meter"), keys, strict=True):
         if not key:
             return name, "usage_key_missing", {"field": name}
         if len(key) > MAX_KEY:

@@ -54,12 +54,30 @@ IMPORT_WORDS: Words = {
         "Field “{field}” is longer than {limit} characters.",
     ),
     "usage_text_invalid": (
-        "В поле «{field}» знак, которого нет в Юникоде.",
-        "Field “{field}” holds a character that Unicode has not.",
+        "В поле «{field}» нулевой байт или знак, которого нет в Юникоде.",
+        "Field “{field}” holds a NUL or a character that Unicode has not.",
+    ),
+    "usage_subject_kind_unknown": (
+        "Событие относится не к подписке и не к клиенту, а к «{kind}».",
+        "The event belongs neither to a subscription nor to a customer but to “{kind}”.",
+    ),
+    "usage_time_without_zone": ("Время без часового пояса.", "The time has no zone."),
+    "usage_time_out_of_range": (
+        "Время вне границ 1970–2199 годов.",
+        "The time is outside the years 1970 to 2199.",
+    ),
+    "usage_value_not_finite": ("Значение не число.", "The value is not a number."),
+    "usage_value_too_precise": (
+        "У значения больше {limit} знаков после запятой.",
+        "The value has more than {limit} decimals.",
+    ),
+    "usage_value_too_large": (
+        "У значения больше {limit} знаков до запятой.",
+        "The value has more than {limit} digits before the point.",
     ),
     "usage_dimensions_invalid": (
-        "Измерения события длиннее {limit} байт.",
-        "The event's dimensions are longer than {limit} bytes.",
+        "Измерения события — не пары текстов или длиннее {limit} байт.",
+        "The event's dimensions are not pairs of texts, or longer than {limit} bytes.",
     ),
     "usage_conflict": (
         "Под идентификатором «{id}» уже принято событие с другим содержанием.",
@@ -93,6 +111,24 @@ IMPORT_REMEDIES: Words = {
     "usage_key_missing": _CORRECT,
     "usage_key_too_long": _CORRECT,
     "usage_text_invalid": _CORRECT,
+    "usage_subject_kind_unknown": (
+        "Назовите подписку или клиента.",
+        "Name a subscription or a customer.",
+    ),
+    "usage_time_without_zone": (
+        "Допишите пояс: 2026-10-31T09:00:00+03:00 или …Z.",
+        "Add the zone: 2026-10-31T09:00:00+03:00, or …Z.",
+    ),
+    "usage_time_out_of_range": ("Проверьте год.", "Check the year."),
+    "usage_value_not_finite": (
+        "Запишите десятичное число с точкой: 1234.5.",
+        "Write a decimal number with a point: 1234.5.",
+    ),
+    "usage_value_too_precise": ("Округлите его у источника.", "Round it at its source."),
+    "usage_value_too_large": (
+        "Проверьте число или измеряйте в более крупных единицах.",
+        "Check the number, or measure in larger units.",
+    ),
     "usage_dimensions_invalid": _CORRECT,
     "changed_elsewhere": (
         "Перенесите изменение в папку или запустите с --take folder, чтобы вернуть как в папке.",

@@ -14,11 +14,9 @@ from ninja import Query
 from pydantic import Field
 
 from kvit.core.wording import Words, say
-from kvit.integrations.port import WORDS as FAULT_WORDS
 from kvit.integrations.port import Fault, Place
 from kvit.metering import queries
 from kvit.metering import services as metering
-from kvit.metering.rows import WORDS as USAGE_WORDS
 from kvit.metering.rows import BulkIn, Taken
 from kvit.platform.durable_log import NotKept
 from kvit.web.api import intake, problems
@@ -297,10 +295,6 @@ def _conflict(index: int, text: str, lang: str) -> _Told:
 def _refused(
     index: int, text: str, code: str, field: str, params: Mapping[str, Any], lang: str
 ) -> _Told:
-    if code in FAULT_WORDS:
-        given = {name: str(value) for name, value in params.items()}
-        fault = Fault(code, Place("", index + 1, field), given)
-        detail, remedy = fault.message(lang), fault.remedy(lang)
-    else:
-        detail, remedy = say(USAGE_WORDS, code, lang, **params), ""
-    return _Told(index, text, "rejected", code, field, detail, remedy)
+    given = {name: str(value) for name, value in params.items()}
+    fault = Fault(code, Place("", index + 1, field), given)
+    return _Told(index, text, "rejected", code, field, fault.message(lang), fault.remedy(lang))
