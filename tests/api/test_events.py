@@ -106,6 +106,36 @@ def test_digits_are_not_grouped_by_underscores(api: Callers, written: str) -> No
     assert list(values) == [("m_1", 1), ("m_3", 7)]
 
 
+@pytest.mark.parametrize(
+    ("once", "twice", "name"),
+    [
+        (b'"value": "1"', b'"value": "1", "value": "2"', "value"),
+        (b'"value": "1"', b'"value": "1", "v\\u0061lue": "1"', "value"),
+        (b'"a": "b"', b'"a": "b", "a": "c"', "a"),
+        (b'"id": "m_2"', b'"id": "m_9", "id": "m_2"', "id"),
+    ],
+)
+def test_a_key_said_twice_is_refused_and_neither_is_taken(
+    api: Callers, once: bytes, twice: bytes, name: str
+) -> None:
+    plain = b'{"id": "m_1", "subscription": "S-1", "meter": "api_calls", "value": "1",'
+    plain += b' "dimensions": {"a": "b"}, "time": "2026-10-16T12:00:00Z"}'
+    cloud = b'{"specversion": "1.0", "id": "m_1", "source": "crm", "type": "api_calls", "subject":'
+    cloud += b' "S-1", "time": "2026-10-16T09:00:00Z", "data": {"value": "1", "dimensions": {"a":'
+    cloud += b' "b"}}}'
+    for sound in (plain, cloud):
+        second = sound.replace(b"m_1", b"m_2")
+        body = b"[" + sound + b"," + second.replace(once, twice) + b"]"
+        told = api().post("/events", body, headers={"Accept-Language": "en"}).json["data"]
+        assert [(one["verdict"], one.get("field"), one.get("code")) for one in told] == [
+            ("accepted", None, None), ("rejected", name, "duplicate_key"),
+        ]  # fmt: skip
+        assert (told[1]["detail"], told[1]["remedy"]) == (
+            f"Key “{name}” stands twice.", "Keep one of them."
+        )  # fmt: skip
+    assert list(UsageEvent.objects.values_list("event_id", flat=True)) == ["m_1", "m_1"]
+
+
 def test_faults_alone_are_told_where_asked_for(api: Callers) -> None:
     batch = [event(id="e1"), event(id="e2", time="?")]
     answer = api().send("POST", "/events", batch, query={"verdicts": "faults"})

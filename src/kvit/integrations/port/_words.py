@@ -80,6 +80,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Ключ «{name}» здесь неизвестен.{hint_ru}",
         "Key “{name}” is not known here.{hint_en}",
     ),
+    "duplicate_key": ("Ключ «{name}» указан дважды.", "Key “{name}” stands twice."),
     "missing_value": ("Поле «{field}» не заполнено.", "Field “{field}” is empty."),
     "wrong_type": (
         "Здесь нужно другое: {expected_ru}.",
@@ -285,6 +286,7 @@ REMEDIES: dict[str, tuple[str, str]] = {
         "Исправьте имя или уберите ключ; возможны: {known}.",
         "Correct the name or remove the key; possible: {known}.",
     ),
+    "duplicate_key": ("Оставьте один.", "Keep one of them."),
     "missing_value": ("Заполните его.", "Fill it in."),
     "wrong_type": ("Исправьте значение.", "Correct the value."),
     "bad_code": (

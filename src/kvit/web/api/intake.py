@@ -12,6 +12,7 @@ others are taken. A number is read digit by digit and never passes through a flo
 that Python reads between digits is none of them.
 """
 
+import json
 import re
 import zlib
 from collections import defaultdict
@@ -33,6 +34,7 @@ PACKED_BYTES = 4 * 2**10
 SOURCE = "api"
 _MISSING = re.compile(r"missing required field `(\w+)`")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+_TWICE = re.compile(r"said twice: (.*)", re.DOTALL)
 _FIELD = re.compile(r"at `\$(?:\.data)?\.?([\w.]*)")
 _EXPECTED = re.compile(r"Expected `([^`]+)`")
 # A text that ends as a number with an underscore in it; whether it is a value is looked at then.
@@ -135,8 +137,8 @@ def read(body: bytes, *, source: str, part: int = 0) -> Batch:
     kind = Cloud if b'"specversion"' in raw[:4_000] else Sent
     try:
         together: Sequence[Any] = msgspec.json.decode(raw, type=list[kind])  # type: ignore[valid-type]
-        is_sound = not _may_be_grouped(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        is_sound = not _may_be_grouped(raw) and _said_twice(raw) is None
+    except (msgspec.DecodeError, ValueError, RecursionError):
         is_sound = False
     if not is_sound:
         together = [_one(bytes(part)) for part in _parts(raw)]
@@ -197,14 +199,37 @@ def _may_be_grouped(raw: bytes) -> bool:
     return _GROUPED.search(raw) is not None and _GROUPED_VALUE.search(raw) is not None
 
 
+class _Twice(Exception):
+    """A key stands twice in an object."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    if len(pairs) > 1 and len(dict(pairs)) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Twice(next(name for name in names if names.count(name) > 1))
+
+
+def _said_twice(raw: bytes) -> str | None:
+    """Return a key that stands twice in an object: the decoder of events takes the last of them.
+
+    It has read the bytes already, and none of its values is looked at here.
+    """
+    try:
+        json.loads(raw, object_pairs_hook=_once, parse_int=str, parse_float=str)
+    except _Twice as twice:
+        return str(twice).encode(errors="replace").decode()
+    return None
+
+
 def _one(raw: bytes) -> Any:
     kind = Cloud if b'"specversion"' in raw else Sent
     try:
         found = msgspec.json.decode(raw, type=kind)
-    except msgspec.ValidationError as error:
+        twice = _said_twice(raw)
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
         return _Unread(raw, str(error), kind)
-    except (UnicodeDecodeError, RecursionError) as error:
-        return _Unread(raw, str(error), kind)
+    if twice is not None:
+        return _Unread(raw, f"said twice: {twice}", kind)
     given = _plain(raw)
     value = (given if kind is Sent else given.get("data", {})).get("value")
     if isinstance(value, str) and "_" in value:
@@ -255,6 +280,8 @@ def _fault(one: _Unread, given: Any) -> tuple[str, str, Mapping[str, Any]]:
         one.raw.decode()
     except UnicodeDecodeError as error:
         return "event", "not_utf8", {"byte": error.start + 1}
+    if found := _TWICE.match(one.error):
+        return found[1], "duplicate_key", {"name": shown(found[1])}
     if found := _MISSING.search(one.error):
         return found[1], "missing_value", {"field": found[1]}
     if found := _UNKNOWN.search(one.error):
