@@ -315,6 +315,22 @@ def test_a_worker_takes_up_what_came_though_one_company_stumbles(
     assert (queries.unread().events, UsageEvent.objects.count()) == (0, 1)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_works_once_goes_on_though_one_company_stumbles(
+    api: Callers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its name comes before that of any company, and another's after it: both are told."""
+    api().post("/events/bulk", EVENT)
+    for name in ("0-no-company", "x-none-either"):
+        durable_log.writer().keep(name, [b""])
+    durable_log.writer().close()
+    with pytest.raises(ExceptionGroup) as raised:
+        sealing.take_up_all()
+    assert [type(one) for one in raised.value.exceptions] == [ValueError, ValueError]
+    told = [one for one in caplog.records if "stumbled" in one.getMessage()]
+    assert (len(told), queries.unread().events, UsageEvent.objects.count()) == (2, 0, 1)
+
+
 def test_a_full_disk_of_the_database_is_told_as_such(
     api: Callers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

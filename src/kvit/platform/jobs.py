@@ -224,17 +224,28 @@ def repeating(
 def _repeat(
     acts: Callable[[], Iterable[Callable[[], object]]], every_s: float, stop: threading.Event
 ) -> None:
-    def done(act: Callable[[], Any]) -> Any:
-        try:
-            return act()
-        except Exception as error:  # noqa: BLE001 - one company's trouble is not the others'
-            _log.error("what is done every %s s stumbled", every_s, exc_info=error)
-            connection.close()
+    def act() -> None:
+        do_each(acts())
 
     while not stop.wait(every_s):
-        for act in done(lambda: list(acts())) or ():
-            done(act)
+        do_each([act])
     connection.close()
+
+
+def do_each(acts: Iterable[Callable[[], object]]) -> list[Exception]:
+    """Do one after the other; what one of them raises is told, and keeps no other from being done.
+
+    Returns what was raised.
+    """
+    raised = []
+    for act in acts:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - one company's trouble is not the others'
+            _log.error("one of several stumbled, the others go on", exc_info=error)
+            connection.close()
+            raised.append(error)
+    return raised
 
 
 def work_once(*, queues: Sequence[str] = ()) -> None:

@@ -20,7 +20,7 @@ from kvit.metering import services as metering
 from kvit.metering.queries import Settled
 from kvit.parties import queries as parties
 from kvit.platform import clock, durable_log, settings
-from kvit.platform.jobs import every_minute, every_night, is_held, job, repeating
+from kvit.platform.jobs import do_each, every_minute, every_night, is_held, job, repeating
 from kvit.platform.tenancy import tenant_scope
 from kvit.rating import queries as rating
 from kvit.web.api import intake
@@ -35,9 +35,14 @@ def take_up_tenant(*, now: datetime) -> int:
     return metering.take_up_bulk(read=intake.read_kept, now=now)
 
 
-def take_up_all() -> int:
-    """Look into what every tenant sent in bulk to this machine; return how many events."""
-    return sum(_take_up(name) for name in durable_log.names())
+def take_up_all() -> None:
+    """Look into what every tenant sent in bulk to this machine.
+
+    Raises:
+        ExceptionGroup: what some stumbled over; all others' is taken up, and each is told.
+    """
+    if raised := do_each([partial(_take_up, name) for name in durable_log.names()]):
+        raise ExceptionGroup("what some companies sent in bulk waits on", raised)
 
 
 def _take_up(name: str) -> int:

@@ -121,10 +121,13 @@ def _work(args: argparse.Namespace) -> None:
     with acting_from(f"kvit run {args.role}"):
         if args.once:
             tick()  # a worker that goes on does it every minute
-            if is_of_intake:
-                sealing.take_up_all()
-                sealing.tick()
-            jobs.work_once(queues=queues)
+            try:
+                if is_of_intake:
+                    sealing.take_up_all()
+            finally:  # one company's trouble is not the others'
+                if is_of_intake:
+                    sealing.tick()
+                jobs.work_once(queues=queues)
         else:
             with sealing.taking_up() if is_of_intake else nullcontext():
                 jobs.work(concurrency=args.concurrency, queues=queues)
