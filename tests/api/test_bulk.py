@@ -124,7 +124,7 @@ class Calls:
         await send({"type": "http.response.body", "body": b"null"})
 
     async def __call__(
-        self, path: str, body: Any, *, query: str = "", **headers: str
+        self, path: str, body: Any, *, query: str = "", at_once: bool = False, **headers: str
     ) -> tuple[int, Any]:
         data = body if isinstance(body, bytes) else orjson.dumps(body)
         named = {"authorization": f"Bearer {self.key}", "content-type": "application/json",
@@ -140,12 +140,13 @@ class Calls:
         sent: list[Any] = []
 
         async def receive() -> Any:
+            assert not at_once
             return {"type": "http.request", "body": data}
 
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await self.lane(scope, receive, send)
+        await self.lane(scope, receive, send, data if at_once else None)
         return sent[0]["status"], orjson.loads(sent[1]["body"])
 
 
@@ -159,7 +160,7 @@ def test_the_lane_answers_as_the_operation_does(api: Callers, tenant: Tenant) ->
         calls = Calls(key)
         together = await asyncio.gather(
             calls(lane.ONE_BY_ONE, MIXED), calls(lane.ONE_BY_ONE, {**EVENT, "id": "e9"}),
-            calls(lane.ONE_BY_ONE, b"["), calls(lane.BULK, MIXED),
+            calls(lane.ONE_BY_ONE, b"["), calls(lane.BULK, MIXED, at_once=True),
             calls(lane.ONE_BY_ONE, gzip.compress(orjson.dumps({**EVENT, "id": "e10"})),
                   content_encoding="gzip"),
         )  # fmt: skip
@@ -174,7 +175,9 @@ def test_the_lane_answers_as_the_operation_does(api: Callers, tenant: Tenant) ->
             {"authorization": "Bearer kvit_nobody_x"}, {"authorization_": "Bearer kvit_nobody_x"},
             {"authorization": f"Bearer {weak}"},
         ):  # fmt: skip
-            assert (await calls(lane.ONE_BY_ONE, EVENT, **given))[0] == 299, given
+            for at_once in (False, True):
+                told = await calls(lane.ONE_BY_ONE, EVENT, at_once=at_once, **given)
+                assert (told, calls.handed_on[-1]) == ((299, None), orjson.dumps(EVENT)), given
         bomb = gzip.compress(b" " * (lane.MOST_UNPACKED + 1))
         assert (await calls(lane.BULK, bomb, content_encoding="gzip"))[0] == 299
 

@@ -57,6 +57,21 @@ def test_a_body_is_whole_before_the_application_sees_it() -> None:
     assert body == b"abcd"
 
 
+def test_a_body_that_came_at_once_is_given_with_its_request() -> None:
+    given: list[tuple[Any, bytes]] = []
+    for parts, at_once in (((LAST,), [b"cd"]), ((FIRST, LAST), [])):
+        told = Exchange(*parts)
+
+        async def app(scope: Any, receive: Any, send: Any, body: bytes) -> None:
+            given.append((scope, body))
+
+        told.arriving = Arriving(told._app, app)
+        told.run(length=sum(len(one["body"]) for one in parts))
+        assert ([body for _, body in given], told.arriving._held) == (at_once, 0)
+        assert [body for _, body in told.seen] == ([] if at_once else [b"abcd"])
+        given.clear()
+
+
 def test_a_large_body_comes_through_a_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arriving, "IN_MEMORY", 10)
     large = b"x" * (2 * arriving.PART_BYTES)

@@ -25,8 +25,8 @@ class Work:
         return [None if one.body == b"odd" else one.body.upper() for one in asked]
 
 
-def ask(made: Turns, body: bytes) -> "asyncio.Task[bytes | None]":
-    return asyncio.create_task(made.answer(Asked(body, "", {}, "ru")))
+def ask(made: Turns, body: bytes) -> "asyncio.Future[bytes | None]":
+    return made.answer(Asked(body, "", {}, "ru"))
 
 
 def test_who_comes_while_a_turn_lasts_shares_the_next_one() -> None:

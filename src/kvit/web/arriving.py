@@ -57,6 +57,7 @@ _STATUS = {
     "request_slow": 408, "length_unclear": 400, "request_in_crumbs": 400,
     "request_too_large": 413, "requests_held": 503,
 }  # fmt: skip
+_ENDS = (b"content-length", b"transfer-encoding")
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 Scope = dict[str, Any]
@@ -64,6 +65,7 @@ Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+AtOnce = Callable[[Scope, Receive, Send, bytes], Awaitable[None]]
 
 
 class NotArrived(Failure):
@@ -77,10 +79,15 @@ class _ClientGone(Exception):
 
 
 class Arriving:
-    """Receives the bodies of requests; `then` answers them."""
+    """Receives the bodies of requests; `then` answers them.
 
-    def __init__(self, then: App, *, patience_s: float = PATIENCE_S) -> None:
-        self._then = then
+    `at_once` answers those whose body came in one piece, as nearly all do, and is given it.
+    """
+
+    def __init__(
+        self, then: App, at_once: AtOnce | None = None, *, patience_s: float = PATIENCE_S
+    ) -> None:
+        self._then, self._at_once = then, at_once or _again_by(then)
         self._patience_s = patience_s
         self._held = 0
         self._clients = _Clients(min(LOOK_S, patience_s / 2))
@@ -98,7 +105,13 @@ class Arriving:
             part, is_more = await self._clients.next(receive, begun + self._patience_s)
             # What is named is here: the server tells by one more message that no more will come.
             if len(part) == length or not is_more:
-                await self._pass_on(_measured(scope, length, len(part)), part, receive, send)
+                if self._held + len(part) > MOST_HELD:
+                    raise NotArrived("requests_held")
+                self._held += len(part)
+                try:
+                    await self._at_once(_measured(scope, length, len(part)), receive, send, part)
+                finally:
+                    self._held -= len(part)
                 return
             async with self._whole(receive, begun, part, length) as (body, size):
                 await self._then(_measured(scope, length, size), _again(body, receive), send)
@@ -107,16 +120,6 @@ class Arriving:
         except _ClientGone:
             if length is None:  # or its parts are none; the server does not say
                 await _refuse(scope, send, NotArrived("length_unclear"))
-
-    async def _pass_on(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        """Answer a request whose body came at once, as nearly all do: there is none to gather."""
-        if self._held + len(body) > MOST_HELD:
-            raise NotArrived("requests_held")
-        self._held += len(body)
-        try:
-            await self._then(scope, told_again(body, receive), send)
-        finally:
-            self._held -= len(body)
 
     @asynccontextmanager
     async def _whole(
@@ -210,6 +213,15 @@ def told_again(body: bytes, receive: Receive) -> Receive:
     return called
 
 
+def _again_by(then: App) -> AtOnce:
+    """Return what gives an application a body that is here already."""
+
+    async def called(scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
+        await then(scope, told_again(body, receive), send)
+
+    return called
+
+
 async def _after(receive: Receive) -> Message:
     """Return what comes after a body: not that it has ended, which is known already."""
     while (message := await receive())["type"] == "http.request":
@@ -275,22 +287,18 @@ def _put_right(scope: Scope) -> tuple[Scope, int | None]:
         NotArrived: the body is larger than any may be, or two readers would not agree where it
             ends.
     """
+    told = dict(scope["headers"])  # said twice, the second: the server lets no two lengths pass
     length: int | None = 0
-    told, is_plain = [], scope["query_string"].isascii()
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            length = int(value) if value.isdigit() else 0
-            told.append(name)
-        elif name == b"transfer-encoding":
-            length = None
-            told.append(value.lower())
-        elif b"_" in name:
-            is_plain = False
-    if length is None and told != [b"chunked"]:
-        raise NotArrived("length_unclear")
-    if length is not None and length > MOST_BYTES:
-        raise NotArrived("request_too_large", limit=MOST_BYTES // 2**20)
-    if is_plain:
+    if b"transfer-encoding" in told:
+        length = None
+        ends = [value for name, value in scope["headers"] if name in _ENDS]
+        if [one.lower() for one in ends] != [b"chunked"]:
+            raise NotArrived("length_unclear")
+    elif (value := told.get(b"content-length", b"")).isdigit():
+        length = int(value)
+        if length > MOST_BYTES:
+            raise NotArrived("request_too_large", limit=MOST_BYTES // 2**20)
+    if b"_" not in b"".join(told) and scope["query_string"].isascii():
         return scope, length
     headers = [one for one in scope["headers"] if b"_" not in one[0]]
     query = _NOT_ASCII.sub(lambda one: b"%%%02X" % one[0][0], scope["query_string"])

@@ -4,6 +4,7 @@ granian --interface asginl kvit.web.asgi:application        (or ./kvit run web)
 """
 
 import sys
+from collections.abc import Awaitable
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
@@ -25,31 +26,36 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402 - only once Djan
 
 from kvit.web import lane, live  # noqa: E402
 from kvit.web.access import tenant_of_scope  # noqa: E402
-from kvit.web.arriving import Arriving  # noqa: E402
+from kvit.web.arriving import Arriving, Receive, Scope, Send, told_again  # noqa: E402
 
 _wsgi: Any = WSGIMiddleware(get_wsgi_application(), workers=THREADS)
 
 
-async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answer one request."""
+def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    """Answer one request. (What only chooses is no coroutine: each costs every event its part.)"""
     if scope["type"] == "http" and scope["path"] == live.PATH:
-        await live.stream(scope, receive, send, tenant_of_scope)
-    elif scope["type"] == "http":
-        await _arriving(scope, receive, send)
-    else:
-        await _django(scope, receive, send)
+        return live.stream(scope, receive, send, tenant_of_scope)
+    if scope["type"] == "http":
+        return _arriving(scope, receive, send)
+    return _django(scope, receive, send)
 
 
-async def _arrived(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    await (_lane if lane.wants(scope) else _django)(scope, receive, send)
+def _arrived(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    return (_lane if lane.wants(scope) else _django)(scope, receive, send)
 
 
-async def _django(scope: dict[str, Any], receive: Any, send: Any) -> None:
+def _arrived_at_once(scope: Scope, receive: Receive, send: Send, body: bytes) -> Awaitable[None]:
+    if lane.wants(scope):
+        return _lane(scope, receive, send, body)
+    return _django(scope, told_again(body, receive), send)
+
+
+async def _django(scope: Scope, receive: Receive, send: Send) -> None:
     await _wsgi(scope, _coroutine(receive), _coroutine(send))
 
 
 _lane = lane.Lane(_django)
-_arriving = Arriving(_arrived)
+_arriving = Arriving(_arrived, _arrived_at_once)
 
 
 def _coroutine(call: Any) -> Any:

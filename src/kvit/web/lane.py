@@ -95,21 +95,30 @@ class Lane:
         self._hearing: asyncio.Task[None] | None = None
         self._heard = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        read = [one for one in scope["headers"] if one[0] in _READ]
-        headers = dict(read)
-        # What is said twice is read by the operation: nobody is to be let in by the second of two.
-        length = _length_of(scope, headers) if len(headers) == len(read) else 0
-        opened = await self._opened(scope, headers) if length else None
-        if opened is None or not await self._may_ask(opened):
-            await self._otherwise(scope, receive, send)
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send, body: bytes | None = None
+    ) -> None:
+        """Answer a request; `body` where it is here already, and not to be received."""
+        headers = dict(scope["headers"])
+        length, opened = _length_of(scope["headers"], headers), None
+        if length:
+            text, address = headers.get(b"authorization", b""), (scope.get("client") or ("",))[0]
+            name = hashlib.sha256(text + address.encode()).digest()
+            opened = self._open.get(name)
+            if opened is None or opened.until <= time.monotonic():
+                opened = await self._looked_up(name, text, address)
+        if opened is None or not (opened.allowed or await self._may_ask(opened)):
+            again = receive if body is None else told_again(body, receive)
+            await self._otherwise(scope, again, send)
             return
+        opened.allowed -= 1
         if self._bytes + length > MOST_BYTES:
             await _say_busy(send)
             return
         self._bytes += length
         try:
-            body = await _body_of(receive)
+            if body is None:
+                body = await _body_of(receive)
             asked = _asked(scope, headers, opened.caller, body)
             told = await opened.turns[scope["path"]].answer(asked) if asked else None
         finally:
@@ -117,16 +126,10 @@ class Lane:
         if told is None:
             await self._otherwise(scope, told_again(body, receive), send)
         else:
-            await _answer(send, 202 if scope["path"] == BULK else 200, told)
+            await _answer(send, _STATUS[scope["path"]], told)
 
-    async def _opened(self, scope: Scope, headers: Mapping[bytes, bytes]) -> _Open | None:
-        """Return what the request's key opens; None where Django has to look."""
-        text = headers.get(b"authorization", b"")
-        address = (scope.get("client") or ("",))[0]
-        name = hashlib.sha256(text + address.encode()).digest()
-        opened = self._open.get(name)
-        if opened is not None and opened.until > time.monotonic():
-            return opened
+    async def _looked_up(self, name: bytes, text: bytes, address: str) -> _Open | None:
+        """Return what a key opens, looked up anew; None where Django has to look."""
         if self._hearing is None or self._hearing.done():
             self._hearing = asyncio.create_task(hear(KEYS, self._changed, self._changed))
         heard, loop = self._heard, asyncio.get_running_loop()
@@ -157,17 +160,13 @@ class Lane:
         }
 
     async def _may_ask(self, opened: _Open) -> bool:
-        """Use one of the requests that a key may make."""
-        if not opened.allowed:
-            async with opened.taking:
-                if not opened.allowed:
-                    opened.allowed = await asyncio.get_running_loop().run_in_executor(
-                        self._threads, _take_requests, opened.caller.actor
-                    )
-        if not opened.allowed:
-            return False
-        opened.allowed -= 1
-        return True
+        """Take some of the requests that a key may make; whether there is one."""
+        async with opened.taking:
+            if not opened.allowed:
+                opened.allowed = await asyncio.get_running_loop().run_in_executor(
+                    self._threads, _take_requests, opened.caller.actor
+                )
+        return opened.allowed > 0
 
 
 def wants(scope: Scope) -> bool:
@@ -264,21 +263,31 @@ _OTHERWISE = frozenset({b"idempotency-key", b"kvit-signature"})
 _READ = _OTHERWISE | {
     b"authorization", b"content-type", b"content-length", b"content-encoding", b"accept-language",
 }  # fmt: skip
+_KINDS = frozenset(kind.encode() for kind in events.KINDS)
 
 
-def _length_of(scope: Scope, headers: Mapping[bytes, bytes]) -> int:
+def _length_of(given: Sequence[tuple[bytes, bytes]], headers: Mapping[bytes, bytes]) -> int:
     """Return the length of a body that the lane takes; 0 where Django has to look."""
-    length = headers.get(b"content-length", b"")
-    kind = headers.get(b"content-type", b"").split(b";")[0].strip().decode("latin-1")
-    if kind not in events.KINDS or not length.isdigit() or headers.keys() & _OTHERWISE:
+    length, kind = headers.get(b"content-length", b""), headers.get(b"content-type", b"")
+    if kind not in _KINDS and kind.partition(b";")[0].strip() not in _KINDS:
         return 0
+    if not length.isdigit() or not _OTHERWISE.isdisjoint(headers):
+        return 0
+    if len(headers) < len(given):
+        read = [name for name, _ in given if name in _READ]
+        # What is said twice the operation reads: nobody is to be let in by the second of two.
+        if len(set(read)) < len(read):
+            return 0
     return int(length) if int(length) <= events.BODY_LIMIT else 0
+
+
+_NO_QUERY: Mapping[str, str] = {}
 
 
 def _query_of(scope: Scope) -> Mapping[str, str] | None:
     """Return the query; None where it says anything that the operation would look at closer."""
     if not scope["query_string"]:
-        return {}
+        return _NO_QUERY
     pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     query = dict(pairs)
     is_plain = (
@@ -299,9 +308,12 @@ def _asked(
     query = _query_of(scope)
     if query is None:
         return None
-    accepted = headers.get(b"accept-language", b"").decode("latin-1")
-    encoding = headers.get(b"content-encoding", b"").decode("latin-1").lower()
-    return Asked(body, encoding, query, problems.language_of(accepted, caller.language))
+    language, encoding = caller.language, ""
+    if accepted := headers.get(b"accept-language"):
+        language = problems.language_of(accepted.decode("latin-1"), language)
+    if packed := headers.get(b"content-encoding"):
+        encoding = packed.decode("latin-1").lower()
+    return Asked(body, encoding, query, language)
 
 
 async def _body_of(receive: Receive) -> bytes:
@@ -313,13 +325,16 @@ async def _body_of(receive: Receive) -> bytes:
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+_STATUS = {ONE_BY_ONE: 200, BULK: 202}
+_HEADERS = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
 async def _answer(send: Send, status: int, body: bytes) -> None:
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-    ]
+    headers = [*_HEADERS, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -10,7 +10,7 @@ for so many the next turn waits, a little.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 TOGETHER_BYTES = 512 * 2**10  # of bodies that share a turn, if there are several
@@ -29,86 +29,89 @@ class Asked(NamedTuple):
     language: str
 
 
-class _Waiting(NamedTuple):
-    asked: Asked
-    answer: "asyncio.Future[bytes | None]"
-
-
+_Waiting = tuple[Asked, "asyncio.Future[bytes | None]"]
 Work = Callable[[Sequence[Asked]], list[bytes | None]]
 """Answers requests; None is for one that is to be answered elsewhere, as are all if it raises."""
 
 
 class Turns:
-    """The requests of one caller that can share work; `at_once`: turns beside each other."""
+    """The requests of one caller that can share work; `at_once`: turns beside each other.
+
+    A turn goes by callbacks: a task of its own, woken for each of its steps, would cost as much
+    as a few of its requests.
+    """
 
     def __init__(self, work: Work, threads: ThreadPoolExecutor, *, at_once: int) -> None:
         self._work, self._threads, self._at_once = work, threads, at_once
         self._waiting: list[_Waiting] = []
         self._working = 0
-        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds them weakly
-        self._gathered: asyncio.Future[None] | None = None  # done when enough wait
+        self._gathering: asyncio.TimerHandle | None = None  # of the turn that waits for `_enough`
         self._enough = 0
 
-    async def answer(self, asked: Asked) -> bytes | None:
-        """Return the answer of the turn that a request got."""
+    def answer(self, asked: Asked) -> "asyncio.Future[bytes | None]":
+        """Return what will be the answer of the turn that a request gets."""
         loop = asyncio.get_running_loop()
-        one = _Waiting(asked, loop.create_future())
-        self._waiting.append(one)
-        if self._gathered is not None and len(self._waiting) >= self._enough:
-            self._go_on()
+        answer: asyncio.Future[bytes | None] = loop.create_future()
+        self._waiting.append((asked, answer))
+        if self._gathering is not None and len(self._waiting) >= self._enough:
+            self._go_on(loop)
         if not self._working or self._is_worth_another():
             self._working += 1
-            task = loop.create_task(self._take_turns())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        return await one.answer
+            loop.call_soon(self._take_turn, loop)
+        return answer
 
     def _is_worth_another(self) -> bool:
         """Whether so much waits that a further turn begins beside those under way."""
         return self._working < self._at_once and _bytes_of(self._waiting) >= ENOUGH_BYTES
 
-    async def _take_turns(self) -> None:
-        """Work on what waits, as much at a time as has come, until nothing does."""
-        loop = asyncio.get_running_loop()
-        while mine := self._next():
-            told = loop.run_in_executor(self._threads, self._work, [one.asked for one in mine])
-            await asyncio.wait([told])
-            if error := told.exception():
-                _log.warning("%s requests are tried one by one: %s", len(mine), error)
-            answers = [None] * len(mine) if error else told.result()
-            for one, answer in zip(mine, answers, strict=True):
-                if not one.answer.done():  # its caller may have gone
-                    one.answer.set_result(answer)
-            if len(mine) > 1 and _bytes_of(mine) < ENOUGH_BYTES:
-                await self._gather(len(mine))
-        self._working -= 1
+    def _take_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have a thread work on what waits, as much as has come; where nothing has, end."""
+        mine = self._next()
+        if not mine:
+            self._working -= 1
+            return
+        told = self._threads.submit(self._work, [asked for asked, _ in mine])
+        told.add_done_callback(
+            lambda told: loop.call_soon_threadsafe(self._answer, loop, mine, told)
+        )
+
+    def _answer(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        mine: Sequence[_Waiting],
+        told: "Future[list[bytes | None]]",
+    ) -> None:
+        if error := told.exception():
+            _log.warning("%s requests are tried one by one: %s", len(mine), error)
+        answers = [None] * len(mine) if error else told.result()
+        for (_, future), answer in zip(mine, answers, strict=True):
+            if not future.done():  # its caller may have gone
+                future.set_result(answer)
+        if len(mine) > 1 and self._gathering is None and _bytes_of(mine) < ENOUGH_BYTES:
+            # As many as were answered together may come again, beside those who wait already.
+            self._enough = len(mine) + len(self._waiting)
+            self._gathering = loop.call_later(LINGER_S, self._go_on, loop)
+        else:
+            self._take_turn(loop)
 
     def _next(self) -> list[_Waiting]:
         """Return the requests of the next turn."""
         waiting, size = self._waiting, 0
-        for count, one in enumerate(waiting):
-            size += len(one.asked.body)
+        for count, (asked, _) in enumerate(waiting):
+            size += len(asked.body)
             if count and size > TOGETHER_BYTES:
                 self._waiting = waiting[count:]
                 return waiting[:count]
         self._waiting = []
         return waiting
 
-    async def _gather(self, number: int) -> None:
-        """Wait a little for as many as were answered together, beside those who wait already."""
-        if self._gathered is not None:  # another turn is at it
-            return
-        loop = asyncio.get_running_loop()
-        self._gathered, self._enough = loop.create_future(), number + len(self._waiting)
-        timer = loop.call_later(LINGER_S, self._go_on)
-        await self._gathered
-        timer.cancel()
-
-    def _go_on(self) -> None:
-        if self._gathered is not None:
-            self._gathered.set_result(None)
-            self._gathered = None
+    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait no longer: those who have come by now share the next turn."""
+        assert self._gathering is not None
+        self._gathering.cancel()
+        self._gathering = None
+        loop.call_soon(self._take_turn, loop)
 
 
 def _bytes_of(waiting: Sequence[_Waiting]) -> int:
-    return sum(len(one.asked.body) for one in waiting)
+    return sum(len(asked.body) for asked, _ in waiting)

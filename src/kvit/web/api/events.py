@@ -164,8 +164,8 @@ class _Sum(msgspec.Struct):
     data: list[_Told]
 
 
-class _Bulk(msgspec.Struct):
-    id: str
+class _Bulk(msgspec.Struct, gc=False):
+    id: UUID
     state: str
     offered: int
     accepted: int = 0
@@ -245,7 +245,7 @@ def read_bulk_batch(request: HttpRequest, batch: UUID) -> HttpResponse:
         raise ApiRefused("not_found", status=404)
     lang = problems.language(request)
     told = _Bulk(
-        str(found.id), found.state, found.offered, found.accepted, found.repeated,
+        found.id, found.state, found.offered, found.accepted, found.repeated,
         found.conflicting, found.rejected, found.version,
         [_verdict(dict(one), lang) for one in found.verdicts],
     )  # fmt: skip
@@ -274,7 +274,7 @@ def told_of(batch: intake.Batch, taken: Taken, *, verdicts: str, lang: str) -> b
 
 def told_kept(number: UUID, offered: int) -> bytes:
     """Return the answer to a batch whose events are looked at later."""
-    return msgspec.json.encode(_Bulk(str(number), "waiting", offered))
+    return msgspec.json.encode(_Bulk(number, "waiting", offered))
 
 
 def _verdict(one: dict[str, Any], lang: str) -> _Told:
