@@ -6,8 +6,9 @@ Kvit's side is what a bill run does with sealed segments, without its database: 
 the writer of `metering`, parted by its ranges, read, aggregated and priced by `rating`, summed per
 account. Twenty meters (sum, count, maximum, unique, latest, weighted by time), graduated, volume,
 package, percentage, matrix and per-unit prices, and a graduated price of its own for a fifth of the
-accounts. The limit is DuckDB reading the same columns of the same files, only adding numbers up and
-counting texts; both work with one thread and with two. PostgreSQL does the same work in sets, from
+accounts. The limit is DuckDB reading the same columns of the same files, of events and of the
+indices that say whose they are, only adding numbers up and counting texts; both work with one
+thread and with two. PostgreSQL does the same work in sets, from
 a table (`by_sql.py`). The loop is what one process of a usual program does: rows of the same files,
 Decimals. Lines of a sample of accounts are compared with the slow oracle, one by one, and all lines
 of one thread with those of two.
@@ -169,15 +170,22 @@ def scan(args: argparse.Namespace) -> None:
     """Add up the columns that rating decodes, in as many threads as Kvit."""
     from kvit.platform import files
 
-    paths = [str(files.path_of(row[0])) for row in manifest(args)]
+    events = [str(files.path_of(row[0])) for row in manifest(args)]
+    indices = [str(files.path_of(row[1])) for row in manifest(args)]
     db = duckdb.connect()
     db.execute(f"SET threads = {args.threads}")
     # Of texts the cheapest that DuckDB can do: the greatest of them takes twice as long.
     columns = "sum(value), count(wide), count(text), count(dimensions), sum(time)"
-    query = f"SELECT {columns} FROM read_parquet(?)"
-    db.execute(query, [paths[:1]]).fetchall()  # a first call is dearer, here and there
+    keys = "count(subject), count(meter), sum(rows)"
+    query = f"SELECT {columns} FROM read_parquet(?)", f"SELECT {keys} FROM read_parquet(?)"
+
+    def read(some: slice) -> None:
+        for one, paths in zip(query, (events, indices), strict=True):
+            db.execute(one, [paths[some]]).fetchall()
+
+    read(slice(1))  # a first call is dearer, here and there
     begun, cpu = perf_counter(), process_time()
-    db.execute(query, [paths]).fetchall()
+    read(slice(None))
     tell_measured(taken=perf_counter() - begun, cpu=process_time() - cpu)
 
 

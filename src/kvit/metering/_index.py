@@ -85,7 +85,7 @@ class Index:
         for some in file.iter_batches(PART_RUNS, columns=columns, use_threads=False):
             end = done + len(some)
             low = some["rows"].to_numpy().view(np.int32)[::2]  # see `Runs.sums`
-            np.cumsum(low, out=starts[done + 1 : end + 1])
+            np.cumsum(low, dtype=np.int32, out=starts[done + 1 : end + 1])
             starts[done + 1 : end + 1] += starts[done]
             of_meters.append(meters.codes_of(some["meter"]))
             kind = np.zeros(len(some), np.uint8)

@@ -215,11 +215,11 @@ class Counted:
     def _uniques(self) -> Exact:
         kind = self._kind("unique")
         places, runs = self.usage.runs.picked(kind.runs)
-        missing = self.usage.missing[places]
+        missing = _at(self.usage.missing, places)
         if missing.all():
             said = self.usage.texts.at(places)
         else:
-            values = self.usage.values[places]
+            values = _at(self.usage.values, places)
             if largest(values) >= LIMIT // 2:
                 raise NotColumnar("unique")
             said = np.where(missing, self.usage.texts.at(places) * 2 + 1, values * 2)
@@ -289,13 +289,13 @@ class Counted:
         places, runs, owners = self.rows(meter)
         texts, said = self.dimensions(places)
         serials = [orjson.loads(one).get("serial", "") for one in texts.to_pylist()]
-        values = Exact(self.usage.values[places], self.usage.scale)
+        values = Exact(_at(self.usage.values, places), self.usage.scale)
         return np.repeat(owners, runs.counts), values, serials, said
 
     def amounts(self, meter: Meter) -> tuple[Rows, int, Runs]:
         """Return the events' values one by one; none below zero, whoever has one is odd."""
         places, runs, _ = self.rows(meter)
-        return np.maximum(self.usage.values[places], 0), self.usage.scale, runs
+        return np.maximum(_at(self.usage.values, places), 0), self.usage.scale, runs
 
     def cells(
         self, event: MatchKey, meter: Meter
@@ -306,9 +306,11 @@ class Counted:
             Units by table, who has any there, and who cannot be read this way.
         """
         places, runs, owners = self.rows(meter)
-        texts, said = self.dimensions(places)
-        known = [_entry_of(event, meter, one) for one in texts.to_pylist()]
-        entries = np.array(known, np.int64)[said]
+        codes, texts = self.usage.dimensions.at(places), self.usage.dimension_texts
+        entry_of = np.zeros(len(texts), np.int64)
+        for code in np.flatnonzero(_met(codes, len(texts))).tolist():
+            entry_of[code] = _entry_of(event, meter, texts[code].as_py())
+        entries = entry_of.take(codes)
         odd = self.nobody.copy()
         if entries.min(initial=0) < 0:
             odd[owners[runs.having(entries < 0)]] = True
@@ -320,7 +322,7 @@ class Counted:
         if meter.aggregation == "count":
             added, scale = np.ones(len(key), np.int64), 1
         else:
-            added, scale = self.usage.values[places], self.usage.scale
+            added, scale = _at(self.usage.values, places), self.usage.scale
             odd |= self.odd_values(meter, may_be_negative=False).astype(np.bool_)
         is_wide = largest(added) * max(len(added), 1) >= LIMIT
         whole: Ints = np.zeros(met.shape, object if is_wide else np.int64)
@@ -332,11 +334,22 @@ class Counted:
 def dimensions_of(usage: UsageColumns, places: Rows | slice) -> tuple["pa.Array", Rows]:
     """Return the dimensions that some rows say, and which of them each says."""
     codes, texts = usage.dimensions.at(places), usage.dimension_texts
-    said = np.zeros(len(texts), np.bool_)
-    said[codes] = True
+    said = _met(codes, len(texts))
     if said.all():
         return texts, codes
     return texts.filter(pa.array(said)), (np.cumsum(said) - 1)[codes]
+
+
+def _at(column: Ints | Truths, places: Rows | slice) -> Ints:
+    """Return some rows: `take` is twice as fast as an index."""
+    return column[places] if isinstance(places, slice) else column.take(places)
+
+
+def _met(codes: Rows, known: int) -> Truths:
+    """Return which of so many codes stand among these."""
+    found = np.zeros(known, np.bool_)
+    found[codes] = True
+    return found
 
 
 def _entry_of(event: MatchKey, meter: Meter, text: str) -> int:

@@ -30,11 +30,10 @@ def own_prices(shape: Shape, members: Sequence[Member]) -> tuple[dict[str, Own],
         if one.stretch.terms.meter and one.stretch.key == one.stretch.terms.code
     }
     asked: dict[str, list[tuple[int, bytes]]] = {key: [] for key in stretches}
-    for place, member in enumerate(members):
-        if member.own:  # few have one
-            for key, document in member.own.items():
-                if key in asked:
-                    asked[key].append((place, document))
+    for place, own in [(n, one.own) for n, one in enumerate(members) if one.own]:  # few have one
+        for key, document in own.items():
+            if key in asked:
+                asked[key].append((place, document))
     found = {}
     for key, told in asked.items():
         if told:
