@@ -264,6 +264,24 @@ def test_the_names_of_its_folders_are_on_the_disk(
     assert (len(wanted) > 10, sorted(wanted - synced)) == (True, [])
 
 
+def test_a_note_of_which_any_bit_was_changed_is_told(log: Log) -> None:
+    log.append(entries(0, 300), notes={})
+    log.publish()
+    path, kept = log.folder / "checkpoint", log.folder / "checkpoints/x000/x000/x000/300"
+    body = path.read_bytes()
+    for bit in range(8 * len(body)):
+        changed = bytearray(body)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        with pytest.raises(LogDamaged):
+            log.head()
+    path.write_bytes(body)
+    assert log.head() == next(log.signed())
+    kept.write_bytes(bytes([body[0] ^ 0x80]) + body[1:])  # no text any more
+    with pytest.raises(LogDamaged):
+        list(log.signed())
+
+
 @pytest.mark.parametrize("name", ["tile/0/000", "tile/entries/000"])
 def test_a_file_that_is_missing_or_short_is_named(log: Log, name: str) -> None:
     log.append(entries(0, 300), notes={})

@@ -117,13 +117,16 @@ def opened(note: str, verifier: Verifier) -> str:
     """
     text, _, signatures = note[:MOST_CHARS].rpartition("\n\n")
     code = "note_not_signed"
-    for line in signatures.splitlines():
+    for line in signatures.split("\n"):
         dash, _, rest = line.partition(" ")
         name, _, encoded = rest.partition(" ")
         if dash != "—" or name != verifier.name:
             continue
         try:
             raw = b64decode(encoded, validate=True)
+            if b64encode(raw).decode() != encoded:  # bits that say nothing are others
+                code = "note_not_signed"
+                break
             if raw[:ID_BYTES] == verifier.id:
                 key = Ed25519PublicKey.from_public_bytes(verifier.key)
                 key.verify(raw[ID_BYTES:], f"{text}\n".encode())

@@ -150,7 +150,7 @@ class Log:
     def note(self) -> str | None:
         """Return the newest checkpoint as it was signed."""
         try:
-            return (self.folder / "checkpoint").read_text(encoding="utf-8")
+            return _read(self.folder / "checkpoint")
         except FileNotFoundError:
             return None
 
@@ -177,7 +177,7 @@ class Log:
     def signed(self) -> Iterator[Checkpoint]:
         """Yield every checkpoint that was ever signed, in order; errors as of `head`."""
         for path in _kept(self.folder / "checkpoints"):
-            yield self._own(path.read_text(encoding="utf-8"))
+            yield self._own(_read(path))
 
     def begins_with(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint of this log, wherever it was kept, says what the log still says."""
@@ -291,7 +291,7 @@ class Log:
             LogDamaged: the log has not what it says. KeyChanged: another key signed it.
         """
         for path in _kept(beside / self.signer.name)[-1:]:
-            if not self.begins_with(self._own(path.read_text(encoding="utf-8"))):
+            if not self.begins_with(self._own(_read(path))):
                 raise self._damaged(str(path))
 
     def _extend(self, level: int, size: int, hashes: list[bytes], touched: set[Path]) -> None:
@@ -375,6 +375,11 @@ def _framed(entries: Iterable[bytes]) -> bytes:
 
 def _hashes(body: bytes) -> list[bytes]:
     return [body[at : at + HASH_BYTES] for at in range(0, len(body), HASH_BYTES)]
+
+
+def _read(path: Path) -> str:
+    """Return a note; bytes that are no text are none that a key has signed."""
+    return path.read_bytes().decode(errors="replace")
 
 
 def _kept(root: Path) -> list[Path]:

@@ -1,8 +1,8 @@
 """R10: billing periods tile time, for every anchor day, interval and time zone.
 
-For each zone, each anchor day 1–31 and each of six intervals: 28 periods in a row, somewhere
-between 2020 and 2050, and beside them two anchors of the kind of Lago #6173 (a leap day, the end of
-a month) for forty years. Asked of each boundary:
+For each zone, each anchor day 1–31 and each of six intervals: 28 periods in a row, somewhere in the
+thirty years from an anchor in 2020–2027, and beside them two anchors of the kind of Lago #6173 (a
+leap day, the end of a month) for forty years. Asked of each boundary:
 
     it is where the calendar says (counted anew here, from the anchor alone: no drift)
     the period before it ends on it, and the next begins on it (no gap, no overlap)

@@ -132,9 +132,9 @@ def _inconsistent(figures: Counter[str]) -> Iterator[str]:
     """Show of every two checkpoints in turn that the later log begins with the earlier."""
     log = queries.log_of_books()
     signed = list(log.signed())
+    figures["checkpoints"] = len(signed)
     for old, new in pairwise(signed):
         proof = consistency_proof(old.size, new.size, log.perfect(new.size))
-        figures["checkpoints"] += 1
         if not is_consistent(old.size, old.root, new.size, new.root, proof):
             yield f"the log of {new.size} does not begin with that of {old.size}"
 
@@ -170,7 +170,7 @@ def _is_signed(path: Path, folder: Path, size: int) -> bool:
 
 def _spoiled(body: bytes, chance: Random) -> bytes:
     at = chance.randrange(len(body))
-    return body[:at] + bytes([body[at] ^ (1 << chance.randrange(7))]) + body[at + 1 :]
+    return body[:at] + bytes([body[at] ^ (1 << chance.randrange(8))]) + body[at + 1 :]
 
 
 def _tampered(mighty: psycopg.Connection[Any], size: int, chance: Random) -> set[tuple[str, str]]:

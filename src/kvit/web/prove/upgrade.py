@@ -50,18 +50,17 @@ def prove(*, seed: int, size: int, ground: Ground, former: str = "") -> Outcome:
     chance = chance_of(seed, "upgrade")
     mine, theirs = (chance.sample(range(size), min(FEW, size)) for _ in range(2))
     with tempfile.TemporaryDirectory(prefix="kvit-former-") as made, checked_out(ref, made) as code:
-        database = ground.empty("former")
+        # A template as others are: so it is gone when all is over, however that comes.
+        database = ground.made["former"] = ground.empty("former")
         with _Former(ground, code) as beside:
-            part.figures["bills of the former"] = beside.does("make", database, payers=size)[
-                "invoices"
-            ]
+            told = beside.does("make", database, payers=size)
+            part.figures["bills of the former"] = told["invoices"]
             alone = _alone(ground, database, mine, theirs)
             with ground.copy(database) as access:
                 _migrate()
                 _take_in(part, beside, access.database, mine, theirs)
                 _share(part, beside, access.database)
                 part.violations += _checked(alone)
-        ground.drop(database)
     return gathered("upgrade", [part], seed=seed, size=size)
 
 

@@ -33,7 +33,7 @@ class Race:
     name: str
     template: str  # of the company: one, in_turn, drafts, issued
     begin: Callable[[int], Round]
-    weight: int = 1  # its cost, in those of most others
+    weight: int = 1  # so many times fewer rounds, where all races are run
 
 
 RACES: dict[str, Race] = {}
@@ -42,8 +42,8 @@ RACES: dict[str, Race] = {}
 def race(
     name: str, *, template: str, weight: int = 1
 ) -> Callable[[Callable[[int], Round]], Callable[[int], Round]]:
-    """Enter a race under its name. Of `weight` times the others' cost it runs so many times fewer
-    rounds where all are run."""
+    """Enter a race under its name; with a `weight` if a round of it costs several of the others',
+    or tries together what two others try apart."""
 
     def enter(begin: Callable[[int], Round]) -> Callable[[int], Round]:
         RACES[name] = Race(name, template, begin, weight)
