@@ -43,8 +43,11 @@ def sold(tenant: Tenant) -> Tenant:
     return tenant
 
 
-def drafted(*documents: tuple[statements.Kind, dict[str, Any]]) -> DraftInfo:
-    info = services.open_draft("Звонки дороже", effective_from=DECEMBER, actor=DENIS, now=NOW)
+HALF = {"code": "half", "name": "Половина", "percent": "50"}
+
+
+def drafted(*documents: tuple[statements.Kind, dict[str, Any]], day: date = DECEMBER) -> DraftInfo:
+    info = services.open_draft("Звонки дороже", effective_from=day, actor=DENIS, now=NOW)
     for kind, document in documents:
         info = services.put(
             info.id, kind, document, expected=info.version, actor=DENIS, now=NOW
@@ -124,6 +127,12 @@ def test_published_once() -> None:
         ([("price", CALLS | {"phase": "intro"})], "phase_missing"),
         ([("plan", {"code": "set", "name": "Набор", "includes": ["gone"]})], "included_missing"),
         ([("plan", {"code": "set", "name": "Набор", "seller": "gone"})], "seller_missing"),
+        ([("price", CALLS | {"calendar": "gone"})], "calendar_missing"),
+        ([("plan", {"code": "set", "name": "Набор", "calendar": "gone"})], "calendar_missing"),
+        ([("price", CALLS | {"filters": {"gone": "x"}})], "dimension_missing"),
+        ([("price", CALLS | {"group_by": ["gone"]})], "dimension_missing"),
+        ([("discount", HALF | {"scope": "gone"})], "scope_missing"),
+        ([("discount", HALF | {"scope": f"{CALLS['plan']}/gone"})], "scope_missing"),
         ([("price", CALLS | {"examples": [{"units": "10", "amount": "3"}]})], "example_fails"),
         (
             [("price", CALLS | {"examples": [{"minutes": "1", "amount": "3"}]})],
@@ -138,6 +147,30 @@ def test_what_cannot_be_sold_is_not_published(documents: list[Any], code: str) -
         publish(info)
     assert refused.value.code == code
     assert state() == before
+
+
+@pytest.mark.usefixtures("sold")
+def test_what_is_named_may_come_with_the_draft_or_with_kvit() -> None:
+    scope = f"{CALLS['plan']}/{CALLS['code']}"
+    meter = {"code": "bytes", "name": "Байты", "dimensions": ["region"]}
+    documents: list[tuple[statements.Kind, dict[str, Any]]] = [
+        ("meter", meter),
+        ("calendar", {"code": "own", "holidays": ["2026-12-31"]}),
+        ("plan", {"code": "set", "name": "Набор", "calendar": "ru"}),
+        ("price", CALLS | {"meter": "bytes", "calendar": "own", "filters": {"region": "eu"}}),
+        ("discount", HALF | {"scope": scope}),
+    ]
+    publish(drafted(*documents))
+    assert [one.scope for one in queries.catalogue().discounts] == [scope]
+
+
+@pytest.mark.usefixtures("sold")
+def test_a_discount_of_a_later_day_leaves_the_one_before_it_in_force() -> None:
+    for day, percent in ((DECEMBER, "10"), (date(2027, 1, 1), "20"), (date(2027, 1, 1), "30")):
+        publish(drafted(("discount", HALF | {"percent": percent}), day=day))
+    told = [(one.document["percent"], one.status)
+            for one in queries.stated_history("discount", "half")]  # fmt: skip
+    assert told == [("30", "published"), ("20", "obsolete"), ("10", "published")]
 
 
 @pytest.mark.usefixtures("sold")

@@ -131,7 +131,7 @@ def _days(stated: statements.StatedCalendar) -> dict[date, str]:
 
 
 def documents_of(stated: CatalogueIn) -> dict[tuple[Kind, str], Mapping[str, object]]:
-    """Return the documents of what keeps no versions: meters, discounts, coupons, calendars."""
+    """Return the documents of all but plans and prices, which publications keep themselves."""
     made: list[tuple[Kind, statements.Stated]] = [
         *(("meter", statements.statement_of(one)) for one in stated.meters),
         *(("discount", statements.statement_of(one)) for one in stated.discounts),
@@ -233,19 +233,21 @@ def history(plan: str) -> list[VersionInfo]:
 
 
 def stated_history(kind: Kind, key: str) -> list[VersionInfo]:
-    """Return what was published of an object that keeps no versions, the latest first.
+    """Return what was published of a meter, a discount, a coupon or a calendar, the latest first.
 
-    What was stated before publications kept documents is not among it.
+    Of a discount each day has a statement that stands, of the others the latest alone. What was
+    stated before publications kept documents is not among it.
     """
     name = f"{kind}:{key}"
     rows = Publication.objects.filter(stated__contains=[name]).order_by("-revision")
     told = [row for row in rows if name in row.documents]
+    days = [row.effective_from if kind == "discount" else None for row in told]
     return [
         VersionInfo(
             id=row.pk,
             kind=kind,
             key=key,
-            status="published" if place == 0 else "obsolete",
+            status="obsolete" if days[place] in days[:place] else "published",
             effective_from=row.effective_from or core.ALWAYS,
             revision=row.revision,
             author=row.author,

@@ -127,11 +127,8 @@ class Catalogue:
 
     def prices_on(self, plan: str, day: date) -> tuple[PriceTerms, ...]:
         """Return the prices of `plan` in force on `day`, in the order they were first declared."""
-        chosen: dict[str, PriceTerms] = {}
-        for one in self.prices.get(plan, ()):
-            if one.effective_from <= day or one.code not in chosen:
-                chosen[one.code] = one
-        return tuple(one for one in chosen.values() if one.effective_from <= day and not one.ends)
+        begun = {one.code: one for one in self.prices.get(plan, ()) if one.effective_from <= day}
+        return tuple(one for one in begun.values() if not one.ends)
 
     def first_days(self, plan: str) -> tuple[date, ...]:
         """Return the days on which a version of the plan, of a plan bundled into it or of a price

@@ -1,6 +1,6 @@
 """Drafts: a change of the catalogue is composed step by step, looked at, and published whole."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from kvit.catalog.models import Draft
 from kvit.catalog.rows import CatalogueIn, DraftInfo
 from kvit.catalog.services._publish import hold_revision, publish
 from kvit.core import statements
+from kvit.core.calendars import RUSSIAN
 from kvit.core.catalogue import Catalogue, Meter
 from kvit.core.measured import meters_of
 from kvit.core.periods import local_date
@@ -82,6 +83,22 @@ WORDS: Words = {
         "Цена {price} действует на этапе «{code}», а в тарифе такого этапа нет.",
         "Price {price} holds in the phase “{code}”, and its plan has no such phase.",
     ),
+    "calendar_missing": (
+        "{price} назначает календарь «{code}», а такого нет. Создайте календарь или выберите"
+        " другой.",
+        "{price} goes by the calendar “{code}”, and there is none. Make the calendar or choose"
+        " another.",
+    ),
+    "dimension_missing": (
+        "Цена {price} смотрит на измерение «{code}», а у её счётчика его нет. Добавьте измерение"
+        " счётчику или уберите его из цены.",
+        "Price {price} looks at the dimension “{code}”, and its meter has none. Add the dimension"
+        " to the meter, or take it out of the price.",
+    ),
+    "scope_missing": (
+        "Скидка {price} берётся с «{code}», а этого нет. Назовите тариф или тариф/цену.",
+        "Discount {price} is taken off “{code}”, and there is none. Name a plan, or plan/price.",
+    ),
     "calendar_past": (
         "В календаре «{code}» изменены дни раньше {day}: {days}. По ним уже начислено: верните их"
         " или поставьте в черновике день раньше.",
@@ -123,10 +140,12 @@ def standing_of(draft: Draft | DraftInfo) -> list[object]:
 
 
 @transaction.atomic
-def open_draft(
-    title: str, *, effective_from: date, actor: str, now: datetime
-) -> DraftInfo:  # fmt: skip
-    """Begin a draft of what will hold from a day on."""
+def open_draft(title: str, *, effective_from: date, actor: str, now: datetime) -> DraftInfo:
+    """Begin a draft of what will hold from a day on.
+
+    Raises:
+        DraftRefused: the day is too far away.
+    """
     _check_day(effective_from)
     row = Draft.objects.create(
         title=title.strip()[:200] or effective_from.isoformat(),
@@ -154,7 +173,8 @@ def rename(
     """Change a draft's title and the day from which it will hold.
 
     Raises:
-        DraftRefused: it is closed, or was edited by somebody else meanwhile.
+        DraftRefused: it is closed, or was edited by somebody else meanwhile; the day is too far
+            away.
     """
     _check_day(effective_from)
     row = _held(draft_id, expected, seen)
@@ -293,20 +313,40 @@ def publish_draft(
 
 def missing_in(stated: CatalogueIn, known: Catalogue) -> Iterator[DraftRefused]:
     """Say what the statements name and nobody knows."""
-    meters = {*known.meters, *(one.code for one in stated.meters)}
     plans = {*known.plans, *(one.code for one in stated.plans)}
+    calendars = {RUSSIAN, *known.calendars, *stated.calendars}
     sellers = parties.sellers()
-    phases = {
-        code: {name for version in many for name, _ in version.phases}
-        for code, many in known.plans.items()
-    }
-    phases |= {one.code: {name for name, _ in one.phases} for one in stated.plans}
     for plan in stated.plans:
         for code in plan.includes:
             if code not in plans:
                 yield DraftRefused("included_missing", price=plan.code, code=code)
         if plan.seller and plan.seller not in sellers:
             yield DraftRefused("seller_missing", price=plan.code, code=plan.seller)
+        if plan.calendar and plan.calendar not in calendars:
+            yield DraftRefused("calendar_missing", price=plan.code, code=plan.calendar)
+    prices = {code: {one.code for one in many} for code, many in known.prices.items()}
+    for price in stated.prices:
+        terms = price.terms
+        prices.setdefault(terms.plan, set()).add(terms.code)
+        if terms.calendar and terms.calendar not in calendars:
+            named = f"{terms.plan}/{terms.code}"
+            yield DraftRefused("calendar_missing", price=named, code=terms.calendar)
+    yield from _missing_of_prices(stated, known, plans)
+    for discount in stated.discounts:
+        owner, _, code = discount.scope.partition("/")
+        if (owner and owner not in plans) or (code and code not in prices.get(owner, ())):
+            yield DraftRefused("scope_missing", price=discount.code, code=discount.scope)
+
+
+def _missing_of_prices(
+    stated: CatalogueIn, known: Catalogue, plans: Set[str]
+) -> Iterator[DraftRefused]:
+    meters = {**known.meters, **{one.code: one for one in stated.meters}}
+    phases = {
+        code: {name for version in many for name, _ in version.phases}
+        for code, many in known.plans.items()
+    }
+    phases |= {one.code: {name for name, _ in one.phases} for one in stated.plans}
     for price in stated.prices:
         terms = price.terms
         named = f"{terms.plan}/{terms.code}"
@@ -317,6 +357,10 @@ def missing_in(stated: CatalogueIn, known: Catalogue) -> Iterator[DraftRefused]:
         for code in meters_of(terms.price, terms):
             if code not in meters:
                 yield DraftRefused("meter_missing", price=named, code=code)
+        if terms.meter in meters:
+            for name in dict.fromkeys((*(one for one, _ in terms.filters), *terms.group_by)):
+                if name not in meters[terms.meter].dimensions:
+                    yield DraftRefused("dimension_missing", price=named, code=name)
 
 
 def misdated_in(stated: CatalogueIn, day: date, now: datetime) -> Iterator[DraftRefused]:

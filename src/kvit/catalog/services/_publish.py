@@ -319,7 +319,7 @@ def _stood(stated: CatalogueIn) -> dict[str, dict[str, object]]:
 
 
 def _documents(stated: CatalogueIn) -> dict[str, dict[str, Any]]:
-    """Return what stood and what is stated of objects that keep no versions."""
+    """Return what stood and what is stated of all but plans and prices."""
     stating = queries.documents_of(stated)
     stood = queries.stands(list(stating), stated.holds_from or core.ALWAYS) if stating else {}
     return {
