@@ -63,7 +63,7 @@ def open_browser(
             color_scheme="dark" if dark else "light",
             viewport={"width": width, "height": height}, has_touch=width < 600, **more,
         )  # fmt: skip
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(served.PATIENCE_MS)
         if role:
             key = served.session_of(installation, role)
             context.add_cookies([{"name": "sessionid", "value": key, "url": installation.url}])

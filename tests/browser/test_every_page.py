@@ -18,7 +18,7 @@ from django.urls import Resolver404, resolve
 
 from kvit.web import assets, urls
 from kvit.web.routes import route_of
-from tests.browser.served import Served, session_of
+from tests.browser.served import PATIENCE_MS, Served, session_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SERIOUS = {"serious", "critical"}
@@ -105,6 +105,7 @@ def filled(chromium: Any, installation: Served) -> Served:
     """The installation with one of everything that a page shows: a draft and its simulation, a dry
     run, a file with a fault, a webhook, a correction."""
     context = chromium.new_context(base_url=installation.url, locale="ru-RU")
+    context.set_default_timeout(PATIENCE_MS)
     key = session_of(installation, "owner")
     context.add_cookies([{"name": "sessionid", "value": key, "url": installation.url}])
     page = context.new_page()

@@ -32,7 +32,7 @@ spread(wait, [1, 0, 0, 0], more=1)
 
 
 def test_processes_that_are_done_end() -> None:
-    subprocess.run([sys.executable, "-c", DOES], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", DOES], check=True, timeout=300)
 
 
 def test_a_signal_to_all_of_them_ends_those_at_work_and_those_that_wait() -> None:
@@ -44,5 +44,5 @@ def test_a_signal_to_all_of_them_ends_those_at_work_and_those_that_wait() -> Non
         told = [running.stdout.readline() for _ in range(7)]  # three have ended, one goes on
         assert sorted(told) == ["at work\n"] * 4 + ["removed\n"] * 3
         os.killpg(running.pid, signal.SIGTERM)
-        rest, _ = running.communicate(timeout=60)
+        rest, _ = running.communicate(timeout=300)
         assert (rest, running.returncode) == ("removed\n", 128 + signal.SIGTERM)
