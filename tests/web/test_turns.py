@@ -81,6 +81,31 @@ def test_who_was_answered_together_is_waited_for_and_no_longer(
     assert work.seen == [[b"a", b"b", b"c"], [b"d", b"e", b"f"], [b"g", b"h"]]
 
 
+def test_where_half_is_enough_the_other_half_is_waited_for_by_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Four were answered: two that come again go on. Who waits by then counts among them."""
+    work = Work()
+    monkeypatch.setattr(turns, "LINGER_S", 60)
+
+    async def walk() -> None:
+        with ThreadPoolExecutor(2) as threads:
+            made = Turns(work, threads, at_once=1, share=2)
+            await asyncio.gather(*[ask(made, body) for body in (b"a", b"b", b"c", b"d")])
+            first = ask(made, b"e")
+            await asyncio.sleep(0.02)
+            assert len(work.seen) == 1
+            second = ask(made, b"f")
+            await asyncio.sleep(0)  # their turn has begun
+            late = ask(made, b"g")
+            async with asyncio.timeout(30):
+                await asyncio.gather(first, second)
+                await asyncio.gather(late, ask(made, b"h"))
+
+    asyncio.run(walk())
+    assert work.seen == [[b"a", b"b", b"c", b"d"], [b"e", b"f"], [b"g", b"h"]]
+
+
 def test_many_bytes_are_parted_and_worked_on_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     work = Work()
     monkeypatch.setattr(turns, "TOGETHER_BYTES", 100)

@@ -156,7 +156,7 @@ class Lane:
     def _turns_of(self, caller: Caller) -> Mapping[str, Turns]:
         return {
             ONE_BY_ONE: Turns(partial(_take_in, caller), self._threads, at_once=AT_ONCE),
-            BULK: Turns(partial(_keep, caller), self._threads, at_once=1),
+            BULK: Turns(partial(_keep, caller), self._threads, at_once=1, share=2),
         }
 
     async def _may_ask(self, opened: _Open) -> bool:

@@ -4,7 +4,7 @@
     answer = await turns.answer(asked)         # on the event loop; `work` is called in a thread
 
 Nobody waits for others who come alone. Those who were answered together may come again together:
-for so many the next turn waits, a little.
+for so many, or a share of them, the next turn waits, a little.
 """
 
 import asyncio
@@ -37,12 +37,18 @@ Work = Callable[[Sequence[Asked]], list[bytes | None]]
 class Turns:
     """The requests of one caller that can share work; `at_once`: turns beside each other.
 
+    `share`: a turn waits for one in so many of those who may come. All of them are fewest turns;
+    where a turn leaves the processor to others, as a flush does, half of them are read meanwhile.
+
     A turn goes by callbacks: a task of its own, woken for each of its steps, would cost as much
     as a few of its requests.
     """
 
-    def __init__(self, work: Work, threads: ThreadPoolExecutor, *, at_once: int) -> None:
-        self._work, self._threads, self._at_once = work, threads, at_once
+    def __init__(
+        self, work: Work, threads: ThreadPoolExecutor, *, at_once: int, share: int = 1
+    ) -> None:
+        self._work, self._threads = work, threads
+        self._at_once, self._share = at_once, share
         self._waiting: list[_Waiting] = []
         self._working = 0
         self._gathering: asyncio.TimerHandle | None = None  # of the turn that waits for `_enough`
@@ -87,9 +93,11 @@ class Turns:
         for (_, future), answer in zip(mine, answers, strict=True):
             if not future.done():  # its caller may have gone
                 future.set_result(answer)
-        if len(mine) > 1 and self._gathering is None and _bytes_of(mine) < ENOUGH_BYTES:
-            # As many as were answered together may come again, beside those who wait already.
-            self._enough = len(mine) + len(self._waiting)
+        # As many as were answered together may come again, beside those who wait already.
+        enough = -(-(len(mine) + len(self._waiting)) // self._share)
+        may_gather = len(mine) > 1 and self._gathering is None and _bytes_of(mine) < ENOUGH_BYTES
+        if may_gather and len(self._waiting) < enough:
+            self._enough = enough
             self._gathering = loop.call_later(LINGER_S, self._go_on, loop)
         else:
             self._take_turn(loop)
