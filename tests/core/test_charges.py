@@ -449,7 +449,12 @@ def test_a_price_that_cannot_be_read_waits_and_takes_nothing_with_it() -> None:
 def test_a_value_that_is_no_number_holds_its_price_alone() -> None:
     found = rated(contract(), DEMO, used(("calls", "2026-10-03", "many")))[0]
     assert codes(found.charges) == ["fee"]
-    assert [(key, error.code) for key, error in found.unpriced] == [("calls", "not_a_number")]
+    [(key, error)] = found.unpriced
+    assert (key, error.code) == ("calls", "not_a_number")
+    assert error.message("en") == (
+        "Event e00000: 'many': the price needs a number. Undo it, and send the right one under"
+        " another id."
+    )
     assert found.waits("calls[region=eu]")
     assert not found.waits("fee")
 

@@ -146,6 +146,8 @@ def test_a_correction_is_looked_at_and_then_made(client: Client) -> None:
     [made] = queries.corrections_of(invoice().id)
     assert answer["Location"] == f"/office/invoices/{made.id}/"
     assert (made.total_minor, made.reason) == (-36_600, "Простой 3 дня")
+    why = text(client, f"/office/invoices/{made.id}/lines/1/why/")
+    assert ("decided by a person" in why, "credit_note" in why) == (True, False)
     listed = text(client, "/office/corrections/")
     assert "Простой 3 дня" in listed
     assert "−₽366.00" in listed

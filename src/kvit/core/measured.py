@@ -250,7 +250,9 @@ class _Reader:
         try:
             return self._units(found)
         except NotMeasured as error:
-            raise PriceError("not_a_number", "value", value=str(error)[:40]) from None
+            raise PriceError(
+                "not_a_number", "value", reason="event", value=str(error)[:80]
+            ) from None
         except ExpressionError as error:
             raise PriceError(
                 "bad_expression", "expression", position=error.position, detail=error
@@ -334,7 +336,8 @@ def _time(one: UsageEvent) -> datetime:
 
 def _number(one: UsageEvent) -> Fraction:
     if isinstance(one.value, str):
-        raise PriceError("not_a_number", "value", value=one.value[:40])
+        shown = f"{one.id}: {one.value[:40]!r}"
+        raise PriceError("not_a_number", "value", reason="event", value=shown)
     return one.value
 
 

@@ -31,6 +31,11 @@ WORDS: dict[str, tuple[str, str]] = {
         '«{value}» не число. Запишите десятичное число строкой, например "12.50".',
         'Not a number: “{value}”. Write a decimal number as a string, such as "12.50".',
     ),
+    "not_a_number.event": (
+        "Событие {value}: цене нужно число. Отмените его и пришлите верное под другим id.",
+        "Event {value}: the price needs a number. Undo it, and send the right one under another"
+        " id.",
+    ),
     "not_a_number.whole": (
         "«{value}» не целое число. Запишите целое число, например 3.",
         "Not a whole number: “{value}”. Write a whole number, such as 3.",

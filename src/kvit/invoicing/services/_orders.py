@@ -46,8 +46,8 @@ TOLD = "invoicing.order"  # to open pages: how far an order is
 FIRST_YEAR, LAST_YEAR = 1970, 2199  # between which usage is kept
 WORDS: Words = {
     "period_not_over": (
-        "{period} ещё не закончился: выставлять рано. Пробный запуск покажет, что получится по"
-        " тому, что известно сейчас.",
+        "За {period} выставлять рано: месяц ещё не закончился. Пробный запуск покажет, что"
+        " получится по тому, что известно сейчас.",
         "{period} is not over: it is too early to issue. A dry run shows what comes of what is"
         " known by now.",
     ),
