@@ -7,8 +7,8 @@ answered, the last months are billed in peace, and everything must come to what 
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from fractions import Fraction
@@ -313,27 +313,33 @@ class World:
         """Compare the world with the oracle; return how many months were billed."""
         if self.violations:
             return 0
-        found = list(self._wrong(until))
-        self.violations += found
-        return 0 if found else sum(
-            len(owed(one.life, (), (), until)) * one.life.months for one in self.subscribers
-        )  # fmt: skip
+        told: defaultdict[int, list[tuple[datetime, int]]] = defaultdict(list)
+        for place, event in self.sent.values():
+            told[place].append((event.time, int(event.value)))
+        wanted = [
+            owed(one.life, one.said, told[place], until)
+            for place, one in enumerate(self.subscribers)
+        ]
+        self.violations += self._wrong(wanted)
+        if self.violations:
+            return 0
+        return sum(
+            len(periods) * one.life.months
+            for periods, one in zip(wanted, self.subscribers, strict=True)
+        )
 
-    def _wrong(self, until: date) -> Iterator[str]:
+    def _wrong(self, owed_: Sequence[Mapping[date, int]]) -> Iterator[str]:
         if self.unanswered or self.pending:
             yield f"left undone: {len(self.unanswered)} requests, {self.pending}"
         taken = self.store.table("event")
         if set(taken) != set(self.sent):
             yield f"{len(self.sent)} events were told, {len(taken)} are kept"
-        for place, one in enumerate(self.subscribers):
+        for place, (one, wanted) in enumerate(zip(self.subscribers, owed_, strict=True)):
             charged: Counter[date] = Counter()
             for key, row in self.store.table("charged").get(place, {}).items():
                 charged[row.period] += row.amount
                 if key not in self.store.table("line"):
                     yield f"{key} is on no document"
-            events = [(event.time, int(event.value)) for p, event in self.sent.values()
-                      if p == place]  # fmt: skip
-            wanted = owed(one.life, one.said, events, until)
             if {key: n for key, n in charged.items() if n or key in wanted} != wanted:
                 differ = {key for key in {*wanted, *charged} if wanted.get(key) != charged[key]}
                 day = min(differ)
