@@ -85,6 +85,16 @@ def test_a_debit_note_asks_for_more_and_can_be_credited_again() -> None:
     assert lines(note) == [("calls", -105_000, -23_100)]
 
 
+@pytest.mark.parametrize("lines", [{1: 10**15 + 1}, {1: 10**15, 2: 1}, {1: 10**30}])
+def test_more_than_can_be_kept_is_not_debited(lines: dict[int, int]) -> None:
+    before = counts()
+    with pytest.raises(services.CorrectionRefused) as refused:
+        services.debit(invoice().id, lines, reason=WHY, author=ACTOR, now=LATER)
+    assert refused.value.code == "debit_too_large"
+    assert "10,000,000,000,000.00" in refused.value.text("en")
+    assert counts() == before
+
+
 def test_a_correction_posts_on_its_own_day_and_shows_from_then_on() -> None:
     north = customer_id("north")
     credit({1: 30_000})

@@ -32,7 +32,7 @@ from kvit.invoicing.services._draft import INVOICE_COLUMNS, LINE_COLUMNS
 from kvit.invoicing.services._family import Family, StandingLine, families, has_room
 from kvit.invoicing.services._issue import issue_many
 from kvit.parties import queries as parties
-from kvit.parties.limits import limit_of
+from kvit.parties.limits import LARGEST, limit_of
 from kvit.platform import audit, events
 from kvit.platform.bulk import copy_in
 from kvit.platform.failures import Failure
@@ -77,6 +77,10 @@ WORDS: Words = {
     "exceeds_line": (
         "По строке {line} счёта {invoice} можно вернуть не больше {left}, а указано {asked}.",
         "At most {left} of line {line} of invoice {invoice} can be credited, not {asked}.",
+    ),
+    "debit_too_large": (
+        "Доначислить по счёту {invoice} можно не больше {most} сразу.",
+        "At most {most} can be debited on invoice {invoice} at once.",
     ),
     "exceeds_invoice": (
         "По счёту {invoice} можно вернуть не больше {left}.",
@@ -182,6 +186,9 @@ def debit(
         CorrectionRefused: see its words.
     """
     family = _locked(invoice_id, reason)
+    if sum(lines.values()) > LARGEST:
+        most = Money(LARGEST, family.original.currency)
+        raise CorrectionRefused("debit_too_large", invoice=family.original, most=most)
     parts = [_debited(family, *one) for one in _chosen(family, lines)]
     kind = Invoice.Kind.DEBIT_NOTE
     return _make(family, kind, parts, reason=reason, author=author, now=now, issue_on=issue_on)
