@@ -95,6 +95,19 @@ def test_every_fault_of_a_body_is_named_by_its_field(api: Callers) -> None:
     assert answer.json["field"] == "name"
 
 
+def test_a_text_that_is_too_long_is_told_in_characters_and_a_choice_without_english(
+    api: Callers,
+) -> None:
+    crm, russian = api(), {"Accept-Language": "ru"}
+    answer = crm.post("/customers", {"code": "c", "name": "x" * 501}, headers=russian)
+    assert [(one["field"], one["code"], one["detail"]) for one in answer.json["errors"]] == [
+        ("name", "string_too_long", "знаков не больше 500")
+    ]
+    answer = crm.get("/invoices", headers=russian, order="zzz")
+    [fault] = answer.json["errors"]
+    assert fault["detail"] == "одно из: '-day', 'day', '-total', 'total', '-period', 'period'"
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status", "code"),
     [

@@ -89,6 +89,8 @@ def _faults(errors: Sequence[Mapping[str, Any]], lang: str) -> Iterator[dict[str
         kind = str(error["type"])
         code = SAME.get(kind, kind)
         params = {name: str(value) for name, value in error.get("ctx", {}).items()}
+        if code in ("too_short", "too_long") and params.get("field_type") == "Value":
+            code = f"string_{code}"  # a text that is read before it is measured
         if "expected" in params:  # Pydantic's list of what there is
             params["expected"] = params["expected"].replace(" or ", ", ")
         if code not in WORDS:
