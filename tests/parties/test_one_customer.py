@@ -148,6 +148,7 @@ def test_requisites_are_checked_and_written_without_spaces(tenant: Tenant, now: 
         ("customer_bik_missing", "bik", {"account": "40702810900000005555"}),
         ("customer_kpp_of_person", "kpp", {"kind": "sole", "inn": "500100732259"}),
         ("customer_name_missing", "name", {"name": "  "}),
+        ("customer_name_missing", "name", {"name": "\u202e\u200b\u00a0\x01"}),
         ("customer_branch_unknown", "branch", {"branch": "south"}),
     ],
 )

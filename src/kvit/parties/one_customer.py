@@ -8,6 +8,7 @@ change_customer(code, row, seen=seen, …)     # refused if it stands otherwise 
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from unicodedata import category
 from uuid import UUID
 
 from django.db import transaction
@@ -158,8 +159,13 @@ def faults_of(row: CustomerRow, *, besides: UUID | None) -> list[Failure]:
     return [*found, *_taken_code(row, besides), *_taken_inn(row, besides)]
 
 
+def _is_seen(sign: str) -> bool:
+    """Whether a sign leaves ink: no space, no control, nothing that only turns or joins others."""
+    return category(sign)[0] not in "ZC"
+
+
 def _wrong(row: CustomerRow) -> Iterator[CustomerNotTaken]:
-    if not row.name.strip():
+    if not any(map(_is_seen, row.name)):
         yield CustomerNotTaken("customer_name_missing", field="name")
     if row.kpp and row.kind != "company":
         yield CustomerNotTaken("customer_kpp_of_person", field="kpp")
