@@ -16,6 +16,7 @@ import orjson
 from procrastinate.contrib.django import app
 
 from kvit.invoicing import services as invoicing
+from kvit.ledger.queries import BOOKS
 from kvit.ledger.services import log_postings
 from kvit.metering import services as metering
 from kvit.metering.queries import Settled
@@ -126,6 +127,10 @@ def signing() -> None:
     """What was posted and recorded since the last checkpoint goes into the signed logs."""
     # Who is killed was forked from a life that holds the log's lock; nobody else is at it here.
     unlocked = SimpleNamespace(LOCK_EX=0, flock=lambda descriptor, how: None)
+    # A worker has signed before: that its folders have names on the disk it has seen to already.
+    for one in (BOOKS, JOURNAL):
+        for folder in (one.log().folder / "checkpoints").rglob("*/"):
+            files.make_folder(folder)
     with attribute(import_module("kvit.platform.tlog"), "fcntl", unlocked):
         log_postings(beside=None)
         JOURNAL.append(beside=None)
