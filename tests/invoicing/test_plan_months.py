@@ -66,6 +66,7 @@ def test_a_kept_month_that_differs_is_found() -> None:
         "invoicing_plans_not_the_lines",
         "month:2026-10-01",
         "pro 300000 RUB; pro 300001 RUB kept",
+        1,
     )
     PlanMonth.objects.update(documents=1)
     assert list(queries.problems()) == []  # it does not stand: the lines are asked
