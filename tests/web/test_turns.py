@@ -57,6 +57,21 @@ def test_a_turn_that_fails_answers_nobody_and_the_next_one_is_taken() -> None:
     asyncio.run(walk())
 
 
+def test_a_turn_that_gets_no_thread_answers_nobody_and_leaves_nobody_waiting() -> None:
+    work = Work()
+
+    async def walk() -> None:
+        with ThreadPoolExecutor(1) as ended:
+            pass
+        made = Turns(work, ended, at_once=1)
+        async with asyncio.timeout(30):
+            assert await asyncio.gather(ask(made, b"a"), ask(made, b"b")) == [None, None]
+            assert await ask(made, b"c") is None
+
+    asyncio.run(walk())
+    assert work.seen == []
+
+
 def test_who_was_answered_together_is_waited_for_and_no_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

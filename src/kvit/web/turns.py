@@ -76,7 +76,11 @@ class Turns:
         if not mine:
             self._working -= 1
             return
-        told = self._threads.submit(self._work, [asked for asked, _ in mine])
+        told: Future[list[bytes | None]] = Future()
+        try:
+            told = self._threads.submit(self._work, [asked for asked, _ in mine])
+        except RuntimeError as error:  # the system has no more threads, or the process ends
+            told.set_exception(error)
         told.add_done_callback(
             lambda told: loop.call_soon_threadsafe(self._answer, loop, mine, told)
         )
