@@ -201,7 +201,7 @@ def test_rows_that_could_not_be_read_are_listed_until_they_are_mended(
     company.bill()
     shown, long = usage(run, "rejected")["rejected"]
     assert (long["code"], long["message"]) == (
-        "usage_key_too_long", "Field “event_id” is longer than 200 characters.",
+        "usage_key_too_long", "Field “id” is longer than 200 characters.",
     )  # fmt: skip
     assert (shown["code"], shown["file"], shown["row"]) == ("bad_value", "usage/calls.csv", 6)
     assert "“many” is not a measured number" in run("usage", "rejected")[1]
