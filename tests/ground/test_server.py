@@ -366,6 +366,25 @@ def reachable_folder() -> Iterator[DataFolder]:
         shutil.rmtree(root)
 
 
+def test_children_of_a_killed_server_that_never_end_are_ended(folder: DataFolder) -> None:
+    """One of them waits for a lock whose holder died with the server; here it is stopped."""
+    use(folder)
+    died = postmaster_pid(folder)
+    assert died is not None
+    assert postmaster.orphans(folder) == []  # they have a server
+    [stuck] = [
+        int(pid)
+        for pid in Path(f"/proc/{died}/task/{died}/children").read_text().split()
+        if b"walwriter" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    os.kill(stuck, signal.SIGSTOP)
+    kill(died)
+    until(lambda: postmaster.orphans(folder) == [stuck])
+    until(lambda: postmaster_pid(folder) not in (None, died) and postmaster.is_ready(folder))
+    assert not is_alive(stuck)
+    assert query(folder, "SELECT 1") == [(1,)]
+
+
 def test_a_full_disk_loses_nothing_and_says_what_to_do(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -4,7 +4,8 @@ Why a process: whoever started the server may be killed, and nobody else would s
 again. The guard is the server's parent, so it learns of its end at once and reaps it.
 
     the server ends by itself      it is started again, more and more slowly, then given up;
-                                   one that cannot start at all (a full disk) is given up at once
+                                   one that cannot start at all (a full disk) is given up at once;
+                                   children that it left and that do not end are killed
     nobody uses it for LINGER s    it is stopped, unless the file `keep` asks it to stay
     SIGTERM (`kvit db stop`)       it is stopped
     the guard itself is killed     the server goes on; the next user starts a guard, which adopts it
@@ -27,14 +28,13 @@ from types import FrameType
 from kvit.platform.embedded.account import account_of
 from kvit.platform.embedded.binaries import program
 from kvit.platform.embedded.folder import DataFolder
-from kvit.platform.embedded.postmaster import is_alive, is_ready, postmaster_pid
+from kvit.platform.embedded.postmaster import is_alive, is_ready, orphans, postmaster_pid
 
 TICK_S = 0.5
 PAUSES_S = (0.2, 1.0, 5.0, 15.0, 30.0)  # before the next start of a server that ended by itself
 STEADY_S = 60  # a server that lived so long has recovered; its next end is a new story
-# How long children of a killed server may hold its memory and lock files: beside load, after a disk
-# was full, half a minute has not been enough.
-LEFTOVERS_S = 120
+LEFTOVERS_S = 30  # how long children of a killed server may hold its memory and lock files
+PATIENCE_S = 5  # until they are killed too: one that waits for a lock of a dead one never ends
 LEFTOVERS = (b"pre-existing shared memory block", b"lock file")
 
 # No autovacuum: what it happens to analyse between two tests would decide their plans.
@@ -63,7 +63,7 @@ class Guard:
 
     def watch(self) -> int:
         """Start or adopt the server and stay until it is stopped; return the exit status."""
-        crashes, leftovers_until = 0, time.monotonic() + LEFTOVERS_S
+        crashes, alone_since = 0, time.monotonic()
         while not self.asked_to_stop:
             began, said_before = time.monotonic(), self._log_size()
             self._start_or_adopt()
@@ -76,9 +76,9 @@ class Guard:
                 crashes = 1 if time.monotonic() - began > STEADY_S else crashes + 1
                 if crashes > len(PAUSES_S):
                     break
-                leftovers_until = time.monotonic() + LEFTOVERS_S
+                alone_since = time.monotonic()
                 time.sleep(PAUSES_S[crashes - 1])
-            elif time.monotonic() < leftovers_until and self._met_leftovers(said_before):
+            elif self._met_leftovers(said_before) and self._may_wait(alone_since):
                 time.sleep(PAUSES_S[0])
             else:
                 break
@@ -177,6 +177,16 @@ class Guard:
             log.seek(since)
             said = log.read()
         return any(words in said for words in LEFTOVERS)
+
+    def _may_wait(self, alone_since: float) -> bool:
+        """Whether to wait on for children of a killed server; in the end they are killed."""
+        waited_s = time.monotonic() - alone_since
+        if waited_s > PATIENCE_S:
+            for pid in orphans(self.folder):
+                _note(f"killed {pid}, which its server had left")
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        return waited_s < LEFTOVERS_S
 
 
 def _note(text: str) -> None:

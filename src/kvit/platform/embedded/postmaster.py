@@ -44,6 +44,33 @@ def is_alive(pid: int) -> bool:
         return not os.path.isdir("/proc/self")  # no such process; or no /proc here, as on macOS
 
 
+def orphans(folder: DataFolder) -> list[int]:
+    """Return what works in our cluster for no server: children of one that was killed. Where there
+    is no /proc, none is found."""
+    try:
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except FileNotFoundError:
+        return []
+    parents = {pid: _parent(pid) for pid in pids if _is_named_postgres(pid) and _is_at(pid, folder)}
+    servers = set(parents.values())
+    return [pid for pid, parent in parents.items() if parent not in parents and pid not in servers]
+
+
+def _parent(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return int(stat.read().rpartition(b")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def _is_at(pid: int, folder: DataFolder) -> bool:
+    try:
+        return os.path.samefile(f"/proc/{pid}/cwd", folder.cluster)
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False
+
+
 def _works_in(pid: int, folder: DataFolder) -> bool:
     if os.path.isdir("/proc/self"):
         try:
