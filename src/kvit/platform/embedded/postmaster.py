@@ -64,21 +64,20 @@ def _parent(pid: int) -> int:
         return 0
 
 
-def _is_at(pid: int, folder: DataFolder) -> bool:
+def _is_at(pid: int, folder: DataFolder) -> bool | None:
+    """Whether a process is at work in our cluster; None where it is not ours to look at."""
     try:
         return os.path.samefile(f"/proc/{pid}/cwd", folder.cluster)
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
+    except PermissionError:
+        return None
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
 def _works_in(pid: int, folder: DataFolder) -> bool:
     if os.path.isdir("/proc/self"):
-        try:
-            return os.path.samefile(f"/proc/{pid}/cwd", folder.cluster)
-        except PermissionError:
-            return _is_named_postgres(pid)
-        except (FileNotFoundError, ProcessLookupError):
-            return False
+        found = _is_at(pid, folder)
+        return _is_named_postgres(pid) if found is None else found
     words = ["ps", "-p", str(pid), "-o", "command="]
     said = subprocess.run(words, capture_output=True, text=True, check=False).stdout
     return "postgres" in said and str(folder.cluster) in said
